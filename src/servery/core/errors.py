@@ -1,0 +1,126 @@
+"""Every refusal a caller can meet, in one tree. Domains raise; only ``web`` renders.
+
+ServeryError
+├── InvalidRequest        400  the request cannot be understood or cannot be served by this model
+├── Unauthenticated       401  no key, or a key that is unknown, expired or revoked
+├── PermissionDenied      403  a good key that may not do this
+├── NotFound              404  no such model, path or resource
+├── MethodNotAllowed      405  the path exists, not with this method
+├── RequestTimeout        408  the request did not arrive whole in time
+├── AlreadyExists         409  an id that is taken
+├── PreconditionFailed    412  the account is suspended or out of money
+├── PayloadTooLarge       413  the body is larger than the server takes
+├── LimitExceeded         429  the account's own limit; the caller's own doing
+├── InternalError         500  a fault of ours
+├── EngineUnavailable     502  the engine refused, vanished or answered nonsense before the first byte
+├── EngineBroke           502  the engine failed after the first byte; sent as an error frame
+├── Overloaded            503  the shared pool is busy or has no ready replica
+├── EngineTimeout         504  the engine did not answer in time
+└── ClientGone            499  the client closed its connection; never rendered
+"""
+
+from typing import ClassVar
+
+
+class ServeryError(Exception):
+    """A refusal with its status, a code for programs, and a message for people.
+
+    ``param`` names the offending field where there is one; ``retry_after_s`` says when a retry may succeed.
+    """
+
+    status: ClassVar[int] = 500
+    code: ClassVar[str] = "INTERNAL"
+    retry_helps: ClassVar[bool] = False
+
+    def __init__(self, message: str, *, param: str | None = None, retry_after_s: float | None = None) -> None:
+        super().__init__(message)
+        self.message = message
+        self.param = param
+        self.retry_after_s = retry_after_s
+
+
+class InvalidRequest(ServeryError):
+    status = 400
+    code = "INVALID_ARGUMENT"
+
+
+class Unauthenticated(ServeryError):
+    status = 401
+    code = "UNAUTHORIZED"
+
+
+class PermissionDenied(ServeryError):
+    status = 403
+    code = "PERMISSION_DENIED"
+
+
+class NotFound(ServeryError):
+    status = 404
+    code = "NOT_FOUND"
+
+
+class MethodNotAllowed(ServeryError):
+    status = 405
+    code = "METHOD_NOT_ALLOWED"
+
+
+class RequestTimeout(ServeryError):
+    status = 408
+    code = "REQUEST_TIMEOUT"
+    retry_helps = True
+
+
+class AlreadyExists(ServeryError):
+    status = 409
+    code = "ALREADY_EXISTS"
+
+
+class PreconditionFailed(ServeryError):
+    status = 412
+    code = "PRECONDITION_FAILED"
+
+
+class PayloadTooLarge(ServeryError):
+    status = 413
+    code = "PAYLOAD_TOO_LARGE"
+
+
+class LimitExceeded(ServeryError):
+    status = 429
+    code = "RATE_LIMIT_EXCEEDED"
+    retry_helps = True
+
+
+class ClientGone(ServeryError):
+    status = 499
+    code = "CLIENT_GONE"
+
+
+class InternalError(ServeryError):
+    status = 500
+    code = "INTERNAL"
+    retry_helps = True
+
+
+class EngineUnavailable(ServeryError):
+    status = 502
+    code = "ENGINE_UNAVAILABLE"
+    retry_helps = True
+
+
+class EngineBroke(ServeryError):
+    status = 502
+    code = "ENGINE_BROKE"
+    retry_helps = True
+
+
+class Overloaded(ServeryError):
+    status = 503
+    code = "SERVER_OVERLOADED"
+    retry_helps = True
+
+
+class EngineTimeout(ServeryError):
+    status = 504
+    code = "ENGINE_TIMEOUT"
+    retry_helps = True

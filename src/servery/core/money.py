@@ -1,0 +1,47 @@
+"""Money as integers with the unit in the name (money.md, rule 1).
+
+Prices are pico-dollars per token, which is the same number as micro-dollars per million tokens. A charge is
+computed exactly in pico-dollars and rounded once, half to even, to nano-dollars, when it is posted.
+"""
+
+from decimal import Decimal, InvalidOperation
+
+PICODOLLARS_PER_NANODOLLAR = 1_000
+NANODOLLARS_PER_DOLLAR = 1_000_000_000
+MICRODOLLARS_PER_DOLLAR = 1_000_000
+
+_MAX_DOLLARS_PER_MILLION_TOKENS = Decimal(1_000_000)
+
+
+def nanodollars_from_picodollars(picodollars: int) -> int:
+    """Round half to even. Exact for negative amounts too (reversals)."""
+    quotient, remainder = divmod(picodollars, PICODOLLARS_PER_NANODOLLAR)
+    half = PICODOLLARS_PER_NANODOLLAR // 2
+    if remainder > half or (remainder == half and quotient % 2 == 1):
+        quotient += 1
+    return quotient
+
+
+def picodollars_per_token(dollars_per_million_tokens: str) -> int:
+    """Parse a price as people write it, such as ``"0.95"`` dollars per million tokens.
+
+    Raises ValueError when it is not a number, negative, above a million dollars, or finer than a micro-dollar
+    per million tokens (prices are exact; nothing is rounded here).
+    """
+    try:
+        dollars = Decimal(dollars_per_million_tokens)
+    except InvalidOperation:
+        raise ValueError(f"{dollars_per_million_tokens!r} is not an amount of dollars") from None
+    if not dollars.is_finite() or not 0 <= dollars <= _MAX_DOLLARS_PER_MILLION_TOKENS:
+        raise ValueError(f"a price lies between 0 and {_MAX_DOLLARS_PER_MILLION_TOKENS} dollars")
+    microdollars = dollars * MICRODOLLARS_PER_DOLLAR
+    if microdollars != microdollars.to_integral_value():
+        raise ValueError(f"{dollars_per_million_tokens} is finer than a micro-dollar per million tokens")
+    return int(microdollars)
+
+
+def format_dollars(nanodollars: int) -> str:
+    """All nine decimals, so that no digit of a bill is hidden: ``-0.000000042``."""
+    sign = "-" if nanodollars < 0 else ""
+    dollars, rest = divmod(abs(nanodollars), NANODOLLARS_PER_DOLLAR)
+    return f"{sign}{dollars}.{rest:09d}"

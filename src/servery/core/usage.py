@@ -1,0 +1,46 @@
+"""What one request used, in tokens: the single value that is shown, recorded and charged (money.md, rule 2)."""
+
+from typing import Self
+
+import msgspec
+
+
+class Usage(msgspec.Struct, frozen=True):
+    """Tokens of one request.
+
+    ``cached_prompt_tokens`` is the part of ``prompt_tokens`` that the engine took from its prompt cache;
+    ``reasoning_tokens`` the part of ``generated_tokens`` spent on reasoning. ``estimated`` marks a value that the
+    engine did not report whole (it died, the client left, or it contradicted itself).
+    """
+
+    prompt_tokens: int = 0
+    cached_prompt_tokens: int = 0
+    generated_tokens: int = 0
+    reasoning_tokens: int = 0
+    estimated: bool = False
+
+    def __post_init__(self) -> None:
+        assert 0 <= self.cached_prompt_tokens <= self.prompt_tokens, "cached tokens are a part of the prompt"
+        assert 0 <= self.reasoning_tokens <= self.generated_tokens, "reasoning is a part of what was generated"
+
+    @property
+    def uncached_prompt_tokens(self) -> int:
+        return self.prompt_tokens - self.cached_prompt_tokens
+
+    @property
+    def total_tokens(self) -> int:
+        return self.prompt_tokens + self.generated_tokens
+
+    @classmethod
+    def corrected(
+        cls, *, prompt_tokens: int, cached_prompt_tokens: int, generated_tokens: int, reasoning_tokens: int = 0
+    ) -> Self:
+        """The written rule for an engine that contradicts itself: clamp into range and mark as estimated."""
+        prompt = max(0, prompt_tokens)
+        cached = min(max(0, cached_prompt_tokens), prompt)
+        generated = max(0, generated_tokens)
+        reasoning = min(max(0, reasoning_tokens), generated)
+        as_reported = (prompt_tokens, cached_prompt_tokens, generated_tokens, reasoning_tokens)
+        return cls(
+            prompt, cached, generated, reasoning, estimated=as_reported != (prompt, cached, generated, reasoning)
+        )

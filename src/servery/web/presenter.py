@@ -1,0 +1,46 @@
+"""How an answer is shown to a client, in the client's dialect. One presenter serves one request."""
+
+from typing import Protocol
+
+import msgspec
+
+from servery.core.errors import ServeryError
+from servery.core.inference import InferenceRequest
+from servery.serving.served import Served
+
+
+class Presenter(Protocol):
+    """Turns what engines send into what the client expects. Methods are called in the order of a response's life;
+    none does I/O, all are cheap: ``stream_frame`` runs once per generated token.
+
+    An *engine event* is the JSON of one server-sent event in OpenAI's form (``chat.completion.chunk`` or a streamed
+    ``text_completion``), without ``data:`` and without usage; it may hold keys private to the engine, which a
+    presenter never passes on, and names the engine's own id and model, which it replaces.
+    """
+
+    def stream_frame(self, branch: int, event: bytes) -> bytes:
+        """Bytes to send for one event of element ``branch`` of the request's work; may be empty."""
+        ...
+
+    def stream_end(self, served: Served) -> bytes:
+        """The last bytes of a stream: what carries usage, and the terminator. Sent once the charge is durable."""
+        ...
+
+    def whole(self, answers: list[bytes], served: Served) -> bytes:
+        """The JSON body of an answer that is not streamed; ``answers`` are the engines' JSON bodies, by branch."""
+        ...
+
+    def error(self, error: ServeryError) -> bytes:
+        """The JSON body of a refusal; its status is the error's."""
+        ...
+
+    def error_frame(self, error: ServeryError) -> bytes:
+        """What ends a stream that has begun and cannot be finished."""
+        ...
+
+
+class ParsedCall(msgspec.Struct, frozen=True):
+    """A body that was understood: what is asked, and how the answer is to be shown."""
+
+    request: InferenceRequest
+    presenter: Presenter

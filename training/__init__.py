@@ -1,0 +1,1 @@
+"""Makes the Servery demo model from nothing: corpus, tokenizer, training, export, evaluation."""
