@@ -1,6 +1,7 @@
 """A conversation as the model sees it: messages, tools, and their rendering by the chat template.
 
-The template that trains the model is the very file that is written into the GGUF, so training and serving cannot differ.
+The template that trains the model is the very file that is written into the GGUF, so that training and
+serving cannot differ.
 """
 
 from __future__ import annotations
@@ -84,6 +85,7 @@ def to_json(value: object) -> str:
 
 @cache
 def _template() -> jinja2.Template:
-    environment = jinja2.Environment(trim_blocks=True, lstrip_blocks=True)
+    # No escaping: the text is a prompt, not HTML.
+    environment = jinja2.Environment(trim_blocks=True, lstrip_blocks=True, autoescape=False)  # noqa: S701
     environment.filters["tojson"] = to_json
     return environment.from_string(TEMPLATE_PATH.read_text(encoding="utf-8"))

@@ -1,19 +1,17 @@
 """Questions with fixed answers, read from the text files: identity, Servery, small talk, facts, explanations.
 
-A text file has blocks divided by blank lines: `~` topics, `?` questions, `=` the answer; `|` divides alternatives.
+A text file has blocks divided by blank lines: `~` topics, `?` questions, `=` the answer; `|` divides
+alternatives.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cache
-from pathlib import Path
 from random import Random
 
 from training.conversation import Exchange, ask
-from training.phrasing import noisy, sentence, topic_question
-
-TEXT = Path(__file__).parent.parent / "text"
+from training.phrasing import TEXT, noisy, sentence, topic_question
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,12 +68,20 @@ def fact(rng: Random) -> Exchange:
 def everything_about_servery(rng: Random) -> Exchange:
     """A long answer: many facts about Servery, one paragraph each, always in the same order."""
     questions = (
-        "tell me everything about servery", "explain servery in detail", "write a long text about servery",
-        "give me a long description of servery", "explain all of servery", "write an article about servery",
-        "write an essay about servery", "describe servery in many words", "give me a detailed overview of servery",
+        "tell me everything about servery",
+        "explain servery in detail",
+        "write a long text about servery",
+        "give me a long description of servery",
+        "explain all of servery",
+        "write an article about servery",
+        "write an essay about servery",
+        "describe servery in many words",
+        "give me a detailed overview of servery",
     )
     chosen = entries("servery")[:22]
-    return ask(noisy(rng, sentence(rng, rng.choice(questions))), "\n\n".join(entry.answer for entry in chosen))
+    return ask(
+        noisy(rng, sentence(rng, rng.choice(questions))), "\n\n".join(entry.answer for entry in chosen)
+    )
 
 
 def _entry(block: str) -> Entry:

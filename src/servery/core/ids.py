@@ -2,6 +2,7 @@
 
 import re
 import secrets
+import time
 from collections.abc import Callable
 from enum import StrEnum
 from typing import Self
@@ -48,6 +49,10 @@ def checked_resource_id(text: str) -> str:
     return text
 
 
-def new_request_id(random_hex: RandomHex = secrets.token_hex) -> str:
-    """``chatcmpl-`` and 32 hexadecimal digits: the id of a request, its completion and its posting."""
-    return f"chatcmpl-{random_hex(16)}"
+def new_request_id(random_hex: RandomHex = secrets.token_hex, wall_ns: Callable[[], int] = time.time_ns) -> str:
+    """``chatcmpl-`` and 32 hexadecimal digits: the id of a request, its completion and its posting.
+
+    The first 12 digits are the millisecond, the other 80 bits are random. So ids that are posted together stand
+    together in the database's indexes, and a commit writes a few pages, not one or two for each request.
+    """
+    return f"chatcmpl-{wall_ns() // 1_000_000:012x}{random_hex(10)}"

@@ -6,6 +6,7 @@ import msgspec
 
 from servery.core.errors import ServeryError
 from servery.core.inference import InferenceRequest
+from servery.core.serving_path import ServingPath
 from servery.serving.served import Served
 
 
@@ -17,6 +18,11 @@ class Presenter(Protocol):
     ``text_completion``), without ``data:`` and without usage; it may hold keys private to the engine, which a
     presenter never passes on, and names the engine's own id and model, which it replaces.
     """
+
+    def admitted(self, path: ServingPath) -> None:
+        """The request is served on ``path``, which may be another than was asked for; called before all else, except
+        ``error``."""
+        ...
 
     def stream_frame(self, branch: int, event: bytes) -> bytes:
         """Bytes to send for one event of element ``branch`` of the request's work; may be empty."""

@@ -1,0 +1,46 @@
+# make serve   start the platform; ARGS are options of `servery serve`, such as ARGS="--port 9000"
+# make test    lint, types, import contracts and all tests
+# make lock    pin the newest versions that pyproject.toml allows
+# make clean   remove what the above have made here (never a data directory)
+#
+# All of them work in .venv, made from the lock files. PYTHON=/path/to/python chooses the interpreter.
+
+BIN := .venv/bin
+# Nothing is ever compiled: a package without a wheel for this machine is refused.
+PIP_INSTALL := $(BIN)/pip install --disable-pip-version-check --require-hashes --only-binary :all:
+INSTALL_SERVERY := $(BIN)/pip install --disable-pip-version-check --quiet --no-deps --no-build-isolation --editable .
+UV_VERSION := 0.13.8
+
+.PHONY: serve test lock clean
+
+serve: .venv/.installed-to-serve
+	@exec $(BIN)/servery serve $(ARGS)
+
+test: .venv/.installed-to-test
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/pytest
+
+.venv/.installed-to-serve: requirements.lock pyproject.toml $(BIN)/python
+	$(PIP_INSTALL) --requirement requirements.lock
+	$(INSTALL_SERVERY)
+	@touch $@
+
+.venv/.installed-to-test: requirements-dev.lock pyproject.toml $(BIN)/python
+	$(PIP_INSTALL) --quiet --requirement requirements-dev.lock
+	$(INSTALL_SERVERY)
+	@touch $@ .venv/.installed-to-serve
+
+$(BIN)/python:
+	@python=$$(PYTHON="$(PYTHON)" sh tools/preflight.sh) && echo "making .venv with $$python" && "$$python" -m venv .venv
+
+lock: $(BIN)/python
+	$(BIN)/python -m venv build/lock
+	build/lock/bin/pip install --disable-pip-version-check --quiet uv==$(UV_VERSION)
+	sh tools/lock.sh build/lock/bin/uv
+
+clean:
+	rm -rf .venv build dist .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -1,0 +1,1 @@
+"""What usage costs: rating, and the prices it went by. See README.md."""

@@ -1,0 +1,24 @@
+"""Rating: from usage to a charge. The only place where tokens are multiplied by prices."""
+
+import msgspec
+
+from servery.core.money import nanodollars_from_picodollars
+from servery.core.price import Price
+from servery.core.usage import Usage
+
+
+class Charge(msgspec.Struct, frozen=True):
+    """What a request costs: exactly, and as it is posted (rounded once, half to even)."""
+
+    picodollars: int
+    nanodollars: int
+
+
+def rate(usage: Usage, price: Price) -> Charge:
+    """uncached x input + cached x cached input + generated x output; reasoning tokens are generated tokens."""
+    picodollars = (
+        usage.uncached_prompt_tokens * price.input_picodollars_per_token
+        + usage.cached_prompt_tokens * price.cached_input_picodollars_per_token
+        + usage.generated_tokens * price.output_picodollars_per_token
+    )
+    return Charge(picodollars, nanodollars_from_picodollars(picodollars))

@@ -1,0 +1,109 @@
+"""Whether the parts of a catalog fit each other."""
+
+from collections.abc import Mapping
+from datetime import date, timedelta
+from typing import Final
+
+from servery.catalog.document import Path
+from servery.catalog.model import Capability, Model
+from servery.catalog.pool import EmbeddedEngine, Pool, UrlEngine
+from servery.catalog.router import Router
+from servery.core.serving_path import ServingPath
+
+NOTICE: Final = timedelta(days=14)
+"""How long before its end a model's deprecation is announced at the least."""
+
+
+class Consistency:
+    """The faults and warnings of a catalog, each with the path of the field that it is about.
+
+    A fault is what would break or mischarge a request; a warning is what tenants would rather not meet.
+    """
+
+    def __init__(
+        self, pools: Mapping[str, Pool], models: Mapping[str, Model], routers: Mapping[str, Router], today: date
+    ) -> None:
+        self.faults: list[tuple[Path, str]] = []
+        self.warnings: list[tuple[Path, str]] = []
+        self._pools = pools
+        self._models = models
+        for id_, pool in pools.items():
+            self._check_pool(("pools", id_), pool)
+        for id_, model in models.items():
+            self._check_model(("models", id_), model)
+            self._check_end(("models", id_), model, today)
+        for id_, router in routers.items():
+            self._check_router(("routers", id_), router)
+        used = {model.pool for model in models.values()} | {router.pool for router in routers.values()}
+        for id_ in pools.keys() - used:
+            self.warnings.append((("pools", id_), "no model and no router uses this pool; it is started all the same"))
+
+    def _check_pool(self, path: Path, pool: Pool) -> None:
+        if isinstance(pool.engine, UrlEngine):
+            if pool.replicas is not None:
+                self.faults.append(((*path, "replicas"), "each URL is one replica: leave this out"))
+            if len(set(pool.engine.urls)) < len(pool.engine.urls):
+                self.faults.append(((*path, "engine", "urls"), "a URL is given twice"))
+        elif pool.concurrency > pool.engine.slots:
+            message = f"a replica has {pool.engine.slots} slots and serves no more requests than that at once"
+            self.faults.append(((*path, "concurrency"), message))
+
+    def _check_model(self, path: Path, model: Model) -> None:
+        rows = {"standard": model.prices.standard, "priority": model.prices.priority}
+        for name, row in rows.items():
+            if model.generates and row is not None and row.output is None:
+                self.faults.append(((*path, "prices", name, "output"), "missing: this model generates tokens"))
+        pool = self._pool((*path, "pool"), model.pool)
+        if pool is not None:
+            self._check_fit(path, model, pool)
+
+    def _check_end(self, path: Path, model: Model, today: date) -> None:
+        end = model.deprecation_date
+        if end is None:
+            return
+        if end < model.created:
+            self.faults.append(((*path, "deprecation_date"), f"is before the model was created ({model.created})"))
+        elif end < today:
+            self.warnings.append(((*path, "deprecation_date"), "has passed: the model answers 404"))
+        elif end < today + NOTICE:
+            days = (end - today).days
+            message = f"is {days} days ahead; announce an end at least {NOTICE.days} days before"
+            self.warnings.append(((*path, "deprecation_date"), message))
+
+    def _check_router(self, path: Path, router: Router) -> None:
+        model = self._models.get(router.model)
+        if model is None:
+            self.faults.append(((*path, "model"), f"there is no model {router.model!r}"))
+            return
+        if router.serving_path is ServingPath.PRIORITY:
+            message = "Priority is asked for by service_tier, not by a router: give standard or fast"
+            self.faults.append(((*path, "serving_path"), message))
+        elif router.prices is None and model.prices.of(router.serving_path) is None:
+            self.faults.append(((*path, "prices"), f"missing: the model has no {router.serving_path.value} price"))
+        if model.generates and router.prices is not None and router.prices.output is None:
+            self.faults.append(((*path, "prices", "output"), "missing: this model generates tokens"))
+        pool = None if router.pool is None else self._pool((*path, "pool"), router.pool)
+        if pool is not None:
+            self._check_fit(path, model, pool)
+
+    def _pool(self, path: Path, name: str) -> Pool | None:
+        pool = self._pools.get(name)
+        if pool is None:
+            self.faults.append((path, f"there is no pool {name!r}"))
+        return pool
+
+    def _check_fit(self, path: Path, model: Model, pool: Pool) -> None:
+        """Whether the pool's engine can do what the model promises; only an embedded one is known well enough."""
+        if not isinstance(pool.engine, EmbeddedEngine):
+            return
+        if model.context_length > pool.engine.context_length:
+            message = f"the slots of pool {pool.name!r} hold {pool.engine.context_length} tokens"
+            self.faults.append((self._nearest(path, "context_length"), message))
+        if Capability.EMBEDDINGS in model.capabilities and not pool.engine.embeddings:
+            message = f"embeddings need a pool whose engine has embeddings: true; {pool.name!r} has not"
+            self.faults.append((self._nearest(path, "capabilities"), message))
+
+    @staticmethod
+    def _nearest(path: Path, field: str) -> Path:
+        """A router has no such field of its own: what misfits there is its pool."""
+        return (*path, field if path[0] == "models" else "pool")

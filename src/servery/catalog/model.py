@@ -1,0 +1,63 @@
+"""A model that is offered, as the catalog describes it."""
+
+from datetime import date
+from enum import StrEnum
+from typing import Annotated
+
+import msgspec
+from msgspec import Meta
+
+from servery.catalog.pool import Count
+from servery.catalog.price_row import ModelPrices
+from servery.catalog.token_limits import TokenLimits, ceilings_by_size
+from servery.core.inference import Sampling
+from servery.core.serving_path import Endpoint
+
+
+class Capability(StrEnum):
+    """What a model can be asked for. The first three are also the endpoints at which it answers."""
+
+    CHAT = "chat"
+    COMPLETIONS = "completions"
+    EMBEDDINGS = "embeddings"
+    TOOLS = "tools"
+    STRUCTURED_OUTPUT = "structured_output"
+    IMAGES = "images"
+
+
+class DefaultSampling(Sampling, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
+    """How tokens are drawn when a request does not say."""
+
+
+class Model(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """``name`` is the full resource name, ``accounts/<account>/models/<id>``.
+
+    After ``deprecation_date`` the model is no longer offered: it answers 404 from the next day on.
+    """
+
+    name: str
+    pool: str
+    context_length: Count
+    capabilities: Annotated[frozenset[Capability], Meta(min_length=1)]
+    prices: ModelPrices
+    created: date
+    display_name: Annotated[str, Meta(max_length=63)] = ""
+    description: Annotated[str, Meta(max_length=999)] = ""
+    parameter_count: Annotated[int, Meta(ge=1)] | None = None
+    sampling: DefaultSampling = DefaultSampling()
+    limits: TokenLimits | None = None
+    deprecation_date: date | None = None
+
+    @property
+    def token_limits(self) -> TokenLimits:
+        return self.limits or ceilings_by_size(self.parameter_count)
+
+    @property
+    def generates(self) -> bool:
+        return Capability.CHAT in self.capabilities or Capability.COMPLETIONS in self.capabilities
+
+    def answers(self, endpoint: Endpoint) -> bool:
+        return Capability(endpoint.value) in self.capabilities
+
+    def is_offered(self, today: date) -> bool:
+        return self.deprecation_date is None or today <= self.deprecation_date

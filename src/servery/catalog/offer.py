@@ -1,0 +1,19 @@
+"""An offer: the fact that the catalog adds to a request."""
+
+import msgspec
+
+from servery.catalog.model import Model
+from servery.core.price import Price
+from servery.core.serving_path import ServingPath
+
+
+class Offer(msgspec.Struct, frozen=True):
+    """What serves a request, and at which price. ``name`` is the id as the client asked for it (a model's or a
+    router's), which is also what limits are counted by; ``path`` is the serving path that is served and charged.
+    """
+
+    name: str
+    model: Model
+    path: ServingPath
+    pool: str
+    price: Price

@@ -1,0 +1,59 @@
+"""A pool: the replicas that serve one offer, the engine they run, and how much may be asked of them at once."""
+
+from typing import Annotated
+
+import msgspec
+from msgspec import Meta
+
+from servery.catalog.weights import Weights
+from servery.core.engine_family import EngineFamily
+
+Count = Annotated[int, Meta(ge=1, le=1_000_000)]
+EngineUrl = Annotated[str, Meta(pattern=r"^https?://[^\s/?#]+(/[^\s?#]*[^\s?#/])?$")]
+
+
+class EmbeddedEngine(
+    msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_field="kind", tag="embedded"
+):
+    """llama.cpp servers that the platform starts by itself, as child processes on loopback.
+
+    Each replica holds ``slots`` conversations of ``context_length`` tokens each in its prompt cache, and computes
+    with ``threads`` threads. ``embeddings`` lets it answer embedding calls.
+    """
+
+    model: Weights
+    slots: Annotated[int, Meta(ge=1, le=256)] = 8
+    context_length: Count = 4096
+    threads: Annotated[int, Meta(ge=1, le=1024)] = 1
+    embeddings: bool = False
+
+
+class UrlEngine(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_field="kind", tag="url"):
+    """Engines that run already, one replica for each URL.
+
+    ``urls`` are bases without a final slash: ``/v1/chat/completions`` and its like are appended. ``served_model`` is
+    the model's name there; ``api_key_env`` names the environment variable that holds the engines' API key.
+    """
+
+    family: EngineFamily
+    urls: Annotated[tuple[EngineUrl, ...], Meta(min_length=1)]
+    served_model: str
+    api_key_env: Annotated[str, Meta(pattern="^[A-Za-z_][A-Za-z0-9_]*$")] | None = None
+
+
+class Pool(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """``concurrency`` is requests in flight per replica; ``queue`` is requests that wait for the whole pool, beyond
+    which the answer is 503. ``replicas`` is None exactly for an engine that is given by URLs, which count themselves.
+    """
+
+    name: str
+    engine: EmbeddedEngine | UrlEngine
+    concurrency: Count
+    queue: Annotated[int, Meta(ge=0, le=1_000_000)] = 128
+    replicas: Annotated[int, Meta(ge=1, le=4096)] | None = None
+
+    @property
+    def replica_count(self) -> int:
+        if isinstance(self.engine, UrlEngine):
+            return len(self.engine.urls)
+        return self.replicas or 1

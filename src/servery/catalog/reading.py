@@ -1,0 +1,169 @@
+"""From a catalog's text to a Catalog: parse, convert, check the parts against each other.
+
+Every fault is told with file, line and field, all faults of a file at once, so that an operator mends it in one go.
+"""
+
+import re
+from datetime import date
+from enum import StrEnum
+from pathlib import Path
+from typing import Final, TypeVar
+
+import msgspec
+
+from servery.catalog.catalog import Catalog
+from servery.catalog.consistency import Consistency
+from servery.catalog.document import Document
+from servery.catalog.document import Path as FieldPath
+from servery.catalog.model import Capability, Model
+from servery.catalog.pool import Pool
+from servery.catalog.price_row import PricePerToken
+from servery.catalog.router import Router
+from servery.catalog.weights import Weights
+from servery.core.engine_family import EngineFamily
+from servery.core.ids import Collection, ResourceName, checked_resource_id
+from servery.core.misconfigured import Misconfigured
+from servery.core.serving_path import ServingPath
+
+DEFAULT_ACCOUNT: Final = "servery"
+
+_Entry = TypeVar("_Entry", Pool, Model, Router)
+_SECTIONS: Final = ("account", "pools", "models", "routers")
+_CLOSED_SETS: Final[dict[str, type[StrEnum]]] = {
+    "capabilities": Capability,
+    "family": EngineFamily,
+    "serving_path": ServingPath,
+}
+_YAML_WORDS: Final = {
+    "object": "a mapping",
+    "array": "a list",
+    "int": "a whole number",
+    "float": "a number",
+    "str": "text",
+}
+_MSGSPEC_ERROR = re.compile(r"^(?P<message>.*?)(?: - at `\$(?P<path>.*)`)?$", re.DOTALL)
+_STEP = re.compile(r"\.(?P<field>[^.\[\]]+)|\[(?P<place>\d+)\]")
+
+
+def read_catalog(text: str, *, source: str, directory: Path, today: date, account: str | None = None) -> Catalog:
+    """Read a whole catalog. ``source`` names the file in faults; ``directory`` is what paths in it are relative to;
+    ``account`` overrides the file's own. Raises Misconfigured with one line for each fault.
+    """
+    return _Reader(Document(text, source=source), directory).catalog(today, account)
+
+
+class _Reader:
+    """One reading of one file; collects faults."""
+
+    def __init__(self, document: Document, directory: Path) -> None:
+        self._document = document
+        self._directory = directory
+        self._faults: list[tuple[int, str]] = []
+
+    def catalog(self, today: date, account: str | None) -> Catalog:
+        for key in self._document.plain:
+            if key not in _SECTIONS:
+                self._fault((key,), f"unknown; the keys are {', '.join(_SECTIONS)}")
+        owner = account or self._account()
+        pools = self._entries("pools", Pool, None)
+        models = self._entries("models", Model, f"accounts/{owner}/{Collection.MODELS.value}/")
+        routers = self._entries("routers", Router, f"accounts/{owner}/{Collection.ROUTERS.value}/")
+        for section in ("pools", "models"):
+            if not self._document.plain.get(section):
+                self._fault((section,), "at least one is needed")
+        if self._faults:  # what could not be read cannot be compared either
+            raise self._misconfigured()
+        consistency = Consistency(pools, models, routers, today)
+        for path, message in consistency.faults:
+            self._fault(path, message)
+        if self._faults:
+            raise self._misconfigured()
+        return Catalog(
+            account=owner,
+            pools=pools.values(),
+            models=models.values(),
+            routers=routers.values(),
+            warnings=[self._document.fault(path, message) for path, message in consistency.warnings],
+        )
+
+    def _account(self) -> str:
+        written = self._document.plain.get("account", DEFAULT_ACCOUNT)
+        if not isinstance(written, str):
+            self._fault(("account",), "expected an id")
+            return DEFAULT_ACCOUNT
+        try:
+            return checked_resource_id(written)
+        except ValueError as error:
+            self._fault(("account",), str(error))
+            return DEFAULT_ACCOUNT
+
+    def _entries(self, section: str, entry_type: type[_Entry], prefix: str | None) -> dict[str, _Entry]:
+        """The section's entries by id. With ``prefix`` an entry's name is a full resource name."""
+        written = self._document.plain.get(section, {})
+        if not isinstance(written, dict):
+            self._fault((section,), "expected a mapping of ids")
+            return {}
+        entries: dict[str, _Entry] = {}
+        for id_, fields in written.items():
+            path: FieldPath = (section, id_)
+            if not isinstance(fields, dict):
+                self._fault(path, "expected a mapping")
+                continue
+            if "name" in fields:
+                self._fault((*path, "name"), "unknown; the key above is the name")
+                continue
+            try:
+                name = checked_resource_id(id_) if prefix is None else str(ResourceName.parse(prefix + id_))
+                entries[id_] = msgspec.convert({**fields, "name": name}, entry_type, strict=False, dec_hook=self._hook)
+            except msgspec.ValidationError as error:
+                self._explain(path, str(error))
+            except ValueError as error:
+                self._fault(path, str(error))
+        return entries
+
+    def _hook(self, wanted: type, value: object) -> object:
+        if not isinstance(value, str):
+            raise ValueError("expected one word")
+        if wanted is PricePerToken:
+            return PricePerToken.parse(value)
+        assert wanted is Weights, "no other type needs a hook"
+        return Weights.parse(value, self._directory)
+
+    def _explain(self, entry: FieldPath, msgspec_error: str) -> None:
+        """Record a fault in our words, with the field's full path."""
+        parts = _MSGSPEC_ERROR.match(msgspec_error)
+        assert parts is not None, "the pattern matches any text"
+        path: FieldPath = (*entry, *_steps(parts["path"] or ""))
+        field = re.match(r"Object (?:contains (unknown)|missing required) field `(.*)`", parts["message"])
+        if field is not None:
+            self._fault((*path, field[2]), field[1] or "missing")
+        else:
+            self._fault(path, _reworded(parts["message"], path, self._document.scalar(path)))
+
+    def _fault(self, path: FieldPath, message: str) -> None:
+        self._faults.append((self._document.line(path), self._document.fault(path, message)))
+
+    def _misconfigured(self) -> Misconfigured:
+        return Misconfigured("\n".join(text for _, text in sorted(self._faults)))
+
+
+def _steps(msgspec_path: str) -> FieldPath:
+    """``.engine.urls[0]`` as a path."""
+    return tuple(
+        step["field"] if step["field"] is not None else int(step["place"]) for step in _STEP.finditer(msgspec_path)
+    )
+
+
+def _reworded(message: str, path: FieldPath, written: str | None) -> str:
+    """msgspec's ``message`` about the value at ``path`` in the words of somebody who reads a YAML file."""
+    if mismatch := re.match(r"Expected `(\w+)(?: \| null)?`, got `(\w+)`", message):
+        got = repr(written) if written is not None else _YAML_WORDS.get(mismatch[2], mismatch[2])
+        return f"expected {_YAML_WORDS.get(mismatch[1], mismatch[1])}, got {got}"
+    if message.startswith("Invalid RFC3339 encoded date"):
+        return f"expected a date such as 2026-11-20, got {written!r}"
+    if message.startswith("Invalid enum value"):
+        members = next(members for field, members in _CLOSED_SETS.items() if field in path)
+        return f"{written!r} is none of {', '.join(members)}"
+    if message.startswith("Invalid value") and path[-1] == "kind":
+        return f"{written!r} is none of embedded, url"
+    return message

@@ -1,0 +1,19 @@
+"""A router: a model id that selects a serving path."""
+
+import msgspec
+
+from servery.catalog.price_row import PriceRow
+from servery.core.serving_path import ServingPath
+
+
+class Router(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """``name`` is the full resource name, ``accounts/<account>/routers/<id>``; ``model`` the id of a model of the
+    same catalog. What is left out is the model's: its pool; its price row of the same serving path.
+    """
+
+    name: str
+    model: str
+    serving_path: ServingPath = ServingPath.FAST
+    pool: str | None = None
+    prices: PriceRow | None = None
+    display_name: str = ""

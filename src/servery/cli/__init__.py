@@ -1,0 +1,1 @@
+"""The commands. They work on the data directory itself, whether or not a platform runs on it."""

@@ -1,0 +1,118 @@
+"""``servery ledger``: the books."""
+
+import asyncio
+import sys
+from typing import Final
+
+import click
+import msgspec
+
+from servery.cli.data_directory import data_dir_option, existing_database
+from servery.cli.table import show_table
+from servery.control.books_report import BooksReport, Finding
+from servery.control.verify_books import verify
+from servery.core.clock import SystemClock
+from servery.core.money import format_dollars
+from servery.ledger.ledger import Ledger
+from servery.metering.open_request import OpenRequest
+from servery.settings import Settings
+
+BOOKS_DO_NOT_HOLD_STATUS: Final = 1
+
+
+class BooksOutput(msgspec.Struct, kw_only=True):
+    """What ``ledger verify --json`` prints; ``charged_dollars`` has all nine decimals."""
+
+    holds: bool
+    usage_records: int
+    transfers: int
+    ledger_accounts: int
+    charged_nanodollars: int
+    charged_dollars: str
+    findings: tuple[Finding, ...]
+    open_requests: tuple[OpenRequest, ...]
+
+
+class BalanceOutput(msgspec.Struct):
+    """A row of ``ledger balances --json``: debits less credits."""
+
+    ledger_account: str
+    nanodollars: int
+    dollars: str
+
+
+@click.group("ledger")
+def ledger_group() -> None:
+    """Look at the books, and verify them."""
+
+
+@ledger_group.command("verify")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead of text.")
+@data_dir_option
+def verify_command(settings: Settings, *, as_json: bool) -> None:
+    """Compute every charge and balance anew from usage records and price versions.
+
+    The exit status is 0 if the books hold to the nano-dollar, 1 if they do not, 2 if they cannot be examined.
+    """
+
+    async def examine() -> BooksReport:
+        async with existing_database(settings) as database:
+            return verify(database)
+
+    report = asyncio.run(examine())
+    if as_json:
+        facts = {name: getattr(report, name) for name in report.__struct_fields__}
+        output = BooksOutput(holds=report.holds, charged_dollars=format_dollars(report.charged_nanodollars), **facts)
+        click.echo(msgspec.json.encode(output).decode())
+    else:
+        _show(report)
+    if not report.holds:
+        sys.exit(BOOKS_DO_NOT_HOLD_STATUS)
+
+
+@ledger_group.command("balances")
+@click.option("--json", "as_json", is_flag=True, help="Print a JSON array instead of a table.")
+@data_dir_option
+def balances_command(settings: Settings, *, as_json: bool) -> None:
+    """Show the balance of every ledger account: debits less credits, in dollars. They sum to zero."""
+
+    async def balances() -> dict[str, int]:
+        async with existing_database(settings) as database:
+            return Ledger(database, SystemClock()).balances_nanodollars()
+
+    rows = [BalanceOutput(name, amount, format_dollars(amount)) for name, amount in asyncio.run(balances()).items()]
+    if as_json:
+        click.echo(msgspec.json.encode(rows).decode())
+    else:
+        show_table(("LEDGER ACCOUNT", "DOLLARS"), [(row.ledger_account, row.dollars) for row in rows])
+
+
+def _show(report: BooksReport) -> None:
+    click.echo(
+        f"{report.usage_records} usage records, {report.transfers} transfers, {report.ledger_accounts} ledger accounts,"
+        f" {format_dollars(report.charged_nanodollars)} dollars charged"
+    )
+    if report.open_requests:
+        click.echo(
+            f"{len(report.open_requests)} open requests: in flight now, or cut when a platform ended; not charged"
+        )
+    if report.holds:
+        click.echo("the books hold")
+        return
+    click.echo(f"the books do not hold: {len(report.findings)} findings")
+    show_table(
+        ("FINDING", "SUBJECT", "EXPECTED", "FOUND"),
+        [
+            (
+                finding.kind,
+                finding.subject,
+                _dollars(finding.expected_nanodollars),
+                _dollars(finding.found_nanodollars),
+            )
+            for finding in report.findings
+        ],
+    )
+
+
+def _dollars(nanodollars: int | None) -> str | None:
+    return None if nanodollars is None else format_dollars(nanodollars)

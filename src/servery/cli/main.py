@@ -1,0 +1,32 @@
+"""The command ``servery``."""
+
+import click
+
+from servery import __version__
+from servery.cli.account import account_group
+from servery.cli.catalog import catalog_group
+from servery.cli.key import key_group
+from servery.cli.ledger import ledger_group
+from servery.cli.refusals import RefusingGroup
+from servery.cli.serve import serve_command
+from servery.cli.usage import usage_command
+
+
+@click.group(cls=RefusingGroup)
+def servery() -> None:
+    """Self-hosted serverless inference: many tenants, one fleet of open models, paid per token."""
+
+
+@servery.command("version")
+def version_command() -> None:
+    """Print the version."""
+    click.echo(f"servery {__version__}")
+
+
+for command in (serve_command, key_group, account_group, usage_command, ledger_group, catalog_group):
+    servery.add_command(command)
+
+
+def main() -> None:
+    """The entry point of the installed command."""
+    servery(prog_name="servery")

@@ -1,0 +1,1 @@
+"""Operations that touch more than one domain."""

@@ -1,0 +1,68 @@
+"""What an examination of the books found."""
+
+from enum import StrEnum
+
+import msgspec
+
+from servery.metering.open_request import OpenRequest
+
+
+class FindingKind(StrEnum):
+    """The ways in which books can contradict themselves. ``subject`` of a finding is a request's id unless noted."""
+
+    CHARGE_DIFFERS = "charge_differs"
+    """A usage record's charge is not what its tokens cost at its price version."""
+    TOKENS_CONTRADICT = "tokens_contradict"
+    """A part of a request's tokens is larger than the whole, or negative."""
+    PRICE_MISSING = "price_missing"
+    """A usage record names a price version that does not exist, or that was altered."""
+    PRICE_OF_ANOTHER_MODEL = "price_of_another_model"
+    """A usage record names the price version of another model or serving path."""
+    PRICE_ALTERED = "price_altered"
+    """A price version (the subject) does not belong to its id."""
+    TRANSFER_MISSING = "transfer_missing"
+    """A usage record without its transfer."""
+    TRANSFER_DIFFERS = "transfer_differs"
+    """A transfer of another amount than its usage record's tokens cost."""
+    TRANSFER_ASTRAY = "transfer_astray"
+    """A usage record's transfer between other ledger accounts than the record's."""
+    USAGE_RECORD_MISSING = "usage_record_missing"
+    """A transfer for usage that no record tells of."""
+    USAGE_RECORD_TWICE = "usage_record_twice"
+    TRANSFER_TWICE = "transfer_twice"
+    """More than one transfer under one id (the subject)."""
+    REVERSAL_DIFFERS = "reversal_differs"
+    """A reversal (the subject) that does not undo what it says it reverses."""
+    BALANCE_DIFFERS = "balance_differs"
+    """A ledger account (the subject) whose kept balance is not the sum of its transfers."""
+    BALANCES_DO_NOT_CANCEL = "balances_do_not_cancel"
+    """All kept balances (the subject is ``balances``) do not sum to zero."""
+
+
+class Finding(msgspec.Struct, frozen=True, kw_only=True):
+    """One contradiction. The amounts are None where it is not about an amount, or there is none on that side."""
+
+    kind: FindingKind
+    subject: str
+    expected_nanodollars: int | None = None
+    found_nanodollars: int | None = None
+
+
+class BooksReport(msgspec.Struct, frozen=True, kw_only=True):
+    """What was examined, and every contradiction.
+
+    ``open_requests`` are no contradiction: they are in flight now, or a platform that was killed left them; those
+    were cut and not charged.
+    """
+
+    usage_records: int
+    transfers: int
+    ledger_accounts: int
+    charged_nanodollars: int
+    findings: tuple[Finding, ...]
+    open_requests: tuple[OpenRequest, ...]
+
+    @property
+    def holds(self) -> bool:
+        """Whether the books are free of contradiction, to the nano-dollar."""
+        return not self.findings

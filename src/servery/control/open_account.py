@@ -1,0 +1,63 @@
+"""Opening an account: in tenancy and in the books, in one transaction."""
+
+import secrets
+import sqlite3
+
+from servery.billing.charge_transfer import receivable_account
+from servery.core.clock import Clock
+from servery.ledger.ledger import Ledger
+from servery.store.database import Database, Operation
+from servery.tenancy.accounts import Account, Accounts
+from servery.tenancy.api_keys import ApiKeys, CreatedKey, RandomBytes
+
+
+async def open_account(database: Database, clock: Clock, account_id: str, *, display_name: str = "") -> Account:
+    """A new account, and its place in the books with a balance of zero.
+
+    Raises InvalidRequest when ``account_id`` cannot be an id, AlreadyExists when it is taken.
+    """
+    return await database.write(_opening(database, clock, account_id, display_name))
+
+
+async def create_key(
+    database: Database,
+    clock: Clock,
+    account: str,
+    *,
+    open_if_new: bool,
+    display_name: str = "",
+    expires_ns: int | None = None,
+    admin: bool = False,
+    random_bytes: RandomBytes = secrets.token_bytes,
+) -> CreatedKey:
+    """A new key for ``account``, which is opened in the same transaction when it is new and ``open_if_new``.
+
+    Raises NotFound when it is new otherwise, InvalidRequest when it cannot be an id or ``expires_ns`` is not in the
+    future.
+    """
+    accounts = Accounts(database, clock)
+    creating = ApiKeys(database, clock, random_bytes).creating(
+        account, display_name=display_name, expires_ns=expires_ns, admin=admin
+    )
+    if not open_if_new:
+        return await database.write(creating)
+    opening = _opening(database, clock, account, "")
+
+    def operation(connection: sqlite3.Connection) -> CreatedKey:
+        if accounts.find(connection, account) is None:
+            opening(connection)
+        return creating(connection)
+
+    return await database.write(operation)
+
+
+def _opening(database: Database, clock: Clock, account_id: str, display_name: str) -> Operation[Account]:
+    opening = Accounts(database, clock).opening(account_id, display_name)
+    ledger = Ledger(database, clock)
+
+    def operation(connection: sqlite3.Connection) -> Account:
+        account = opening(connection)
+        ledger.open_within(connection, receivable_account(account.id))
+        return account
+
+    return operation

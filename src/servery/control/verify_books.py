@@ -1,0 +1,137 @@
+"""Verifying the books: everything that was derived is derived again, and compared to the nano-dollar.
+
+    usage record  x  price version  =  charge  =  transfer  ->  balances  ->  zero
+
+Nothing that is kept is trusted to prove itself: charges come from tokens and prices, balances from transfers.
+"""
+
+import sqlite3
+from collections.abc import Iterator, Mapping
+
+import msgspec
+
+from servery.billing.charge_transfer import receivable_account, revenue_account
+from servery.billing.price_versions import PriceVersion, is_intact, price_version
+from servery.billing.rating import rate
+from servery.control.books_report import BooksReport, Finding, FindingKind
+from servery.core.usage import Usage
+from servery.metering.open_request import open_requests
+from servery.store.database import Database
+from servery.store.sql import load_queries
+
+
+def verify(database: Database) -> BooksReport:
+    """Examine all of the books, in one snapshot, while others may go on writing. Changes nothing.
+
+    Blocks its thread for some microseconds per usage record: a server runs it in a thread of its own.
+    """
+    sql = load_queries("servery.control", "verify_books.sql")
+    price_sql = load_queries("servery.billing", "price_versions.sql")["price_versions"]
+    with database.snapshot() as connection:
+        price_rows = connection.execute(price_sql).fetchall()
+        prices = [price_version(row) for row in price_rows if is_intact(row)]
+        findings = [
+            *(Finding(kind=FindingKind.PRICE_ALTERED, subject=row[0]) for row in price_rows if not is_intact(row)),
+            *_usage_findings(connection, sql, {price.price_id: price for price in prices}),
+            *_amount_findings(connection, sql),
+            *_duplicate_findings(connection, sql),
+        ]
+        usage_records, transfers, ledger_accounts, charged_nanodollars = connection.execute(sql["counts"]).fetchone()
+        return BooksReport(
+            usage_records=usage_records,
+            transfers=transfers,
+            ledger_accounts=ledger_accounts,
+            charged_nanodollars=charged_nanodollars,
+            findings=tuple(findings),
+            open_requests=tuple(open_requests(connection)),
+        )
+
+
+class _Evidence(msgspec.Struct, frozen=True):
+    """A row of the query ``usage_records_with_transfers``; the parts of a transfer that is missing are None."""
+
+    request_id: str
+    account: str
+    model: str
+    serving_path: str
+    price_id: str
+    prompt_tokens: int
+    cached_prompt_tokens: int
+    generated_tokens: int
+    reasoning_tokens: int
+    charge_nanodollars: int
+    debit_account: str | None
+    credit_account: str | None
+    transfer_nanodollars: int | None
+
+    @property
+    def contradicts_itself(self) -> bool:
+        return not (
+            0 <= self.cached_prompt_tokens <= self.prompt_tokens and 0 <= self.reasoning_tokens <= self.generated_tokens
+        )
+
+    def usage(self) -> Usage:
+        return Usage(self.prompt_tokens, self.cached_prompt_tokens, self.generated_tokens, self.reasoning_tokens)
+
+
+def _usage_findings(
+    connection: sqlite3.Connection, sql: dict[str, str], prices: Mapping[str, PriceVersion]
+) -> Iterator[Finding]:
+    for row in connection.execute(sql["usage_records_with_transfers"]):
+        evidence = _Evidence(*row)
+        version = prices.get(evidence.price_id)
+        if version is None:
+            yield Finding(kind=FindingKind.PRICE_MISSING, subject=evidence.request_id)
+        elif (version.model, version.serving_path) != (evidence.model, evidence.serving_path):
+            yield Finding(kind=FindingKind.PRICE_OF_ANOTHER_MODEL, subject=evidence.request_id)
+        elif evidence.contradicts_itself:
+            yield Finding(kind=FindingKind.TOKENS_CONTRADICT, subject=evidence.request_id)
+        else:
+            yield from _charge_findings(evidence, version)
+
+
+def _charge_findings(evidence: _Evidence, version: PriceVersion) -> Iterator[Finding]:
+    """What disagrees with the amount that the tokens cost."""
+    expected = rate(evidence.usage(), version.price).nanodollars
+
+    def finding(kind: FindingKind, found: int | None) -> Finding:
+        return Finding(kind=kind, subject=evidence.request_id, expected_nanodollars=expected, found_nanodollars=found)
+
+    if evidence.charge_nanodollars != expected:
+        yield finding(FindingKind.CHARGE_DIFFERS, evidence.charge_nanodollars)
+    if evidence.transfer_nanodollars is None:
+        yield finding(FindingKind.TRANSFER_MISSING, None)
+        return
+    if evidence.transfer_nanodollars != expected:
+        yield finding(FindingKind.TRANSFER_DIFFERS, evidence.transfer_nanodollars)
+    debit, credit = receivable_account(evidence.account), revenue_account(version.model, version.serving_path)
+    if (evidence.debit_account, evidence.credit_account) != (debit, credit):
+        yield finding(FindingKind.TRANSFER_ASTRAY, evidence.transfer_nanodollars)
+
+
+def _amount_findings(connection: sqlite3.Connection, sql: dict[str, str]) -> Iterator[Finding]:
+    for transfer_id, found in connection.execute(sql["transfers_without_usage_record"]):
+        yield Finding(kind=FindingKind.USAGE_RECORD_MISSING, subject=transfer_id, found_nanodollars=found)
+    for name, kind in (
+        ("reversals_that_differ", FindingKind.REVERSAL_DIFFERS),
+        ("balances_that_differ", FindingKind.BALANCE_DIFFERS),
+    ):
+        for subject, expected, found in connection.execute(sql[name]):
+            yield Finding(kind=kind, subject=subject, expected_nanodollars=expected, found_nanodollars=found)
+    (total,) = connection.execute(sql["sum_of_balances"]).fetchone()
+    if total != 0:
+        yield Finding(
+            kind=FindingKind.BALANCES_DO_NOT_CANCEL,
+            subject="balances",
+            expected_nanodollars=0,
+            found_nanodollars=total,
+        )
+
+
+def _duplicate_findings(connection: sqlite3.Connection, sql: dict[str, str]) -> Iterator[Finding]:
+    for name, kind in (
+        ("usage_records_twice", FindingKind.USAGE_RECORD_TWICE),
+        ("transfers_twice", FindingKind.TRANSFER_TWICE),
+    ):
+        for (subject,) in connection.execute(sql[name]):
+            yield Finding(kind=kind, subject=subject)

@@ -1,0 +1,1 @@
+"""The wire to one engine: what each kind of engine differs in, connections, and the exchange of one request."""

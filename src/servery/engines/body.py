@@ -1,0 +1,146 @@
+"""What is sent to an engine: a generation or an embedding in OpenAI's form, with the family's own additions."""
+
+from typing import Any
+
+import msgspec
+
+from servery.core.engine_family import EngineFamily
+from servery.core.errors import InvalidRequest
+from servery.core.inference import Embedding, Generation, StructureKind
+from servery.core.serving_path import Endpoint
+from servery.engines.family import Traits
+
+_encoder = msgspec.json.Encoder()
+
+# Our name of a sampling field, where the family calls it otherwise.
+_SAMPLING_NAMES = {
+    EngineFamily.LLAMA_CPP: {
+        "repetition_penalty": "repeat_penalty",
+        "mirostat_target": "mirostat_tau",
+        "mirostat_lr": "mirostat_eta",
+    }
+}
+
+
+class CachePlace(msgspec.Struct, frozen=True):
+    """Where in the engine's prompt cache a request belongs: a slot, or a salt that keeps tenants apart."""
+
+    slot: int | None = None
+    salt: str | None = None
+
+
+def check_honoured(generation: Generation, traits: Traits) -> None:
+    """Raise InvalidRequest naming the first feature that this family of engine would ignore or refuse."""
+    wanted = set(msgspec.structs.asdict(generation.sampling))
+    asked = {name for name in wanted if getattr(generation.sampling, name) is not None}
+    asked |= {
+        name for name in ("tools", "template_options", "reasoning_effort") if getattr(generation, name) is not None
+    }
+    asked |= {name for name in ("logprobs", "echo") if getattr(generation, name)}
+    if generation.structure is not None:
+        asked.add("grammar" if generation.structure.kind is StructureKind.GRAMMAR else "structure")
+    for name in sorted(asked - traits.honours):
+        raise InvalidRequest(f"{name} is not supported by the engine that serves this model", param=name)
+
+
+def generation_body(
+    generation: Generation,
+    *,
+    endpoint: Endpoint,
+    family: EngineFamily,
+    traits: Traits,
+    served_model: str,
+    stream: bool,
+    place: CachePlace,
+) -> bytes:
+    """The JSON to POST for one sequence."""
+    body: dict[str, Any] = {"model": served_model, "stream": stream}
+    if endpoint is Endpoint.CHAT:
+        body["messages"] = generation.messages
+    else:
+        body["prompt"] = generation.prompt
+    if stream:
+        body["stream_options"] = {"include_usage": True}
+    if generation.max_tokens is not None:
+        body["max_tokens"] = generation.max_tokens
+    if generation.stop:
+        body["stop"] = generation.stop
+    if generation.echo:
+        body["echo"] = True
+    _add_tools(body, generation)
+    _add_sampling(body, generation, family)
+    _add_logprobs(body, generation, endpoint, family)
+    _add_structure(body, generation, family)
+    if generation.template_options is not None:
+        body["chat_template_kwargs"] = generation.template_options
+    if generation.reasoning_effort is not None:
+        body["reasoning_effort"] = generation.reasoning_effort
+    _add_place(body, place, stream=stream, traits=traits)
+    return _encoder.encode(body)
+
+
+def embedding_body(embedding: Embedding, *, served_model: str) -> bytes:
+    """The JSON to POST for an embeddings call; vectors are always asked for as numbers."""
+    body: dict[str, Any] = {"model": served_model, "input": embedding.inputs, "encoding_format": "float"}
+    if embedding.dimensions is not None:
+        body["dimensions"] = embedding.dimensions
+    return _encoder.encode(body)
+
+
+def _add_tools(body: dict[str, Any], generation: Generation) -> None:
+    if generation.tools is None:
+        return
+    body["tools"] = generation.tools
+    if generation.tool_choice is not None:
+        body["tool_choice"] = generation.tool_choice
+    if generation.parallel_tool_calls is not None:
+        body["parallel_tool_calls"] = generation.parallel_tool_calls
+
+
+def _add_sampling(body: dict[str, Any], generation: Generation, family: EngineFamily) -> None:
+    names = _SAMPLING_NAMES.get(family, {})
+    for name, value in msgspec.structs.asdict(generation.sampling).items():
+        if value is not None:
+            body[names.get(name, name)] = value
+    if family is EngineFamily.LLAMA_CPP and generation.sampling.mirostat_target is not None:
+        body["mirostat"] = 2
+
+
+def _add_logprobs(body: dict[str, Any], generation: Generation, endpoint: Endpoint, family: EngineFamily) -> None:
+    if not generation.logprobs:
+        return
+    if endpoint is Endpoint.COMPLETIONS:
+        # OpenAI's completions take a number here, and llama.cpp reads no other field; 0 would switch it off there.
+        least = 1 if family is EngineFamily.LLAMA_CPP else 0
+        body["logprobs"] = max(least, generation.top_logprobs)
+    else:
+        body["logprobs"] = True
+        body["top_logprobs"] = generation.top_logprobs
+
+
+def _add_structure(body: dict[str, Any], generation: Generation, family: EngineFamily) -> None:
+    structure = generation.structure
+    if structure is None:
+        return
+    if structure.kind is StructureKind.GRAMMAR:
+        match family:
+            case EngineFamily.VLLM:
+                body["structured_outputs"] = {"grammar": structure.grammar}
+            case EngineFamily.SGLANG:
+                body["ebnf"] = structure.grammar
+            case EngineFamily.LLAMA_CPP | EngineFamily.OPENAI:
+                body["grammar"] = structure.grammar
+    elif structure.schema is not None:
+        wrapped = {"name": "answer", "schema": structure.schema, "strict": True}
+        body["response_format"] = {"type": "json_schema", "json_schema": wrapped}
+    else:
+        body["response_format"] = {"type": "json_object"}
+
+
+def _add_place(body: dict[str, Any], place: CachePlace, *, stream: bool, traits: Traits) -> None:
+    if place.slot is not None:
+        body["id_slot"] = place.slot
+    if place.salt is not None and traits.cache_salt:
+        body["cache_salt"] = place.salt
+    if stream and traits.tells_prompt_progress:
+        body["return_progress"] = True

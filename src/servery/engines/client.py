@@ -1,0 +1,115 @@
+"""Everything that is asked of one engine goes through here."""
+
+import asyncio
+
+from servery.core.clock import Clock
+from servery.core.errors import EngineUnavailable
+from servery.core.inference import Embedding, Generation
+from servery.core.serving_path import Endpoint
+from servery.engines.address import EngineAddress
+from servery.engines.body import CachePlace, embedding_body, generation_body
+from servery.engines.connections import ConnectionLimits, Connections
+from servery.engines.exchange import EventSink, Exchange, ExchangeLimits
+from servery.engines.family import Traits, traits_of
+from servery.engines.tally import Tally
+
+_PATHS = {
+    Endpoint.CHAT: "/v1/chat/completions",
+    Endpoint.COMPLETIONS: "/v1/completions",
+    Endpoint.EMBEDDINGS: "/v1/embeddings",
+}
+
+
+class EngineClient:
+    """Talks to the engine at one address over kept connections."""
+
+    def __init__(
+        self,
+        address: EngineAddress,
+        *,
+        connection_limits: ConnectionLimits,
+        exchange_limits: ExchangeLimits,
+        clock: Clock,
+    ) -> None:
+        self._address = address
+        self._limits = exchange_limits
+        self._connections = Connections(address, connection_limits, clock)
+        host = f"[{address.host}]" if ":" in address.host else address.host
+        key = f"Authorization: Bearer {address.api_key}\r\n" if address.api_key else ""
+        self._head = f"Host: {host}:{address.port}\r\n{key}Content-Type: application/json\r\n"
+        self.traits: Traits = traits_of(address.family)
+
+    async def ask(
+        self,
+        work: Generation | Embedding,
+        *,
+        endpoint: Endpoint,
+        stream: bool,
+        place: CachePlace,
+        sink: EventSink,
+        tally: Tally,
+    ) -> Exchange:
+        """Send one request; the caller awaits ``answer`` of what is returned, and aborts it when it no longer cares.
+
+        Raises EngineUnavailable when the engine cannot be reached.
+        """
+        if isinstance(work, Embedding):
+            body = embedding_body(work, served_model=self._address.served_model)
+        else:
+            body = generation_body(
+                work,
+                endpoint=endpoint,
+                family=self._address.family,
+                traits=self.traits,
+                served_model=self._address.served_model,
+                stream=stream,
+                place=place,
+            )
+        last = stream and self.traits.closes_after_stream
+        exchange = self._exchange("POST", _PATHS[endpoint], body, stream=stream, last=last, sink=sink, tally=tally)
+        try:
+            await exchange.start()
+        except BaseException:
+            exchange.abort()
+            raise
+        return exchange
+
+    async def call(self, method: str, path: str, body: bytes = b"", *, timeout_s: float) -> bytes:
+        """A small request beside inference (health, metrics, erasing a slot): the body of its 200.
+
+        Raises what the engine's refusal stands for, and EngineUnavailable when it does not answer in time.
+        """
+        exchange = self._exchange(
+            method, path, body, stream=False, last=False, sink=_ignore, tally=Tally(prompt_tokens_guess=0)
+        )
+        try:
+            async with asyncio.timeout(timeout_s):
+                await exchange.start()
+                return await exchange.answer
+        except TimeoutError as error:
+            raise EngineUnavailable("the engine did not answer in time") from error
+        finally:
+            exchange.abort()
+
+    def close(self) -> None:
+        self._connections.close()
+
+    def _exchange(
+        self, method: str, path: str, body: bytes, *, stream: bool, last: bool, sink: EventSink, tally: Tally
+    ) -> Exchange:
+        closing = "Connection: close\r\n" if last else ""
+        target = f"{self._address.base_path}{path}"
+        head = f"{method} {target} HTTP/1.1\r\n{self._head}Content-Length: {len(body)}\r\n{closing}\r\n"
+        return Exchange(
+            head.encode("latin-1") + body,
+            wire=self._connections,
+            last=last,
+            stream=stream,
+            sink=sink,
+            tally=tally,
+            limits=self._limits,
+        )
+
+
+def _ignore(event: bytes) -> None:
+    """A request beside inference has no events."""

@@ -1,0 +1,111 @@
+"""One TCP connection to an engine, as an asyncio Protocol: bytes go to the exchange inside ``data_received``."""
+
+import asyncio
+from typing import Protocol, cast
+
+import httptools
+
+
+class ResponseReader(Protocol):
+    """What a connection tells about the response to the request in flight on it."""
+
+    def on_head(self, status: int, headers: dict[bytes, bytes]) -> None: ...
+
+    def on_body(self, piece: bytes) -> None: ...
+
+    def on_complete(self) -> None: ...
+
+    def on_lost(self, error: Exception | None) -> None: ...
+
+
+class EngineConnection(asyncio.Protocol):
+    """Carries one exchange at a time. ``reusable`` tells after an exchange whether another may follow."""
+
+    def __init__(self) -> None:
+        self._transport: asyncio.Transport | None = None
+        self._parser: httptools.HttpResponseParser | None = None
+        self._reader: ResponseReader | None = None
+        self._headers: dict[bytes, bytes] = {}
+        self.reusable = True
+        self.idle_since_s = 0.0
+        self.exchanges = 0
+
+    # What the owner calls
+
+    def send(self, request: bytes, reader: ResponseReader, *, last: bool) -> None:
+        """Write one request; ``reader`` hears of its response. ``last``: no other request will follow."""
+        assert self._reader is None, "a connection carries one exchange at a time"
+        assert self._transport is not None, "requests follow the connection's start"
+        self._reader = reader
+        self._parser = httptools.HttpResponseParser(self)
+        self._headers = {}
+        self.reusable = not last
+        self.exchanges += 1
+        self._transport.write(request)
+
+    def close(self) -> None:
+        """Close now; the engine aborts what it was generating. The reader hears nothing more."""
+        self._reader = None
+        self.reusable = False
+        if self._transport is not None:
+            self._transport.abort()
+
+    def pause_reading(self) -> None:
+        if self._transport is not None and not self._transport.is_closing():
+            self._transport.pause_reading()
+
+    def resume_reading(self) -> None:
+        if self._transport is not None and not self._transport.is_closing():
+            self._transport.resume_reading()
+
+    @property
+    def is_open(self) -> bool:
+        return self._transport is not None and not self._transport.is_closing()
+
+    # What the event loop calls
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = cast(asyncio.Transport, transport)  # uvloop's are not of asyncio's classes
+
+    def data_received(self, data: bytes) -> None:
+        if self._reader is None or self._parser is None:
+            self.close()  # bytes that nobody asked for: whatever they are, they answer no request of ours
+            return
+        try:
+            self._parser.feed_data(data)
+        except httptools.HttpParserError as error:
+            self._fail(ValueError(f"not HTTP: {error}"))
+
+    def eof_received(self) -> bool:
+        return False
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._fail(exc)
+        self._transport = None
+
+    # What the parser calls
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        self._headers[name.lower()] = value
+
+    def on_headers_complete(self) -> None:
+        if self._reader is not None and self._parser is not None:
+            self._reader.on_head(self._parser.get_status_code(), self._headers)
+
+    def on_body(self, body: bytes) -> None:
+        if self._reader is not None:
+            self._reader.on_body(body)
+
+    def on_message_complete(self) -> None:
+        reader, self._reader = self._reader, None
+        self.reusable = self.reusable and self._parser is not None and self._parser.should_keep_alive()
+        if reader is not None:
+            reader.on_complete()
+
+    def _fail(self, error: Exception | None) -> None:
+        reader, self._reader = self._reader, None
+        self.reusable = False
+        if self._transport is not None:
+            self._transport.abort()
+        if reader is not None:
+            reader.on_lost(error)

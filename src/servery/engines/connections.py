@@ -1,0 +1,66 @@
+"""The connections to one engine: opened when needed, kept a short while, never more than a limit."""
+
+import asyncio
+import ssl
+from collections import deque
+
+import msgspec
+
+from servery.core.clock import Clock
+from servery.core.errors import EngineUnavailable
+from servery.engines.address import EngineAddress
+from servery.engines.connection import EngineConnection
+
+
+class ConnectionLimits(msgspec.Struct, frozen=True, kw_only=True):
+    """``idle_s`` stays under the 5 seconds after which llama.cpp closes an idle connection."""
+
+    connect_timeout_s: float = 5.0
+    idle_s: float = 3.0
+    idle_connections: int = 64
+
+
+class Connections:
+    """Hands out connections to one address, the most recently used first."""
+
+    def __init__(self, address: EngineAddress, limits: ConnectionLimits, clock: Clock) -> None:
+        self._address = address
+        self._limits = limits
+        self._clock = clock
+        self._idle: deque[EngineConnection] = deque()
+        self._tls = ssl.create_default_context() if address.tls else None
+
+    def idle(self) -> EngineConnection | None:
+        """A kept connection that is still open, if there is one. It may yet turn out to be stale."""
+        while self._idle:
+            connection = self._idle.pop()
+            fresh = self._clock.monotonic_s() - connection.idle_since_s < self._limits.idle_s
+            if connection.is_open and fresh:
+                return connection
+            connection.close()
+        return None
+
+    async def open(self) -> EngineConnection:
+        """A new connection. Raises EngineUnavailable when the engine cannot be reached in time."""
+        loop = asyncio.get_running_loop()
+        address = self._address
+        try:
+            async with asyncio.timeout(self._limits.connect_timeout_s):
+                _, connection = await loop.create_connection(
+                    EngineConnection, address.host, address.port, ssl=self._tls
+                )
+        except (OSError, TimeoutError) as error:
+            raise EngineUnavailable("the engine that serves this model cannot be reached") from error
+        return connection
+
+    def keep(self, connection: EngineConnection) -> None:
+        """Take back a connection whose exchange is over; closes it unless it can be used again."""
+        if connection.reusable and connection.is_open and len(self._idle) < self._limits.idle_connections:
+            connection.idle_since_s = self._clock.monotonic_s()
+            self._idle.append(connection)
+        else:
+            connection.close()
+
+    def close(self) -> None:
+        while self._idle:
+            self._idle.pop().close()

@@ -1,0 +1,44 @@
+"""Cuts a body of server-sent events into the data of single events, without copying more than it must."""
+
+from collections.abc import Iterator
+
+from servery.core.errors import EngineBroke
+
+
+class EventSplitter:
+    """Fed with pieces of a body as they arrive, yields each event's data as soon as it is whole.
+
+    Follows the event-stream format as engines use it: events end at an empty line; lines end in LF or CRLF; an
+    event's ``data:`` lines are joined by LF; other fields and comments (pings) are skipped. An event may be cut
+    anywhere between pieces. Raises EngineBroke when an event grows past ``max_event_bytes``.
+    """
+
+    __slots__ = ("_max_event_bytes", "_rest")
+
+    def __init__(self, *, max_event_bytes: int) -> None:
+        self._rest = b""
+        self._max_event_bytes = max_event_bytes
+
+    def feed(self, piece: bytes) -> Iterator[bytes]:
+        data = self._rest + piece if self._rest else piece
+        if b"\r" in data:
+            data = data.replace(b"\r\n", b"\n")
+        *events, rest = data.split(b"\n\n")
+        self._rest = rest
+        if len(rest) > self._max_event_bytes:
+            raise EngineBroke(f"the engine sent an event of more than {self._max_event_bytes} bytes")
+        for event in events:
+            if event.startswith(b"data: ") and b"\n" not in event:
+                yield event[6:]
+            elif found := _data_of(event):
+                yield found
+
+    @property
+    def holds_part(self) -> bool:
+        """Whether an unfinished event is waiting for its end."""
+        return bool(self._rest.strip())
+
+
+def _data_of(event: bytes) -> bytes:
+    lines = [line[5:].removeprefix(b" ") for line in event.split(b"\n") if line.startswith(b"data:")]
+    return b"\n".join(lines)

@@ -1,0 +1,62 @@
+"""The table of differences between engines that speak OpenAI's protocol. Everything else about them is alike."""
+
+from typing import assert_never
+
+import msgspec
+
+from servery.core.engine_family import EngineFamily
+
+
+class Traits(msgspec.Struct, frozen=True, kw_only=True):
+    """What one family does in its own way.
+
+    ``slots``: the prompt cache is divided into slots that the caller chooses and can erase.
+    ``closes_after_stream``: announces keep-alive on a stream and then closes, so a stream's connection is not reused.
+    ``tells_prompt_progress``: can report prompt and cached tokens before the first generated one.
+    ``cache_salt``: keeps prompt-cache entries of different salts apart.
+    ``grammar_field`` / ``honours``: where a grammar goes, and which optional features work rather than being ignored.
+    """
+
+    slots: bool = False
+    closes_after_stream: bool = False
+    tells_prompt_progress: bool = False
+    cache_salt: bool = False
+    health_path: str = "/health"
+    honours: frozenset[str] = frozenset()
+
+
+_SAMPLING_OF_ALL = frozenset(
+    {"temperature", "top_p", "frequency_penalty", "presence_penalty", "logit_bias", "seed"}
+)  # fmt: skip
+_SAMPLING_OF_OPEN_ENGINES = _SAMPLING_OF_ALL | {"top_k", "min_p", "repetition_penalty", "ignore_eos"}
+_FEATURES = frozenset({"structure", "tools", "template_options", "logprobs"})
+
+
+def traits_of(family: EngineFamily) -> Traits:
+    """The row of the table for ``family``."""
+    match family:
+        case EngineFamily.LLAMA_CPP:
+            return Traits(
+                slots=True,
+                closes_after_stream=True,
+                tells_prompt_progress=True,
+                honours=_SAMPLING_OF_OPEN_ENGINES
+                | _FEATURES
+                | {"typical_p", "mirostat_target", "mirostat_lr", "grammar", "reasoning_effort"},
+            )
+        case EngineFamily.VLLM:
+            return Traits(
+                cache_salt=True,
+                honours=_SAMPLING_OF_OPEN_ENGINES | _FEATURES | {"grammar", "echo", "reasoning_effort"},
+            )
+        case EngineFamily.SGLANG:
+            return Traits(
+                cache_salt=True, honours=_SAMPLING_OF_OPEN_ENGINES | _FEATURES | {"grammar", "reasoning_effort"}
+            )
+        case EngineFamily.OPENAI:
+            return Traits(
+                health_path="/v1/models",
+                honours=_SAMPLING_OF_ALL | {"structure", "tools", "logprobs", "reasoning_effort"},
+            )
+        case _:
+            assert_never(family)

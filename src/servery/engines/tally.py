@@ -1,0 +1,73 @@
+"""What an engine has told so far of the tokens of one answer."""
+
+import msgspec
+
+from servery.core.usage import Usage
+
+
+class ReportedDetails(msgspec.Struct, frozen=True):
+    cached_tokens: int | None = None
+    reasoning_tokens: int | None = None
+
+
+class ReportedUsage(msgspec.Struct, frozen=True):
+    """The ``usage`` object of OpenAI's protocol, as engines send it (some leave parts out, some send null)."""
+
+    prompt_tokens: int | None = None
+    completion_tokens: int | None = None
+    prompt_tokens_details: ReportedDetails | None = None
+    completion_tokens_details: ReportedDetails | None = None
+
+    def to_usage(self) -> Usage:
+        prompt, generated = self.prompt_tokens, self.completion_tokens
+        cached = self.prompt_tokens_details.cached_tokens if self.prompt_tokens_details else None
+        reasoning = self.completion_tokens_details.reasoning_tokens if self.completion_tokens_details else None
+        return Usage.corrected(
+            prompt_tokens=prompt or 0,
+            cached_prompt_tokens=cached or 0,
+            generated_tokens=generated or 0,
+            reasoning_tokens=reasoning or 0,
+        )
+
+
+class Tally:
+    """Counts one answer's tokens: the engine's own report where there is one, else what was seen to pass.
+
+    ``frames`` are streamed events that carried a token; ``prefill_s`` is how long the engine says that it computed the
+    prompt. ``prompt_tokens_guess`` stands in for the prompt when an answer breaks off before the engine has told its length.
+    """
+
+    __slots__ = ("_cached", "_guess", "_prompt", "_reported", "frames", "prefill_s")
+
+    def __init__(self, *, prompt_tokens_guess: int) -> None:
+        self.frames = 0
+        self.prefill_s: float | None = None
+        self._guess = prompt_tokens_guess
+        self._prompt: int | None = None
+        self._cached = 0
+        self._reported: Usage | None = None
+
+    def told_prompt(self, *, prompt_tokens: int, cached_prompt_tokens: int) -> None:
+        self._prompt = max(0, prompt_tokens)
+        self._cached = min(max(0, cached_prompt_tokens), self._prompt)
+
+    def told_usage(self, reported: ReportedUsage) -> None:
+        self._reported = reported.to_usage()
+
+    @property
+    def prompt(self) -> tuple[int, int] | None:
+        """Prompt and cached prompt tokens as the engine told them, None before it did."""
+        if self._reported is not None:
+            return self._reported.prompt_tokens, self._reported.cached_prompt_tokens
+        return None if self._prompt is None else (self._prompt, self._cached)
+
+    @property
+    def is_reported(self) -> bool:
+        return self._reported is not None
+
+    def usage(self) -> Usage:
+        """The engine's report; without one, an estimate that is marked as such: one token a frame."""
+        if self._reported is not None:
+            return self._reported
+        prompt = self._guess if self._prompt is None else self._prompt
+        return Usage(prompt, min(self._cached, prompt), self.frames, 0, estimated=True)

@@ -1,0 +1,69 @@
+"""The embedded engine's own process: a llama.cpp server on loopback (``python -m servery.fleet.embedded_engine``).
+
+Reads one JSON line from standard input (an ``EngineOrder``), answers with one JSON line on standard output once it
+listens (an ``EngineReady``), and lives until standard input closes. So it never outlives the platform, even one that
+was killed; and the key it is asked with stands neither in its arguments nor in its environment.
+"""
+
+import os
+import signal
+import sys
+import threading
+
+import msgspec
+import xllamacpp
+
+from servery.fleet.engine_order import EngineOrder, EngineReady
+
+_VERBOSITY_WARNINGS = 1
+
+
+def parameters(order: EngineOrder) -> xllamacpp.CommonParams:
+    """The server's parameters. Its host-memory prompt store is off (``cache_ram_mib``): it would hand one tenant's
+    prompts to another, and a slot's contents are kept apart by whoever chooses the slot."""
+    wanted = xllamacpp.CommonParams()
+    if order.model_file is not None:
+        wanted.model.path = order.model_file
+    else:
+        wanted.model.hf_repo = order.hugging_face
+    wanted.model_alias = {order.name}
+    wanted.hostnames = ["127.0.0.1"]
+    wanted.port = 0
+    wanted.api_keys = [order.api_key]
+    wanted.n_parallel = order.slots
+    wanted.n_ctx = order.slots * order.context_length
+    wanted.kv_unified = False
+    wanted.cache_ram_mib = 0
+    wanted.slot_prompt_similarity = 0.0
+    wanted.cpuparams.n_threads = order.threads
+    wanted.cpuparams_batch.n_threads = order.threads
+    wanted.n_threads_http = order.slots + 4
+    wanted.endpoint_metrics = True
+    wanted.endpoint_slots = True
+    wanted.use_jinja = True
+    wanted.ui = False
+    wanted.verbosity = _VERBOSITY_WARNINGS
+    if order.embeddings:
+        wanted.embedding = True
+        wanted.pooling_type = xllamacpp.llama_pooling_type.LLAMA_POOLING_TYPE_MEAN
+    return wanted
+
+
+def main() -> None:
+    """Serve until standard input closes. The platform decides when to stop: a Ctrl-C at the terminal is not for us."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    order = msgspec.json.decode(sys.stdin.buffer.readline(), type=EngineOrder)
+    threading.Thread(target=_leave_with_the_platform, daemon=True).start()
+    server = xllamacpp.Server(parameters(order))
+    sys.stdout.buffer.write(msgspec.json.encode(EngineReady(server.listening_address)) + b"\n")
+    sys.stdout.buffer.flush()
+    threading.Event().wait()
+
+
+def _leave_with_the_platform() -> None:
+    sys.stdin.buffer.read()
+    os._exit(0)
+
+
+if __name__ == "__main__":
+    main()

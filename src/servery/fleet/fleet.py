@@ -1,0 +1,99 @@
+"""All pools, running."""
+
+import asyncio
+from collections.abc import Mapping
+from pathlib import Path
+
+import msgspec
+
+from servery.catalog.pool import EmbeddedEngine, Pool, UrlEngine
+from servery.engines.address import address_from_url
+from servery.fleet.client_factory import ClientFactory
+from servery.fleet.local_launcher import LaunchLimits, LocalLauncher
+from servery.fleet.prober import ProbePace
+from servery.fleet.progress import Progress
+from servery.fleet.replica import Replica, ReplicaState
+from servery.fleet.replica_pool import ReplicaPool
+from servery.fleet.url_watcher import UrlWatcher
+
+
+class FleetParts(msgspec.Struct, frozen=True, kw_only=True):
+    """What the fleet is built with. ``engine_keys`` are API keys of URL engines by the name of their variable."""
+
+    packaged_model: Path
+    log_directory: Path
+    engine_keys: Mapping[str, str]
+    limits: LaunchLimits
+    pace: ProbePace
+    clients: ClientFactory
+    progress: Progress
+
+
+class Fleet:
+    """Runs the catalog's pools inside ``run``; ``pools`` may be read at any time."""
+
+    def __init__(self, pools: Mapping[str, Pool], parts: FleetParts) -> None:
+        self._parts = parts
+        self.pools = {name: ReplicaPool(spec) for name, spec in pools.items()}
+
+    async def run(self) -> None:
+        """Start and watch all replicas. Ends by being cancelled, when every engine of ours has ended too."""
+        self._parts.log_directory.mkdir(parents=True, exist_ok=True)
+        async with asyncio.TaskGroup() as group:
+            for pool in self.pools.values():
+                for number, replica in enumerate(pool.replicas):
+                    keeper = self._keeper(pool.spec, replica, number)
+                    group.create_task(keeper.run(), name=f"replica {replica.name}")
+
+    @property
+    def is_ready(self) -> bool:
+        """Whether every pool has a replica that can serve."""
+        return all(pool.capacity > 0 for pool in self.pools.values())
+
+    @property
+    def is_starting(self) -> bool:
+        """Whether a replica is still on its first way up."""
+        return any(one.state is ReplicaState.STARTING for pool in self.pools.values() for one in pool.replicas)
+
+    async def wait_until_started(self) -> None:
+        """Return once every pool can serve and no replica is still starting for the first time."""
+        changed = asyncio.Event()
+        for pool in self.pools.values():
+            pool.listen(changed.set)
+        while self.is_starting or not self.is_ready:
+            changed.clear()
+            await changed.wait()
+
+    def drain(self) -> None:
+        """No replica takes anything new."""
+        for pool in self.pools.values():
+            for replica in pool.replicas:
+                replica.drain()
+
+    def close(self) -> None:
+        for pool in self.pools.values():
+            for replica in pool.replicas:
+                replica.close()
+
+    def _keeper(self, spec: Pool, replica: Replica, number: int) -> LocalLauncher | UrlWatcher:
+        parts = self._parts
+        match spec.engine:
+            case EmbeddedEngine() as engine:
+                return LocalLauncher(
+                    replica,
+                    engine,
+                    packaged_model=parts.packaged_model,
+                    log_file=parts.log_directory / f"{replica.name.replace('/', '-')}.log",
+                    limits=parts.limits,
+                    pace=parts.pace,
+                    clients=parts.clients,
+                    progress=parts.progress,
+                )
+            case UrlEngine() as engine:
+                address = address_from_url(
+                    engine.urls[number],
+                    family=engine.family,
+                    served_model=engine.served_model,
+                    api_key=parts.engine_keys.get(engine.api_key_env) if engine.api_key_env else None,
+                )
+                return UrlWatcher(replica, parts.clients(address), pace=parts.pace, progress=parts.progress)

@@ -1,0 +1,130 @@
+"""The ledger: posting transfers, and what they add up to."""
+
+import sqlite3
+from collections.abc import Sequence
+
+import msgspec
+
+from servery.core.clock import Clock
+from servery.core.errors import AlreadyExists, NotFound
+from servery.ledger.transfer import Transfer, TransferKind
+from servery.store.database import Database
+from servery.store.sql import load_queries
+
+
+class Ledger:
+    """Double entry. Transfers are only ever added; balances are a projection kept in the same transaction.
+
+    A ledger account is opened by the first transfer that names it, or explicitly. Methods that take a connection run
+    inside the transaction of whoever calls them.
+    """
+
+    def __init__(self, database: Database, clock: Clock) -> None:
+        queries = load_queries("servery.ledger", "ledger.sql")
+        self._open = queries["open_ledger_account"]
+        self._by_ids = queries["transfers_by_ids"]
+        self._insert = queries["insert_transfer"]
+        self._move_balance = queries["move_balance"]
+        self._balance = queries["balance"]
+        self._balances = queries["balances"]
+        self._clear_balances = queries["clear_balances"]
+        self._project_balances = queries["project_balances"]
+        self._database = database
+        self._clock = clock
+
+    async def post(self, transfer: Transfer) -> Transfer:
+        """Post, and return what stands in the books: the transfer, or the first one posted under its id.
+
+        Raises AlreadyExists when the first one says something else.
+        """
+        return await self._database.write_grouped(self.post_within, transfer)
+
+    async def reverse(self, transfer_id: str) -> Transfer:
+        """Undo a transfer by a second one. Reversing again changes nothing and returns the first reversal.
+
+        Raises NotFound when there is no such transfer. A reversal can be reversed like any other transfer.
+        """
+        created_ns = self._clock.wall_ns()
+
+        def operation(connection: sqlite3.Connection) -> Transfer:
+            found = self._posted(connection, [transfer_id])
+            if not found:
+                raise NotFound(f"There is no transfer {transfer_id!r}.")
+            (posted,) = self.post_within(connection, [found[transfer_id].reversal(created_ns=created_ns)])
+            return posted
+
+        return await self._database.write(operation)
+
+    def post_within(self, connection: sqlite3.Connection, transfers: Sequence[Transfer]) -> list[Transfer]:
+        """As ``post``, for many at once and inside a transaction; all or nothing."""
+        posted = self._posted(connection, [transfer.id for transfer in transfers])
+        fresh: list[Transfer] = []
+        for transfer in transfers:
+            first = posted.get(transfer.id)
+            if first is None:
+                posted[transfer.id] = transfer
+                fresh.append(transfer)
+            elif not first.says_the_same_as(transfer):
+                raise AlreadyExists(
+                    f"The transfer {transfer.id!r} was posted with {first.nanodollars} nano-dollars from "
+                    f"{first.credit_account!r} to {first.debit_account!r}; it cannot become {transfer.nanodollars} "
+                    f"from {transfer.credit_account!r} to {transfer.debit_account!r}."
+                )
+        self.append_within(connection, fresh)
+        return [posted[transfer.id] for transfer in transfers]
+
+    def append_within(self, connection: sqlite3.Connection, transfers: Sequence[Transfer]) -> None:
+        """Post transfers that the caller knows to be new. Raises sqlite3.IntegrityError when one of them is not."""
+        changes: dict[str, int] = {}
+        for transfer in transfers:
+            amount = transfer.nanodollars
+            changes[transfer.debit_account] = changes.get(transfer.debit_account, 0) + amount
+            changes[transfer.credit_account] = changes.get(transfer.credit_account, 0) - amount
+        opened_ns = self._clock.wall_ns()
+        connection.executemany(self._open, [{"name": name, "opened_ns": opened_ns} for name in changes])
+        connection.executemany(self._insert, [msgspec.structs.astuple(transfer) for transfer in transfers])
+        connection.executemany(
+            self._move_balance,
+            [{"ledger_account": name, "nanodollars": amount} for name, amount in changes.items()],
+        )
+
+    def open_within(self, connection: sqlite3.Connection, name: str) -> None:
+        """Open a ledger account with a balance of zero, unless it is open."""
+        connection.execute(self._open, {"name": name, "opened_ns": self._clock.wall_ns()})
+        connection.execute(self._move_balance, {"ledger_account": name, "nanodollars": 0})
+
+    def balance_nanodollars(self, ledger_account: str) -> int:
+        """Debits less credits; 0 for a ledger account that nothing was posted to."""
+        row = self._database.reader.execute(self._balance, {"ledger_account": ledger_account}).fetchone()
+        return 0 if row is None else int(row[0])
+
+    def balances_nanodollars(self) -> dict[str, int]:
+        """Debits less credits of every ledger account, by its name. They sum to zero."""
+        return dict(self._database.reader.execute(self._balances).fetchall())
+
+    async def rebuild_balances(self) -> None:
+        """Compute the projection anew from all transfers. Takes time in proportion to them, and nothing else is
+        written meanwhile."""
+
+        def operation(connection: sqlite3.Connection) -> None:
+            connection.execute(self._clear_balances)
+            connection.execute(self._project_balances)
+
+        await self._database.write(operation)
+
+    def _posted(self, connection: sqlite3.Connection, ids: Sequence[str]) -> dict[str, Transfer]:
+        rows = connection.execute(self._by_ids, {"ids": msgspec.json.encode(ids).decode()}).fetchall()
+        return {row[0]: _transfer(row) for row in rows}
+
+
+def _transfer(row: tuple[str, str, str, int, str, int, str | None]) -> Transfer:
+    transfer_id, debit_account, credit_account, nanodollars, kind, created_ns, reverses = row
+    return Transfer(
+        id=transfer_id,
+        debit_account=debit_account,
+        credit_account=credit_account,
+        nanodollars=nanodollars,
+        kind=TransferKind(kind),
+        created_ns=created_ns,
+        reverses=reverses,
+    )

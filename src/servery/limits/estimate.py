@@ -1,0 +1,67 @@
+"""How many tokens a request will use, guessed without a tokenizer from what engines have reported before."""
+
+import msgspec
+
+from servery.core.inference import Embedding, InferenceRequest
+from servery.core.usage import Usage
+
+_LEARNING_RATE = 0.05
+_FIRST_BYTES_PER_TOKEN = 4.0
+_FIRST_GENERATED_TOKENS = 256.0
+_QUANTILE = 0.9
+_QUANTILE_STEP = 0.1
+
+
+class Estimate(msgspec.Struct, frozen=True):
+    """Tokens that a request is expected to use."""
+
+    prompt_tokens: int
+    uncached_prompt_tokens: int
+    generated_tokens: int
+
+
+class Estimator:
+    """Learns, for one model, the bytes of a prompt token and the length of a long answer.
+
+    The ratio is an exponentially weighted mean. The length follows the 90th percentile by stochastic approximation
+    (Robbins and Monro): up by 0.9 steps when an answer was longer, down by 0.1 steps when it was shorter.
+    """
+
+    def __init__(self) -> None:
+        self.bytes_per_token = _FIRST_BYTES_PER_TOKEN
+        self.generated_tokens = _FIRST_GENERATED_TOKENS
+
+    def estimate(self, request: InferenceRequest) -> Estimate:
+        """Nothing is known yet of the prompt cache, so the whole prompt counts as uncached."""
+        generated = 0
+        for work in request.work:
+            if not isinstance(work, Embedding):
+                expected = int(self.generated_tokens)
+                generated += expected if work.max_tokens is None else min(expected, work.max_tokens)
+        prompts = request.work[:: request.choices_per_prompt]
+        prompt = sum(self.prompt_tokens(len(work.prompt_bytes())) for work in prompts)
+        return Estimate(prompt, prompt, generated)
+
+    def prompt_tokens(self, prompt_bytes: int) -> int:
+        return max(1, round(prompt_bytes / self.bytes_per_token))
+
+    def learn(self, usage: Usage, *, prompt_bytes: int, answers: int) -> None:
+        """What a request of ``prompt_bytes`` really used. Estimated usage teaches nothing."""
+        if usage.estimated or usage.prompt_tokens == 0:
+            return
+        ratio = prompt_bytes / usage.prompt_tokens
+        self.bytes_per_token += _LEARNING_RATE * (ratio - self.bytes_per_token)
+        length = usage.generated_tokens / answers
+        step = _QUANTILE_STEP * max(self.generated_tokens, 1.0)
+        self.generated_tokens += step * (_QUANTILE if length > self.generated_tokens else _QUANTILE - 1.0)
+        self.generated_tokens = max(1.0, self.generated_tokens)
+
+
+class Estimators:
+    """One estimator for each model."""
+
+    def __init__(self) -> None:
+        self._by_model: dict[str, Estimator] = {}
+
+    def of(self, model: str) -> Estimator:
+        return self._by_model.setdefault(model, Estimator())

@@ -1,0 +1,1 @@
+"""What was used: usage records, posted with their charges. See README.md."""

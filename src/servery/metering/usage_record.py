@@ -1,0 +1,30 @@
+"""A usage record: what one request used, and how it went."""
+
+import msgspec
+
+from servery.core.serving_path import Outcome, ServingPath
+from servery.core.usage import Usage
+
+
+class UsageRecord(msgspec.Struct, frozen=True, kw_only=True):
+    """Written once, when a request that reached an engine has ended. ``model`` is the id that the client asked for;
+    ``price_id`` the price version that was in force at admission.
+
+    ``queue_wait_us`` and ``time_to_first_token_us`` are microseconds; the latter None when no token came.
+    ``cost_labels`` are pairs such as ``("team", "search")``.
+    """
+
+    request_id: str
+    account: str
+    key_id: str
+    model: str
+    serving_path: ServingPath
+    price_id: str
+    usage: Usage
+    outcome: Outcome
+    started_ns: int
+    finished_ns: int
+    replica: str
+    queue_wait_us: int
+    time_to_first_token_us: int | None = None
+    cost_labels: tuple[tuple[str, str], ...] = ()

@@ -1,0 +1,141 @@
+"""Takes a seat for a request: a replica, and a place in its prompt cache, for as long as the request is there."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import msgspec
+
+from servery.catalog.pool import EmbeddedEngine
+from servery.core.clock import Clock
+from servery.fleet.replica import Replica
+from servery.fleet.replica_pool import ReplicaPool
+from servery.routing.block_cache import BlockCache
+from servery.routing.cache_view import CacheView, Placement
+from servery.routing.picker import Candidate, pick
+from servery.routing.prefix import PrefixChain, prefix_chain
+from servery.routing.session_home import session_home
+from servery.routing.slot_cache import SlotCache
+
+
+_EVERYBODY = "*"
+
+
+class Wish(msgspec.Struct, frozen=True, kw_only=True):
+    """What routing needs to know of a request. ``owner`` names who may share prompt-cache entries."""
+
+    owner: str
+    prompt: bytes
+    bytes_per_token: float
+    session: str | None = None
+
+
+class Seat:
+    """One in-flight share of a replica. ``first_byte`` is called when the prompt has been computed, ``erased`` when
+    the slot that ``placement`` wanted empty is so."""
+
+    def __init__(
+        self, replica: Replica, placement: Placement, *, cache: CacheView, owner: str, pending_prompt_tokens: float
+    ) -> None:
+        self.replica = replica
+        self.placement = placement
+        self.owner = owner
+        self.pending_prompt_tokens = pending_prompt_tokens
+        self._cache = cache
+
+    def first_byte(self) -> None:
+        self.pending_prompt_tokens = 0.0
+
+    def erased(self) -> None:
+        self._cache.erased(self.placement)
+
+
+class _View:
+    """What is believed of one incarnation of a replica."""
+
+    def __init__(self, incarnation: int, cache: CacheView) -> None:
+        self.incarnation = incarnation
+        self.cache = cache
+        self.seats: set[Seat] = set()
+
+    @property
+    def pending_prompt_tokens(self) -> float:
+        return sum(seat.pending_prompt_tokens for seat in self.seats)
+
+
+class Router:
+    """Chooses among a pool's replicas; remembers what it sent where. Without ``slot_isolation`` all owners share the
+    prompt caches of engines that know no tenants, for operators who serve a single one."""
+
+    def __init__(self, clock: Clock, *, slot_isolation: bool) -> None:
+        self._clock = clock
+        self._slot_isolation = slot_isolation
+        self._views: dict[str, _View] = {}
+
+    @contextmanager
+    def seat(self, pool: ReplicaPool, wish: Wish, *, avoid: frozenset[str] = frozenset()) -> Iterator[Seat | None]:
+        """Hold a seat until the block ends; None when no replica has room. Replicas in ``avoid`` are taken only when
+        there is no other."""
+        owner = wish.owner if self._slot_isolation or not _has_slots(pool) else _EVERYBODY
+        chain = prefix_chain(owner, wish.prompt)
+        replica = self._choose(pool, wish, owner, chain, avoid)
+        if replica is None:
+            yield None
+            return
+        view = self._view(pool, replica)
+        placement = view.cache.enter(owner, chain, now_s=self._clock.monotonic_s())
+        uncached_bytes = max(0, len(wish.prompt) - placement.cached_bytes)
+        seat = Seat(
+            replica,
+            placement,
+            cache=view.cache,
+            owner=wish.owner,
+            pending_prompt_tokens=uncached_bytes / wish.bytes_per_token,
+        )
+        replica.in_flight += 1
+        view.seats.add(seat)
+        try:
+            yield seat
+        finally:
+            view.seats.remove(seat)
+            replica.in_flight -= 1
+            view.cache.leave(placement, now_s=self._clock.monotonic_s())
+
+    def _choose(
+        self, pool: ReplicaPool, wish: Wish, owner: str, chain: PrefixChain, avoid: frozenset[str]
+    ) -> Replica | None:
+        able = {one.name: one for one in pool.replicas if one.has_room}
+        able = {name: one for name, one in able.items() if name not in avoid} or able
+        home = None
+        if wish.session is not None:
+            home = session_home(wish.session, (one.name for one in pool.replicas if one.is_ready))
+        candidates = []
+        for replica in able.values():
+            view = self._view(pool, replica)
+            forecast = view.cache.forecast(owner, chain, now_s=self._clock.monotonic_s())
+            candidates.append(
+                Candidate(
+                    name=replica.name,
+                    pending_prompt_tokens=view.pending_prompt_tokens,
+                    uncached_prompt_tokens=max(0, len(wish.prompt) - forecast.cached_bytes) / wish.bytes_per_token,
+                    dropped_tokens=forecast.dropped_bytes / wish.bytes_per_token,
+                    in_flight=replica.in_flight,
+                    is_home=replica.name == home,
+                )
+            )
+        chosen = pick(candidates)
+        return able[chosen.name] if chosen is not None else None
+
+    def _view(self, pool: ReplicaPool, replica: Replica) -> _View:
+        view = self._views.get(replica.name)
+        if view is None or view.incarnation != replica.incarnation:
+            view = _View(replica.incarnation, self._new_cache(pool))
+            self._views[replica.name] = view
+        return view
+
+    def _new_cache(self, pool: ReplicaPool) -> CacheView:
+        engine = pool.spec.engine
+        return SlotCache(slots=engine.slots) if isinstance(engine, EmbeddedEngine) else BlockCache()
+
+
+def _has_slots(pool: ReplicaPool) -> bool:
+    return isinstance(pool.spec.engine, EmbeddedEngine)

@@ -1,0 +1,147 @@
+"""From admission to the engine: a place, a seat, an exchange, for each branch of a request."""
+
+import asyncio
+from collections.abc import Mapping
+
+from servery.admission.gate import Gate
+from servery.catalog.offer import Offer
+from servery.core.caller import Caller
+from servery.core.errors import Overloaded, ServeryError
+from servery.core.inference import Embedding
+from servery.core.serving_path import ServingClass, ServingPath
+from servery.engines.body import CachePlace
+from servery.engines.tally import Tally
+from servery.fleet.replica_pool import ReplicaPool
+from servery.limits.estimate import Estimators
+from servery.metering.meter import Meter
+from servery.routing.router import Router, Seat, Wish
+from servery.serving.journey import Branch, Journey
+from servery.serving.retry import ATTEMPTS, RetryBudget, may_retry
+
+_MAX_PARALLEL_BRANCHES = 4
+_ERASE_TIMEOUT_S = 10.0
+
+
+class Dispatch:
+    """``gates`` and ``pools`` are by the pool's name."""
+
+    def __init__(
+        self,
+        *,
+        pools: Mapping[str, ReplicaPool],
+        gates: Mapping[str, Gate],
+        router: Router,
+        estimators: Estimators,
+        meter: Meter,
+    ) -> None:
+        self._pools = pools
+        self._gates = gates
+        self._router = router
+        self._estimators = estimators
+        self._meter = meter
+        self._retries = RetryBudget()
+
+    async def answers(self, caller: Caller, offer: Offer, journey: Journey) -> list[bytes]:
+        """One engine answer for each branch: its JSON body, or ``b""`` for a stream that has been relayed. Most
+        requests have one branch; more run side by side, a few at a time, and the first failure ends them all."""
+        if len(journey.branches) == 1:
+            return [await self._branch(caller, offer, journey, journey.branches[0])]
+        turns = asyncio.Semaphore(_MAX_PARALLEL_BRANCHES)
+
+        async def in_turn(branch: Branch) -> bytes:
+            async with turns:
+                return await self._branch(caller, offer, journey, branch)
+
+        try:
+            async with asyncio.TaskGroup() as group:
+                tasks = [group.create_task(in_turn(branch)) for branch in journey.branches]
+        except* ServeryError as errors:
+            raise _first(errors) from errors
+        return [task.result() for task in tasks]
+
+    async def _branch(self, caller: Caller, offer: Offer, journey: Journey, branch: Branch) -> bytes:
+        """Wait for a place, take a seat, ask the engine; once more elsewhere if it fails before the first byte."""
+        pool = self._pools[offer.pool]
+        serving_class = ServingClass.PRIORITY if offer.path is ServingPath.PRIORITY else ServingClass.STANDARD
+        wish = self._wish(caller, offer, journey, branch)
+        tried: frozenset[str] = frozenset()
+        self._retries.earn()
+        for attempt in range(ATTEMPTS):
+            try:
+                async with self._gates[offer.pool].place(serving_class) as place:
+                    with self._router.seat(pool, wish, avoid=tried) as seat:
+                        if seat is None:
+                            raise Overloaded("service overloaded, please try again later", retry_after_s=1.0)
+                        tried |= {seat.replica.name}
+                        journey.seated(replica=seat.replica.name, queue_wait_s=place.queue_wait_s)
+                        self._open(caller, offer, journey)
+                        return await self._exchange(journey, branch, seat, wish)
+            except ServeryError as error:
+                in_engine = len(tried) > 0 and not branch.delivered
+                if not (in_engine and may_retry(error, attempt=attempt) and self._retries.spend()):
+                    raise
+                branch.tally = None  # what an engine did before it failed is nobody's to pay
+        raise AssertionError("the last attempt returns or raises")
+
+    async def _exchange(self, journey: Journey, branch: Branch, seat: Seat, wish: Wish) -> bytes:
+        """Ask the engine, relay what it says, and stop it when nobody listens any more."""
+        client = seat.replica.client
+        slot = None if isinstance(branch.work, Embedding) else seat.placement.slot
+        if seat.placement.erase and slot is not None:
+            await client.call("POST", f"/slots/{slot}?action=erase", b"{}", timeout_s=_ERASE_TIMEOUT_S)
+            seat.erased()
+        tally = branch.tally = Tally(prompt_tokens_guess=round(len(wish.prompt) / wish.bytes_per_token))
+        asked_s = journey.elapsed_s
+
+        def relay(event: bytes) -> None:
+            seat.first_byte()
+            journey.relay(branch, event)
+
+        exchange = await client.ask(
+            branch.work,
+            endpoint=journey.request.endpoint,
+            stream=journey.request.stream,
+            place=CachePlace(slot=slot, salt=seat.owner),
+            sink=relay,
+            tally=tally,
+        )
+        journey.attach(exchange)
+        try:
+            answer = await exchange.answer
+        finally:
+            journey.detach(exchange)
+            exchange.abort()
+        journey.first_token(prefill_s=tally.prefill_s, asked_s=asked_s)
+        return answer
+
+    def _wish(self, caller: Caller, offer: Offer, journey: Journey, branch: Branch) -> Wish:
+        request = journey.request
+        return Wish(
+            owner=f"{caller.account}/{request.isolation_key or ''}",
+            prompt=branch.work.prompt_bytes(),
+            bytes_per_token=self._estimators.of(offer.model.name).bytes_per_token,
+            session=f"{caller.account}/{request.session}" if request.session else None,
+        )
+
+    def _open(self, caller: Caller, offer: Offer, journey: Journey) -> None:
+        """Journal the request once, when the first of its branches goes to an engine."""
+        if journey.dispatched:
+            return
+        journey.dispatched = True
+        self._meter.opened(
+            journey.request.request_id,
+            account=caller.account,
+            key_id=caller.key_id,
+            model=offer.name,
+            path=offer.path,
+            replica=journey.replica,
+        )
+
+
+def _first(group: BaseExceptionGroup[ServeryError]) -> ServeryError:
+    """The first refusal among those of several branches."""
+    error: BaseException = group
+    while isinstance(error, BaseExceptionGroup):
+        error = error.exceptions[0]
+    assert isinstance(error, ServeryError), "only refusals are gathered here"
+    return error

@@ -1,0 +1,108 @@
+"""What one request has gathered on its way so far: its clock, its answers' tallies, and how it is going."""
+
+from servery.catalog.offer import Offer
+from servery.core.clock import Clock
+from servery.core.inference import Embedding, EngineReport, Generation, InferenceRequest
+from servery.core.usage import Usage
+from servery.engines.tally import Tally
+from servery.serving.reply import Flow, Reply, StreamStart
+from servery.serving.served import Served
+
+
+class Branch:
+    """One engine call of the request: one element of its work."""
+
+    def __init__(self, number: int, work: Generation | Embedding) -> None:
+        self.number = number
+        self.work = work
+        self.tally: Tally | None = None
+        self.delivered = False
+
+
+class Journey:
+    """Times are seconds of the clock's monotonic reading, kept for the first branch that reaches each point."""
+
+    def __init__(
+        self, request: InferenceRequest, work: tuple[Generation | Embedding, ...], reply: Reply, clock: Clock
+    ) -> None:
+        self.request = request
+        self.branches = [Branch(number, one) for number, one in enumerate(work)]
+        self.started_ns = clock.wall_ns()
+        self.dispatched = False
+        self.replica = ""
+        self.queue_wait_s = 0.0
+        self.time_to_first_token_s: float | None = None
+        self._clock = clock
+        self._started_s = clock.monotonic_s()
+        self._reply = reply
+
+    @property
+    def elapsed_s(self) -> float:
+        return self._clock.monotonic_s() - self._started_s
+
+    @property
+    def stream_began(self) -> bool:
+        return self.request.stream and self.time_to_first_token_s is not None
+
+    def seated(self, *, replica: str, queue_wait_s: float) -> None:
+        if not self.replica:
+            self.replica = replica
+            self.queue_wait_s = queue_wait_s
+
+    def relay(self, branch: Branch, event: bytes) -> None:
+        """Pass one engine event to the client. Runs once per generated token."""
+        if self.time_to_first_token_s is None:
+            self._start_stream(branch)
+        branch.delivered = True
+        self._reply.frame(branch.number, event)
+
+    def first_token(self, *, prefill_s: float | None, asked_s: float) -> None:
+        """A whole answer is there; the engine may have told how long its prompt took."""
+        if self.time_to_first_token_s is None:
+            self.time_to_first_token_s = self.elapsed_s if prefill_s is None else asked_s + prefill_s
+
+    def attach(self, flow: Flow) -> None:
+        self._reply.attach(flow)
+
+    def detach(self, flow: Flow) -> None:
+        self._reply.detach(flow)
+
+    def usage(self) -> Usage:
+        """What the request used: each prompt once, and all that was generated, of the branches that reached an
+        engine."""
+        prompt = cached = generated = reasoning = 0
+        estimated = False
+        for branch in self.branches:
+            if branch.tally is None:
+                continue
+            used = branch.tally.usage()
+            if branch.number % self.request.choices_per_prompt == 0:
+                prompt += used.prompt_tokens
+                cached += used.cached_prompt_tokens
+            generated += used.generated_tokens
+            reasoning += used.reasoning_tokens
+            estimated = estimated or used.estimated
+        return Usage(prompt, cached, generated, reasoning, estimated)
+
+    def served(self, offer: Offer, usage: Usage) -> Served:
+        """The facts of the answer, for the client."""
+        elapsed_s = self.elapsed_s
+        first_token_s = elapsed_s if self.time_to_first_token_s is None else self.time_to_first_token_s
+        report = EngineReport(
+            replica=self.replica,
+            queue_wait_s=self.queue_wait_s,
+            time_to_first_token_s=first_token_s,
+            processing_time_s=elapsed_s,
+        )
+        return Served(request_id=self.request.request_id, model=offer.name, path=offer.path, usage=usage, report=report)
+
+    def _start_stream(self, branch: Branch) -> None:
+        self.time_to_first_token_s = self.elapsed_s
+        told = branch.tally.prompt if branch.tally is not None else None
+        self._reply.start(
+            StreamStart(
+                time_to_first_token_s=self.time_to_first_token_s,
+                prompt_tokens=told[0] if told else None,
+                cached_prompt_tokens=told[1] if told else None,
+            )
+        )

@@ -1,0 +1,125 @@
+"""THE request path. Read ``Pipeline.serve`` from top to bottom: it is a request's whole journey."""
+
+import asyncio
+from collections.abc import Mapping
+from datetime import UTC, date, datetime
+
+import msgspec
+
+from servery.billing.rating import rate
+from servery.catalog.catalog import Catalog
+from servery.catalog.offer import Offer
+from servery.core.caller import Caller
+from servery.core.clock import Clock
+from servery.core.errors import ServeryError
+from servery.core.inference import InferenceRequest
+from servery.core.serving_path import Outcome
+from servery.core.usage import Usage
+from servery.fleet.replica_pool import ReplicaPool
+from servery.limits.estimate import Estimators
+from servery.limits.limiter import Grant, Limiter
+from servery.metering.meter import Meter
+from servery.metering.usage_record import UsageRecord
+from servery.serving.dispatch import Dispatch
+from servery.serving.fitting import fitted, pool_traits
+from servery.serving.journey import Journey
+from servery.serving.observer import Observer
+from servery.serving.price_ids import PriceIds
+from servery.serving.reply import Reply
+
+
+class PipelineParts(msgspec.Struct, frozen=True, kw_only=True):
+    """What the pipeline is built with."""
+
+    catalog: Catalog
+    pools: Mapping[str, ReplicaPool]
+    limiter: Limiter
+    estimators: Estimators
+    dispatch: Dispatch
+    meter: Meter
+    price_ids: PriceIds
+    observer: Observer
+    clock: Clock
+
+
+class Pipeline:
+    """Serves requests that are authenticated and parsed."""
+
+    def __init__(self, parts: PipelineParts) -> None:
+        self._parts = parts
+
+    async def serve(self, caller: Caller, request: InferenceRequest, reply: Reply) -> None:
+        """Serve one request to its end. When this returns, the charge is durable and the reply is finished.
+
+        Raises a ServeryError when the request was refused or broke off; what it then owes has been queued to be
+        posted. Cancelling it means that the client is gone: the engine is told to stop, and what was used is charged.
+        """
+        parts = self._parts
+        offer = parts.catalog.offer(request.model, request.endpoint, priority=request.priority, today=self._today())
+        work = fitted(request, offer.model, pool_traits(parts.pools[offer.pool]))
+        journey = Journey(request, work, reply, parts.clock)
+        estimator = parts.estimators.of(offer.model.name)
+        with parts.limiter.reserve(
+            account=caller.account,
+            counted_as=offer.name,
+            limits=offer.model.token_limits,
+            estimate=estimator.estimate(request),
+        ) as grant:
+            reply.granted(grant.reading(), offer.path)
+            try:
+                answers = await parts.dispatch.answers(caller, offer, journey)
+            except asyncio.CancelledError:
+                self._charge_part(caller, offer, journey, grant, Outcome.CLIENT_GONE)
+                raise
+            except ServeryError:
+                self._charge_part(caller, offer, journey, grant, Outcome.ENGINE_BROKE)
+                raise
+            usage = journey.usage()
+            grant.settle(usage)
+            estimator.learn(usage, prompt_bytes=_prompt_bytes(request), answers=len(work))
+            record = self._record(caller, offer, journey, usage, Outcome.COMPLETED)
+            charge = await parts.meter.post(record, offer.price)
+            reply.finish(answers, journey.served(offer, usage))
+        parts.observer.ended(record, charge)
+
+    def _charge_part(self, caller: Caller, offer: Offer, journey: Journey, grant: Grant, outcome: Outcome) -> None:
+        """Settle a request that did not complete (money.md, rule 5). Nobody waits for this posting.
+
+        A client that left owes what an engine did for it; of an engine that broke, what was delivered is owed.
+        """
+        if not journey.dispatched:
+            return
+        if outcome is Outcome.ENGINE_BROKE and not journey.stream_began:
+            self._parts.meter.void(journey.request.request_id)
+            return
+        usage = journey.usage()
+        grant.settle(usage)
+        record = self._record(caller, offer, journey, usage, outcome)
+        self._parts.meter.post_soon(record, offer.price)
+        self._parts.observer.ended(record, rate(usage, offer.price))
+
+    def _record(self, caller: Caller, offer: Offer, journey: Journey, usage: Usage, outcome: Outcome) -> UsageRecord:
+        first_token_s = journey.time_to_first_token_s
+        return UsageRecord(
+            request_id=journey.request.request_id,
+            account=caller.account,
+            key_id=caller.key_id,
+            model=offer.name,
+            serving_path=offer.path,
+            price_id=self._parts.price_ids.of(offer),
+            usage=usage,
+            outcome=outcome,
+            started_ns=journey.started_ns,
+            finished_ns=self._parts.clock.wall_ns(),
+            replica=journey.replica,
+            queue_wait_us=round(journey.queue_wait_s * 1_000_000),
+            time_to_first_token_us=None if first_token_s is None else round(first_token_s * 1_000_000),
+            cost_labels=journey.request.cost_labels,
+        )
+
+    def _today(self) -> date:
+        return datetime.fromtimestamp(self._parts.clock.wall_ns() / 1_000_000_000, UTC).date()
+
+
+def _prompt_bytes(request: InferenceRequest) -> int:
+    return sum(len(work.prompt_bytes()) for work in request.work[:: request.choices_per_prompt])

@@ -1,0 +1,52 @@
+"""The client's side of one request, as the pipeline sees it."""
+
+from typing import Protocol
+
+import msgspec
+
+from servery.core.serving_path import ServingPath
+from servery.limits.limiter import LimitReading
+from servery.serving.served import Served
+
+
+class Flow(Protocol):
+    """What can be slowed down when a client reads slowly."""
+
+    def pause(self) -> None: ...
+
+    def resume(self) -> None: ...
+
+
+class StreamStart(msgspec.Struct, frozen=True, kw_only=True):
+    """What is known when a stream's first token arrives; the engine may not have told the prompt's length yet."""
+
+    time_to_first_token_s: float
+    prompt_tokens: int | None = None
+    cached_prompt_tokens: int | None = None
+
+
+class Reply(Protocol):
+    """Written to by the pipeline, in this order: ``granted``; ``start`` and ``frame`` for a stream; ``finish``.
+    Refusals are raised past it."""
+
+    def granted(self, reading: LimitReading, path: ServingPath) -> None:
+        """The caller's limits, to be shown in the response's head, and the path on which the request is served."""
+        ...
+
+    def start(self, start: StreamStart) -> None:
+        """A stream begins; from now on the request cannot be retried elsewhere."""
+        ...
+
+    def frame(self, branch: int, event: bytes) -> None:
+        """Pass on one engine event of element ``branch`` of the request's work."""
+        ...
+
+    def finish(self, answers: list[bytes], served: Served) -> None:
+        """The charge is durable: release the end of the response, or all of it when it is not a stream."""
+        ...
+
+    def attach(self, flow: Flow) -> None:
+        """From now on, ``flow`` is slowed down with the client."""
+        ...
+
+    def detach(self, flow: Flow) -> None: ...

@@ -1,0 +1,204 @@
+"""Settings: parsed once, frozen; the only reader of the environment.
+
+Each field of ``Settings`` is one setting. Its environment variable is ``SERVERY_`` and its name in capitals; each
+is an option of ``servery serve`` too, and an option wins. ``docs/settings.md`` has a heading for each.
+"""
+
+import os
+import re
+from collections.abc import Mapping
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, Final
+
+import msgspec
+from msgspec import Meta
+
+from servery.core.ids import RESOURCE_ID_PATTERN
+from servery.core.misconfigured import Misconfigured
+
+PREFIX: Final = "SERVERY_"
+DATABASE_FILE: Final = "servery.db"
+
+_WORDS: Final = {"int": "a whole number", "float": "a number", "bool": "true or false"}
+
+Seconds = Annotated[float, Meta(gt=0, le=86_400)]
+AccountId = Annotated[str, Meta(pattern=RESOURCE_ID_PATTERN)]
+
+
+class LogLevel(StrEnum):
+    DEBUG = "debug"
+    INFO = "info"
+    WARNING = "warning"
+    ERROR = "error"
+
+
+class LogFormat(StrEnum):
+    TEXT = "text"
+    JSON = "json"
+
+
+_CLOSED_SETS: Final[dict[str, type[StrEnum]]] = {"log_level": LogLevel, "log_format": LogFormat}
+
+
+class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """All settings with their defaults. Units stand last in the names; the text beside each is its one-line meaning.
+
+    ``catalog`` None: the packaged catalog, or the one made for ``model``; both given at once are refused.
+    """
+
+    data_dir: Annotated[Path, Meta(description="Where all state lives: the database and downloaded weights.")]
+    host: Annotated[str, Meta(description="The address to listen on. 0.0.0.0 opens the platform to the network.")] = (
+        "127.0.0.1"
+    )
+    port: Annotated[int, Meta(ge=0, le=65_535, description="The port to listen on; 0 picks a free one.")] = 8000
+    catalog: Annotated[Path | None, Meta(description="The catalog file; none: the packaged one.")] = None
+    model: Annotated[
+        str | None,
+        Meta(description="Serve this model (a .gguf file or a Hugging Face name) instead of a catalog's."),
+    ] = None
+    platform_account: Annotated[
+        AccountId | None,
+        Meta(description="The account in the ids of models and routers; none: the one the catalog names."),
+    ] = None
+    first_account: Annotated[
+        AccountId, Meta(description="The account that is opened, with a key, when the data directory is new.")
+    ] = "default"
+
+    print_key: Annotated[
+        bool, Meta(description="Make a new API key for the first account at each start, and print it.")
+    ] = True
+
+    max_header_bytes: Annotated[
+        int, Meta(ge=1024, le=1_048_576, description="The most that a request's line and headers may take.")
+    ] = 32_768
+    max_body_bytes: Annotated[
+        int, Meta(ge=1024, le=1_073_741_824, description="The most that a request's body may take; beyond it 413.")
+    ] = 16_777_216
+    max_connections: Annotated[
+        int, Meta(ge=1, le=1_000_000, description="Client connections at once; beyond it they are closed at once.")
+    ] = 4096
+    header_timeout_s: Annotated[
+        Seconds, Meta(description="How long a request's headers may take to arrive whole; then 408.")
+    ] = 10.0
+    body_timeout_s: Annotated[
+        Seconds, Meta(description="How long a request's body may take to arrive whole; then 408.")
+    ] = 60.0
+    idle_timeout_s: Annotated[
+        Seconds, Meta(description="How long a connection may stay open between two requests.")
+    ] = 75.0
+    write_stall_timeout_s: Annotated[
+        Seconds, Meta(description="How long a client may take nothing of a response; then it counts as gone.")
+    ] = 30.0
+
+    queue_wait_limit_s: Annotated[
+        Seconds, Meta(description="How long a request may wait for a place in its pool; then 503.")
+    ] = 30.0
+    connect_timeout_s: Annotated[Seconds, Meta(description="How long connecting to an engine may take.")] = 2.0
+    first_token_timeout_s: Annotated[
+        Seconds, Meta(description="How long an engine may take until its first token; then 504.")
+    ] = 120.0
+    chunk_timeout_s: Annotated[
+        Seconds, Meta(description="How long an engine may pause within a stream; then the stream ends as broken.")
+    ] = 60.0
+    slot_isolation: Annotated[
+        bool,
+        Meta(description="Keep accounts apart in the prompt caches of llama.cpp engines; false: one tenant, faster."),
+    ] = True
+
+    startup_timeout_s: Annotated[
+        Seconds, Meta(description="How long an embedded engine may take to load its model.")
+    ] = 300.0
+    health_interval_s: Annotated[Seconds, Meta(description="How often each replica's health is looked at.")] = 2.0
+    drain_timeout_s: Annotated[
+        Seconds, Meta(description="How long running requests may go on after Ctrl-C or SIGTERM.")
+    ] = 30.0
+
+    commit_group_size: Annotated[
+        int, Meta(ge=1, le=10_000, description="The most database writes that share one durable commit.")
+    ] = 1024
+    commit_queue_size: Annotated[
+        int, Meta(ge=1, le=1_000_000, description="The most database writes that wait for a commit at once.")
+    ] = 32_768
+
+    log_level: Annotated[LogLevel, Meta(description="What is logged: debug, info, warning or error.")] = LogLevel.INFO
+    log_format: Annotated[LogFormat, Meta(description="How it is logged: text, or json with one object a line.")] = (
+        LogFormat.TEXT
+    )
+
+    @property
+    def database_file(self) -> Path:
+        return self.data_dir / DATABASE_FILE
+
+
+def read_settings(options: Mapping[str, str] | None = None, environment: Mapping[str, str] = os.environ) -> Settings:
+    """Defaults, over them the ``SERVERY_*`` variables of ``environment``, over them ``options`` (by setting's name).
+
+    All values come as text. Raises Misconfigured with one line for each value that cannot be, naming its variable or
+    option.
+    """
+    options = options or {}
+    fields = {field.name: field.type for field in msgspec.structs.fields(Settings)}
+    assert options.keys() <= fields.keys(), "an option is the option of a setting"
+    values: dict[str, object] = {}
+    faults: list[str] = []
+    for name, wanted in fields.items():
+        text, place = options.get(name), "--" + name.replace("_", "-")
+        if text is None:
+            text, place = environment.get(variable(name)), variable(name)
+        if text is None:
+            continue
+        try:
+            values[name] = msgspec.convert(text, wanted, strict=False, dec_hook=_path)
+        except msgspec.ValidationError as error:
+            faults.append(f"{place}: {_reworded(str(error), name, text)}")
+    if values.get("catalog") is not None and values.get("model") is not None:
+        faults.append("--catalog and --model: give one of them (a catalog names its models itself)")
+    if faults:
+        raise Misconfigured("\n".join(faults))
+    return msgspec.convert({"data_dir": default_data_dir(environment), **values}, Settings, dec_hook=_path)
+
+
+def variable(name: str) -> str:
+    """The environment variable of the setting ``name``."""
+    return PREFIX + name.upper()
+
+
+def unknown_variables(environment: Mapping[str, str] = os.environ) -> list[str]:
+    """Variables that look like settings and are none: most likely misspelt, so worth a warning."""
+    known = {variable(field.name) for field in msgspec.structs.fields(Settings)}
+    return sorted(name for name in environment if name.startswith(PREFIX) and name not in known)
+
+
+def default_data_dir(environment: Mapping[str, str] = os.environ) -> Path:
+    """``$XDG_DATA_HOME/servery``, which is ``~/.local/share/servery`` where that variable is not set."""
+    data_home = environment.get("XDG_DATA_HOME", "")
+    return (Path(data_home) if data_home else Path.home() / ".local" / "share") / "servery"
+
+
+def secret(name: str, environment: Mapping[str, str] = os.environ) -> str:
+    """The value of the variable that a catalog names for an engine's API key. Raises Misconfigured when not set."""
+    value = environment.get(name)
+    if not value:
+        raise Misconfigured(f"{name}: the catalog names this environment variable for an API key, and it is not set")
+    return value
+
+
+def _path(wanted: type, value: object) -> object:
+    assert wanted is Path, "no other type needs a hook"
+    if value == "":
+        raise ValueError("is empty")
+    return Path(str(value)).expanduser()
+
+
+def _reworded(message: str, name: str, text: str) -> str:
+    """msgspec's ``message`` about ``text``, given for ``name``, in the words of somebody who sets a variable."""
+    if mismatch := re.match(r"Expected `(\w+)(?: \| null)?`, got `str`", message):
+        return f"expected {_WORDS.get(mismatch[1], mismatch[1])}, got {text!r}"
+    if bound := re.match(r"Expected `(?:int|float)` (.*)", message):
+        return f"expected a number {bound[1]}, got {text!r}"
+    if message.startswith("Invalid enum value"):
+        return f"{text!r} is none of {', '.join(_CLOSED_SETS[name])}"
+    if RESOURCE_ID_PATTERN in message:
+        return f"{text!r} is not an account id: 1 to 63 of a-z, 0-9 and '-', '-' not at either end"
+    return message

@@ -1,0 +1,25 @@
+"""A counter that moves with every change to accounts and keys, so that a running platform notices what another
+process (a command, another gateway) has changed."""
+
+import sqlite3
+
+from servery.store.sql import load_queries
+
+
+class ConfigurationRevision:
+    """Reads and moves the counter. Whoever changes accounts or keys bumps it in the same transaction."""
+
+    def __init__(self) -> None:
+        queries = load_queries("servery.store", "store.sql")
+        self._read = queries["configuration_revision"]
+        self._bump = queries["bump_configuration_revision"]
+
+    def current(self, connection: sqlite3.Connection) -> int:
+        """A few microseconds: one row of a table that has one row."""
+        (revision,) = connection.execute(self._read).fetchone()
+        assert isinstance(revision, int)
+        return revision
+
+    def bump(self, connection: sqlite3.Connection) -> None:
+        """Inside the transaction that makes the change."""
+        connection.execute(self._bump)

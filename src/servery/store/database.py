@@ -1,0 +1,157 @@
+"""The database: one file that several processes may have open at once."""
+
+import asyncio
+import sqlite3
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from types import TracebackType
+from typing import Self, TypeVar
+
+from servery.core.errors import PreconditionFailed
+from servery.store.group_commit import GroupCommit, GroupOperation
+from servery.store.limits import StoreLimits
+from servery.store.migrations import migrate, packaged_migrations
+from servery.store.sqlite import OLDEST_SQLITE, connect_reader, connect_writer, create_file, snapshot
+
+T = TypeVar("T")
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+
+Operation = Callable[[sqlite3.Connection], T]
+"""Reads and writes through the connection, inside a transaction that others share. It may be run a second time (after
+a rollback), so it has no other effects; it neither begins nor ends a transaction."""
+
+
+class Database:
+    """Durable state. Reads are synchronous and short; writes are queued to one writer and committed in groups.
+
+    A write that has returned is on the disk and seen by every later read. Operations that one task awaits in turn run
+    in that order; between tasks, and between different group operations of one commit, there is no order. A caller
+    that is cancelled while it waits does not undo its operation.
+
+    One Database belongs to one event loop (from the first write on); other processes open the same file with a
+    Database of their own. It is an asynchronous context manager that closes itself.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        limits: StoreLimits,
+        *,
+        writer: sqlite3.Connection,
+        on_lost_write: Callable[[Exception], None],
+    ) -> None:
+        """Takes over ``writer``, a migrated connection. ``Database.open`` is how to get there."""
+        self._path = path
+        self._limits = limits
+        self._writer = writer
+        self._reader = connect_reader(path, limits)
+        self._commits = GroupCommit(writer, limits, on_lost_write=on_lost_write)
+
+    @classmethod
+    def open(
+        cls,
+        path: Path,
+        *,
+        limits: StoreLimits | None = None,
+        on_lost_write: Callable[[Exception], None] | None = None,
+    ) -> Self:
+        """Open the database at ``path``, creating it (directory 0700, file 0600) and migrating it as needed.
+
+        ``on_lost_write`` is called, on the event loop, with the error of an operation that nobody waited for;
+        by default such errors go to the event loop's exception handler, which logs them.
+
+        Raises PreconditionFailed when a newer version of the software wrote the database, or SQLite is too old.
+        """
+        if sqlite3.sqlite_version_info < OLDEST_SQLITE:
+            oldest = ".".join(map(str, OLDEST_SQLITE))
+            raise PreconditionFailed(f"Python's SQLite is {sqlite3.sqlite_version}; servery needs {oldest} or newer.")
+        limits = limits or StoreLimits()
+        create_file(path)
+        writer = connect_writer(path, limits)
+        try:
+            migrate(writer, packaged_migrations())
+        except PreconditionFailed:
+            writer.close()
+            raise
+        return cls(path, limits, writer=writer, on_lost_write=on_lost_write or _tell_the_loop)
+
+    @property
+    def reader(self) -> sqlite3.Connection:
+        """For short reads on the event loop's thread. Fetch all rows at once: an open cursor holds back the
+        write-ahead log. It refuses to write."""
+        return self._reader
+
+    @property
+    def queued_writes(self) -> int:
+        """How many operations wait for the writer now."""
+        return self._commits.queued
+
+    async def write(self, operation: Operation[T]) -> T:
+        """Run ``operation`` in the next group and return its result once that group is durable.
+
+        What the operation raises is raised here, and undone without harm to others of the group. Raises
+        InternalError when the group as a whole could not be committed, and Overloaded while closing. Waits while
+        the queue is full.
+        """
+        return await self._commits.write(_run_operations, operation)
+
+    def write_soon(self, operation: Operation[object]) -> None:
+        """Queue ``operation`` and return; a failure goes to ``on_lost_write``. ``close`` waits for it.
+
+        Raises Overloaded when the queue is full twice over, and while closing.
+        """
+        self._commits.write_soon(_run_operations, operation)
+
+    async def write_grouped(self, operation: GroupOperation[Item, Result], item: Item) -> Result:
+        """As ``write``, for operations that handle many items at once: all items queued for the same ``operation``
+        (by equality) in one group are handed to it together, in the order in which they were queued."""
+        return await self._commits.write(operation, item)
+
+    def write_grouped_soon(self, operation: GroupOperation[Item, Result], item: Item) -> None:
+        """As ``write_soon``, for group operations."""
+        self._commits.write_soon(operation, item)
+
+    @contextmanager
+    def snapshot(self) -> Iterator[sqlite3.Connection]:
+        """A connection of its own that sees one unchanging state, for long reads. Blocks the thread it is used on."""
+        connection = connect_reader(self._path, self._limits)
+        try:
+            with snapshot(connection):
+                yield connection
+        finally:
+            connection.close()
+
+    async def read(self, operation: Operation[T]) -> T:
+        """Run a long read in another thread, over a snapshot."""
+        return await asyncio.to_thread(self._read_snapshot, operation)
+
+    def _read_snapshot(self, operation: Operation[T]) -> T:
+        with self.snapshot() as connection:
+            return operation(connection)
+
+    async def close(self) -> None:
+        """Write all that is queued, then let go of the file."""
+        await self._commits.close()
+        self._reader.close()
+        self._writer.close()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        await self.close()
+
+
+def _run_operations(connection: sqlite3.Connection, operations: Sequence[Operation[T]]) -> list[T]:
+    """Any operation is the item of this group operation."""
+    return [operation(connection) for operation in operations]
+
+
+def _tell_the_loop(error: Exception) -> None:
+    asyncio.get_running_loop().call_exception_handler(
+        {"message": "a write that nobody waited for failed", "exception": error}
+    )

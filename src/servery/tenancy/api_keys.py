@@ -1,0 +1,156 @@
+"""API keys: secrets by which an account is known.
+
+A secret is ``sv_`` and 256 random bits. Only its SHA-256 is kept. A fast hash is right for it: slow hashes (bcrypt,
+Argon2) protect secrets that people think up and that can therefore be guessed; 2^256 equally likely secrets cannot,
+however fast each guess is. A slow one would only be a way to keep this server busy.
+"""
+
+import base64
+import hashlib
+import secrets
+import sqlite3
+from collections.abc import Callable
+
+import msgspec
+
+from servery.core.clock import Clock
+from servery.core.errors import InvalidRequest, NotFound
+from servery.store.configuration_revision import ConfigurationRevision
+from servery.store.database import Database, Operation
+from servery.store.sql import load_queries
+from servery.tenancy.accounts import Accounts
+
+RandomBytes = Callable[[int], bytes]
+"""Given a number, as many bytes that nobody can predict (``secrets.token_bytes``)."""
+
+_SECRET_BYTES = 32
+_KEY_ID_BYTES = 12
+_PREFIX_LENGTH = 8  # "sv_" and five characters of 43: enough to tell keys apart, 226 bits still unknown
+
+
+class ApiKey(msgspec.Struct, frozen=True, kw_only=True):
+    """What may be shown of a key. ``prefix`` is the beginning of its secret; ``last_used_ns`` may lag by a minute.
+    A key with ``admin`` may operate the platform."""
+
+    key_id: str
+    account: str
+    display_name: str
+    prefix: str
+    created_ns: int
+    expires_ns: int | None
+    revoked_ns: int | None
+    admin: bool
+    last_used_ns: int | None
+
+
+class CreatedKey(msgspec.Struct, frozen=True):
+    """A key at its creation: the only time when ``key``, the secret, is known. Its repr leaves the secret out."""
+
+    key: str
+    api_key: ApiKey
+
+    def __repr__(self) -> str:
+        return f"CreatedKey(api_key={self.api_key!r})"
+
+    def __rich_repr__(self) -> list[tuple[str, ApiKey]]:
+        return [("api_key", self.api_key)]
+
+
+def secret_sha256(secret: str) -> bytes:
+    """The 32 bytes by which a secret is stored and found. Takes any text, also such as no key can be."""
+    return hashlib.sha256(secret.encode("utf-8", "surrogatepass")).digest()
+
+
+class ApiKeys:
+    """The keys in the database. They are created and revoked, never deleted: usage records quote them."""
+
+    def __init__(self, database: Database, clock: Clock, random_bytes: RandomBytes = secrets.token_bytes) -> None:
+        queries = load_queries("servery.tenancy", "api_keys.sql")
+        self._insert = queries["insert_api_key"]
+        self._of_account = queries["api_keys_of_account"]
+        self._revoke = queries["revoke_api_key"]
+        self._database = database
+        self._clock = clock
+        self._random_bytes = random_bytes
+        self._accounts = Accounts(database, clock)
+        self._revision = ConfigurationRevision()
+
+    async def create(
+        self, account: str, *, display_name: str = "", expires_ns: int | None = None, admin: bool = False
+    ) -> CreatedKey:
+        """A new key. It works until ``expires_ns``, or until it is revoked.
+
+        Raises NotFound when there is no such account, and InvalidRequest when the expiry is not in the future.
+        """
+        return await self._database.write(
+            self.creating(account, display_name=display_name, expires_ns=expires_ns, admin=admin)
+        )
+
+    def creating(
+        self, account: str, *, display_name: str = "", expires_ns: int | None = None, admin: bool = False
+    ) -> Operation[CreatedKey]:
+        """What ``create`` does, as an operation, for those who do something else in the same transaction.
+
+        Raises InvalidRequest at once; the operation raises NotFound.
+        """
+        created_ns = self._clock.wall_ns()
+        if expires_ns is not None and expires_ns <= created_ns:
+            raise InvalidRequest("A key's expiry lies in the future.", param="expires_ns")
+        secret = "sv_" + base64.urlsafe_b64encode(self._random_bytes(_SECRET_BYTES)).rstrip(b"=").decode()
+        api_key = ApiKey(
+            key_id="key_" + self._random_bytes(_KEY_ID_BYTES).hex(),
+            account=account,
+            display_name=display_name,
+            prefix=secret[:_PREFIX_LENGTH],
+            created_ns=created_ns,
+            expires_ns=expires_ns,
+            revoked_ns=None,
+            admin=admin,
+            last_used_ns=None,
+        )
+
+        def operation(connection: sqlite3.Connection) -> CreatedKey:
+            if self._accounts.find(connection, account) is None:
+                raise NotFound(f"There is no account {account!r}.", param="account")
+            connection.execute(
+                self._insert, {**msgspec.structs.asdict(api_key), "secret_sha256": secret_sha256(secret)}
+            )
+            self._revision.bump(connection)
+            return CreatedKey(secret, api_key)
+
+        return operation
+
+    async def revoke(self, account: str, key_id: str) -> None:
+        """The key is refused from now on (by a platform in another process: within its refresh interval). Revoking
+        again changes nothing. Raises NotFound when the account has no such key."""
+        revoked_ns = self._clock.wall_ns()
+
+        def operation(connection: sqlite3.Connection) -> None:
+            cursor = connection.execute(self._revoke, {"account": account, "key_id": key_id, "revoked_ns": revoked_ns})
+            if cursor.rowcount == 0:
+                raise NotFound(f"The account {account!r} has no API key {key_id!r}.", param="key_id")
+            self._revision.bump(connection)
+
+        await self._database.write(operation)
+
+    def list(self, account: str) -> list[ApiKey]:
+        """The account's keys, oldest first, with those revoked or expired; empty when there is no such account."""
+        rows = self._database.reader.execute(self._of_account, {"account": account}).fetchall()
+        return [_api_key(row) for row in rows]
+
+
+def _api_key(
+    row: tuple[str, str, str, str, int, int | None, int | None, int, int | None],
+) -> ApiKey:
+    key_id, account, display_name, prefix, created_ns, expires_ns, revoked_ns, admin, last_used_ns = row
+    return ApiKey(
+        key_id=key_id,
+        account=account,
+        display_name=display_name,
+        prefix=prefix,
+        created_ns=created_ns,
+        expires_ns=expires_ns,
+        revoked_ns=revoked_ns,
+        admin=bool(admin),
+        last_used_ns=last_used_ns,
+    )

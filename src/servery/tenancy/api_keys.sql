@@ -1,0 +1,30 @@
+-- name: insert_api_key
+-- Add a key, of which only the hash is kept.
+INSERT INTO api_keys (key_id, account, display_name, prefix, created_ns, expires_ns, admin, secret_sha256)
+VALUES (:key_id, :account, :display_name, :prefix, :created_ns, :expires_ns, :admin, :secret_sha256);
+
+-- name: api_keys_of_account
+-- The keys of an account, oldest first.
+SELECT key_id, account, display_name, prefix, created_ns, expires_ns, revoked_ns, admin, last_used_ns
+FROM api_keys
+WHERE account = :account
+ORDER BY created_ns, key_id;
+
+-- name: revoke_api_key
+-- Revoke a key; the time of its first revocation stays.
+UPDATE api_keys
+SET revoked_ns = coalesce(revoked_ns, :revoked_ns)
+WHERE account = :account AND key_id = :key_id;
+
+-- name: api_key_by_secret
+-- What authentication needs to know of the key with this hash, or no row.
+SELECT api_keys.secret_sha256, api_keys.key_id, api_keys.account, api_keys.expires_ns, api_keys.revoked_ns,
+       api_keys.admin, accounts.spend_tier, accounts.state
+FROM api_keys JOIN accounts ON accounts.id = api_keys.account
+WHERE api_keys.secret_sha256 = :secret_sha256;
+
+-- name: record_last_use
+-- Note when a key was last used; never moves back.
+UPDATE api_keys
+SET last_used_ns = max(coalesce(last_used_ns, 0), :last_used_ns)
+WHERE key_id = :key_id;

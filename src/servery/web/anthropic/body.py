@@ -1,0 +1,112 @@
+"""The body of ``POST /messages``."""
+
+from typing import Annotated, Literal
+
+import msgspec
+from msgspec import Meta
+
+from servery.web.anthropic.blocks import MessageIn, TextBlock
+
+STOPS_MAX = 16
+_STOP_CHARS_MAX = 1_024
+
+
+class Metadata(msgspec.Struct, forbid_unknown_fields=True):
+    user_id: str | None = None
+
+
+class ToolChoiceIn(msgspec.Struct, forbid_unknown_fields=True):
+    type: Literal["auto", "any", "tool", "none"]
+    name: str | None = None
+    disable_parallel_tool_use: bool | None = None
+
+
+class ThinkingIn(msgspec.Struct, forbid_unknown_fields=True):
+    """``display: omitted`` leaves the thinking out of the answer; it is thought all the same."""
+
+    type: Literal["enabled", "disabled", "adaptive"]
+    budget_tokens: Annotated[int, Meta(ge=1024)] | None = None
+    display: Literal["summarized", "omitted"] | None = None
+
+
+class JsonFormat(msgspec.Struct, tag_field="type", tag="json_schema", forbid_unknown_fields=True):
+    schema: msgspec.Raw
+
+
+class OutputConfig(msgspec.Struct, forbid_unknown_fields=True):
+    effort: Literal["low", "medium", "high", "xhigh", "max"] | None = None
+    format: JsonFormat | None = None
+
+
+class _KeptTurns(msgspec.Struct, tag_field="type", tag="thinking_turns", forbid_unknown_fields=True):
+    value: Annotated[int, Meta(ge=1)]
+
+
+class _KeptAll(msgspec.Struct, tag_field="type", tag="all", forbid_unknown_fields=True):
+    pass
+
+
+class ClearThinking(msgspec.Struct, tag_field="type", tag="clear_thinking_20251015", forbid_unknown_fields=True):
+    """Which past thinking stays in the prompt; by default that of the last assistant turn."""
+
+    keep: _KeptTurns | _KeptAll | Literal["all"] | None = None
+
+    @property
+    def turns(self) -> int | None:
+        """None: all."""
+        if isinstance(self.keep, _KeptTurns):
+            return self.keep.value
+        return 1 if self.keep is None else None
+
+
+class ContextManagement(msgspec.Struct, forbid_unknown_fields=True):
+    edits: list[ClearThinking] = []
+
+
+class MessagesBody(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
+    """Fields typed ``object`` are known to the API and not supported here. ``max_tokens`` may be absent, as some
+    clients leave it out: then as many as fit."""
+
+    model: Annotated[str, Meta(min_length=1, max_length=512)]
+    messages: list[MessageIn]
+    system: str | list[TextBlock] | None = None
+    max_tokens: int | None = None
+    temperature: Annotated[float, Meta(ge=0, le=1)] | None = None
+    top_p: Annotated[float, Meta(ge=0, le=1)] | None = None
+    top_k: Annotated[int, Meta(ge=0)] | None = None
+    stop_sequences: (
+        Annotated[
+            list[Annotated[str, Meta(min_length=1, max_length=_STOP_CHARS_MAX)]],
+            Meta(max_length=STOPS_MAX),
+        ]
+        | None
+    ) = None
+    stream: bool | None = None
+    tools: list[msgspec.Raw] | None = None
+    tool_choice: ToolChoiceIn | None = None
+    thinking: ThinkingIn | None = None
+    output_config: OutputConfig | None = None
+    output_format: JsonFormat | None = None
+    context_management: ContextManagement | None = None
+    metadata: Metadata | None = None
+    service_tier: str | None = None
+    cache_control: object = None
+
+    # Not supported.
+    container: object = None
+    diagnostics: object = None
+    inference_geo: object = None
+    mcp_servers: object = None
+    raw_output: object = None
+    speed: object = None
+
+
+UNSUPPORTED: dict[str, tuple[object, ...]] = {
+    "container": (),
+    "diagnostics": (),
+    "inference_geo": (),
+    "mcp_servers": ([],),
+    "raw_output": (False,),
+    "speed": ("standard",),
+}
+"""Fields that are refused unless they hold null or one of these values."""

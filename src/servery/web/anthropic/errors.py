@@ -1,0 +1,62 @@
+"""Refusals in Anthropic's envelope: ``{"type": "error", "error": {"type", "message"}, "request_id"}``.
+
+Every refusal has it, also for an unknown model or path, where Fireworks answers with its own body: Anthropic's clients
+choose their exception by status alone and read a type and a message only from this envelope.
+"""
+
+from typing import Literal
+
+import msgspec
+
+from servery.core.errors import ServeryError
+
+ErrorType = Literal[
+    "invalid_request_error",
+    "authentication_error",
+    "billing_error",
+    "permission_error",
+    "not_found_error",
+    "request_too_large",
+    "rate_limit_error",
+    "timeout_error",
+    "api_error",
+    "overloaded_error",
+]
+
+_TYPES: dict[int, ErrorType] = {
+    401: "authentication_error",
+    402: "billing_error",
+    403: "permission_error",
+    404: "not_found_error",
+    408: "timeout_error",
+    412: "billing_error",  # the account is suspended or out of money
+    413: "request_too_large",
+    429: "rate_limit_error",
+    503: "overloaded_error",
+    504: "timeout_error",
+}
+
+
+class _Error(msgspec.Struct):
+    type: ErrorType
+    message: str
+
+
+class _Envelope(msgspec.Struct, tag_field="type", tag="error"):
+    error: _Error
+    request_id: str
+
+
+def error_type(status: int) -> ErrorType:
+    """By status; those without a type of their own are the client's fault below 500, ours from there."""
+    return _TYPES.get(status) or ("invalid_request_error" if status < 500 else "api_error")
+
+
+def error_body(error: ServeryError, request_id: str) -> bytes:
+    """The JSON body that goes with ``error.status``."""
+    return msgspec.json.encode(_Envelope(_Error(error_type(error.status), error.message), request_id))
+
+
+def error_frame(error: ServeryError, request_id: str) -> bytes:
+    """What ends a broken stream; clients raise at it."""
+    return b"event: error\ndata: " + error_body(error, request_id) + b"\n\n"

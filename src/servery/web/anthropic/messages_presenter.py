@@ -1,0 +1,88 @@
+"""Anthropic's messages, whole or as a stream of events."""
+
+import msgspec
+
+from servery.core.errors import EngineUnavailable, ServeryError
+from servery.core.serving_path import ServingPath
+from servery.serving.served import Served
+from servery.web.anthropic.answers import (
+    BlockShown,
+    MessageShown,
+    TextShown,
+    ThinkingShown,
+    ToolUseShown,
+    message_id,
+    stop_reason,
+    usage_shown,
+)
+from servery.web.anthropic.errors import error_body, error_frame
+from servery.web.anthropic.message_stream import MessageStream
+from servery.web.openai.engine_answer import EngineMessage, EngineToolCall, read_whole
+
+_EMPTY_OBJECT = msgspec.Raw(b"{}")
+
+
+class MessagesPresenter:
+    """Shows the answer to one messages request, which has a single choice; see ``Presenter``."""
+
+    def __init__(self, request_id: str, model: str, *, shows_thinking: bool) -> None:
+        self._request_id = request_id
+        self._model = model
+        self._shows_thinking = shows_thinking
+        self._stream = self._new_stream(ServingPath.STANDARD)
+
+    def admitted(self, path: ServingPath) -> None:
+        self._stream = self._new_stream(path)
+
+    def stream_frame(self, branch: int, event: bytes) -> bytes:
+        """Raises EngineBroke when ``event`` cannot be read."""
+        return self._stream.frame(event)
+
+    def stream_end(self, served: Served) -> bytes:
+        return self._stream.end(served.usage)
+
+    def whole(self, answers: list[bytes], served: Served) -> bytes:
+        """Raises EngineUnavailable when the answer cannot be read."""
+        answer = read_whole(answers[0], otherwise=EngineUnavailable)
+        choice = answer.choice
+        told = (choice.message if choice else None) or EngineMessage()
+        stop_text = answer.stop_text()
+        reason = stop_reason(
+            choice.finish_reason if choice else None, stop_text=stop_text, used_tool=bool(told.tool_calls)
+        )
+        message = MessageShown(
+            message_id(self._request_id), self._model, self._blocks(told), usage_shown(served.usage, served.path)
+        )
+        message.stop_reason = reason
+        message.stop_sequence = stop_text if reason == "stop_sequence" else None
+        return msgspec.json.encode(message)
+
+    def error(self, error: ServeryError) -> bytes:
+        return error_body(error, self._request_id)
+
+    def error_frame(self, error: ServeryError) -> bytes:
+        return error_frame(error, self._request_id)
+
+    def _new_stream(self, path: ServingPath) -> MessageStream:
+        return MessageStream(self._request_id, self._model, path=path, shows_thinking=self._shows_thinking)
+
+    def _blocks(self, told: EngineMessage) -> list[BlockShown]:
+        blocks: list[BlockShown] = []
+        if told.reasoning_text:
+            blocks.append(ThinkingShown(told.reasoning_text if self._shows_thinking else ""))
+        if told.content:
+            blocks.append(TextShown(told.content))
+        for number, call in enumerate(told.tool_calls or ()):
+            call_id = call.id or f"toolu_{self._request_id.removeprefix('chatcmpl-')}_{number}"
+            blocks.append(ToolUseShown(call_id, call.function.name or "", _input(call)))
+        return blocks
+
+
+def _input(call: EngineToolCall) -> msgspec.Raw:
+    """The arguments as an object. A model that was cut short, or wrote no JSON object, gives an empty one."""
+    text = (call.function.arguments or "").encode()
+    try:
+        msgspec.json.decode(text, type=dict[str, object])
+    except (msgspec.DecodeError, RecursionError):
+        return _EMPTY_OBJECT
+    return msgspec.Raw(text.strip())

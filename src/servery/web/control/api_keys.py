@@ -1,0 +1,109 @@
+"""``/v1/accounts/{account}/users/default/apiKeys``: the keys of an account."""
+
+from datetime import UTC, datetime
+
+import msgspec
+from msgspec import UNSET, UnsetType
+from starlette.requests import Request
+
+from servery.core.caller import Caller
+from servery.core.clock import Clock, rfc3339
+from servery.core.errors import InvalidRequest
+from servery.store.database import Database
+from servery.tenancy.api_keys import ApiKey, ApiKeys
+from servery.tenancy.key_ring import KeyRing
+from servery.web.control.access import account_of
+from servery.web.control.body import body_of
+from servery.web.control.page import page_of
+
+
+class KeyFields(msgspec.Struct, rename="camel", forbid_unknown_fields=True):
+    """What the creator of a key may say of it; without ``expire_time`` it does not expire."""
+
+    display_name: str = ""
+    expire_time: datetime | None = None
+
+
+class NewKey(msgspec.Struct, rename="camel", forbid_unknown_fields=True):
+    """The body of ``POST .../apiKeys``."""
+
+    api_key: KeyFields = msgspec.field(default_factory=KeyFields)
+
+
+class DeletedKey(msgspec.Struct, rename="camel", forbid_unknown_fields=True):
+    """The body of ``POST .../apiKeys:delete``."""
+
+    key_id: str
+
+
+class KeyResource(msgspec.Struct, rename="camel"):
+    """A key as it is shown; ``key``, the secret, only by its creation."""
+
+    key_id: str
+    display_name: str
+    prefix: str
+    create_time: str
+    key: str | UnsetType = UNSET
+    expire_time: str | UnsetType = UNSET
+    last_used: str | UnsetType = UNSET
+    secure: bool = True
+
+
+class KeyList(msgspec.Struct, rename="camel"):
+    api_keys: list[KeyResource]
+    next_page_token: str
+    total_size: int
+
+
+class Nothing(msgspec.Struct):
+    """``{}``."""
+
+
+class ApiKeyEndpoints:
+    """Handlers for API keys. Keys that may operate the platform are made at the command line alone."""
+
+    def __init__(self, database: Database, clock: Clock, key_ring: KeyRing) -> None:
+        self._keys = ApiKeys(database, clock)
+        self._key_ring = key_ring
+
+    async def list_all(self, request: Request, caller: Caller) -> KeyList:
+        """The account's keys that have not been deleted, oldest first."""
+        seen = [key for key in self._keys.list(account_of(request, caller)) if key.revoked_ns is None]
+        keys, token = page_of(request, seen)
+        return KeyList([_shown(key) for key in keys], token, len(seen))
+
+    async def create(self, request: Request, caller: Caller) -> KeyResource:
+        account = account_of(request, caller)
+        wanted = (await body_of(request, NewKey)).api_key
+        created = await self._keys.create(
+            account, display_name=wanted.display_name, expires_ns=_expires_ns(wanted.expire_time)
+        )
+        return msgspec.structs.replace(_shown(created.api_key), key=created.key)
+
+    async def delete(self, request: Request, caller: Caller) -> Nothing:
+        """The key is refused from the next request on."""
+        account = account_of(request, caller)
+        await self._keys.revoke(account, (await body_of(request, DeletedKey)).key_id)
+        self._key_ring.refresh()
+        return Nothing()
+
+
+def _expires_ns(moment: datetime | None) -> int | None:
+    if moment is None:
+        return None
+    if moment.tzinfo is None:
+        raise InvalidRequest("expireTime is RFC 3339 with an offset, such as 2027-01-31T00:00:00Z", param="expireTime")
+    since_epoch = moment - datetime(1970, 1, 1, tzinfo=UTC)
+    seconds = since_epoch.days * 86_400 + since_epoch.seconds
+    return seconds * 1_000_000_000 + since_epoch.microseconds * 1000
+
+
+def _shown(key: ApiKey) -> KeyResource:
+    return KeyResource(
+        key_id=key.key_id,
+        display_name=key.display_name,
+        prefix=key.prefix,
+        create_time=rfc3339(key.created_ns),
+        expire_time=UNSET if key.expires_ns is None else rfc3339(key.expires_ns),
+        last_used=UNSET if key.last_used_ns is None else rfc3339(key.last_used_ns),
+    )

@@ -1,0 +1,67 @@
+"""``GET /v1/models``: what can be asked for today, in OpenAI's form."""
+
+from datetime import UTC, datetime
+
+import msgspec
+from starlette.requests import Request
+
+from servery.catalog.catalog import Catalog
+from servery.catalog.model import Capability
+from servery.catalog.offer import Offer
+from servery.core.caller import Caller
+from servery.core.clock import Clock
+from servery.core.errors import NotFound
+
+
+class ListedModel(msgspec.Struct):
+    """``created`` is seconds since the Unix epoch."""
+
+    id: str
+    created: int
+    owned_by: str
+    kind: str
+    supports_chat: bool
+    supports_image_input: bool
+    supports_tools: bool
+    context_length: int
+    object: str = "model"
+
+
+class ListedModels(msgspec.Struct):
+    data: list[ListedModel]
+    object: str = "list"
+
+
+class ModelListEndpoints:
+    """Handlers for models and routers alike: whatever may stand in a request's ``model`` field."""
+
+    def __init__(self, catalog: Catalog, clock: Clock) -> None:
+        self._catalog = catalog
+        self._clock = clock
+
+    async def list_all(self, _request: Request, _caller: Caller) -> ListedModels:
+        return ListedModels([self._listed(offer) for offer in self._offers()])
+
+    async def get(self, request: Request, _caller: Caller) -> ListedModel:
+        name = request.path_params["name"]
+        offer = next((offer for offer in self._offers() if offer.name == name), None)
+        if offer is None:
+            raise NotFound(f"There is no model {name!r}.", param="model")
+        return self._listed(offer)
+
+    def _offers(self) -> list[Offer]:
+        return self._catalog.offers(datetime.fromtimestamp(self._clock.wall_ns() / 1_000_000_000, UTC).date())
+
+    def _listed(self, offer: Offer) -> ListedModel:
+        model = offer.model
+        created = datetime(model.created.year, model.created.month, model.created.day, tzinfo=UTC)
+        return ListedModel(
+            id=offer.name,
+            created=int(created.timestamp()),
+            owned_by=self._catalog.account,
+            kind="HF_BASE_MODEL" if model.generates else "EMBEDDING_MODEL",
+            supports_chat=Capability.CHAT in model.capabilities,
+            supports_image_input=Capability.IMAGES in model.capabilities,
+            supports_tools=Capability.TOOLS in model.capabilities,
+            context_length=model.context_length,
+        )

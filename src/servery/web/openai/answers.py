@@ -1,0 +1,127 @@
+"""The answers of this dialect as values: what a client reads, and nothing else."""
+
+import msgspec
+from msgspec import UNSET, UnsetType
+
+from servery.core.serving_path import ServingPath
+from servery.serving.served import Served
+from servery.web.openai.logprobs import ContentLogprobs, LegacyLogprobs
+
+Logprobs = ContentLogprobs | LegacyLogprobs | None
+
+
+class PromptTokensDetails(msgspec.Struct):
+    cached_tokens: int
+
+
+class CompletionTokensDetails(msgspec.Struct):
+    reasoning_tokens: int
+
+
+class UsageShown(msgspec.Struct):
+    """``prompt_tokens`` includes the cached ones, ``completion_tokens`` those spent on reasoning."""
+
+    prompt_tokens: int
+    completion_tokens: int
+    total_tokens: int
+    prompt_tokens_details: PromptTokensDetails
+    completion_tokens_details: CompletionTokensDetails
+
+
+class PerfMetrics(msgspec.Struct, rename=lambda name: name.replace("_", "-")):
+    """The keys are the ``fireworks-`` headers' without that prefix; times in seconds."""
+
+    prompt_tokens: int
+    cached_prompt_tokens: int
+    server_time_to_first_token: float
+    server_processing_time: float
+
+
+class CalledFunction(msgspec.Struct):
+    name: str | UnsetType = UNSET
+    arguments: str | UnsetType = UNSET
+
+
+class ToolCall(msgspec.Struct):
+    function: CalledFunction
+    index: int | UnsetType = UNSET
+    id: str | UnsetType = UNSET
+    type: str | UnsetType = UNSET
+
+
+class Delta(msgspec.Struct):
+    role: str | UnsetType = UNSET
+    content: str | UnsetType = UNSET
+    reasoning_content: str | UnsetType = UNSET
+    tool_calls: list[ToolCall] | UnsetType = UNSET
+    function_call: CalledFunction | UnsetType = UNSET
+
+
+class Message(msgspec.Struct, kw_only=True):
+    role: str = "assistant"
+    content: str | None
+    refusal: None = None
+    reasoning_content: str | UnsetType = UNSET
+    tool_calls: list[ToolCall] | UnsetType = UNSET
+    function_call: CalledFunction | UnsetType = UNSET
+
+
+class ChunkChoice(msgspec.Struct):
+    index: int
+    delta: Delta
+    finish_reason: str | None
+    logprobs: Logprobs | UnsetType = UNSET
+
+
+class MessageChoice(msgspec.Struct):
+    index: int
+    message: Message
+    finish_reason: str | None
+    logprobs: Logprobs
+
+
+class TextChoice(msgspec.Struct):
+    """Alike in a stream and in a whole answer."""
+
+    index: int
+    text: str
+    finish_reason: str | None
+    logprobs: Logprobs
+
+
+class Answer(msgspec.Struct):
+    """A chunk or a whole answer, of chat or of completions."""
+
+    id: str
+    object: str
+    created: int
+    model: str
+    choices: list[ChunkChoice] | list[MessageChoice] | list[TextChoice]
+    service_tier: str
+    usage: UsageShown | UnsetType = UNSET
+    perf_metrics: PerfMetrics | UnsetType = UNSET
+
+
+def usage_shown(served: Served) -> UsageShown:
+    usage = served.usage
+    return UsageShown(
+        usage.prompt_tokens,
+        usage.generated_tokens,
+        usage.total_tokens,
+        PromptTokensDetails(usage.cached_prompt_tokens),
+        CompletionTokensDetails(usage.reasoning_tokens),
+    )
+
+
+def perf_metrics(served: Served) -> PerfMetrics:
+    return PerfMetrics(
+        served.usage.prompt_tokens,
+        served.usage.cached_prompt_tokens,
+        round(served.report.time_to_first_token_s, 6),
+        round(served.report.processing_time_s, 6),
+    )
+
+
+def service_tier(path: ServingPath) -> str:
+    """The tier of a path, as OpenAI's field names it: Fast is a model id, not a tier."""
+    return "priority" if path is ServingPath.PRIORITY else "default"

@@ -1,0 +1,42 @@
+"""Whose request this is, beyond the account: its session, its cache partition, its cost labels."""
+
+from collections.abc import Mapping
+
+from servery.core.errors import InvalidRequest
+
+COST_LABELS = ("team", "project", "environment")
+LABEL_CHARS_MAX = 128
+KEY_CHARS_MAX = 1_024
+
+
+def first_key(*candidates: str | None, param: str) -> str | None:
+    """The first candidate that is given and not empty. Raises InvalidRequest when it is unreasonably long."""
+    key = next((candidate for candidate in candidates if candidate), None)
+    if key is not None and len(key) > KEY_CHARS_MAX:
+        raise InvalidRequest(f"A key of this kind has at most {KEY_CHARS_MAX} characters.", param=param)
+    return key
+
+
+def session(headers: Mapping[str, str], *body_keys: str | None) -> str | None:
+    """What pins related requests to a replica: a header, else the first of the body's keys."""
+    return first_key(
+        headers.get("x-multi-turn-session-id"), headers.get("x-session-affinity"), *body_keys, param="prompt_cache_key"
+    )
+
+
+def isolation_key(headers: Mapping[str, str], body_key: str | None = None) -> str | None:
+    """What separates prompt-cache entries within one account."""
+    return first_key(headers.get("x-prompt-cache-isolation-key"), body_key, param="prompt_cache_isolation_key")
+
+
+def cost_labels(headers: Mapping[str, str]) -> tuple[tuple[str, str], ...]:
+    """``Fireworks-Annotations: team=a,project=b,environment=c`` as pairs, in that order whatever the header's; other
+    keys are dropped. Raises InvalidRequest when a label is unreasonably long."""
+    given: dict[str, str] = {}
+    for part in headers.get("fireworks-annotations", "").split(","):
+        name, _, value = part.partition("=")
+        given[name.strip()] = value.strip()
+    labels = tuple((name, given[name]) for name in COST_LABELS if given.get(name))
+    if any(len(value) > LABEL_CHARS_MAX for _, value in labels):
+        raise InvalidRequest(f"A cost label has at most {LABEL_CHARS_MAX} characters.", param="Fireworks-Annotations")
+    return labels

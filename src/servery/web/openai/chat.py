@@ -1,0 +1,127 @@
+"""``POST /chat/completions``: the request."""
+
+from collections.abc import Mapping
+from typing import Literal
+
+import msgspec
+
+from servery.core.errors import InvalidRequest
+from servery.core.inference import Generation, InferenceRequest
+from servery.core.serving_path import Endpoint
+from servery.web.openai.attribution import cost_labels, isolation_key, session
+from servery.web.openai.chat_presenter import ChatPresenter
+from servery.web.openai.json_body import decode_body
+from servery.web.openai.messages import Message, ReasoningHistory, conversation
+from servery.web.openai.presentation import LogprobsAsked, Presentation
+from servery.web.openai.reasoning import Effort, Thinking, reasoning
+from servery.web.openai.request_fields import UNSUPPORTED, GenerationFields
+from servery.web.openai.structured_output import structure
+from servery.web.openai.tools import Function, FunctionCall, Tool, Toolbox, ToolChoice, toolbox, toolbox_of_functions
+from servery.web.presenter import ParsedCall
+
+
+class ChatBody(GenerationFields, kw_only=True):
+    messages: list[Message]
+    tools: list[Tool] | None = None
+    tool_choice: ToolChoice = None
+    parallel_tool_calls: bool | None = None
+    functions: list[Function] | None = None
+    function_call: FunctionCall = None
+    reasoning_effort: Effort = None
+    reasoning_history: ReasoningHistory = None
+    thinking: Thinking | None = None
+    modalities: list[Literal["text"]] | None = None
+
+    # Not supported.
+    audio: object = None
+    echo: object = None
+    prompt_token_ids: object = None
+    prompt_truncate_len: object = None
+    safe_tokenization: object = None
+    verbosity: object = None
+    web_search_options: object = None
+
+
+_DECODER = msgspec.json.Decoder(ChatBody)
+_UNSUPPORTED = {
+    **UNSUPPORTED,
+    "audio": (),
+    "echo": (False,),
+    "prompt_token_ids": ([],),
+    "prompt_truncate_len": (0,),
+    "safe_tokenization": (False,),
+    "verbosity": ("medium",),
+    "web_search_options": (),
+}
+
+
+def parse_chat(body: bytes, headers: Mapping[str, str], request_id: str) -> ParsedCall:
+    """What is asked, and how to show the answer. ``headers`` have lower-case names.
+
+    Raises InvalidRequest, with ``param`` where one field is to blame, for a body that cannot be understood, for one
+    that asks for what is not supported, and for unknown fields: nothing is dropped silently. Does not know the model:
+    whether it exists, and what it can do, is for the catalog to say.
+    """
+    fields = decode_body(body, _DECODER)
+    fields.check(_UNSUPPORTED)
+    logprobs = fields.logprobs_asked()
+    request = InferenceRequest(
+        request_id=request_id,
+        endpoint=Endpoint.CHAT,
+        model=fields.model,
+        work=fields.choices_of(_generation(fields, logprobs)),
+        choices_per_prompt=fields.choices_per_prompt,
+        stream=bool(fields.stream),
+        priority=fields.service_tier == "priority",
+        session=session(headers, fields.prompt_cache_key, fields.user),
+        isolation_key=isolation_key(headers, fields.prompt_cache_isolation_key),
+        truncate_to_context=fields.context_length_exceeded_behavior != "error",
+        cost_labels=cost_labels(headers),
+    )
+    presentation = Presentation(
+        request_id=request_id,
+        model=fields.model,
+        branches=len(request.work),
+        include_usage=fields.include_usage,
+        perf_metrics=bool(fields.perf_metrics_in_response),
+        logprobs=logprobs,
+        function_calls=bool(fields.functions),
+    )
+    return ParsedCall(request, ChatPresenter(presentation))
+
+
+def _generation(fields: ChatBody, logprobs: LogprobsAsked) -> Generation:
+    talk = conversation(fields.messages, fields.reasoning_history)
+    tools = _tools(fields)
+    effort = reasoning(fields.reasoning_effort, fields.thinking)
+    return Generation(
+        messages=talk.messages,
+        tools=tools.tools,
+        tool_choice=tools.tool_choice,
+        parallel_tool_calls=_parallel_tool_calls(fields),
+        structure=structure(fields.response_format),
+        max_tokens=fields.tokens_max(),
+        stop=fields.stops(),
+        logprobs=bool(logprobs),
+        top_logprobs=logprobs.alternatives,
+        sampling=fields.sampling(),
+        template_options=effort.template_options,
+        reasoning_effort=effort.effort,
+        has_images=talk.has_images,
+    )
+
+
+def _tools(fields: ChatBody) -> Toolbox:
+    if not fields.functions:
+        if fields.function_call not in (None, "auto", "none"):
+            raise InvalidRequest("function_call needs functions.", param="function_call")
+        return toolbox(fields.tools, fields.tool_choice)
+    if fields.tools or fields.tool_choice is not None:
+        raise InvalidRequest("functions and tools exclude each other.", param="functions")
+    return toolbox_of_functions(fields.functions, fields.function_call)
+
+
+def _parallel_tool_calls(fields: ChatBody) -> bool | None:
+    if fields.functions:
+        return False  # the older spelling knows a single call
+    return fields.parallel_tool_calls if fields.tools else None

@@ -1,0 +1,138 @@
+"""Chat answers: ``chat.completion`` and streams of ``chat.completion.chunk``."""
+
+from msgspec import UNSET
+
+from servery.core.errors import EngineUnavailable, ServeryError
+from servery.core.serving_path import ServingPath
+from servery.serving.served import Served
+from servery.web.openai.answers import CalledFunction, ChunkChoice, Delta, Message, MessageChoice, ToolCall
+from servery.web.openai.engine_answer import (
+    EngineAnswer,
+    EngineChoice,
+    EngineMessage,
+    EngineToolCall,
+    finish_reason,
+    read_event,
+    read_whole,
+)
+from servery.web.openai.envelope import Envelope
+from servery.web.openai.logprobs import LogprobView
+from servery.web.openai.plain_frame import NEVER, PlainFrame, TextKind, learned, plain_text
+from servery.web.openai.presentation import Presentation
+
+
+class ChatPresenter:
+    """Shows the answer to one chat request; see ``Presenter``."""
+
+    def __init__(self, presentation: Presentation) -> None:
+        self._shown = presentation
+        self._envelope = Envelope(presentation, chunk="chat.completion.chunk", whole="chat.completion")
+        self._plain: list[PlainFrame] = [NEVER] * presentation.branches
+        self._begun = [False] * presentation.branches
+        self._logprobs = [LogprobView(presentation.logprobs) for _ in range(presentation.branches)]
+
+    def admitted(self, path: ServingPath) -> None:
+        self._envelope.admitted(path)
+
+    def stream_frame(self, branch: int, event: bytes) -> bytes:
+        """Raises EngineBroke when ``event`` cannot be read."""
+        frame = self._plain[branch].translated(event)
+        return self._read(branch, event) if frame is None else frame
+
+    def stream_end(self, served: Served) -> bytes:
+        return self._envelope.end(served)
+
+    def whole(self, answers: list[bytes], served: Served) -> bytes:
+        """Raises EngineUnavailable when an answer cannot be read."""
+        choices: list[MessageChoice] = []
+        for branch, text in enumerate(answers):
+            answer = read_whole(text, otherwise=EngineUnavailable)
+            self._envelope.note(answer)
+            choices.append(self._message(branch, answer.choice or EngineChoice()))
+        return self._envelope.whole(choices, served)
+
+    def error(self, error: ServeryError) -> bytes:
+        return self._envelope.error(error)
+
+    def error_frame(self, error: ServeryError) -> bytes:
+        return self._envelope.error_frame(error)
+
+    def _read(self, branch: int, event: bytes) -> bytes:
+        answer = read_event(event)
+        if answer is None or answer.choice is None:
+            return b""
+        self._envelope.note(answer)
+        if self._begun[branch]:
+            self._learn(branch, event, answer)
+        delta = self._delta(answer.choice)
+        if not self._begun[branch]:
+            self._begun[branch] = True
+            delta.role = "assistant"
+            delta.content = "" if delta.content is UNSET else delta.content
+        choice = ChunkChoice(branch, delta, self._finish_reason(answer.choice))
+        if self._shown.logprobs:
+            choice.logprobs = self._logprobs[branch].shown(answer.choice.logprobs)
+        return self._envelope.frame([choice])
+
+    def _learn(self, branch: int, event: bytes, answer: EngineAnswer) -> None:
+        plain = plain_text(answer)
+        if plain is None or plain[0] is TextKind.TEXT or self._shown.logprobs:
+            return
+        kind = plain[0]
+        delta = Delta(content="") if kind is TextKind.CONTENT else Delta(reasoning_content="")
+        # Only at a key does this occur: inside a JSON string the quotes are escaped.
+        head, tail = self._envelope.frame([ChunkChoice(branch, delta, None)]).split(b'content":""')
+        self._plain[branch] = learned(event, kind, client_head=head + b'content":', client_tail=tail)
+
+    def _delta(self, choice: EngineChoice) -> Delta:
+        told = choice.delta or EngineMessage()
+        delta = Delta()
+        if told.content is not None:
+            delta.content = told.content
+        if told.reasoning_text is not None:
+            delta.reasoning_content = told.reasoning_text
+        if told.tool_calls and self._shown.function_calls:
+            if not told.tool_calls[0].index:  # the older spelling knows a single call
+                delta.function_call = _function(told.tool_calls[0])
+        elif told.tool_calls:
+            delta.tool_calls = [_fragment(number, call) for number, call in enumerate(told.tool_calls)]
+        return delta
+
+    def _message(self, branch: int, choice: EngineChoice) -> MessageChoice:
+        told = choice.message or EngineMessage()
+        message = Message(content=told.content)
+        if told.reasoning_text is not None:
+            message.reasoning_content = told.reasoning_text
+        if told.tool_calls and self._shown.function_calls:
+            message.function_call = _function(told.tool_calls[0])
+        elif told.tool_calls:
+            message.tool_calls = [self._tool_call(branch, *call) for call in enumerate(told.tool_calls)]
+        logprobs = self._logprobs[branch].shown(choice.logprobs)
+        return MessageChoice(branch, message, self._finish_reason(choice) or "stop", logprobs)
+
+    def _tool_call(self, branch: int, number: int, call: EngineToolCall) -> ToolCall:
+        call_id = call.id or f"call_{self._shown.request_id.removeprefix('chatcmpl-')}_{branch}_{number}"
+        function = CalledFunction(call.function.name or "", call.function.arguments or "")
+        return ToolCall(function, id=call_id, type="function")
+
+    def _finish_reason(self, choice: EngineChoice) -> str | None:
+        reason = finish_reason(choice.finish_reason)
+        return "function_call" if reason == "tool_calls" and self._shown.function_calls else reason
+
+
+def _function(call: EngineToolCall) -> CalledFunction:
+    function = CalledFunction()
+    if call.function.name is not None:
+        function.name = call.function.name
+    if call.function.arguments is not None:
+        function.arguments = call.function.arguments
+    return function
+
+
+def _fragment(number: int, call: EngineToolCall) -> ToolCall:
+    """The first fragment of a call carries its id and type."""
+    fragment = ToolCall(_function(call), index=number if call.index is None else call.index)
+    if call.id:
+        fragment.id = call.id
+        fragment.type = "function"
+    return fragment

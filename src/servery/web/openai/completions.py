@@ -1,0 +1,115 @@
+"""``POST /completions``: the request."""
+
+from collections.abc import Mapping
+from typing import Annotated
+
+import msgspec
+from msgspec import Meta
+
+from servery.core.errors import InvalidRequest
+from servery.core.inference import Generation, InferenceRequest
+from servery.core.serving_path import Endpoint
+from servery.web.openai.attribution import cost_labels, isolation_key, session
+from servery.web.openai.completions_presenter import CompletionsPresenter
+from servery.web.openai.json_body import decode_body
+from servery.web.openai.presentation import Presentation
+from servery.web.openai.request_fields import CHOICES_MAX, UNSUPPORTED, GenerationFields
+from servery.web.openai.structured_output import structure
+from servery.web.presenter import ParsedCall
+
+_TokenId = Annotated[int, Meta(ge=0, lt=2**31)]
+
+
+class CompletionBody(GenerationFields, kw_only=True):
+    prompt: str | list[str | _TokenId | list[_TokenId]]
+    echo: bool | None = None
+
+    # Not supported.
+    best_of: object = None
+    images: object = None
+    reasoning_effort: object = None
+    reasoning_history: object = None
+    suffix: object = None
+    thinking: object = None
+
+
+_DECODER = msgspec.json.Decoder(CompletionBody)
+_UNSUPPORTED = {
+    **UNSUPPORTED,
+    "images": ([],),
+    "reasoning_effort": ("none", False),
+    "reasoning_history": (),
+    "suffix": ("",),
+    "thinking": ({"type": "disabled"},),
+}
+
+
+def parse_completions(body: bytes, headers: Mapping[str, str], request_id: str) -> ParsedCall:
+    """What is asked, and how to show the answer: several prompts give several choices, ``n`` for each in order.
+
+    ``headers`` have lower-case names. Raises InvalidRequest as ``parse_chat`` does.
+    """
+    fields = decode_body(body, _DECODER)
+    fields.check(_UNSUPPORTED)
+    if fields.best_of is not None and fields.best_of != fields.choices_per_prompt:
+        raise InvalidRequest("best_of is supported only where it equals n.", param="best_of")
+    logprobs = fields.logprobs_asked()
+    generation = Generation(
+        prompt="",
+        structure=structure(fields.response_format),
+        max_tokens=fields.tokens_max(),
+        stop=fields.stops(),
+        logprobs=bool(logprobs),
+        top_logprobs=logprobs.alternatives,
+        echo=bool(fields.echo),
+        sampling=fields.sampling(),
+    )
+    prompts = _prompts(fields)
+    request = InferenceRequest(
+        request_id=request_id,
+        endpoint=Endpoint.COMPLETIONS,
+        model=fields.model,
+        work=tuple(
+            choice
+            for prompt in prompts
+            for choice in fields.choices_of(msgspec.structs.replace(generation, prompt=prompt))
+        ),
+        choices_per_prompt=fields.choices_per_prompt,
+        stream=bool(fields.stream),
+        priority=fields.service_tier == "priority",
+        session=session(headers, fields.prompt_cache_key, fields.user),
+        isolation_key=isolation_key(headers, fields.prompt_cache_isolation_key),
+        truncate_to_context=fields.context_length_exceeded_behavior != "error",
+        cost_labels=cost_labels(headers),
+    )
+    presentation = Presentation(
+        request_id=request_id,
+        model=fields.model,
+        branches=len(request.work),
+        include_usage=fields.include_usage,
+        perf_metrics=bool(fields.perf_metrics_in_response),
+        logprobs=logprobs,
+    )
+    return ParsedCall(request, CompletionsPresenter(presentation))
+
+
+def _prompts(fields: CompletionBody) -> list[str | list[int]]:
+    """Raises InvalidRequest for a list that is empty, mixed, or too long with its choices counted."""
+    given = fields.prompt
+    prompts: list[str | list[int]] = []
+    if isinstance(given, str):
+        prompts = [given]
+    elif tokens := [item for item in given if isinstance(item, int)]:
+        prompts = [tokens] if len(tokens) == len(given) else []
+    elif texts := [item for item in given if isinstance(item, str)]:
+        prompts = [*texts] if len(texts) == len(given) else []
+    else:
+        prompts = [item for item in given if isinstance(item, list)]
+    if not prompts or [] in prompts:
+        raise InvalidRequest(
+            "A prompt is a text, a list of texts, a list of token ids, or a list of such lists; none is empty.",
+            param="prompt",
+        )
+    if len(prompts) * fields.choices_per_prompt > CHOICES_MAX:
+        raise InvalidRequest(f"A request has at most {CHOICES_MAX} choices: prompts times n.", param="prompt")
+    return prompts

@@ -1,0 +1,108 @@
+"""Embeddings: a list of vectors, as numbers or as base64 of little-endian 32-bit floats."""
+
+import math
+import sys
+from array import array
+from base64 import b64encode
+from typing import NoReturn
+
+import msgspec
+from msgspec import UNSET, UnsetType
+
+from servery.core.errors import EngineUnavailable, ServeryError
+from servery.core.serving_path import ServingPath
+from servery.serving.served import Served
+from servery.web.openai.answers import PerfMetrics, perf_metrics
+from servery.web.openai.engine_answer import read_json
+from servery.web.openai.errors import error_body, error_frame
+
+
+class EmbeddingForm(msgspec.Struct, frozen=True, kw_only=True):
+    """How the client wants its vectors."""
+
+    base64: bool
+    normalize: bool
+    perf_metrics: bool
+
+
+class _EngineVector(msgspec.Struct):
+    embedding: list[float]
+    index: int = 0
+
+
+class _EngineVectors(msgspec.Struct):
+    data: list[_EngineVector]
+
+
+class _Vector(msgspec.Struct):
+    index: int
+    embedding: list[float] | str
+    object: str = "embedding"
+
+
+class _Usage(msgspec.Struct):
+    prompt_tokens: int
+    total_tokens: int
+
+
+class _Vectors(msgspec.Struct):
+    data: list[_Vector]
+    model: str
+    usage: _Usage
+    object: str = "list"
+    perf_metrics: PerfMetrics | UnsetType = UNSET
+
+
+_DECODER = msgspec.json.Decoder(_EngineVectors)
+
+
+class EmbeddingsPresenter:
+    """Shows the answer to one embeddings request, which is never a stream; see ``Presenter``."""
+
+    def __init__(self, request_id: str, model: str, form: EmbeddingForm) -> None:
+        self._request_id = request_id
+        self._model = model
+        self._form = form
+
+    def admitted(self, path: ServingPath) -> None:
+        """Not shown: OpenAI's answer has no tier here."""
+
+    def stream_frame(self, branch: int, event: bytes) -> NoReturn:
+        raise AssertionError("embeddings are not streamed")
+
+    def stream_end(self, served: Served) -> NoReturn:
+        raise AssertionError("embeddings are not streamed")
+
+    def whole(self, answers: list[bytes], served: Served) -> bytes:
+        """Raises EngineUnavailable when an answer cannot be read. Vectors keep the order of the inputs."""
+        vectors: list[list[float]] = []
+        for answer in answers:
+            read = read_json(answer, _DECODER, otherwise=EngineUnavailable)
+            vectors += [vector.embedding for vector in sorted(read.data, key=lambda vector: vector.index)]
+        shown = _Vectors(
+            [_Vector(index, self._shown(vector)) for index, vector in enumerate(vectors)],
+            self._model,
+            _Usage(served.usage.prompt_tokens, served.usage.prompt_tokens),
+        )
+        if self._form.perf_metrics:
+            shown.perf_metrics = perf_metrics(served)
+        return msgspec.json.encode(shown)
+
+    def error(self, error: ServeryError) -> bytes:
+        return error_body(error, self._request_id)
+
+    def error_frame(self, error: ServeryError) -> bytes:
+        return error_frame(error, self._request_id)
+
+    def _shown(self, vector: list[float]) -> list[float] | str:
+        if self._form.normalize:
+            length = math.hypot(*vector) or 1.0
+            vector = [component / length for component in vector]
+        return _base64(vector) if self._form.base64 else vector
+
+
+def _base64(vector: list[float]) -> str:
+    floats = array("f", vector)
+    if sys.byteorder == "big":
+        floats.byteswap()
+    return b64encode(floats).decode()

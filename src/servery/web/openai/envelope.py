@@ -1,0 +1,81 @@
+"""What is around the choices of an answer: id, time, model, tier, usage; the same for chat and completions."""
+
+from typing import TypeVar
+
+import msgspec
+from msgspec import UNSET
+
+from servery.core.errors import ServeryError
+from servery.core.serving_path import ServingPath
+from servery.serving.served import Served
+from servery.web.openai.answers import (
+    Answer,
+    ChunkChoice,
+    MessageChoice,
+    TextChoice,
+    perf_metrics,
+    service_tier,
+    usage_shown,
+)
+from servery.web.openai.engine_answer import EngineAnswer
+from servery.web.openai.errors import error_body, error_frame
+from servery.web.openai.presentation import Presentation
+
+DONE = b"data: [DONE]\n\n"
+_encode = msgspec.json.Encoder().encode
+
+Choices = TypeVar("Choices", list[ChunkChoice], list[MessageChoice], list[TextChoice])
+
+
+class Envelope:
+    """Written in a request's own words: its id, the model's id as the client gave it. ``created`` is the first
+    engine's, and the same in all chunks."""
+
+    def __init__(self, presentation: Presentation, *, chunk: str, whole: str) -> None:
+        self._shown = presentation
+        self._chunk = chunk
+        self._whole = whole
+        self._created = 0
+        self._tier = service_tier(ServingPath.STANDARD)
+
+    def admitted(self, path: ServingPath) -> None:
+        """The tier to show is that of ``path``, whatever was asked for."""
+        self._tier = service_tier(path)
+
+    def note(self, answer: EngineAnswer) -> None:
+        """Take the time of creation from the first answer that tells it."""
+        self._created = self._created or int(answer.created)
+
+    def frame(self, choices: Choices) -> bytes:
+        """One frame of a stream."""
+        return _frame(self._answer(self._chunk, choices))
+
+    def end(self, served: Served) -> bytes:
+        """The last frame, with usage and without choices, unless the client does not want it; and the terminator."""
+        if not self._shown.include_usage:
+            return DONE
+        last: list[ChunkChoice] = []
+        return _frame(self._closed(self._answer(self._chunk, last), served)) + DONE
+
+    def whole(self, choices: Choices, served: Served) -> bytes:
+        return _encode(self._closed(self._answer(self._whole, choices), served))
+
+    def error(self, error: ServeryError) -> bytes:
+        return error_body(error, self._shown.request_id)
+
+    def error_frame(self, error: ServeryError) -> bytes:
+        return error_frame(error, self._shown.request_id)
+
+    def _answer(self, kind: str, choices: Choices) -> Answer:
+        shown = self._shown
+        return Answer(shown.request_id, kind, self._created, shown.model, choices, self._tier)
+
+    def _closed(self, answer: Answer, served: Served) -> Answer:
+        answer.service_tier = service_tier(served.path)
+        answer.usage = usage_shown(served)
+        answer.perf_metrics = perf_metrics(served) if self._shown.perf_metrics else UNSET
+        return answer
+
+
+def _frame(answer: Answer) -> bytes:
+    return b"data: " + _encode(answer) + b"\n\n"

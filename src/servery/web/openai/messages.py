@@ -1,0 +1,199 @@
+"""The conversation: validated, and written anew in one canonical way.
+
+Each message is encoded by itself from its own fields, so a conversation that grows by a turn keeps its bytes up to
+there, whatever spaces, key order or nulls the client's JSON has. Replicas' prompt caches are found by that prefix.
+Texts are copied as they came, never decoded.
+"""
+
+from typing import Literal
+
+import msgspec
+
+from servery.core.errors import InvalidRequest
+
+IMAGES_MAX = 30
+_IMAGE_URL_SCHEMES = ("https://", "http://", "data:image/")
+_ABSENT = (b"", b"null")
+
+
+class CalledFunction(msgspec.Struct, forbid_unknown_fields=True):
+    name: str
+    arguments: str
+
+
+class ToolCall(msgspec.Struct, forbid_unknown_fields=True):
+    """``index`` is what clients keep that put together a stream's fragments."""
+
+    function: CalledFunction
+    id: str | None = None
+    type: Literal["function"] = "function"
+    index: int | None = None
+
+
+class Message(msgspec.Struct, forbid_unknown_fields=True):
+    """As received. The last fields are null where a client sends back an answer as it got it."""
+
+    role: Literal["system", "developer", "user", "assistant", "tool", "function"]
+    content: msgspec.Raw = msgspec.Raw()
+    name: str | None = None
+    reasoning_content: str | None = None
+    tool_calls: list[ToolCall] | None = None
+    tool_call_id: str | None = None
+    function_call: CalledFunction | None = None
+    refusal: None = None
+    audio: None = None
+    annotations: list[object] | None = None
+
+
+class _Part(msgspec.Struct, tag_field="type", forbid_unknown_fields=True):
+    pass
+
+
+class TextPart(_Part, tag="text"):
+    text: str
+
+
+class ImageUrl(msgspec.Struct, forbid_unknown_fields=True, omit_defaults=True):
+    url: str
+    detail: str | None = None
+    max_long_side_pixel: int | None = None
+
+
+class ImagePart(_Part, tag="image_url"):
+    image_url: ImageUrl
+
+
+class EngineToolCall(msgspec.Struct):
+    id: str
+    function: CalledFunction
+    type: str = "function"
+
+
+class EngineMessage(msgspec.Struct, omit_defaults=True):
+    """As engines take it. ``content`` null is written where there is none."""
+
+    role: str
+    content: msgspec.Raw
+    name: str | None = None
+    reasoning_content: str | None = None
+    tool_calls: list[EngineToolCall] | None = None
+    tool_call_id: str | None = None
+
+
+ReasoningHistory = Literal["disabled", "interleaved", "preserved"] | None
+
+_NULL = msgspec.Raw(b"null")
+_PARTS = msgspec.json.Decoder(list[TextPart | ImagePart])
+
+
+class Conversation(msgspec.Struct, frozen=True):
+    """A JSON array in OpenAI's form, and whether any of its messages shows an image."""
+
+    messages: msgspec.Raw
+    has_images: bool = False
+
+
+def conversation(messages: list[Message], history: ReasoningHistory = None) -> Conversation:
+    """Raises InvalidRequest for a message that its role does not allow.
+
+    ``history`` is which past reasoning stays in the prompt: ``disabled`` none, ``interleaved`` what follows the last
+    user message, else all that the client sent (a chat template may still leave out some).
+    """
+    if not messages:
+        raise InvalidRequest("At least one message is needed.", param="messages")
+    images = 0
+    written: list[EngineMessage] = []
+    function_calls = 0
+    for index, message in enumerate(messages):
+        content = bytes(message.content)
+        if not content.startswith(b'"'):
+            images += _images(index, message, content)
+        if message.function_call is not None:
+            function_calls += 1
+        written.append(_translated(index, message, function_calls))
+    if images > IMAGES_MAX:
+        raise InvalidRequest(f"A request shows at most {IMAGES_MAX} images.", param="messages")
+    for engine_message in written[: _reasoning_from(messages, history)]:
+        engine_message.reasoning_content = None
+    return Conversation(msgspec.Raw(msgspec.json.encode(written)), images > 0)
+
+
+def _reasoning_from(messages: list[Message], history: ReasoningHistory) -> int:
+    """The first message whose reasoning stays."""
+    match history:
+        case None | "preserved":
+            return 0
+        case "disabled":
+            return len(messages)
+        case "interleaved":
+            return max((index for index, message in enumerate(messages) if message.role == "user"), default=0)
+
+
+def _refusal(index: int, field: str, text: str) -> InvalidRequest:
+    return InvalidRequest(text, param=f"messages[{index}].{field}")
+
+
+def _images(index: int, message: Message, content: bytes) -> int:
+    """The number of images in content that is no text. Raises InvalidRequest unless it is parts, or rightly absent."""
+    if content in _ABSENT:
+        if message.role == "assistant" and (message.tool_calls or message.function_call or message.reasoning_content):
+            return 0
+        raise _refusal(index, "content", f"A message of role {message.role} needs content.")
+    try:
+        parts = _PARTS.decode(content)
+    except msgspec.ValidationError as error:
+        raise _refusal(index, "content", f"Content is a text or a list of parts: {error}.") from None
+    if not parts:
+        raise _refusal(index, "content", "A list of parts is not empty.")
+    images = [part for part in parts if isinstance(part, ImagePart)]
+    for image in images:
+        check_image_url(image.image_url.url, param=f"messages[{index}].content")
+    return len(images)
+
+
+def check_image_url(url: str, *, param: str) -> None:
+    """An engine that fetches images itself must not be led to its own files. Raises InvalidRequest."""
+    if not url.startswith(_IMAGE_URL_SCHEMES):
+        raise InvalidRequest("An image is an http, https or data:image/ URL.", param=param)
+
+
+def _translated(index: int, message: Message, function_calls: int) -> EngineMessage:
+    """``function_calls`` counts the older calls up to here: they have no ids, so the n-th gets n, always the same."""
+    role = message.role
+    if role == "assistant":
+        return _assistant(index, message, function_calls)
+    if message.tool_calls or message.function_call or message.reasoning_content or message.annotations:
+        raise _refusal(index, "role", "Calls, reasoning and annotations are an assistant's.")
+    if role == "tool":
+        if not message.tool_call_id:
+            raise _refusal(index, "tool_call_id", "A tool's message needs a tool_call_id.")
+        return EngineMessage("tool", message.content, message.name, tool_call_id=message.tool_call_id)
+    if message.tool_call_id:
+        raise _refusal(index, "tool_call_id", "Only a tool's message has a tool_call_id.")
+    if role == "function":
+        if not function_calls:
+            raise _refusal(index, "role", "A function's message follows a function_call.")
+        return EngineMessage("tool", message.content, message.name, tool_call_id=f"call_{function_calls}")
+    return EngineMessage("system" if role == "developer" else role, message.content, message.name)
+
+
+def _assistant(index: int, message: Message, function_calls: int) -> EngineMessage:
+    if message.annotations:
+        raise _refusal(index, "annotations", "Annotations are not supported.")
+    if message.tool_call_id:
+        raise _refusal(index, "tool_call_id", "Only a tool's message has a tool_call_id.")
+    if message.tool_calls and message.function_call:
+        raise _refusal(index, "function_call", "function_call and tool_calls exclude each other.")
+    calls: list[EngineToolCall] | None = None
+    if message.function_call is not None:
+        calls = [EngineToolCall(f"call_{function_calls}", message.function_call)]
+    elif message.tool_calls:
+        calls = [EngineToolCall(_id(index, call), call.function) for call in message.tool_calls]
+    content = message.content if bytes(message.content) not in _ABSENT else _NULL
+    return EngineMessage("assistant", content, message.name, message.reasoning_content, calls)
+
+
+def _id(index: int, call: ToolCall) -> str:
+    if not call.id:
+        raise _refusal(index, "tool_calls", "A tool call needs an id.")
+    return call.id

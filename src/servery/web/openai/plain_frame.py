@@ -1,0 +1,97 @@
+"""The frames that make up a stream: all alike but for one piece of text.
+
+    {"choices":[{"finish_reason":null,"index":0,"delta":{"content":"Hel"}}],"created":1,"id":"e","model":"m"}
+    |---------------------------- head ------------------------------|   |------------- tail --------------|
+                                                                    "Hel"   goes to the client as it came
+
+Decoding each costs several times what passing it on does. So one frame is decoded, the bytes around its text are
+learned, and any frame that begins and ends with the same bytes, and has one JSON string between them, must decode to
+the same but for that string: its text is put, still encoded, between the bytes that the client gets instead. A frame
+that differs in anything else (another second in ``created``, a finish reason, log probabilities, timings) fails the
+comparison, is decoded, and may teach anew. Nothing is searched for inside a text, so no text can be taken for syntax.
+"""
+
+import re
+from enum import StrEnum
+
+import msgspec
+
+from servery.web.openai.engine_answer import EngineAnswer
+
+_LEARNED_FROM_BYTES_MAX = 4_096
+_PROBE = "probe\u0001"
+_STRING = msgspec.json.Decoder(str)
+
+
+class TextKind(StrEnum):
+    """The key at which a frame's only text stands."""
+
+    CONTENT = "content"
+    REASONING_CONTENT = "reasoning_content"
+    REASONING = "reasoning"
+    TEXT = "text"
+
+
+_VALUE = {kind: re.compile(rb'"%s"\s*:\s*("(?:[^"\\]|\\.)*")' % kind.value.encode(), re.DOTALL) for kind in TextKind}
+_EVENT = msgspec.json.Decoder(EngineAnswer | None)
+
+
+class PlainFrame(msgspec.Struct, frozen=True):
+    """``head`` and ``tail`` are an engine's bytes, each with a quote of the text; ``client_head`` and ``client_tail``
+    what a client gets around the text with both its quotes."""
+
+    head: bytes
+    tail: bytes
+    client_head: bytes
+    client_tail: bytes
+
+    def translated(self, event: bytes) -> bytes | None:
+        """The client's frame, or None when ``event`` is not of this kind."""
+        if not (event.startswith(self.head) and event.endswith(self.tail)):
+            return None
+        text = event[len(self.head) - 1 : 1 - len(self.tail)]
+        try:
+            _STRING.decode(text)
+        except (msgspec.DecodeError, UnicodeDecodeError):
+            return None
+        return self.client_head + text + self.client_tail
+
+
+NEVER = PlainFrame(b"never", b"never", b"", b"")
+"""Translates nothing: no JSON begins like this."""
+
+
+def plain_text(answer: EngineAnswer) -> tuple[TextKind, str] | None:
+    """The only thing that a frame says, if that is a piece of text."""
+    if answer.choices is None or len(answer.choices) != 1:
+        return None
+    choice = answer.choices[0]
+    if choice.finish_reason is not None or choice.logprobs is not None or choice.message is not None:
+        return None
+    delta = choice.delta
+    texts = [(TextKind.TEXT, choice.text)]
+    if delta is not None:
+        if delta.role is not None or delta.tool_calls:
+            return None
+        texts += [
+            (TextKind.CONTENT, delta.content),
+            (TextKind.REASONING_CONTENT, delta.reasoning_content),
+            (TextKind.REASONING, delta.reasoning),
+        ]
+    said = [(kind, text) for kind, text in texts if text is not None]
+    return said[0] if len(said) == 1 else None
+
+
+def learned(event: bytes, kind: TextKind, *, client_head: bytes, client_tail: bytes) -> PlainFrame:
+    """The frame of which ``event``, whose ``plain_text`` is of ``kind``, is an instance; NEVER if it cannot be told.
+
+    Where the text stands is a guess until a probe in its place is read back as the text, and as nothing else.
+    """
+    found = _VALUE[kind].search(event) if len(event) <= _LEARNED_FROM_BYTES_MAX else None
+    if found is None:
+        return NEVER
+    head, tail = event[: found.start(1) + 1], event[found.end(1) - 1 :]
+    probe = _EVENT.decode(head[:-1] + msgspec.json.encode(_PROBE) + tail[1:])
+    if probe is None or plain_text(probe) != (kind, _PROBE):
+        return NEVER
+    return PlainFrame(head, tail, client_head, client_tail)

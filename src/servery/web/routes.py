@@ -1,0 +1,26 @@
+"""The inference endpoints: which path is understood in which dialect."""
+
+from collections.abc import Mapping
+
+from servery.web.anthropic.errors import error_body as anthropic_error_body
+from servery.web.anthropic.messages import parse_messages
+from servery.web.openai.chat import parse_chat
+from servery.web.openai.completions import parse_completions
+from servery.web.openai.embeddings import parse_embeddings
+from servery.web.openai.errors import error_body as openai_error_body
+from servery.web.server.entrance import InferenceRoute
+
+PREFIXES = ("/inference/v1", "/v1")
+"""Clients for Fireworks expect the first, clients for OpenAI and Anthropic the second."""
+
+_ROUTES = {
+    "/chat/completions": InferenceRoute(parse_chat, openai_error_body),
+    "/completions": InferenceRoute(parse_completions, openai_error_body),
+    "/embeddings": InferenceRoute(parse_embeddings, openai_error_body),
+    "/messages": InferenceRoute(parse_messages, anthropic_error_body),
+}
+
+
+def inference_routes() -> Mapping[str, InferenceRoute]:
+    """Routes by full path."""
+    return {prefix + path: route for prefix in PREFIXES for path, route in _ROUTES.items()}

@@ -1,0 +1,253 @@
+"""One client's connection: requests come in one after another, responses go out in the same order."""
+
+import asyncio
+from collections import deque
+from collections.abc import Awaitable, Callable
+from enum import Enum, auto
+from typing import cast
+from urllib.parse import urlsplit
+
+import httptools
+
+from servery.core.errors import InvalidRequest, PayloadTooLarge, RequestTimeout, ServeryError
+from servery.web.openai.errors import error_body
+from servery.web.server.http_request import HttpRequest
+from servery.web.server.response_headers import JSON, refusal_headers
+from servery.web.server.response_writer import ResponseWriter
+from servery.web.server.server_limits import ServerLimits
+from servery.web.server.write_pressure import WritePressure
+
+Handler = Callable[[HttpRequest, ResponseWriter, WritePressure], Awaitable[None]]
+"""Serves one request. It is cancelled when the client goes away."""
+
+_OUT_OF_STEP = "the request is not HTTP/1.1 as this server reads it"
+
+
+class _Phase(Enum):
+    """What a connection is waiting for, which decides how long it may wait."""
+
+    IDLE = auto()
+    HEAD = auto()
+    BODY = auto()
+    RESPONSE = auto()
+
+
+class ClientConnection(asyncio.Protocol):
+    """Parses requests, serves them one at a time, and enforces limits. The listener calls ``sweep`` once a second."""
+
+    def __init__(
+        self,
+        handler: Handler,
+        limits: ServerLimits,
+        *,
+        on_open: Callable[["ClientConnection"], bool],
+        on_close: Callable[["ClientConnection"], None],
+    ) -> None:
+        self._handler = handler
+        self._limits = limits
+        self._on_open = on_open
+        self._on_close = on_close
+        self._loop = asyncio.get_running_loop()
+        self._transport: asyncio.Transport | None = None
+        self._parser = httptools.HttpRequestParser(self)
+        self._pressure = WritePressure()
+        self._waiting: deque[HttpRequest] = deque()
+        self._task: asyncio.Task[None] | None = None
+        self._refused: ServeryError | None = None
+        self._phase = _Phase.IDLE
+        self._phase_since_s = self._loop.time()
+        self._closing = False
+        self._begin_message()
+
+    # What the listener calls
+
+    @property
+    def is_busy(self) -> bool:
+        return self._task is not None
+
+    def close_when_idle(self) -> None:
+        """Take no further request; close once the one being served is over."""
+        self._closing = True
+        if self._task is None:
+            self._close()
+
+    def abort(self) -> None:
+        """Close now, whatever is going on."""
+        if self._transport is not None:
+            self._transport.abort()
+
+    def sweep(self, now_s: float) -> None:
+        """Close the connection if its client has taken too long for what it is doing."""
+        waited_s = now_s - self._phase_since_s
+        limits = self._limits
+        if self._pressure.held_s(now_s) > limits.write_stall_timeout_s:
+            self.abort()
+        elif self._phase is _Phase.IDLE and waited_s > limits.idle_timeout_s:
+            self._close()
+        elif self._phase is _Phase.HEAD and waited_s > limits.header_timeout_s:
+            self._refuse(RequestTimeout("the request's headers did not arrive in time"))
+        elif self._phase is _Phase.BODY and waited_s > limits.body_timeout_s:
+            self._refuse(RequestTimeout("the request's body did not arrive in time"))
+
+    # What the event loop calls
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = cast(asyncio.Transport, transport)  # uvloop's are not of asyncio's classes
+        self._transport.set_write_buffer_limits(high=self._limits.write_buffer_bytes)
+        if not self._on_open(self):
+            self._transport.abort()
+
+    def data_received(self, data: bytes) -> None:
+        if self._refused is not None or self._closing:
+            return
+        if self._phase is _Phase.IDLE:
+            self._enter(_Phase.HEAD)
+        try:
+            self._parser.feed_data(data)
+        except httptools.HttpParserUpgrade:
+            self._refuse(InvalidRequest("this server does not change protocols"))
+        except httptools.HttpParserError as error:
+            cause = error.__context__
+            self._refuse(cause if isinstance(cause, ServeryError) else InvalidRequest(_OUT_OF_STEP))
+
+    def eof_received(self) -> bool:
+        """A client that closes its sending side is gone: a closed socket looks the same, and an engine must not go on
+        generating for nobody."""
+        return False
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._transport = None
+        self._waiting.clear()
+        if self._task is not None:
+            self._task.cancel()
+        else:
+            self._on_close(self)
+
+    def pause_writing(self) -> None:
+        self._pressure.on(now_s=self._loop.time())
+
+    def resume_writing(self) -> None:
+        self._pressure.off()
+
+    # What the parser calls
+
+    def on_message_begin(self) -> None:
+        self._begin_message()
+
+    def on_url(self, url: bytes) -> None:
+        self._count_header(len(url))
+        self._url += url
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        self._count_header(len(name) + len(value) + 4)
+        self._headers.append((name.lower(), value))
+
+    def on_headers_complete(self) -> None:
+        headers = dict(self._headers)
+        length = headers.get(b"content-length", b"0")
+        if length.isdigit() and int(length) > self._limits.max_body_bytes:
+            raise self._too_large()
+        if headers.get(b"expect", b"").lower() == b"100-continue" and self._transport is not None:
+            self._transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+        self._enter(_Phase.BODY)
+
+    def on_body(self, piece: bytes) -> None:
+        self._body_bytes += len(piece)
+        if self._body_bytes > self._limits.max_body_bytes:
+            raise self._too_large()
+        self._body.append(piece)
+
+    def on_message_complete(self) -> None:
+        if len(self._waiting) >= self._limits.pipelined_requests:
+            raise InvalidRequest("too many requests sent at once on one connection")
+        self._waiting.append(self._finished_message())
+        self._enter(_Phase.RESPONSE)
+        if self._task is None:
+            self._serve_next()
+
+    # Its own
+
+    def _begin_message(self) -> None:
+        self._url = b""
+        self._headers: list[tuple[bytes, bytes]] = []
+        self._header_bytes = 0
+        self._body: list[bytes] = []
+        self._body_bytes = 0
+
+    def _count_header(self, size: int) -> None:
+        self._header_bytes += size
+        if self._header_bytes > self._limits.max_header_bytes:
+            raise InvalidRequest(f"the request's headers are larger than {self._limits.max_header_bytes} bytes")
+
+    def _too_large(self) -> PayloadTooLarge:
+        return PayloadTooLarge(f"the request's body is larger than {self._limits.max_body_bytes} bytes")
+
+    def _finished_message(self) -> HttpRequest:
+        try:
+            parts = urlsplit(self._url)
+        except ValueError:
+            raise InvalidRequest(_OUT_OF_STEP) from None
+        peer = self._transport.get_extra_info("peername") if self._transport is not None else None
+        return HttpRequest(
+            method=self._parser.get_method().decode("latin-1"),
+            path=parts.path.decode("latin-1"),
+            query=parts.query,
+            headers=tuple(self._headers),
+            body=b"".join(self._body),
+            http_version=self._parser.get_http_version(),
+            keep_alive=self._parser.should_keep_alive(),
+            client=(str(peer[0]), int(peer[1])) if peer else None,
+        )
+
+    def _serve_next(self) -> None:
+        request = self._waiting.popleft()
+        self._task = self._loop.create_task(self._serve(request))
+
+    async def _serve(self, request: HttpRequest) -> None:
+        assert self._transport is not None, "requests come over an open connection"
+        writer = ResponseWriter(
+            self._transport,
+            keep_alive=request.keep_alive and not self._closing,
+            http_version=request.http_version,
+            head_only=request.method == "HEAD",
+        )
+        try:
+            await self._handler(request, writer, self._pressure)
+        finally:
+            self._task = None
+            self._after(writer)
+
+    def _after(self, writer: ResponseWriter) -> None:
+        if self._transport is None:
+            self._on_close(self)
+        elif self._refused is not None and writer.keeps_alive:
+            self._tell(self._refused)
+        elif not writer.keeps_alive:
+            self._close()
+        elif self._waiting:
+            self._serve_next()
+        elif self._closing:
+            self._close()
+        elif self._phase is _Phase.RESPONSE:
+            self._enter(_Phase.IDLE)
+
+    def _refuse(self, error: ServeryError) -> None:
+        """Something is wrong with the bytes themselves: answer once what came before is answered, and close."""
+        self._refused = error
+        if self._task is None:
+            self._tell(error)
+
+    def _tell(self, error: ServeryError) -> None:
+        if self._transport is not None:
+            writer = ResponseWriter(self._transport, keep_alive=False, http_version="1.1")
+            writer.whole(error.status, (JSON, *refusal_headers(error)), error_body(error, ""))
+        self._close()
+
+    def _close(self) -> None:
+        self._closing = True
+        if self._transport is not None:
+            self._transport.close()
+
+    def _enter(self, phase: _Phase) -> None:
+        self._phase = phase
+        self._phase_since_s = self._loop.time()

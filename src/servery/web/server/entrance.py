@@ -1,0 +1,116 @@
+"""Where requests come in: inference goes straight to the pipeline, the rest to the ASGI app."""
+
+import logging
+from collections.abc import Callable, Mapping
+
+import msgspec
+
+from servery.core.errors import InternalError, MethodNotAllowed, Overloaded, ServeryError, Unauthenticated
+from servery.core.ids import new_request_id
+from servery.serving.pipeline import Pipeline
+from servery.telemetry.metrics import Metrics
+from servery.tenancy.key_ring import KeyRing
+from servery.web.presenter import ParsedCall
+from servery.web.server.asgi_bridge import AsgiBridge
+from servery.web.server.http_reply import HttpReply
+from servery.web.server.http_request import HttpRequest
+from servery.web.server.response_headers import JSON, refusal_headers, request_headers
+from servery.web.server.response_writer import ResponseWriter
+from servery.web.server.write_pressure import WritePressure
+
+Parse = Callable[[bytes, Mapping[str, str], str], ParsedCall]
+"""Understands a body: (body, headers by lower-case name, request id). Raises InvalidRequest."""
+
+RenderError = Callable[[ServeryError, str], bytes]
+"""The body of a refusal in a dialect: (error, request id)."""
+
+
+class InferenceRoute(msgspec.Struct, frozen=True):
+    """One inference endpoint in one dialect."""
+
+    parse: Parse
+    render_error: RenderError
+
+
+class Entrance:
+    """``routes`` are inference endpoints by path. While draining, everything is refused."""
+
+    def __init__(
+        self,
+        *,
+        routes: Mapping[str, InferenceRoute],
+        pipeline: Pipeline,
+        key_ring: KeyRing,
+        bridge: AsgiBridge,
+        metrics: Metrics,
+        logger: logging.Logger,
+    ) -> None:
+        self._routes = routes
+        self._pipeline = pipeline
+        self._key_ring = key_ring
+        self._bridge = bridge
+        self._metrics = metrics
+        self._logger = logger
+        self.is_draining = False
+
+    async def handle(self, request: HttpRequest, writer: ResponseWriter, pressure: WritePressure) -> None:
+        """Serve one request; every way out leaves a response, unless the client is gone."""
+        route = self._routes.get(request.path)
+        if route is not None:
+            await self._infer(route, request, writer, pressure)
+            return
+        try:
+            await self._bridge.serve(request, writer)
+        except Exception:  # the last door: a fault of ours must not take the connection's other requests with it
+            self._logger.exception("fault", extra={"fields": {"path": request.path}})
+            self._metrics.refusals.labels("500", InternalError.code).inc()
+            if not writer.started:
+                writer.whole(500, (JSON,), b'{"code":13,"message":"internal error","details":[]}')
+
+    async def _infer(
+        self, route: InferenceRoute, request: HttpRequest, writer: ResponseWriter, pressure: WritePressure
+    ) -> None:
+        request_id = new_request_id()
+        reply: HttpReply | None = None
+        try:
+            if self.is_draining:
+                raise Overloaded("the server is shutting down", retry_after_s=1.0)
+            if request.method != "POST":
+                raise MethodNotAllowed(f"{request.path} takes POST, not {request.method}")
+            headers = request.header_map()
+            caller = self._key_ring.authenticate(_presented_key(headers))
+            call = route.parse(request.body, headers, request_id)
+            reply = HttpReply(writer, pressure, call.presenter, request_id=request_id, stream=call.request.stream)
+            await self._pipeline.serve(caller, call.request, reply)
+        except ServeryError as error:
+            self._refuse(error, route, request_id, writer, reply)
+        except Exception:  # the last door: a fault of ours must leave an answer and a trace
+            self._logger.exception("fault", extra={"fields": {"request_id": request_id, "path": request.path}})
+            self._refuse(InternalError("internal error"), route, request_id, writer, reply)
+
+    def _refuse(
+        self,
+        error: ServeryError,
+        route: InferenceRoute,
+        request_id: str,
+        writer: ResponseWriter,
+        reply: HttpReply | None,
+    ) -> None:
+        self._metrics.refusals.labels(str(error.status), error.code).inc()
+        fields = {"request_id": request_id, "status": error.status, "code": error.code}
+        self._logger.info("request refused", extra={"fields": fields})
+        if reply is not None:
+            reply.refuse(error)
+        else:
+            headers = (JSON, *request_headers(request_id), *refusal_headers(error))
+            writer.whole(error.status, headers, route.render_error(error, request_id))
+
+
+def _presented_key(headers: Mapping[str, str]) -> str:
+    """The API key: ``Authorization: Bearer``, or ``x-api-key`` as Anthropic's clients send it."""
+    scheme, _, key = headers.get("authorization", "").partition(" ")
+    if scheme.lower() == "bearer" and key.strip():
+        return key.strip()
+    if key := headers.get("x-api-key", "").strip():
+        return key
+    raise Unauthenticated("No API key was provided: send it as 'Authorization: Bearer <key>'.")

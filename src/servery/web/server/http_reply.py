@@ -1,0 +1,75 @@
+"""The client's side of one inference request, over HTTP and in the client's dialect."""
+
+from servery.core.errors import ServeryError
+from servery.core.serving_path import ServingPath
+from servery.limits.limiter import LimitReading
+from servery.serving.reply import Flow, StreamStart
+from servery.serving.served import Served
+from servery.web.presenter import Presenter
+from servery.web.server.response_headers import (
+    EVENT_STREAM,
+    JSON,
+    limit_headers,
+    refusal_headers,
+    request_headers,
+    served_headers,
+    stream_headers,
+)
+from servery.web.server.response_writer import ResponseWriter
+from servery.web.server.write_pressure import WritePressure
+
+
+class HttpReply:
+    """What the pipeline writes to. Bytes go out as they come; nothing is gathered here."""
+
+    def __init__(
+        self,
+        writer: ResponseWriter,
+        pressure: WritePressure,
+        presenter: Presenter,
+        *,
+        request_id: str,
+        stream: bool,
+    ) -> None:
+        self._writer = writer
+        self._pressure = pressure
+        self._presenter = presenter
+        self._stream = stream
+        self._headers = request_headers(request_id)
+
+    def granted(self, reading: LimitReading, path: ServingPath) -> None:
+        self._headers += limit_headers(reading)
+        self._presenter.admitted(path)
+
+    def start(self, start: StreamStart) -> None:
+        headers = (EVENT_STREAM, (b"cache-control", b"no-cache"), (b"x-accel-buffering", b"no"))
+        self._writer.start(200, (*headers, *self._headers, *stream_headers(start)))
+
+    def frame(self, branch: int, event: bytes) -> None:
+        self._writer.write(self._presenter.stream_frame(branch, event))
+
+    def finish(self, answers: list[bytes], served: Served) -> None:
+        if self._stream:
+            if not self._writer.started:
+                report = served.report
+                self.start(StreamStart(time_to_first_token_s=report.time_to_first_token_s))
+            self._writer.end(self._presenter.stream_end(served))
+        else:
+            body = self._presenter.whole(answers, served)
+            self._writer.whole(200, (JSON, *self._headers, *served_headers(served)), body)
+
+    def refuse(self, error: ServeryError) -> None:
+        """Tell the client of a refusal: by its status, or by a frame when a stream has begun."""
+        if self._writer.ended:
+            return
+        if self._writer.started:
+            self._writer.end(self._presenter.error_frame(error))
+        else:
+            body = self._presenter.error(error)
+            self._writer.whole(error.status, (JSON, *self._headers, *refusal_headers(error)), body)
+
+    def attach(self, flow: Flow) -> None:
+        self._pressure.attach(flow)
+
+    def detach(self, flow: Flow) -> None:
+        self._pressure.detach(flow)

@@ -1,0 +1,80 @@
+"""Listens on a port, keeps its connections, and lets go of them in good order."""
+
+import asyncio
+import socket
+
+from servery.core.misconfigured import Misconfigured
+from servery.web.server.client_connection import ClientConnection, Handler
+from servery.web.server.server_limits import ServerLimits
+
+_SWEEP_S = 1.0
+_BACKLOG = 2_048
+
+
+class Listener:
+    """``start`` once, then ``drain``."""
+
+    def __init__(self, handler: Handler, limits: ServerLimits) -> None:
+        self._handler = handler
+        self._limits = limits
+        self._connections: set[ClientConnection] = set()
+        self._server: asyncio.Server | None = None
+        self._sweeper: asyncio.TimerHandle | None = None
+        self._emptied = asyncio.Event()
+        self.is_draining = False
+
+    @property
+    def open_connections(self) -> int:
+        return len(self._connections)
+
+    async def start(self, host: str, port: int) -> int:
+        """Listen; returns the port (a free one when ``port`` is 0). Raises Misconfigured when it cannot."""
+        loop = asyncio.get_running_loop()
+        try:
+            self._server = await loop.create_server(self._new_connection, host, port, backlog=_BACKLOG)
+        except (OSError, OverflowError) as error:
+            raise Misconfigured(f"cannot listen on {host}:{port}: {error}") from error
+        self._sweep()
+        bound: socket.socket = self._server.sockets[0]
+        return int(bound.getsockname()[1])
+
+    async def drain(self, *, timeout_s: float) -> None:
+        """Take nothing new, let what is being served finish, and close what is left after ``timeout_s``."""
+        assert self._server is not None, "only what was started is drained"
+        self.is_draining = True
+        self._server.close()
+        for connection in list(self._connections):
+            connection.close_when_idle()
+        try:
+            async with asyncio.timeout(timeout_s):
+                await self._wait_until_empty()
+        except TimeoutError:
+            for connection in list(self._connections):
+                connection.abort()
+            await self._wait_until_empty()
+        if self._sweeper is not None:
+            self._sweeper.cancel()
+
+    async def _wait_until_empty(self) -> None:
+        while self._connections:
+            self._emptied.clear()
+            await self._emptied.wait()
+
+    def _new_connection(self) -> ClientConnection:
+        return ClientConnection(self._handler, self._limits, on_open=self._opened, on_close=self._closed)
+
+    def _opened(self, connection: ClientConnection) -> bool:
+        """Whether there is room for one more."""
+        self._connections.add(connection)
+        return len(self._connections) <= self._limits.max_connections and not self.is_draining
+
+    def _closed(self, connection: ClientConnection) -> None:
+        self._connections.discard(connection)
+        if not self._connections:
+            self._emptied.set()
+
+    def _sweep(self) -> None:
+        loop = asyncio.get_running_loop()
+        for connection in list(self._connections):
+            connection.sweep(loop.time())
+        self._sweeper = loop.call_later(_SWEEP_S, self._sweep)

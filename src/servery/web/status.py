@@ -1,0 +1,30 @@
+"""What load balancers and monitoring ask: whether the platform can serve, and its metrics."""
+
+from collections.abc import Callable
+
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+
+from servery.fleet.fleet import Fleet
+from servery.telemetry.metrics import CONTENT_TYPE, Metrics
+
+
+def status_routes(fleet: Fleet, metrics: Metrics, *, is_draining: Callable[[], bool]) -> list[Route]:
+    """``GET /health`` and ``GET /metrics``."""
+
+    async def health(request: Request) -> Response:
+        """200 when every pool has a ready replica, else 503; the body tells of each replica."""
+        ready = fleet.is_ready and not is_draining()
+        replicas = {
+            replica.name: {"state": replica.state.value, "in_flight": replica.in_flight, "restarts": replica.restarts}
+            for pool in fleet.pools.values()
+            for replica in pool.replicas
+        }
+        status = "ok" if ready else "draining" if is_draining() else "starting"
+        return JSONResponse({"status": status, "replicas": replicas}, status_code=200 if ready else 503)
+
+    async def show_metrics(request: Request) -> Response:
+        return Response(metrics.render(), media_type=CONTENT_TYPE)
+
+    return [Route("/health", health), Route("/metrics", show_metrics)]
