@@ -50,6 +50,8 @@ from servery.telemetry.log import set_up_logging
 from servery.telemetry.metrics import Metrics
 from servery.tenancy.key_ring import KeyRing
 from servery.web.control.routes import ControlParts, control_routes
+from servery.web.fallback import exception_handlers
+from servery.web.openai.errors import error_body
 from servery.web.routes import inference_routes
 from servery.web.server.asgi_bridge import AsgiBridge
 from servery.web.server.entrance import Entrance
@@ -114,8 +116,17 @@ async def build(settings: Settings, *, announcer: Announcer, logger: logging.Log
     app = Starlette(
         routes=[
             *status_routes(fleet, metrics, is_draining=lambda: entrance.is_draining),
-            *control_routes(ControlParts(catalog=catalog, database=database, key_ring=key_ring, clock=clock)),
-        ]
+            *control_routes(
+                ControlParts(
+                    catalog=catalog,
+                    database=database,
+                    key_ring=key_ring,
+                    clock=clock,
+                    render_inference_error=lambda error: error_body(error, ""),
+                )
+            ),
+        ],
+        exception_handlers=exception_handlers(),
     )
     entrance = Entrance(
         routes=inference_routes(),

@@ -16,7 +16,6 @@ from servery.routing.prefix import PrefixChain, prefix_chain
 from servery.routing.session_home import session_home
 from servery.routing.slot_cache import SlotCache
 
-
 _EVERYBODY = "*"
 
 

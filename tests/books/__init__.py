@@ -1,0 +1,1 @@
+"""Books with something in them, for tests of those who show them."""

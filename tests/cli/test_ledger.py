@@ -1,0 +1,53 @@
+"""``servery ledger``."""
+
+import json
+import sqlite3
+from pathlib import Path
+
+import pytest
+from books.sample_usage import CHARGE_NANODOLLARS
+
+
+@pytest.mark.usefixtures("books")
+def test_books_that_hold_exit_with_0(run) -> None:
+    """The status is what scripts look at; the text is for people; the JSON says both."""
+    text = run("ledger", "verify")
+    assert (text.exit_code, text.stdout.splitlines()[-1]) == (0, "the books hold")
+    output = json.loads(run("ledger", "verify", "--json").stdout)
+    assert (output["holds"], output["usage_records"], output["findings"]) == (True, 3, [])
+    assert output["charged_nanodollars"] == 3 * CHARGE_NANODOLLARS
+    assert output["charged_dollars"] == "0.000036000"
+
+
+def test_a_nanodollar_of_difference_exits_with_1(run, books: Path) -> None:
+    """One nano-dollar more in one balance is found, and named."""
+    with sqlite3.connect(books / "servery.db") as connection:
+        connection.execute("UPDATE balances SET nanodollars = nanodollars + 1 WHERE ledger_account = 'accounts/acme'")
+    connection.close()
+    text = run("ledger", "verify")
+    assert text.exit_code == 1
+    assert "the books do not hold" in text.stdout
+    assert "accounts/acme" in text.stdout
+    verified = run("ledger", "verify", "--json")
+    assert (verified.exit_code, json.loads(verified.stdout)["holds"]) == (1, False)
+
+
+def test_what_is_no_database_exits_with_2(run, data_dir: Path) -> None:
+    """Books that cannot be read are neither right nor wrong."""
+    data_dir.mkdir()
+    (data_dir / "servery.db").write_bytes(b"not a database " * 1000)
+    result = run("ledger", "verify")
+    assert result.exit_code == 2
+    assert result.stderr.startswith("servery: the database cannot be used: ")
+
+
+@pytest.mark.usefixtures("books")
+def test_balances_sum_to_zero(run) -> None:
+    """Double entry, seen from outside."""
+    rows = json.loads(run("ledger", "balances", "--json").stdout)
+    assert sum(row["nanodollars"] for row in rows) == 0
+    owed = next(row for row in rows if row["ledger_account"] == "accounts/acme")
+    assert owed["dollars"] == "0.000036000"
+    lines = run("ledger", "balances").stdout.splitlines()
+    assert lines[0].split() == ["LEDGER", "ACCOUNT", "DOLLARS"]
+    assert len(lines) == len(rows) + 1

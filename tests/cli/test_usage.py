@@ -1,0 +1,53 @@
+"""``servery usage``."""
+
+import json
+from datetime import UTC, datetime
+
+import pytest
+from books.sample_usage import CHARGE_NANODOLLARS, DEMO, FAST
+
+
+@pytest.mark.usefixtures("books")
+def test_usage_adds_up(run) -> None:
+    """Rows by account, model and path, and their total; dollars are the nano-dollars with all nine decimals."""
+    output = json.loads(run("usage", "--json").stdout)
+    rows = {(row["account"], row["model"], row["serving_path"]): row for row in output["usage"]}
+    assert rows.keys() == {("acme", DEMO, "standard"), ("acme", FAST, "fast")}
+    standard = rows["acme", DEMO, "standard"]
+    assert standard["nanodollars"] == 2 * CHARGE_NANODOLLARS
+    assert standard["dollars"] == "0.000024000"
+    assert (standard["prompt_tokens"], standard["cached_prompt_tokens"], standard["generated_tokens"]) == (200, 80, 20)
+    assert "day" not in standard
+    total = output["total"]
+    assert (total["requests"], total["nanodollars"], total["dollars"]) == (3, 3 * CHARGE_NANODOLLARS, "0.000036000")
+
+
+@pytest.mark.usefixtures("books")
+def test_the_table_says_the_same(run) -> None:
+    """People get the same figures, aligned to the right."""
+    lines = run("usage").stdout.splitlines()
+    assert lines[0].split() == ["ACCOUNT", "MODEL", "PATH", "REQUESTS", "PROMPT", "CACHED", "GENERATED", "DOLLARS"]
+    assert lines[-1].split() == ["total", "3", "300", "120", "30", "0.000036000"]
+    assert len({len(line) for line in lines}) == 1
+
+
+@pytest.mark.usefixtures("books")
+def test_finer_groups(run) -> None:
+    """By day and by key each row names its day and key; an unknown grouping is refused."""
+    today = datetime.now(UTC).date().isoformat()
+    rows = json.loads(run("usage", "--by", "day", "--by", "key", "--json").stdout)["usage"]
+    assert {row["day"] for row in rows} <= {today}
+    assert all(row["key_id"].startswith("key_") for row in rows)
+    header = run("usage", "--by", "key").stdout.splitlines()[0]
+    assert "KEY ID" in header
+    assert "DAY" not in header
+    assert run("usage", "--by", "moon").exit_code == 2
+
+
+@pytest.mark.usefixtures("books")
+def test_a_period_and_an_account_narrow_it(run) -> None:
+    """Nothing was used in the far future, nor by somebody else."""
+    for narrowed in (("--since", "2999-01-01"), ("--account", "other")):
+        assert json.loads(run("usage", *narrowed, "--json").stdout)["total"]["requests"] == 0
+    assert json.loads(run("usage", "--since", "2020-01-01", "--json").stdout)["total"]["requests"] == 3
+    assert run("usage", "--since", "yesterday").exit_code == 2

@@ -1,0 +1,191 @@
+"""What a Database promises: durability, isolation, several processes."""
+
+import asyncio
+import os
+import signal
+import sqlite3
+import stat
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from servery.core.errors import InternalError, Overloaded, PreconditionFailed
+from servery.store.configuration_revision import ConfigurationRevision
+from servery.store.database import Database
+
+SRC = Path(__file__).parents[2] / "src"
+
+WRITES_UNTIL_KILLED = """
+import asyncio, sys
+from pathlib import Path
+from servery.store.database import Database
+
+async def main():
+    database = Database.open(Path(sys.argv[1]))
+    await database.write(lambda c: c.execute("CREATE TABLE notes (text TEXT) STRICT"))
+
+    async def task(number):
+        for turn in range(1_000_000):
+            text = f"{number}-{turn}"
+            await database.write(lambda c: c.execute("INSERT INTO notes VALUES (?)", (text,)))
+            print(text, flush=True)
+
+    await asyncio.gather(*(task(number) for number in range(20)))
+
+asyncio.run(main())
+"""
+
+COUNTS_TO_150 = """
+import asyncio, sys
+from pathlib import Path
+from servery.store.database import Database
+from servery.store.configuration_revision import ConfigurationRevision
+
+async def main():
+    revision = ConfigurationRevision()
+    async with Database.open(Path(sys.argv[1])) as database:
+        for _ in range(150):
+            await database.write(revision.bump)
+
+asyncio.run(main())
+"""
+
+
+def start(program: str, path: Path) -> "subprocess.Popen[str]":
+    environment = {**os.environ, "PYTHONPATH": str(SRC)}
+    return subprocess.Popen(
+        [sys.executable, "-c", program, str(path)], stdout=subprocess.PIPE, text=True, env=environment
+    )
+
+
+def insert(text: str, connection: sqlite3.Connection) -> str:
+    connection.execute("INSERT INTO notes VALUES (?)", (text,))
+    return text
+
+
+def notes(connection: sqlite3.Connection) -> set[str]:
+    return {text for (text,) in connection.execute("SELECT text FROM notes").fetchall()}
+
+
+async def test_a_write_returns_its_result_and_is_read_at_once(database: Database) -> None:
+    """What was awaited is seen by the next read."""
+    assert await database.write(lambda connection: insert("a", connection)) == "a"
+    assert notes(database.reader) == {"a"}
+
+
+async def test_files_are_private(path: Path, database: Database) -> None:
+    """Nobody but the owner may look into the directory, the database or its log."""
+    assert stat.S_IMODE(path.parent.stat().st_mode) == 0o700
+    assert {stat.S_IMODE(file.stat().st_mode) for file in path.parent.iterdir()} == {0o600}
+    assert len(list(path.parent.iterdir())) > 1
+    assert database.queued_writes == 0
+
+
+async def test_the_reader_cannot_write(database: Database) -> None:
+    """A read that writes by mistake fails."""
+    with pytest.raises(sqlite3.OperationalError, match="readonly"):
+        insert("a", database.reader)
+
+
+async def test_a_commit_waits_for_the_disk(database: Database) -> None:
+    """The writer uses a write-ahead log with full synchronisation, and enforces foreign keys."""
+
+    def pragmas(connection: sqlite3.Connection) -> list[object]:
+        names = ("journal_mode", "synchronous", "foreign_keys", "recursive_triggers")
+        return [connection.execute(f"PRAGMA {name}").fetchone()[0] for name in names]
+
+    assert await database.write(pragmas) == ["wal", 2, 1, 1]
+
+
+async def test_a_snapshot_does_not_move(database: Database) -> None:
+    """A long read sees one state, while writes go on beside it."""
+    with database.snapshot() as connection:
+        assert notes(connection) == set()
+        await database.write(lambda writer: insert("a", writer))
+        assert notes(connection) == set()
+    assert await database.read(notes) == {"a"}
+
+
+async def test_writes_are_refused_after_closing(path: Path) -> None:
+    """Whoever comes too late is told so."""
+    database = Database.open(path)
+    await database.close()
+    with pytest.raises(Overloaded):
+        await database.write(lambda connection: None)
+    with pytest.raises(Overloaded):
+        database.write_soon(lambda connection: None)
+
+
+async def test_closing_writes_what_nobody_waits_for(path: Path) -> None:
+    """An orderly close loses nothing that was queued."""
+    async with Database.open(path) as database:
+        database.write_soon(lambda connection: connection.execute("CREATE TABLE notes (text TEXT) STRICT"))
+        for number in range(500):
+            database.write_soon(lambda connection, text=str(number): insert(text, connection))
+    async with Database.open(path) as database:
+        assert len(notes(database.reader)) == 500
+
+
+async def test_lost_writes_reach_the_loop_by_default(path: Path) -> None:
+    """Nobody waited and nobody listens: the event loop's exception handler hears of it."""
+    told: list[object] = []
+    asyncio.get_running_loop().set_exception_handler(lambda _, context: told.append(context["exception"]))
+    async with Database.open(path) as database:
+        database.write_soon(lambda connection: insert("there is no table", connection))
+        await database.write(lambda connection: None)
+    assert [type(error) for error in told] == [sqlite3.OperationalError]
+
+
+async def test_a_locked_database_fails_the_group_and_then_recovers(path: Path, database: Database) -> None:
+    """Another process that will not let go makes writes fail with InternalError, not hang; later ones work."""
+    await database.write(lambda connection: connection.execute("PRAGMA busy_timeout = 50"))
+    other = sqlite3.connect(path, isolation_level=None)
+    other.execute("BEGIN IMMEDIATE")
+    with pytest.raises(InternalError) as caught:
+        await database.write(lambda connection: insert("a", connection))
+    assert isinstance(caught.value.__cause__, sqlite3.OperationalError)
+    other.execute("ROLLBACK")
+    other.close()
+    await database.write(lambda connection: insert("b", connection))
+    assert notes(database.reader) == {"b"}
+
+
+def test_acknowledged_writes_survive_kill_9(path: Path) -> None:
+    """Every write that a killed process had acknowledged is in the database, which is whole."""
+    child = start(WRITES_UNTIL_KILLED, path)
+    assert child.stdout is not None
+    acknowledged = {child.stdout.readline().strip() for _ in range(2_000)}
+    child.send_signal(signal.SIGKILL)
+    rest = child.stdout.read()
+    acknowledged.update(rest[: rest.rfind("\n") + 1].split())
+    child.stdout.close()
+    child.wait()
+    with sqlite3.connect(path) as connection:
+        assert acknowledged - notes(connection) == set()
+        assert connection.execute("PRAGMA integrity_check").fetchone() == ("ok",)
+    connection.close()
+
+
+async def test_processes_share_one_database(path: Path) -> None:
+    """Processes that create the database at the same time, and then write at the same time, lose nothing, and each
+    sees what the others did."""
+    children = [await asyncio.to_thread(start, COUNTS_TO_150, path) for _ in range(3)]
+    revision = ConfigurationRevision()
+    async with Database.open(path) as database:
+        for _ in range(150):
+            await database.write(revision.bump)
+        for child in children:
+            assert await asyncio.to_thread(child.wait) == 0
+            assert child.stdout is not None
+            child.stdout.close()
+        assert revision.current(database.reader) == 1 + 4 * 150
+
+
+async def test_a_newer_database_is_refused(path: Path) -> None:
+    """An older version of the software does not touch what a newer one wrote, and says why."""
+    async with Database.open(path) as database:
+        await database.write(lambda connection: connection.execute("INSERT INTO applied_migrations VALUES (999, 'x')"))
+    with pytest.raises(PreconditionFailed, match="version 999"):
+        Database.open(path)

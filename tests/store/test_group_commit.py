@@ -1,0 +1,205 @@
+"""Group commit: who shares a transaction, who fails, who waits."""
+
+import asyncio
+import sqlite3
+import threading
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+
+from servery.core.errors import InternalError, Overloaded
+from servery.store.database import Database
+from servery.store.limits import StoreLimits
+
+
+class Gate:
+    """An operation that keeps the writer busy until it is opened, so that what is queued meanwhile is one group."""
+
+    def __init__(self) -> None:
+        self._opened = threading.Event()
+
+    def __call__(self, connection: sqlite3.Connection) -> None:
+        assert self._opened.wait(timeout=10)
+
+    def open(self) -> None:
+        self._opened.set()
+
+
+class Inserting:
+    """A group operation that remembers how many items it was handed."""
+
+    def __init__(self) -> None:
+        self.sizes: list[int] = []
+
+    def __call__(self, connection: sqlite3.Connection, texts: Sequence[str]) -> list[str]:
+        self.sizes.append(len(texts))
+        connection.executemany("INSERT INTO notes VALUES (?)", [(text,) for text in texts])
+        return [text.upper() for text in texts]
+
+
+async def closed_gate(database: Database) -> Gate:
+    gate = Gate()
+    database.write_soon(gate)
+    while database.queued_writes:
+        await asyncio.sleep(0)
+    return gate
+
+
+async def spin() -> None:
+    for _ in range(10):
+        await asyncio.sleep(0)
+
+
+def notes(database: Database) -> set[str]:
+    return {text for (text,) in database.reader.execute("SELECT text FROM notes").fetchall()}
+
+
+async def test_items_queued_together_are_written_together(database: Database) -> None:
+    """While one group commits, the next one gathers; each item gets its own result."""
+    inserting, gate = Inserting(), await closed_gate(database)
+    writes = asyncio.gather(*(database.write_grouped(inserting, text) for text in "abcdef"))
+    await spin()
+    gate.open()
+    assert await writes == list("ABCDEF")
+    assert inserting.sizes == [6]
+
+
+async def test_a_group_has_a_limit(path: Path) -> None:
+    """No transaction takes more operations than the limit says."""
+    async with Database.open(path, limits=StoreLimits(group_size=4)) as database:
+        await database.write(lambda connection: connection.execute("CREATE TABLE notes (text TEXT) STRICT"))
+        inserting, gate = Inserting(), await closed_gate(database)
+        writes = asyncio.gather(*(database.write_grouped(inserting, text) for text in "abcdefghij"))
+        await spin()
+        gate.open()
+        await writes
+        assert inserting.sizes == [4, 4, 2]
+
+
+async def test_a_failing_item_fails_alone(database: Database) -> None:
+    """Of many items handed over together, exactly those fail that must; the others are written once."""
+    inserting, gate = Inserting(), await closed_gate(database)
+    texts = ["a", "b", "a", "c"]
+    writes = asyncio.gather(
+        *(database.write_grouped(inserting, text) for text in texts), return_exceptions=True
+    )
+    await spin()
+    gate.open()
+    results = await writes
+    assert [result if isinstance(result, str) else type(result) for result in results] == [
+        "A",
+        "B",
+        sqlite3.IntegrityError,
+        "C",
+    ]
+    assert notes(database) == {"a", "b", "c"}
+
+
+async def test_a_failing_operation_is_undone_alone(database: Database) -> None:
+    """An operation that wrote and then raised leaves nothing, and its neighbours' work stands."""
+
+    def insert(text: str, connection: sqlite3.Connection) -> None:
+        connection.execute("INSERT INTO notes VALUES (?)", (text,))
+        if text == "bad":
+            raise LookupError("changed its mind")
+
+    gate = await closed_gate(database)
+    writes = asyncio.gather(
+        *(database.write(lambda connection, text=text: insert(text, connection)) for text in ("a", "bad", "b")),
+        return_exceptions=True,
+    )
+    await spin()
+    gate.open()
+    assert [type(result) for result in await writes] == [type(None), LookupError, type(None)]
+    assert notes(database) == {"a", "b"}
+
+
+async def test_a_failing_commit_fails_all(database: Database) -> None:
+    """When the transaction itself cannot be committed, everyone in it hears so and nothing is written."""
+
+    def breaks_at_commit(connection: sqlite3.Connection) -> None:
+        connection.execute("PRAGMA defer_foreign_keys = ON")
+        connection.execute("INSERT INTO balances VALUES ('there is no such ledger account', 0)")
+
+    gate = await closed_gate(database)
+    writes = asyncio.gather(
+        database.write_grouped(Inserting(), "a"), database.write(breaks_at_commit), return_exceptions=True
+    )
+    await spin()
+    gate.open()
+    results = await writes
+    assert [type(result) for result in results] == [InternalError, InternalError]
+    assert results[0] is not results[1]
+    assert notes(database) == set()
+    await database.write_grouped(Inserting(), "b")
+    assert notes(database) == {"b"}
+
+
+async def test_a_transaction_that_is_gone_fails_all(database: Database) -> None:
+    """Errors by which SQLite undoes the whole transaction are not mistaken for one operation's own."""
+
+    def rolls_back(connection: sqlite3.Connection) -> None:
+        connection.execute("INSERT INTO notes VALUES ('x')")
+        connection.execute("INSERT OR ROLLBACK INTO notes VALUES ('x')")
+
+    gate = await closed_gate(database)
+    writes = asyncio.gather(
+        database.write_grouped(Inserting(), "a"), database.write(rolls_back), return_exceptions=True
+    )
+    await spin()
+    gate.open()
+    assert [type(result) for result in await writes] == [InternalError, InternalError]
+    assert notes(database) == set()
+
+
+async def test_callers_wait_for_room(path: Path) -> None:
+    """The queue has an end: past it callers wait, and all are served in the end."""
+    async with Database.open(path, limits=StoreLimits(queued_writes=3)) as database:
+        await database.write(lambda connection: connection.execute("CREATE TABLE notes (text TEXT) STRICT"))
+        gate = await closed_gate(database)
+        writes = asyncio.gather(*(database.write_grouped(Inserting(), str(number)) for number in range(20)))
+        await spin()
+        assert database.queued_writes == 3
+        gate.open()
+        assert len(await writes) == 20
+        assert len(notes(database)) == 20
+
+
+async def test_those_who_cannot_wait_have_room_of_their_own(path: Path) -> None:
+    """A full queue still takes as many that cannot wait, and then refuses them."""
+    async with Database.open(path, limits=StoreLimits(queued_writes=3)) as database:
+        gate = await closed_gate(database)
+        for _ in range(6):
+            database.write_soon(lambda connection: None)
+        with pytest.raises(Overloaded):
+            database.write_soon(lambda connection: None)
+        gate.open()
+
+
+async def test_a_cancelled_caller_does_not_undo_its_write(database: Database) -> None:
+    """What was queued is carried out, and harms nobody."""
+    gate = await closed_gate(database)
+    leaving = asyncio.create_task(database.write_grouped(Inserting(), "a"))
+    staying = asyncio.create_task(database.write_grouped(Inserting(), "b"))
+    await spin()
+    leaving.cancel()
+    await spin()
+    gate.open()
+    assert await staying == "B"
+    assert leaving.cancelled()
+    assert notes(database) == {"a", "b"}
+
+
+async def test_the_error_of_a_cancelled_caller_is_not_lost(path: Path) -> None:
+    """A write that fails after its caller left is reported like one that nobody waited for."""
+    lost: list[Exception] = []
+    async with Database.open(path, on_lost_write=lost.append) as database:
+        gate = await closed_gate(database)
+        leaving = asyncio.create_task(database.write_grouped(Inserting(), "there is no table"))
+        await spin()
+        leaving.cancel()
+        await spin()
+        gate.open()
+        await database.write(lambda connection: None)
+    assert [type(error) for error in lost] == [sqlite3.OperationalError]

@@ -1,0 +1,52 @@
+"""Migrations: forward only, each whole or not at all."""
+
+import sqlite3
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from servery.store.limits import StoreLimits
+from servery.store.migrations import Migration, migrate, packaged_migrations, statements
+from servery.store.sqlite import connect_writer
+
+FIRST = Migration(1, "first", "CREATE TABLE one (x INTEGER);\n")
+SECOND = Migration(2, "second", "CREATE TABLE two (x INTEGER);\nINSERT INTO one VALUES (1);\n")
+BROKEN = Migration(2, "broken", "INSERT INTO one VALUES (1);\nINSERT INTO nothing VALUES (1);\n")
+
+
+@pytest.fixture
+def connection(tmp_path: Path) -> Iterator[sqlite3.Connection]:
+    connection = connect_writer(tmp_path / "x.db", StoreLimits())
+    yield connection
+    connection.close()
+
+
+def test_each_migration_runs_once(connection: sqlite3.Connection) -> None:
+    """Opening again applies what is new and nothing twice."""
+    migrate(connection, (FIRST,))
+    migrate(connection, (FIRST, SECOND))
+    migrate(connection, (FIRST, SECOND))
+    assert connection.execute("SELECT * FROM one").fetchall() == [(1,)]
+    assert connection.execute("SELECT * FROM applied_migrations").fetchall() == [(1, "first"), (2, "second")]
+
+
+def test_a_broken_migration_leaves_no_trace(connection: sqlite3.Connection) -> None:
+    """What came before it stays, what it had begun is undone."""
+    with pytest.raises(sqlite3.OperationalError, match="nothing"):
+        migrate(connection, (FIRST, BROKEN))
+    assert connection.execute("SELECT count(*) FROM one").fetchone() == (0,)
+    migrate(connection, (FIRST, SECOND))
+
+
+def test_a_trigger_is_one_statement() -> None:
+    """The semicolons within a trigger do not end it."""
+    script = "CREATE TABLE a (x);\nCREATE TRIGGER t BEFORE DELETE ON a\nBEGIN\n  SELECT 1;\nEND;\nSELECT 2;\n"
+    assert [statement.split()[1] for statement in statements(script)] == ["TABLE", "TRIGGER", "2;"]
+
+
+def test_the_packaged_migrations_apply(connection: sqlite3.Connection) -> None:
+    """The schema that is shipped is valid and its foreign keys lead somewhere."""
+    migrate(connection, packaged_migrations())
+    assert connection.execute("PRAGMA foreign_key_check").fetchall() == []
+    assert connection.execute("SELECT revision FROM configuration_revision").fetchall() == [(1,)]
