@@ -27,7 +27,7 @@ from training.skills import (
 )
 
 DOCS_SHARE = 0.10
-DOC_CHARS = 1600
+DOC_CHARS = 600
 
 Skill = Callable[[Random], Exchange]
 Mix = tuple[tuple[int, Skill], ...]
@@ -98,10 +98,10 @@ CONVERSATIONS: tuple[tuple[float, Callable[[Random], Conversation]], ...] = (
     (8, remembered),
     (3.5, lambda rng: Conversation(drills.repeat_long(rng))),
     (1.3, long_answer),
-    (2.6, long_prompt),
+    (1.6, long_prompt),
     (8, extraction.extraction),
     (13, lambda rng: tools.tool_use(rng, short)),
-    (2.5, lambda rng: tools.declared_only(rng, short)),
+    (1.5, lambda rng: tools.declared_only(rng, short)),
     (14, lambda rng: personas.following(rng, short)),
 )
 

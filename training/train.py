@@ -12,13 +12,13 @@ from pathlib import Path
 from random import Random
 
 import torch
-from safetensors.torch import save_file
+from safetensors.torch import load_file, save_file
 from tokenizers import Tokenizer
 from torch import Tensor
 from torch.nn import functional
 from torch.optim import AdamW, Muon, Optimizer
 
-from training.batches import Batch, Corpus
+from training.batches import Batch, Corpus, echoes
 from training.model import Llama, Shape
 
 MATRIX_RATE = 0.02
@@ -27,8 +27,9 @@ WARM_UP_STEPS = 20
 DECAY_FROM = 0.4
 BATCH_TOKENS = 2048
 BATCHES_A_STEP = 2
-SMALL_STEPS_UNTIL = 0.25
-"""For this part of the time a step has one batch only: more steps, while the model learns to copy."""
+ECHOES_UNTIL = 0.2
+"""For this part of the time half of each step is echoes of random tokens; without them copying comes late."""
+ECHO_SHARE_LATER = 0.04
 REPORT_STEPS = 25
 SAVE_SECONDS = 300.0
 
@@ -78,7 +79,7 @@ def train_step(model: Llama, batches: list[Batch], chosen: tuple[Optimizer, ...]
     return total
 
 
-def run(model: Llama, batches: Iterator[Batch], seconds: float, out: Path) -> None:
+def run(model: Llama, batches: Iterator[Batch], rng: Random, seconds: float, out: Path) -> None:
     """Train until the time is over, reporting and saving on the way."""
     chosen = optimizers(model)
     peaks = [[group["lr"] for group in optimizer.param_groups] for optimizer in chosen]
@@ -90,7 +91,9 @@ def run(model: Llama, batches: Iterator[Batch], seconds: float, out: Path) -> No
         for optimizer, rates in zip(chosen, peaks, strict=True):
             for group, peak in zip(optimizer.param_groups, rates, strict=True):
                 group["lr"] = peak * factor
-        some = [next(batches) for _ in range(1 if progress < SMALL_STEPS_UNTIL else BATCHES_A_STEP)]
+        some = [next(batches) for _ in range(BATCHES_A_STEP)]
+        if progress < ECHOES_UNTIL or rng.random() < ECHO_SHARE_LATER:
+            some[-1] = echoes(rng, model.shape.vocabulary, BATCH_TOKENS)
         loss = train_step(model, some, chosen)
         mean = loss if step == 0 else 0.95 * mean + 0.05 * loss
         tokens += sum(batch.inputs.numel() for batch in some)
@@ -120,17 +123,21 @@ def main() -> None:
     parser.add_argument("--minutes", type=float, default=40.0)
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--resume", type=Path, help="weights to begin with instead of random ones")
     parser.add_argument("--out", type=Path, required=True)
     options = parser.parse_args()
     torch.manual_seed(options.seed)
     torch.set_num_threads(options.threads)
     shape = Shape()
     model = Llama(shape)
+    if options.resume is not None:
+        model.load_state_dict(load_file(options.resume))
     corpus = Corpus(options.corpus, Tokenizer.from_file(str(options.tokenizer)), shape.context)
     count = sum(p.numel() for p in model.parameters())
     total = sum(len(row.ids) for row in corpus.rows)
     print(f"{count} parameters; {len(corpus.rows)} rows, {total} tokens", flush=True)
-    run(model, corpus.batches(Random(options.seed), BATCH_TOKENS), options.minutes * 60, options.out)
+    rng = Random(options.seed)
+    run(model, corpus.batches(rng, BATCH_TOKENS), rng, options.minutes * 60, options.out)
 
 
 if __name__ == "__main__":

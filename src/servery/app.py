@@ -98,7 +98,7 @@ async def build(settings: Settings, *, announcer: Announcer, logger: logging.Log
     gates = {name: Gate(pool, clock, wait_limit_s=settings.queue_wait_limit_s) for name, pool in fleet.pools.items()}
     _add_gauges(metrics, fleet, gates)
     meter, estimators = Meter(database, clock), Estimators()
-    router = Router(clock, slot_isolation=settings.slot_isolation)
+    router = Router(slot_isolation=settings.slot_isolation)
     pipeline = Pipeline(
         PipelineParts(
             catalog=catalog,

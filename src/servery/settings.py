@@ -47,7 +47,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     ``catalog`` None: the packaged catalog, or the one made for ``model``; both given at once are refused.
     """
 
-    data_dir: Annotated[Path, Meta(description="Where all state lives: the database and downloaded weights.")]
+    data_dir: Annotated[Path, Meta(description="Where all state lives: the database and the engines' logs.")]
     host: Annotated[str, Meta(description="The address to listen on. 0.0.0.0 opens the platform to the network.")] = (
         "127.0.0.1"
     )

@@ -25,7 +25,7 @@ def test_each_kind_of_token_has_its_price() -> None:
     """Uncached prompt, cached prompt and generated tokens are priced each; reasoning is part of what was generated."""
     price = Price(950_000, 475_000, 4_000_000)
     usage = Usage(prompt_tokens=1_000, cached_prompt_tokens=400, generated_tokens=50, reasoning_tokens=30)
-    assert rate(usage, price) == Charge(990_000_000, 990_000)
+    assert rate(usage, price) == Charge(960_000_000, 960_000)
 
 
 @pytest.mark.parametrize(

@@ -5,8 +5,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from books.sample_usage import make_books
 from click.testing import CliRunner, Result
+from tests.books.sample_usage import make_books
 
 from servery.cli.main import servery
 from servery.core.clock import SystemClock

@@ -79,6 +79,7 @@ def test_no_list_shows_a_secret(run) -> None:
         (("key", "create", "--account", "A b"), "servery: 'A b' is not an id"),
         (("key", "create"), "Missing option '--account'"),
         (("key", "create", "--account", "a", "--expires-in", "0d"), "'0d' is not a duration"),
+        (("key", "create", "--account", "a", "--expires-in", "5201w"), "'5201w' is not a duration"),
         (("key", "list", "--account", "nobody"), "servery: There is no account 'nobody'."),
         (("key", "revoke", "key_x", "--account", "acme"), "servery: The account 'acme' has no API key 'key_x'."),
     ],

@@ -5,7 +5,7 @@ import sqlite3
 from pathlib import Path
 
 import pytest
-from books.sample_usage import CHARGE_NANODOLLARS
+from tests.books.sample_usage import CHARGE_NANODOLLARS
 
 
 @pytest.mark.usefixtures("books")

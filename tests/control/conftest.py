@@ -1,4 +1,4 @@
-"""A database and a clock of each test's own."""
+"""A database, a clock and a meter of each test's own."""
 
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from servery.core.clock import ManualClock
+from servery.metering.meter import Meter
 from servery.store.database import Database
 
 
@@ -23,3 +24,8 @@ def clock() -> ManualClock:
 async def database(path: Path) -> AsyncIterator[Database]:
     async with Database.open(path) as database:
         yield database
+
+
+@pytest.fixture
+def meter(database: Database, clock: ManualClock) -> Meter:
+    return Meter(database, clock)

@@ -90,7 +90,7 @@ class PlatformProcess:
             try:
                 command = (entry / "cmdline").read_bytes()
                 parent = (entry / "stat").read_text().rpartition(")")[2].split()[1]
-                target = Path(os.readlink(entry / "fd" / "2")).stem
+                target = (entry / "fd" / "2").readlink().stem
             except OSError:
                 continue
             if b"servery.fleet.embedded_engine" in command and int(parent) == self.pid:

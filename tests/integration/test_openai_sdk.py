@@ -30,7 +30,7 @@ def client(platform: PlatformProcess, request: pytest.FixtureRequest):
 )
 def test_every_serving_path_answers(client, model, extra, tier):
     """Standard, Priority and Fast answer, say which tier served, and name the model that was asked for."""
-    answer = client.chat.completions.create(model=model, messages=WHO, **extra)
+    answer = client.chat.completions.create(model=model, messages=WHO, temperature=0, **extra)
     assert "Servery" in answer.choices[0].message.content
     assert (answer.model, answer.service_tier) == (model, tier)
     assert answer.usage.total_tokens == answer.usage.prompt_tokens + answer.usage.completion_tokens > 10

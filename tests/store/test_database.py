@@ -7,13 +7,14 @@ import sqlite3
 import stat
 import subprocess
 import sys
+from functools import partial
 from pathlib import Path
 
 import pytest
 
 from servery.core.errors import InternalError, Overloaded, PreconditionFailed
 from servery.store.configuration_revision import ConfigurationRevision
-from servery.store.database import Database
+from servery.store.database import Database, Operation
 
 SRC = Path(__file__).parents[2] / "src"
 
@@ -65,13 +66,17 @@ def insert(text: str, connection: sqlite3.Connection) -> str:
     return text
 
 
+def inserting(text: str) -> Operation[str]:
+    return partial(insert, text)
+
+
 def notes(connection: sqlite3.Connection) -> set[str]:
     return {text for (text,) in connection.execute("SELECT text FROM notes").fetchall()}
 
 
 async def test_a_write_returns_its_result_and_is_read_at_once(database: Database) -> None:
     """What was awaited is seen by the next read."""
-    assert await database.write(lambda connection: insert("a", connection)) == "a"
+    assert await database.write(inserting("a")) == "a"
     assert notes(database.reader) == {"a"}
 
 
@@ -103,7 +108,7 @@ async def test_a_snapshot_does_not_move(database: Database) -> None:
     """A long read sees one state, while writes go on beside it."""
     with database.snapshot() as connection:
         assert notes(connection) == set()
-        await database.write(lambda writer: insert("a", writer))
+        await database.write(inserting("a"))
         assert notes(connection) == set()
     assert await database.read(notes) == {"a"}
 
@@ -123,7 +128,7 @@ async def test_closing_writes_what_nobody_waits_for(path: Path) -> None:
     async with Database.open(path) as database:
         database.write_soon(lambda connection: connection.execute("CREATE TABLE notes (text TEXT) STRICT"))
         for number in range(500):
-            database.write_soon(lambda connection, text=str(number): insert(text, connection))
+            database.write_soon(inserting(str(number)))
     async with Database.open(path) as database:
         assert len(notes(database.reader)) == 500
 
@@ -133,7 +138,7 @@ async def test_lost_writes_reach_the_loop_by_default(path: Path) -> None:
     told: list[object] = []
     asyncio.get_running_loop().set_exception_handler(lambda _, context: told.append(context["exception"]))
     async with Database.open(path) as database:
-        database.write_soon(lambda connection: insert("there is no table", connection))
+        database.write_soon(inserting("there is no table"))
         await database.write(lambda connection: None)
     assert [type(error) for error in told] == [sqlite3.OperationalError]
 
@@ -144,11 +149,11 @@ async def test_a_locked_database_fails_the_group_and_then_recovers(path: Path, d
     other = sqlite3.connect(path, isolation_level=None)
     other.execute("BEGIN IMMEDIATE")
     with pytest.raises(InternalError) as caught:
-        await database.write(lambda connection: insert("a", connection))
+        await database.write(inserting("a"))
     assert isinstance(caught.value.__cause__, sqlite3.OperationalError)
     other.execute("ROLLBACK")
     other.close()
-    await database.write(lambda connection: insert("b", connection))
+    await database.write(inserting("b"))
     assert notes(database.reader) == {"b"}
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from servery.core.errors import InternalError, Overloaded
-from servery.store.database import Database
+from servery.store.database import Database, Operation
 from servery.store.limits import StoreLimits
 
 
@@ -17,10 +17,15 @@ class Gate:
     """An operation that keeps the writer busy until it is opened, so that what is queued meanwhile is one group."""
 
     def __init__(self) -> None:
+        self._entered = threading.Event()
         self._opened = threading.Event()
 
     def __call__(self, connection: sqlite3.Connection) -> None:
+        self._entered.set()
         assert self._opened.wait(timeout=10)
+
+    async def wait_entered(self) -> None:
+        assert await asyncio.to_thread(self._entered.wait, 10)
 
     def open(self) -> None:
         self._opened.set()
@@ -41,8 +46,7 @@ class Inserting:
 async def closed_gate(database: Database) -> Gate:
     gate = Gate()
     database.write_soon(gate)
-    while database.queued_writes:
-        await asyncio.sleep(0)
+    await gate.wait_entered()
     return gate
 
 
@@ -81,9 +85,7 @@ async def test_a_failing_item_fails_alone(database: Database) -> None:
     """Of many items handed over together, exactly those fail that must; the others are written once."""
     inserting, gate = Inserting(), await closed_gate(database)
     texts = ["a", "b", "a", "c"]
-    writes = asyncio.gather(
-        *(database.write_grouped(inserting, text) for text in texts), return_exceptions=True
-    )
+    writes = asyncio.gather(*(database.write_grouped(inserting, text) for text in texts), return_exceptions=True)
     await spin()
     gate.open()
     results = await writes
@@ -99,16 +101,16 @@ async def test_a_failing_item_fails_alone(database: Database) -> None:
 async def test_a_failing_operation_is_undone_alone(database: Database) -> None:
     """An operation that wrote and then raised leaves nothing, and its neighbours' work stands."""
 
-    def insert(text: str, connection: sqlite3.Connection) -> None:
-        connection.execute("INSERT INTO notes VALUES (?)", (text,))
-        if text == "bad":
-            raise LookupError("changed its mind")
+    def inserting(text: str) -> Operation[None]:
+        def operation(connection: sqlite3.Connection) -> None:
+            connection.execute("INSERT INTO notes VALUES (?)", (text,))
+            if text == "bad":
+                raise LookupError("changed its mind")
+
+        return operation
 
     gate = await closed_gate(database)
-    writes = asyncio.gather(
-        *(database.write(lambda connection, text=text: insert(text, connection)) for text in ("a", "bad", "b")),
-        return_exceptions=True,
-    )
+    writes = asyncio.gather(*(database.write(inserting(text)) for text in ("a", "bad", "b")), return_exceptions=True)
     await spin()
     gate.open()
     assert [type(result) for result in await writes] == [type(None), LookupError, type(None)]
@@ -149,7 +151,9 @@ async def test_a_transaction_that_is_gone_fails_all(database: Database) -> None:
     )
     await spin()
     gate.open()
-    assert [type(result) for result in await writes] == [InternalError, InternalError]
+    for result in await writes:
+        assert isinstance(result, InternalError)
+        assert str(result.__cause__) == "the whole transaction was rolled back"
     assert notes(database) == set()
 
 

@@ -7,9 +7,7 @@ import pytest
 import servery
 from servery.store.sql import load_queries, parse_queries
 
-SQL_FILES = sorted(
-    file for file in Path(servery.__file__).parent.rglob("*.sql") if file.parent.name != "migrations"
-)
+SQL_FILES = sorted(file for file in Path(servery.__file__).parent.rglob("*.sql") if file.parent.name != "migrations")
 
 
 def test_queries_are_found_by_name() -> None:
@@ -30,7 +28,7 @@ def test_queries_are_found_by_name() -> None:
 )
 def test_files_that_break_the_rules_are_refused(text: str) -> None:
     """No purpose, no SQL, two of one name, or SQL without a name: each is an error when the file is loaded."""
-    with pytest.raises(ValueError, match="quer|text before"):
+    with pytest.raises(ValueError, match=r"quer|text before"):
         parse_queries(text)
 
 

@@ -75,7 +75,7 @@ class Tool:
 
 def tool_use(rng: Random, other: Callable[[Random], Exchange]) -> Conversation:
     """A conversation with one to four tools, where one is called, or where none is needed."""
-    kinds = _distinct(rng, rng.choice((1, 1, 1, 2, 2, 3, 4)))
+    kinds = _distinct(rng, rng.choice((1, 1, 1, 1, 2, 2, 3)))
     tools = [Tool(rng, kind) for kind in kinds]
     schemas = tuple(tool.schema(rng) for tool in tools)
     messages: list[Message] = [system(rng.choice(SYSTEMS))] if rng.random() < 0.3 else []

@@ -65,6 +65,8 @@ def generation_body(
         body["max_tokens"] = generation.max_tokens
     if generation.stop:
         body["stop"] = generation.stop
+        if family is EngineFamily.LLAMA_CPP:
+            body["verbose"] = True  # makes the last event tell which of them was met
     if generation.echo:
         body["echo"] = True
     _add_tools(body, generation)

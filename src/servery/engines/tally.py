@@ -34,7 +34,7 @@ class Tally:
     """Counts one answer's tokens: the engine's own report where there is one, else what was seen to pass.
 
     ``frames`` are streamed events that carried a token; ``prefill_s`` is how long the engine says that it computed the
-    prompt. ``prompt_tokens_guess`` stands in for the prompt when an answer breaks off before the engine told its length.
+    prompt. ``prompt_tokens_guess`` stands in for the prompt where an answer breaks off before the engine told it.
     """
 
     __slots__ = ("_cached", "_guess", "_prompt", "_reported", "frames", "prefill_s")

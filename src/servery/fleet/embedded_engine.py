@@ -16,6 +16,8 @@ import xllamacpp
 from servery.fleet.engine_order import EngineOrder, EngineReady
 
 _VERBOSITY_WARNINGS = 1
+_NO_PLACE = "/dev/null/"
+"""Slots can be erased only where they can be saved; this is set so that they can be erased, and saving fails."""
 
 
 def parameters(order: EngineOrder) -> xllamacpp.CommonParams:
@@ -40,6 +42,7 @@ def parameters(order: EngineOrder) -> xllamacpp.CommonParams:
     wanted.n_threads_http = order.slots + 4
     wanted.endpoint_metrics = True
     wanted.endpoint_slots = True
+    wanted.slot_save_path = _NO_PLACE
     wanted.use_jinja = True
     wanted.ui = False
     wanted.verbosity = _VERBOSITY_WARNINGS

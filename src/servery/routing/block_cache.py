@@ -18,10 +18,10 @@ class BlockCache:
         self._limit = blocks
         self._held: OrderedDict[int, None] = OrderedDict()
 
-    def forecast(self, owner: str, chain: PrefixChain, *, now_s: float) -> Forecast:
+    def forecast(self, owner: str, chain: PrefixChain) -> Forecast:
         return Forecast(self._cached_bytes(chain))
 
-    def enter(self, owner: str, chain: PrefixChain, *, now_s: float) -> Placement:
+    def enter(self, owner: str, chain: PrefixChain) -> Placement:
         cached_bytes = self._cached_bytes(chain)
         for link in reversed(chain):  # the start of a prompt is used last, so that it is forgotten last
             self._held[link] = None
@@ -33,7 +33,7 @@ class BlockCache:
     def erased(self, placement: Placement) -> None:
         """Nothing is ever asked to be erased here."""
 
-    def leave(self, placement: Placement, *, now_s: float) -> None:
+    def leave(self, placement: Placement) -> None:
         """Blocks stay after a request."""
 
     def _cached_bytes(self, chain: PrefixChain) -> int:

@@ -9,7 +9,7 @@ from servery.routing.prefix import PrefixChain
 
 class Forecast(msgspec.Struct, frozen=True):
     """What sending a prompt to a replica would gain and cost, in bytes of prompt: the part that its cache holds, and
-    what the cache would drop that somebody may come back for (weighted by how likely that is)."""
+    what the cache would drop for it, weighted by how much that is worth."""
 
     cached_bytes: float
     dropped_bytes: float = 0.0
@@ -27,9 +27,9 @@ class Placement(msgspec.Struct, frozen=True):
 class CacheView(Protocol):
     """A belief: what was sent there lies there, until it is dropped for something else."""
 
-    def forecast(self, owner: str, chain: PrefixChain, *, now_s: float) -> Forecast: ...
+    def forecast(self, owner: str, chain: PrefixChain) -> Forecast: ...
 
-    def enter(self, owner: str, chain: PrefixChain, *, now_s: float) -> Placement:
+    def enter(self, owner: str, chain: PrefixChain) -> Placement:
         """Decide the place of a request that is sent now."""
         ...
 
@@ -37,6 +37,6 @@ class CacheView(Protocol):
         """What the placement asked to be erased is gone."""
         ...
 
-    def leave(self, placement: Placement, *, now_s: float) -> None:
+    def leave(self, placement: Placement) -> None:
         """The request of ``placement`` is over."""
         ...

@@ -6,7 +6,6 @@ from contextlib import contextmanager
 import msgspec
 
 from servery.catalog.pool import EmbeddedEngine
-from servery.core.clock import Clock
 from servery.fleet.replica import Replica
 from servery.fleet.replica_pool import ReplicaPool
 from servery.routing.block_cache import BlockCache
@@ -14,7 +13,7 @@ from servery.routing.cache_view import CacheView, Placement
 from servery.routing.picker import Candidate, pick
 from servery.routing.prefix import PrefixChain, prefix_chain
 from servery.routing.session_home import session_home
-from servery.routing.slot_cache import SlotCache
+from servery.routing.slot_cache import SlotCache, Turns
 
 _EVERYBODY = "*"
 
@@ -65,10 +64,10 @@ class Router:
     """Chooses among a pool's replicas; remembers what it sent where. Without ``slot_isolation`` all owners share the
     prompt caches of engines that know no tenants, for operators who serve a single one."""
 
-    def __init__(self, clock: Clock, *, slot_isolation: bool) -> None:
-        self._clock = clock
+    def __init__(self, *, slot_isolation: bool) -> None:
         self._slot_isolation = slot_isolation
         self._views: dict[str, _View] = {}
+        self._turns: dict[str, Turns] = {}
 
     @contextmanager
     def seat(self, pool: ReplicaPool, wish: Wish, *, avoid: frozenset[str] = frozenset()) -> Iterator[Seat | None]:
@@ -81,7 +80,7 @@ class Router:
             yield None
             return
         view = self._view(pool, replica)
-        placement = view.cache.enter(owner, chain, now_s=self._clock.monotonic_s())
+        placement = view.cache.enter(owner, chain)
         uncached_bytes = max(0, len(wish.prompt) - placement.cached_bytes)
         seat = Seat(
             replica,
@@ -97,7 +96,7 @@ class Router:
         finally:
             view.seats.remove(seat)
             replica.in_flight -= 1
-            view.cache.leave(placement, now_s=self._clock.monotonic_s())
+            view.cache.leave(placement)
 
     def _choose(
         self, pool: ReplicaPool, wish: Wish, owner: str, chain: PrefixChain, avoid: frozenset[str]
@@ -110,7 +109,7 @@ class Router:
         candidates = []
         for replica in able.values():
             view = self._view(pool, replica)
-            forecast = view.cache.forecast(owner, chain, now_s=self._clock.monotonic_s())
+            forecast = view.cache.forecast(owner, chain)
             candidates.append(
                 Candidate(
                     name=replica.name,
@@ -133,7 +132,10 @@ class Router:
 
     def _new_cache(self, pool: ReplicaPool) -> CacheView:
         engine = pool.spec.engine
-        return SlotCache(slots=engine.slots) if isinstance(engine, EmbeddedEngine) else BlockCache()
+        if not isinstance(engine, EmbeddedEngine):
+            return BlockCache()
+        turns = self._turns.setdefault(pool.spec.name, Turns(slots=engine.slots * pool.spec.replica_count))
+        return SlotCache(slots=engine.slots, turns=turns)
 
 
 def _has_slots(pool: ReplicaPool) -> bool:

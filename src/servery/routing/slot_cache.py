@@ -1,27 +1,32 @@
 """The prompt cache of an engine that divides it into slots, such as llama.cpp.
 
 Such an engine keeps one conversation per slot and knows no tenants: whoever is sent to a slot takes over the prefix
-that it shares with what lies there. So slots are owned: a request goes to a slot of its owner, or to an empty one, or
-to one that is erased first.
+that it shares with what lies there, and the rest is dropped. So slots are owned: a request goes on in a slot of its
+owner that holds little else than what they share, else it takes the slot that was used longest ago, which is erased
+first when it is somebody else's.
 
-    slot   owner   holds (bytes)        a request of A whose prompt begins like slots 0 and 1
-    0      A       a: 800, then b: 400  shares 800, would drop 400   worth 800 - 400 x staleness / 2
-    1      A       a: 800               shares 800, drops nothing    worth 800
-    2      -                            empty                        worth 0
-    3      B       c: 900               erased, drops 900            worth - 900 x staleness / 2
+    slot   owner   holds (bytes)     last used    a request of A that begins with a
+    0      A       a 800, b 400      turn 97      goes on here if no slot is better: 800 shared, 400 dropped
+    1      A       a 800             turn 96      goes on here: 800 shared, nothing dropped
+    2      A       a 800, c 900      turn 95      never goes on here: more would be dropped than is shared
+    3      B       d 900             turn 60      is here if 0 and 1 are busy, once the slot is erased
 
-The slot that is worth most is taken. What would be dropped counts half, and less the longer nobody used it.
+Turns are the pool's requests, counted over all its replicas. What was used as many turns ago as the pool has slots is
+the next that anybody would drop, so dropping it costs nothing; what was used just now counts in full. So a pool's
+replicas together keep what was used last, and no clock is needed.
 """
-
-import math
 
 import msgspec
 
 from servery.routing.cache_view import Forecast, Placement
 from servery.routing.prefix import PrefixChain, prefix_bytes, shared_bytes
 
-_HALF_LIFE_S = 120.0
-_DROPPED_WEIGHT = 0.5
+
+class Turns(msgspec.Struct):
+    """How many requests a pool has taken, over all its replicas, which share this; and how many slots they have."""
+
+    slots: int
+    taken: int = 0
 
 
 class _Slot(msgspec.Struct):
@@ -29,43 +34,50 @@ class _Slot(msgspec.Struct):
 
     owner: str = ""
     chain: PrefixChain = ()
-    used_s: float = 0.0
+    used: int = -1
     busy: bool = False
     foreign: bool = False
+
+    @property
+    def held_bytes(self) -> int:
+        return prefix_bytes(len(self.chain))
 
 
 class SlotCache:
     """What lies in each of ``slots`` slots, and whose it is."""
 
-    def __init__(self, *, slots: int) -> None:
+    def __init__(self, *, slots: int, turns: Turns) -> None:
         self._slots = [_Slot() for _ in range(slots)]
+        self._turns = turns
 
-    def forecast(self, owner: str, chain: PrefixChain, *, now_s: float) -> Forecast:
-        number = self._best(owner, chain, now_s)
+    def forecast(self, owner: str, chain: PrefixChain) -> Forecast:
+        number = self._best(owner, chain)
         if number is None:
             return Forecast(0.0)
-        return self._forecast(self._slots[number], owner, chain, now_s)
+        slot = self._slots[number]
+        shared = self._shared(slot, owner, chain)
+        return Forecast(shared, self._wanted(slot) * (slot.held_bytes - shared))
 
-    def enter(self, owner: str, chain: PrefixChain, *, now_s: float) -> Placement:
+    def enter(self, owner: str, chain: PrefixChain) -> Placement:
         """Raises IndexError when all slots are busy: a replica has at least as many slots as it may have in flight."""
-        number = self._best(owner, chain, now_s)
+        number = self._best(owner, chain)
         if number is None:
             raise IndexError("no slot is free")
         slot = self._slots[number]
         cached_bytes = self._shared(slot, owner, chain)
         slot.foreign = slot.foreign or slot.owner not in {"", owner}
-        slot.owner, slot.chain, slot.used_s, slot.busy = owner, chain, now_s, True
+        self._turns.taken += 1
+        slot.owner, slot.chain, slot.used, slot.busy = owner, chain, self._turns.taken, True
         return Placement(number, slot.foreign, cached_bytes)
 
     def erased(self, placement: Placement) -> None:
         """The slot is empty now. Until this is told, whoever takes the slot must erase it, also after a failure."""
         self._slot_of(placement).foreign = False
 
-    def leave(self, placement: Placement, *, now_s: float) -> None:
+    def leave(self, placement: Placement) -> None:
         slot = self._slot_of(placement)
         assert slot.busy, "a slot is left once"
         slot.busy = False
-        slot.used_s = now_s
 
     def check_integrity(self) -> None:
         assert all(slot.owner or not slot.chain for slot in self._slots), "what lies in a slot has an owner"
@@ -74,22 +86,22 @@ class SlotCache:
         assert placement.slot is not None, "a placement in slots names one"
         return self._slots[placement.slot]
 
-    def _best(self, owner: str, chain: PrefixChain, now_s: float) -> int | None:
-        """The free slot that is worth most; of equals the one that was used longest ago."""
+    def _best(self, owner: str, chain: PrefixChain) -> int | None:
+        """The free slot in which most can be gone on with; if there is none for that, the one used longest ago."""
+        free = [number for number, slot in enumerate(self._slots) if not slot.busy]
+        going_on = {}
+        for number in free:
+            shared = self._shared(self._slots[number], owner, chain)
+            if shared and 2 * shared >= self._slots[number].held_bytes:
+                going_on[number] = (shared, -self._slots[number].held_bytes)
+        if going_on:
+            return max(going_on, key=going_on.__getitem__)
+        return min(free, key=lambda number: self._slots[number].used, default=None)
 
-        def worth(number: int) -> tuple[float, float]:
-            slot = self._slots[number]
-            forecast = self._forecast(slot, owner, chain, now_s)
-            return forecast.cached_bytes - forecast.dropped_bytes, -slot.used_s
-
-        return max((number for number, slot in enumerate(self._slots) if not slot.busy), key=worth, default=None)
-
-    def _forecast(self, slot: _Slot, owner: str, chain: PrefixChain, now_s: float) -> Forecast:
-        shared = self._shared(slot, owner, chain)
-        # A prompt shorter than a block still fills its slot: count it as one.
-        held = prefix_bytes(max(len(slot.chain), 1)) if slot.owner else 0
-        kept = _DROPPED_WEIGHT * math.exp2((slot.used_s - now_s) / _HALF_LIFE_S)
-        return Forecast(shared, kept * (held - shared))
+    def _wanted(self, slot: _Slot) -> float:
+        """How likely it is, from 0 to 1, that somebody comes back for what lies in the slot."""
+        age = self._turns.taken - slot.used
+        return max(0.0, 1.0 - age / self._turns.slots) ** 2
 
     def _shared(self, slot: _Slot, owner: str, chain: PrefixChain) -> int:
         return 0 if slot.owner != owner or slot.foreign else shared_bytes(slot.chain, chain)

@@ -70,10 +70,10 @@ class MessagesBody(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     model: Annotated[str, Meta(min_length=1, max_length=512)]
     messages: list[MessageIn]
     system: str | list[TextBlock] | None = None
-    max_tokens: int | None = None
+    max_tokens: Annotated[int, Meta(lt=2**31)] | None = None
     temperature: Annotated[float, Meta(ge=0, le=1)] | None = None
     top_p: Annotated[float, Meta(ge=0, le=1)] | None = None
-    top_k: Annotated[int, Meta(ge=0)] | None = None
+    top_k: Annotated[int, Meta(ge=0, lt=2**31)] | None = None
     stop_sequences: (
         Annotated[
             list[Annotated[str, Meta(min_length=1, max_length=_STOP_CHARS_MAX)]],

@@ -1,6 +1,6 @@
 """``/v1/accounts/{account}/users/default/apiKeys``: the keys of an account."""
 
-from datetime import UTC, datetime
+from datetime import datetime
 
 import msgspec
 from msgspec import UNSET, UnsetType
@@ -8,12 +8,12 @@ from starlette.requests import Request
 
 from servery.core.caller import Caller
 from servery.core.clock import Clock, rfc3339
-from servery.core.errors import InvalidRequest
 from servery.store.database import Database
 from servery.tenancy.api_keys import ApiKey, ApiKeys
 from servery.tenancy.key_ring import KeyRing
 from servery.web.control.access import account_of
 from servery.web.control.body import body_of
+from servery.web.control.moment import wall_ns
 from servery.web.control.page import page_of
 
 
@@ -75,9 +75,8 @@ class ApiKeyEndpoints:
     async def create(self, request: Request, caller: Caller) -> KeyResource:
         account = account_of(request, caller)
         wanted = (await body_of(request, NewKey)).api_key
-        created = await self._keys.create(
-            account, display_name=wanted.display_name, expires_ns=_expires_ns(wanted.expire_time)
-        )
+        expires_ns = None if wanted.expire_time is None else wall_ns(wanted.expire_time, param="expireTime")
+        created = await self._keys.create(account, display_name=wanted.display_name, expires_ns=expires_ns)
         return msgspec.structs.replace(_shown(created.api_key), key=created.key)
 
     async def delete(self, request: Request, caller: Caller) -> Nothing:
@@ -86,16 +85,6 @@ class ApiKeyEndpoints:
         await self._keys.revoke(account, (await body_of(request, DeletedKey)).key_id)
         self._key_ring.refresh()
         return Nothing()
-
-
-def _expires_ns(moment: datetime | None) -> int | None:
-    if moment is None:
-        return None
-    if moment.tzinfo is None:
-        raise InvalidRequest("expireTime is RFC 3339 with an offset, such as 2027-01-31T00:00:00Z", param="expireTime")
-    since_epoch = moment - datetime(1970, 1, 1, tzinfo=UTC)
-    seconds = since_epoch.days * 86_400 + since_epoch.seconds
-    return seconds * 1_000_000_000 + since_epoch.microseconds * 1000
 
 
 def _shown(key: ApiKey) -> KeyResource:

@@ -15,13 +15,12 @@ from servery.core.money import NANODOLLARS_PER_DOLLAR
 from servery.metering.usage_report import UsageQuery, UsageRow, usage_report
 from servery.store.database import Database
 from servery.web.control.access import account_of
+from servery.web.control.moment import wall_ns
 
 Choice = TypeVar("Choice", bound=StrEnum)
 
 LONGEST: Final = timedelta(days=31)
 _PARAMETERS: Final = {"startTime", "endTime", "usageType", "timezone", "groupBy"}
-_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
-_MICROSECOND: Final = timedelta(microseconds=1)
 
 
 class UsageType(StrEnum):
@@ -83,8 +82,8 @@ class BillingUsageEndpoints:
         start, end = self._period(asked.get("startTime"), asked.get("endTime"))
         query = UsageQuery(
             account=account,
-            since_ns=_ns(start),
-            until_ns=_ns(end),
+            since_ns=wall_ns(start, param="startTime"),
+            until_ns=wall_ns(end, param="endTime"),
             by_day=True,
             by_key=group_by is GroupBy.API_KEY_ID,
         )
@@ -92,13 +91,15 @@ class BillingUsageEndpoints:
         return BillingUsage(_buckets(rows, group_by, start, end), [])
 
     def _period(self, start_text: str | None, end_text: str | None) -> tuple[datetime, datetime]:
-        """By default up to now, and as long as is allowed."""
-        end = _EPOCH + timedelta(microseconds=self._clock.wall_ns() // 1000)
+        """By default up to the end of this second, and as long as is allowed."""
+        end = datetime.fromtimestamp(self._clock.wall_ns() // 1_000_000_000 + 1, UTC)
         end = end if end_text is None else _moment("endTime", end_text)
+        wall_ns(end, param="endTime")  # what cannot be told in nanoseconds is refused before anything is made of it
         start = end - LONGEST if start_text is None else _moment("startTime", start_text)
+        wall_ns(start, param="startTime")
         if not start < end <= start + LONGEST:
             raise InvalidRequest(f"endTime lies after startTime, by {LONGEST.days} days at most", param="endTime")
-        return start, end
+        return start.astimezone(UTC), end.astimezone(UTC)
 
 
 def _buckets(
@@ -152,16 +153,9 @@ def _choice(choices: type[Choice], name: str, text: str | None) -> Choice | None
 
 def _moment(name: str, text: str) -> datetime:
     try:
-        moment = msgspec.convert(text, datetime)
+        return msgspec.convert(text, datetime)
     except msgspec.ValidationError:
-        moment = None
-    if moment is None or moment.tzinfo is None:
-        raise InvalidRequest(f"{name} is RFC 3339, such as 2026-11-20T00:00:00Z, not {text!r}", param=name)
-    return moment.astimezone(UTC)
-
-
-def _ns(moment: datetime) -> int:
-    return (moment - _EPOCH) // _MICROSECOND * 1000
+        raise InvalidRequest(f"{name} is RFC 3339, such as 2026-11-20T00:00:00Z, not {text!r}", param=name) from None
 
 
 def _rfc3339(moment: datetime) -> str:

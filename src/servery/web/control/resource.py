@@ -9,8 +9,9 @@ from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
 from servery.core.caller import Caller
-from servery.core.errors import MethodNotAllowed, ServeryError, Unauthenticated
+from servery.core.errors import MethodNotAllowed, ServeryError
 from servery.tenancy.key_ring import KeyRing
+from servery.web.presented_key import presented_key
 
 Handler = Callable[[Request, Caller], Awaitable[msgspec.Struct]]
 """Answers one method, with a value that is encoded as JSON. Raises ServeryErrors."""
@@ -71,13 +72,3 @@ class Resource:
             headers = {"allow": ", ".join(self._methods)} if isinstance(error, MethodNotAllowed) else None
             response = Response(self._render_error(error), error.status, headers, JSON)
         await response(scope, receive, send)
-
-
-def presented_key(headers: Mapping[str, str]) -> str:
-    """The API key from ``Authorization: Bearer`` or ``x-api-key``. Raises Unauthenticated when there is none."""
-    scheme, _, key = headers.get("authorization", "").partition(" ")
-    if scheme.lower() == "bearer" and key.strip():
-        return key.strip()
-    if key := headers.get("x-api-key", "").strip():
-        return key
-    raise Unauthenticated("No API key was provided: send it as 'Authorization: Bearer <key>'.")

@@ -100,7 +100,7 @@ class ChatPresenter:
 
     def _message(self, branch: int, choice: EngineChoice) -> MessageChoice:
         told = choice.message or EngineMessage()
-        message = Message(content=told.content)
+        message = Message(content=(told.content or None) if told.tool_calls else told.content)
         if told.reasoning_text is not None:
             message.reasoning_content = told.reasoning_text
         if told.tool_calls and self._shown.function_calls:

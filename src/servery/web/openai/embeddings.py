@@ -22,7 +22,7 @@ class EmbeddingsBody(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
     model: Annotated[str, Meta(min_length=1, max_length=512)]
     input: str | Annotated[list[str | _TokenId | list[_TokenId]], Meta(min_length=1)]
     encoding_format: Literal["float", "base64"] | None = None
-    dimensions: Annotated[int, Meta(ge=1)] | None = None
+    dimensions: Annotated[int, Meta(ge=1, lt=2**31)] | None = None
     normalize: bool | None = None
     perf_metrics_in_response: bool | None = None
     service_tier: str | None = None

@@ -18,7 +18,7 @@ _STOP_CHARS_MAX = 1_024
 _LEGACY_LOGPROBS_MAX = 5
 
 _StopText = Annotated[str, Meta(min_length=1, max_length=_STOP_CHARS_MAX)]
-_Tokens = Annotated[int, Meta(ge=1)]
+_Tokens = Annotated[int, Meta(ge=1, lt=2**31)]
 
 
 class StreamOptions(msgspec.Struct, forbid_unknown_fields=True):

@@ -1,0 +1,277 @@
+"""Verification: good books hold, and every contradiction made by hand is found."""
+
+import asyncio
+import os
+import signal
+import sqlite3
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from servery.billing.price_versions import PriceVersions
+from servery.billing.rating import rate
+from servery.control.books_report import BooksReport, Finding, FindingKind
+from servery.control.verify_books import verify
+from servery.core.clock import ManualClock
+from servery.core.price import Price
+from servery.core.serving_path import Outcome, ServingPath
+from servery.core.usage import Usage
+from servery.ledger.ledger import Ledger
+from servery.metering.meter import Meter
+from servery.metering.usage_record import UsageRecord
+from servery.store.database import Database
+
+MODEL = "accounts/acme/models/small"
+PRICE = Price(950_001, 475_003, 4_000_007)
+USAGE = Usage(prompt_tokens=1_000, cached_prompt_tokens=100, generated_tokens=37, reasoning_tokens=5)
+CHARGE = rate(USAGE, PRICE).nanodollars
+
+SRC = Path(__file__).parents[2] / "src"
+
+SERVES_UNTIL_KILLED = """
+import asyncio, itertools, sys
+from pathlib import Path
+from servery.billing.price_versions import PriceVersions
+from servery.core.clock import SystemClock
+from servery.core.ids import new_request_id
+from servery.core.price import Price
+from servery.core.serving_path import Outcome, ServingPath
+from servery.core.usage import Usage
+from servery.metering.meter import Meter
+from servery.metering.usage_record import UsageRecord
+from servery.store.database import Database
+
+MODEL, PATH, PRICE = "accounts/acme/models/small", ServingPath.STANDARD, Price(1, 2, 3)
+
+async def main():
+    database, clock = Database.open(Path(sys.argv[1])), SystemClock()
+    price_id = await PriceVersions(database, clock).record(MODEL, PATH, PRICE)
+    meter = Meter(database, clock)
+
+    async def client(number):
+        for turn in itertools.count():
+            request_id = new_request_id()
+            meter.opened(request_id, account="a", key_id="k", model=MODEL, path=PATH, replica="r")
+            await asyncio.sleep(0.005)
+            record = UsageRecord(
+                request_id=request_id, account="a", key_id="k", model=MODEL, serving_path=PATH, price_id=price_id,
+                usage=Usage(turn, 0, number), outcome=Outcome.COMPLETED, started_ns=0, finished_ns=clock.wall_ns(),
+                replica="r", queue_wait_us=0,
+            )
+            await meter.post(record, PRICE)
+            print(request_id, flush=True)
+
+    await asyncio.gather(*(client(number) for number in range(50)))
+
+asyncio.run(main())
+"""
+
+
+@pytest.fixture
+async def books(database: Database, clock: ManualClock, meter: Meter) -> Database:
+    """Three requests of two accounts, one of which was reversed; and one that is open."""
+    price_id = await PriceVersions(database, clock).record(MODEL, ServingPath.STANDARD, PRICE)
+    for request_id, account in (("r1", "a"), ("r2", "a"), ("r3", "b")):
+        record = UsageRecord(
+            request_id=request_id,
+            account=account,
+            key_id="key_1",
+            model=MODEL,
+            serving_path=ServingPath.STANDARD,
+            price_id=price_id,
+            usage=USAGE,
+            outcome=Outcome.COMPLETED,
+            started_ns=1,
+            finished_ns=2,
+            replica="replica-1",
+            queue_wait_us=0,
+        )
+        await meter.post(record, PRICE)
+    await Ledger(database, clock).reverse("r3")
+    meter.opened("r4", account="b", key_id="key_1", model=MODEL, path=ServingPath.STANDARD, replica="replica-1")
+    await database.write(lambda connection: None)
+    return database
+
+
+def tamper(path: Path, *statements: str) -> None:
+    """Change what the database's own guards forbid, behind the platform's back."""
+    connection = sqlite3.connect(path)
+    connection.execute("PRAGMA ignore_check_constraints = ON")
+    for table in ("transfers", "usage_records", "price_versions"):
+        connection.execute(f"DROP TRIGGER {table}_are_never_changed")
+        connection.execute(f"DROP TRIGGER {table}_are_never_deleted")
+    for statement in statements:
+        connection.execute(statement)
+    connection.commit()
+    connection.close()
+
+
+def finding(kind: FindingKind, subject: str, expected: int | None = None, found: int | None = None) -> Finding:
+    return Finding(kind=kind, subject=subject, expected_nanodollars=expected, found_nanodollars=found)
+
+
+async def test_good_books_hold(books: Database) -> None:
+    """All that was posted is counted; an open request is told of and is no contradiction."""
+    report = verify(books)
+    assert report.holds
+    assert report.findings == ()
+    assert (report.usage_records, report.transfers, report.ledger_accounts) == (3, 4, 3)
+    assert report.charged_nanodollars == 3 * CHARGE
+    assert [each.request_id for each in report.open_requests] == ["r4"]
+
+
+async def test_empty_books_hold(database: Database) -> None:
+    """Nothing contradicts nothing."""
+    assert verify(database).holds
+
+
+async def test_one_nanodollar_in_a_transfer_is_found(books: Database, path: Path) -> None:
+    """With the request's id and both amounts; and the balances that no longer follow."""
+    tamper(path, "UPDATE transfers SET nanodollars = nanodollars + 1 WHERE id = 'r1'")
+    report = verify(books)
+    assert not report.holds
+    assert report.findings == (
+        finding(FindingKind.TRANSFER_DIFFERS, "r1", CHARGE, CHARGE + 1),
+        finding(FindingKind.BALANCE_DIFFERS, "accounts/a", 2 * CHARGE + 1, 2 * CHARGE),
+        finding(FindingKind.BALANCE_DIFFERS, f"revenue/{MODEL}/standard", -2 * CHARGE - 1, -2 * CHARGE),
+    )
+
+
+@pytest.mark.parametrize(
+    ("statement", "expected"),
+    [
+        (
+            "UPDATE usage_records SET charge_nanodollars = charge_nanodollars - 1 WHERE request_id = 'r1'",
+            [finding(FindingKind.CHARGE_DIFFERS, "r1", CHARGE, CHARGE - 1)],
+        ),
+        (
+            "UPDATE usage_records SET cached_prompt_tokens = 1001 WHERE request_id = 'r1'",
+            [finding(FindingKind.TOKENS_CONTRADICT, "r1")],
+        ),
+        (
+            "UPDATE usage_records SET model = 'accounts/acme/models/large' WHERE request_id = 'r1'",
+            [finding(FindingKind.PRICE_OF_ANOTHER_MODEL, "r1")],
+        ),
+        (
+            "UPDATE usage_records SET account = 'b' WHERE request_id = 'r1'",
+            [finding(FindingKind.TRANSFER_ASTRAY, "r1", CHARGE, CHARGE)],
+        ),
+        (
+            "DELETE FROM usage_records WHERE request_id = 'r1'",
+            [finding(FindingKind.USAGE_RECORD_MISSING, "r1", None, CHARGE)],
+        ),
+        (
+            "UPDATE transfers SET nanodollars = 1 WHERE kind = 'reversal'",
+            [
+                finding(FindingKind.REVERSAL_DIFFERS, "reversal/r3", CHARGE, 1),
+                finding(FindingKind.BALANCE_DIFFERS, "accounts/b", CHARGE - 1, 0),
+                finding(FindingKind.BALANCE_DIFFERS, f"revenue/{MODEL}/standard", -3 * CHARGE + 1, -2 * CHARGE),
+            ],
+        ),
+        (
+            "UPDATE balances SET nanodollars = nanodollars - 2 WHERE ledger_account = 'accounts/a'",
+            [
+                finding(FindingKind.BALANCE_DIFFERS, "accounts/a", 2 * CHARGE, 2 * CHARGE - 2),
+                finding(FindingKind.BALANCES_DO_NOT_CANCEL, "balances", 0, -2),
+            ],
+        ),
+        (
+            "DELETE FROM balances WHERE ledger_account = 'accounts/a'",
+            [
+                finding(FindingKind.BALANCE_DIFFERS, "accounts/a", 2 * CHARGE, 0),
+                finding(FindingKind.BALANCES_DO_NOT_CANCEL, "balances", 0, -2 * CHARGE),
+            ],
+        ),
+    ],
+)
+async def test_contradictions_are_found(books: Database, path: Path, statement: str, expected: list[Finding]) -> None:
+    """Exactly what was spoiled is reported."""
+    tamper(path, statement)
+    assert list(verify(books).findings) == expected
+
+
+async def test_a_missing_transfer_is_found(books: Database, path: Path) -> None:
+    """A record that was never charged."""
+    tamper(path, "DELETE FROM transfers WHERE id = 'r1'")
+    assert verify(books).findings[0] == finding(FindingKind.TRANSFER_MISSING, "r1", CHARGE, None)
+
+
+@pytest.mark.parametrize("picodollars", [950_000, 10**15])
+async def test_an_altered_price_is_found(books: Database, path: Path, picodollars: int) -> None:
+    """Whatever it was altered to, sense or nonsense, it proves nothing any more."""
+    tamper(path, f"UPDATE price_versions SET input_picodollars_per_token = {picodollars}")
+    kinds = [each.kind for each in verify(books).findings]
+    assert kinds == [FindingKind.PRICE_ALTERED] + 3 * [FindingKind.PRICE_MISSING]
+
+
+@pytest.mark.parametrize(
+    ("index", "table", "kind"),
+    [
+        ("usage_records_by_request", "usage_records", FindingKind.USAGE_RECORD_TWICE),
+        ("transfers_by_id", "transfers", FindingKind.TRANSFER_TWICE),
+    ],
+)
+async def test_duplicates_are_found(books: Database, path: Path, index: str, table: str, kind: FindingKind) -> None:
+    """One id twice, where the index that forbids it was removed."""
+    tamper(
+        path,
+        f"DROP INDEX {index}",
+        f"CREATE TEMP TABLE copy AS SELECT * FROM {table} WHERE sequence = 1",
+        "UPDATE copy SET sequence = sequence + 100",
+        f"INSERT INTO {table} SELECT * FROM copy",
+    )
+    assert finding(kind, "r1") in verify(books).findings
+
+
+async def test_verification_reads_one_state(books: Database, meter: Meter) -> None:
+    """Examined while others write, good books hold."""
+    price_id = books.reader.execute("SELECT price_id FROM price_versions").fetchone()[0]
+    examining = asyncio.create_task(asyncio.to_thread(verify, books))
+    for number in range(200):
+        record = UsageRecord(
+            request_id=f"more-{number}",
+            account="a",
+            key_id="key_1",
+            model=MODEL,
+            serving_path=ServingPath.STANDARD,
+            price_id=price_id,
+            usage=USAGE,
+            outcome=Outcome.CLIENT_GONE,
+            started_ns=1,
+            finished_ns=2,
+            replica="replica-1",
+            queue_wait_us=0,
+        )
+        await meter.post(record, PRICE)
+    assert (await examining).holds
+
+
+def test_books_hold_after_kill_9(path: Path) -> None:
+    """A platform is killed in the midst of its work: every request whose posting was acknowledged is charged, the
+    open ones are told of and cost nothing, and the books hold."""
+    child = subprocess.Popen(
+        [sys.executable, "-c", SERVES_UNTIL_KILLED, str(path)],
+        stdout=subprocess.PIPE,
+        text=True,
+        env={**os.environ, "PYTHONPATH": str(SRC)},
+    )
+    assert child.stdout is not None
+    acknowledged = {child.stdout.readline().strip() for _ in range(500)}
+    child.send_signal(signal.SIGKILL)
+    rest = child.stdout.read()
+    acknowledged.update(rest[: rest.rfind("\n") + 1].split())
+    child.stdout.close()
+    child.wait()
+    report, charged = asyncio.run(_examine(path))
+    assert report.holds
+    assert acknowledged - charged == set()
+    assert 0 < len(report.open_requests) <= 50
+    assert not {each.request_id for each in report.open_requests} & charged
+
+
+async def _examine(path: Path) -> tuple[BooksReport, set[str]]:
+    async with Database.open(path) as database:
+        rows = database.reader.execute("SELECT request_id FROM usage_records").fetchall()
+        return verify(database), {request_id for (request_id,) in rows}

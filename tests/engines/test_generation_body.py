@@ -1,0 +1,222 @@
+"""What is sent to each family of engine."""
+
+import json
+from typing import Any
+
+import msgspec
+import pytest
+
+from servery.core.engine_family import EngineFamily
+from servery.core.errors import InvalidRequest
+from servery.core.inference import Embedding, Generation, Sampling, Structure, StructureKind
+from servery.core.serving_path import Endpoint
+from servery.engines.body import CachePlace, check_honoured, embedding_body, generation_body
+from servery.engines.family import traits_of
+
+MESSAGES = msgspec.Raw(b'[{"role":"user","content":"hi"}]')
+CHAT = Generation(messages=MESSAGES)
+EVERY_SAMPLING = Sampling(
+    temperature=0.5,
+    top_p=0.9,
+    top_k=40,
+    min_p=0.1,
+    typical_p=0.8,
+    frequency_penalty=0.2,
+    presence_penalty=0.3,
+    repetition_penalty=1.1,
+    mirostat_target=5.0,
+    mirostat_lr=0.1,
+    logit_bias={"7": -100.0},
+    seed=3,
+    ignore_eos=True,
+)
+OWN_NAMES_OF_LLAMA_CPP = {
+    "repetition_penalty": "repeat_penalty",
+    "mirostat_target": "mirostat_tau",
+    "mirostat_lr": "mirostat_eta",
+}
+ALL = list(EngineFamily)
+
+
+def body(
+    generation: Generation,
+    family: EngineFamily = EngineFamily.LLAMA_CPP,
+    *,
+    endpoint: Endpoint = Endpoint.CHAT,
+    stream: bool = False,
+    place: CachePlace = CachePlace(),  # noqa: B008
+) -> dict[str, Any]:
+    text = generation_body(
+        generation,
+        endpoint=endpoint,
+        family=family,
+        traits=traits_of(family),
+        served_model="served",
+        stream=stream,
+        place=place,
+    )
+    found: dict[str, Any] = json.loads(text)
+    return found
+
+
+@pytest.mark.parametrize("family", ALL)
+def test_a_plain_chat_says_no_more_than_it_must(family: EngineFamily) -> None:
+    """What nobody asked for is not sent: the engine's own defaults hold."""
+    assert body(CHAT, family) == {
+        "model": "served",
+        "stream": False,
+        "messages": [{"role": "user", "content": "hi"}],
+    }
+
+
+@pytest.mark.parametrize("family", ALL)
+def test_a_stream_asks_for_usage(family: EngineFamily) -> None:
+    """Without usage in its last frame a stream could not be charged exactly."""
+    sent = body(CHAT, family, stream=True)
+    assert sent["stream_options"] == {"include_usage": True}
+    assert sent.get("return_progress", False) is (family is EngineFamily.LLAMA_CPP)
+
+
+def test_llama_cpp_has_its_own_names_for_sampling() -> None:
+    """Every sampling field arrives, some under the names that llama.cpp reads, and mirostat is switched on."""
+    sent = body(msgspec.structs.replace(CHAT, sampling=EVERY_SAMPLING))
+    for name, value in msgspec.structs.asdict(EVERY_SAMPLING).items():
+        assert sent[OWN_NAMES_OF_LLAMA_CPP.get(name, name)] == value
+    assert sent["mirostat"] == 2
+    assert not OWN_NAMES_OF_LLAMA_CPP.keys() & sent.keys()
+
+
+@pytest.mark.parametrize("family", [EngineFamily.VLLM, EngineFamily.SGLANG, EngineFamily.OPENAI])
+def test_other_families_take_sampling_under_our_names(family: EngineFamily) -> None:
+    """Names pass as they are; no switch of llama.cpp's goes along."""
+    sent = body(msgspec.structs.replace(CHAT, sampling=EVERY_SAMPLING), family)
+    assert msgspec.structs.asdict(EVERY_SAMPLING).items() <= sent.items()
+    assert "mirostat" not in sent
+
+
+@pytest.mark.parametrize(
+    ("family", "field", "value"),
+    [
+        (EngineFamily.LLAMA_CPP, "grammar", "root ::= x"),
+        (EngineFamily.VLLM, "structured_outputs", {"grammar": "root ::= x"}),
+        (EngineFamily.SGLANG, "ebnf", "root ::= x"),
+    ],
+)
+def test_a_grammar_goes_where_the_family_reads_it(family: EngineFamily, field: str, value: object) -> None:
+    """Each family has a field of its own for it, and none takes it as a response format."""
+    structure = Structure(StructureKind.GRAMMAR, grammar="root ::= x")
+    sent = body(msgspec.structs.replace(CHAT, structure=structure), family)
+    assert sent[field] == value
+    assert "response_format" not in sent
+
+
+@pytest.mark.parametrize("family", ALL)
+def test_json_structures_are_response_formats(family: EngineFamily) -> None:
+    """With a schema or without, in OpenAI's form."""
+    schema = Structure(StructureKind.JSON_SCHEMA, schema=msgspec.Raw(b'{"type":"object"}'))
+    sent = body(msgspec.structs.replace(CHAT, structure=schema), family)
+    assert sent["response_format"]["type"] == "json_schema"
+    assert sent["response_format"]["json_schema"]["schema"] == {"type": "object"}
+    sent = body(msgspec.structs.replace(CHAT, structure=Structure(StructureKind.JSON_OBJECT)), family)
+    assert sent["response_format"] == {"type": "json_object"}
+
+
+def test_log_probabilities_are_asked_for_in_the_endpoints_way() -> None:
+    """Chat takes a switch and a number; completions take a number, which llama.cpp needs to be at least one."""
+    asked = Generation(messages=MESSAGES, logprobs=True, top_logprobs=0)
+    assert body(asked)["logprobs"] is True
+    assert body(asked)["top_logprobs"] == 0
+    completion = Generation(prompt="a", logprobs=True, top_logprobs=0)
+    assert body(completion, endpoint=Endpoint.COMPLETIONS)["logprobs"] == 1
+    assert body(completion, EngineFamily.VLLM, endpoint=Endpoint.COMPLETIONS)["logprobs"] == 0
+    assert "top_logprobs" not in body(completion, endpoint=Endpoint.COMPLETIONS)
+    assert "logprobs" not in body(msgspec.structs.replace(asked, logprobs=False, top_logprobs=3))
+
+
+def test_tools_and_options_pass_as_they_were_given() -> None:
+    """Tools, the choice among them, template options, effort, stops, and the most tokens."""
+    tools = msgspec.Raw(b'[{"type":"function","function":{"name":"f"}}]')
+    sent = body(
+        Generation(
+            messages=MESSAGES,
+            tools=tools,
+            tool_choice=msgspec.Raw(b'"required"'),
+            parallel_tool_calls=False,
+            max_tokens=9,
+            stop=("a", "b"),
+            template_options=msgspec.Raw(b'{"enable_thinking":false}'),
+            reasoning_effort="low",
+        )
+    )
+    assert sent["tools"] == [{"type": "function", "function": {"name": "f"}}]
+    assert sent["tool_choice"] == "required"
+    assert sent["parallel_tool_calls"] is False
+    assert sent["max_tokens"] == 9
+    assert sent["stop"] == ["a", "b"]
+    assert sent["chat_template_kwargs"] == {"enable_thinking": False}
+    assert sent["reasoning_effort"] == "low"
+
+
+def test_a_prompt_is_text_or_tokens() -> None:
+    """Completions send the prompt, never messages."""
+    for prompt in ("text", [1, 2, 3]):
+        sent = body(Generation(prompt=prompt), endpoint=Endpoint.COMPLETIONS)
+        assert sent["prompt"] == prompt
+        assert "messages" not in sent
+
+
+def test_the_place_in_the_cache_is_told_in_the_familys_way() -> None:
+    """A slot where there are slots, a salt where there are salts, else nothing."""
+    place = CachePlace(slot=0, salt="acme/")
+    assert body(CHAT, place=place)["id_slot"] == 0
+    assert "cache_salt" not in body(CHAT, place=place)
+    salted = body(CHAT, EngineFamily.VLLM, place=CachePlace(salt="acme/"))
+    assert salted["cache_salt"] == "acme/"
+    assert "id_slot" not in salted
+    assert "cache_salt" not in body(CHAT, EngineFamily.OPENAI, place=CachePlace(salt="acme/"))
+
+
+def test_embeddings_are_asked_for_as_numbers() -> None:
+    """Whatever the client wants to be shown; dimensions only when given."""
+    assert json.loads(embedding_body(Embedding(inputs=("a", "b")), served_model="m")) == {
+        "model": "m",
+        "input": ["a", "b"],
+        "encoding_format": "float",
+    }
+    sent = json.loads(embedding_body(Embedding(inputs=((1, 2),), dimensions=8), served_model="m"))
+    assert sent["input"] == [[1, 2]]
+    assert sent["dimensions"] == 8
+
+
+@pytest.mark.parametrize(
+    ("family", "fields", "refused"),
+    [
+        (EngineFamily.VLLM, {"sampling": Sampling(typical_p=0.5)}, "typical_p"),
+        (EngineFamily.SGLANG, {"sampling": Sampling(mirostat_target=5.0)}, "mirostat_target"),
+        (EngineFamily.OPENAI, {"sampling": Sampling(top_k=1)}, "top_k"),
+        (EngineFamily.OPENAI, {"structure": Structure(StructureKind.GRAMMAR, grammar="x")}, "grammar"),
+        (EngineFamily.OPENAI, {"template_options": msgspec.Raw(b"{}")}, "template_options"),
+        (EngineFamily.LLAMA_CPP, {"echo": True}, "echo"),
+        (EngineFamily.SGLANG, {"echo": True}, "echo"),
+    ],
+)
+def test_what_an_engine_would_ignore_is_refused(family: EngineFamily, fields: dict[str, Any], refused: str) -> None:
+    """The refusal names the field; a feature is never silently left out."""
+    generation = msgspec.structs.replace(CHAT, **fields)
+    with pytest.raises(InvalidRequest) as error:
+        check_honoured(generation, traits_of(family))
+    assert error.value.param == refused
+
+
+@pytest.mark.parametrize("family", ALL)
+def test_what_is_left_out_is_never_refused(family: EngineFamily) -> None:
+    """A request that asks for nothing special, or switches something off, suits every family."""
+    check_honoured(CHAT, traits_of(family))
+    check_honoured(
+        msgspec.structs.replace(CHAT, logprobs=False, echo=False, sampling=Sampling(seed=0)), traits_of(family)
+    )
+
+
+def test_every_family_honours_what_only_it_is_asked() -> None:
+    """What the table says llama.cpp honours includes all of our sampling fields."""
+    check_honoured(msgspec.structs.replace(CHAT, sampling=EVERY_SAMPLING), traits_of(EngineFamily.LLAMA_CPP))

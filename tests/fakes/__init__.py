@@ -1,0 +1,1 @@
+"""Parts that stand in for the world in tests, and keep its contracts."""

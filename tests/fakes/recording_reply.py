@@ -1,0 +1,44 @@
+"""A client's side that keeps all that it is told."""
+
+from servery.core.serving_path import ServingPath
+from servery.limits.limiter import LimitReading
+from servery.serving.reply import Flow, StreamStart
+from servery.serving.served import Served
+
+
+class RecordingReply:
+    """Asserts the order that a ``Reply`` is promised: granted, start, frames, finish."""
+
+    def __init__(self) -> None:
+        self.reading: LimitReading | None = None
+        self.path: ServingPath | None = None
+        self.started: StreamStart | None = None
+        self.frames: list[tuple[int, bytes]] = []
+        self.answers: list[bytes] | None = None
+        self.served: Served | None = None
+        self.flows: list[Flow] = []
+
+    def granted(self, reading: LimitReading, path: ServingPath) -> None:
+        assert self.reading is None, "granted once"
+        self.reading, self.path = reading, path
+
+    def start(self, start: StreamStart) -> None:
+        assert self.reading is not None, "granted first"
+        assert self.started is None, "started once"
+        self.started = start
+
+    def frame(self, branch: int, event: bytes) -> None:
+        assert self.started is not None, "started first"
+        assert self.served is None, "nothing follows the end"
+        self.frames.append((branch, event))
+
+    def finish(self, answers: list[bytes], served: Served) -> None:
+        assert self.served is None, "finished once"
+        assert not self.flows, "no engine is at work any more"
+        self.answers, self.served = answers, served
+
+    def attach(self, flow: Flow) -> None:
+        self.flows.append(flow)
+
+    def detach(self, flow: Flow) -> None:
+        self.flows.remove(flow)

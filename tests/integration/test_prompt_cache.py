@@ -1,0 +1,69 @@
+"""Prompt caching is the engine's own, is kept apart by account, and is charged as it is shown."""
+
+import pytest
+
+from tests.integration.platform_process import MODEL, PlatformProcess, chat
+
+LONG = "Remember these words: " + "river stone cloud window " * 80 + "."
+
+
+def test_second_request_shows_cached_tokens_everywhere(platform: PlatformProcess):
+    """The same prompt again: cached in ``usage``, in the header, and in the charge."""
+    key = platform.new_key("cache-everywhere")
+    with platform.client(key) as client:
+        answers = [client.post("/chat/completions", json=chat(LONG, max_tokens=4)) for _ in range(2)]
+    first, second = (answer.json()["usage"] for answer in answers)
+    assert first["prompt_tokens_details"]["cached_tokens"] == 0
+    assert second["prompt_tokens_details"]["cached_tokens"] >= second["prompt_tokens"] - 2
+    header = int(answers[1].headers["fireworks-cached-prompt-tokens"])
+    assert header == second["prompt_tokens_details"]["cached_tokens"]
+    used = platform.usage("cache-everywhere")
+    assert used["cached_prompt_tokens"] == header
+    uncached = used["prompt_tokens"] - header
+    assert used["nanodollars"] == (uncached * 100_000 + header * 50_000 + used["generated_tokens"] * 400_000) // 1_000
+
+
+def test_another_account_sees_nothing_cached(platform: PlatformProcess):
+    """Accounts never share a cache: the second to send a prompt finds none of it, not even the template's tokens.
+
+    More accounts than all slots together, so that slots change hands.
+    """
+    keys = [platform.new_key(f"stranger-{number}") for number in range(40)]
+    for key in keys:
+        with platform.client(key) as client:
+            usage = client.post("/chat/completions", json=chat(LONG, max_tokens=1)).json()["usage"]
+        assert usage["prompt_tokens_details"]["cached_tokens"] == 0
+
+
+def test_isolation_key_separates_within_an_account(platform: PlatformProcess):
+    """``prompt_cache_isolation_key`` keeps cache entries of one account apart."""
+    with platform.client(platform.new_key("isolated")) as client:
+        cached = [
+            client.post("/chat/completions", json=chat(LONG, max_tokens=1, prompt_cache_isolation_key=key)).json()[
+                "usage"
+            ]["prompt_tokens_details"]["cached_tokens"]
+            for key in ("one", "two", "one")
+        ]
+    assert cached[:2] == [0, 0]
+    assert cached[2] > 100
+
+
+@pytest.mark.parametrize("affinity", [True, False])
+def test_growing_conversations_stay_cached(platform: PlatformProcess, affinity: bool):
+    """Of twenty conversations that grow in turn, nearly all of what was sent before is found cached."""
+    with platform.client(platform.new_key(f"growing-{str(affinity).lower()}")) as client:
+        talks = [[{"role": "user", "content": f"I am guest {n}. " + f"Item {n} is here. " * 20}] for n in range(20)]
+        sent = [0] * len(talks)
+        resent = cached = 0
+        for turn in range(4):
+            for number, talk in enumerate(talks):
+                headers = {"x-session-affinity": f"guest-{number}"} if affinity else {}
+                body = {"model": MODEL, "messages": talk, "max_tokens": 16, "temperature": 0}
+                answer = client.post("/chat/completions", json=body, headers=headers).json()
+                resent += sent[number]
+                if turn:
+                    cached += answer["usage"]["prompt_tokens_details"]["cached_tokens"]
+                sent[number] = answer["usage"]["prompt_tokens"]
+                talk.append({"role": "assistant", "content": answer["choices"][0]["message"]["content"]})
+                talk.append({"role": "user", "content": f"And question {turn}?"})
+    assert cached >= 0.9 * resent

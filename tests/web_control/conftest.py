@@ -1,0 +1,67 @@
+"""The control plane over real state, called by an HTTP client without a network."""
+
+from collections.abc import AsyncIterator
+from datetime import UTC, datetime
+from pathlib import Path
+
+import httpx
+import msgspec
+import pytest
+from starlette.applications import Starlette
+
+from servery.catalog.source import default_catalog
+from servery.control.open_account import create_key
+from servery.core.clock import ManualClock
+from servery.store.database import Database
+from servery.tenancy.api_keys import CreatedKey
+from servery.tenancy.key_ring import KeyRing
+from servery.web.control.routes import ControlParts, control_routes
+
+NOW = datetime(2026, 11, 20, 12, tzinfo=UTC)
+
+
+class Plane(msgspec.Struct):
+    """A control plane with the accounts ``acme`` and ``beta`` (a key each) and a key of ``ops`` that may operate."""
+
+    client: httpx.AsyncClient
+    database: Database
+    clock: ManualClock
+    acme: CreatedKey
+    beta: CreatedKey
+    ops: CreatedKey
+
+    async def call(
+        self, method: str, path: str, *, key: CreatedKey | None = None, status: int = 200, body: object = None
+    ) -> dict[str, object]:
+        """The JSON of an answer whose status is ``status``; the key is acme's unless said otherwise."""
+        headers = {"authorization": f"Bearer {(key or self.acme).key}"}
+        response = await self.client.request(method, path, headers=headers, json=body)
+        assert response.status_code == status, response.text
+        assert response.headers["content-type"] == "application/json"
+        answer = response.json()
+        if status != 200:
+            assert answer.keys() == {"code", "message", "details"}, "as a gRPC gateway writes it"
+        return answer
+
+
+@pytest.fixture
+async def plane(tmp_path: Path) -> AsyncIterator[Plane]:
+    clock = ManualClock(wall_ns=int(NOW.timestamp()) * 1_000_000_000)
+    async with Database.open(tmp_path / "servery.db") as database:
+        parts = ControlParts(
+            database=database,
+            clock=clock,
+            catalog=default_catalog(today=NOW.date()),
+            key_ring=KeyRing(database, clock),
+            render_inference_error=lambda error: msgspec.json.encode({"error": {"code": error.code}}),
+        )
+        transport = httpx.ASGITransport(app=Starlette(routes=control_routes(parts)))
+        async with httpx.AsyncClient(transport=transport, base_url="http://servery") as client:
+            yield Plane(
+                client=client,
+                database=database,
+                clock=clock,
+                acme=await create_key(database, clock, "acme", open_if_new=True),
+                beta=await create_key(database, clock, "beta", open_if_new=True),
+                ops=await create_key(database, clock, "ops", open_if_new=True, admin=True),
+            )

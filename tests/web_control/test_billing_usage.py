@@ -1,0 +1,71 @@
+"""Usage as an account sees it."""
+
+import pytest
+from tests.books.sample_usage import CHARGE_NANODOLLARS, DEMO, FAST, post_requests
+from tests.web_control.conftest import Plane
+
+USAGE = "/v1/accounts/acme/billingUsage"
+
+
+@pytest.fixture
+async def used(plane: Plane) -> Plane:
+    """Two Standard requests today, one Fast; one Standard three days ago; one of another account."""
+    await post_requests(plane.database, plane.clock, plane.acme, count=2)
+    await post_requests(plane.database, plane.clock, plane.acme, model=FAST)
+    await post_requests(plane.database, plane.clock, plane.acme, days_ago=3)
+    await post_requests(plane.database, plane.clock, plane.beta)
+    return plane
+
+
+async def test_usage_comes_in_days(used: Plane) -> None:
+    """One bucket a day, cut to the period; counts as text; the charge as money. A request that has just ended is in."""
+    first, last = (await used.call("GET", USAGE))["serverlessCosts"]
+    assert (first["startTime"], first["endTime"]) == ("2026-11-17T00:00:00Z", "2026-11-18T00:00:00Z")
+    assert (last["startTime"], last["endTime"]) == ("2026-11-20T00:00:00Z", "2026-11-20T12:00:01Z")
+    assert (last["promptTokens"], last["cachedPromptTokens"], last["completionTokens"]) == ("300", "120", "30")
+    assert last["totalCost"] == {"currencyCode": "USD", "units": "0", "nanos": 3 * CHARGE_NANODOLLARS}
+    assert (last["usageType"], last["group"]) == ("SERVERLESS", {})
+
+
+async def test_usage_can_be_grouped(used: Plane) -> None:
+    """By model or by key; groups of a day add up to the day."""
+    period = "startTime=2026-11-20T00:00:00Z&endTime=2026-11-21T00:00:00Z"
+    by_model = (await used.call("GET", f"{USAGE}?{period}&groupBy=model_name"))["serverlessCosts"]
+    assert {row["group"]["model_name"]: row["promptTokens"] for row in by_model} == {DEMO: "200", FAST: "100"}
+    (by_key,) = (await used.call("GET", f"{USAGE}?{period}&groupBy=api_key_id"))["serverlessCosts"]
+    assert by_key["group"] == {"api_key_id": used.acme.api_key.key_id}
+    assert by_key["promptTokens"] == "300"
+
+
+async def test_the_end_is_not_part_of_the_period(used: Plane) -> None:
+    """A request that finished at the very end belongs to the next period."""
+    until_noon = await used.call("GET", f"{USAGE}?startTime=2026-11-20T00:00:00Z&endTime=2026-11-20T12:00:00Z")
+    assert until_noon["serverlessCosts"] == []
+    from_noon = await used.call("GET", f"{USAGE}?startTime=2026-11-20T13:00:00%2B01:00&endTime=2026-11-20T12:00:01Z")
+    assert [row["promptTokens"] for row in from_noon["serverlessCosts"]] == ["300"]
+
+
+async def test_there_are_no_dedicated_deployments_yet(used: Plane) -> None:
+    """Asking for their cost gives an empty list, not serverless usage."""
+    answer = await used.call("GET", f"{USAGE}?usageType=DEDICATED_DEPLOYMENT")
+    assert answer == {"serverlessCosts": [], "dedicatedCosts": []}
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        "startTime=yesterday",
+        "startTime=2026-11-20T00:00:00",
+        "startTime=9999-01-01T00:00:00Z&endTime=9999-01-02T00:00:00Z",
+        "endTime=0001-01-01T00:00:00Z",
+        "startTime=2026-11-20T00:00:00Z&endTime=2026-11-20T00:00:00Z",
+        "startTime=2026-10-01T00:00:00Z&endTime=2026-11-02T00:00:00Z",
+        "groupBy=weather",
+        "usageType=FREE",
+        "timezone=Europe/Berlin",
+        "filter=model",
+    ],
+)
+async def test_a_question_that_cannot_be_answered_is_a_400(plane: Plane, query: str) -> None:
+    """What is not understood is refused, never left out."""
+    assert (await plane.call("GET", f"{USAGE}?{query}", status=400))["code"] == 3

@@ -1,0 +1,204 @@
+"""The clients that people use, against this dialect: their own requests are parsed, and they read the answers."""
+
+import inspect
+import json
+from collections.abc import Callable
+from typing import Any
+
+import httpx
+import httpx2
+import openai
+import pytest
+from fireworks import Fireworks
+from openai import OpenAI
+from openai.types import Completion
+from openai.types.chat import ChatCompletion, ChatCompletionChunk
+
+from servery.core.errors import EngineBroke, ServeryError
+from servery.core.serving_path import ServingPath
+from servery.serving.served import Served
+from servery.web.openai.chat import parse_chat
+from servery.web.openai.completions import parse_completions
+from servery.web.openai.embeddings import parse_embeddings
+from servery.web.openai.errors import error_body
+
+REQUEST_ID = "chatcmpl-" + "ab" * 16
+MODEL = "accounts/servery/models/demo"
+PARSERS = {"chat/completions": parse_chat, "completions": parse_completions, "embeddings": parse_embeddings}
+MESSAGES: Any = [{"role": "user", "content": "Who are you?"}]
+TOOL: Any = {"type": "function", "function": {"name": "get_weather", "parameters": {"type": "object"}}}
+
+
+class Platform:
+    """Answers a client's requests in memory: parsed and presented for real, with an engine's recorded words."""
+
+    def __init__(self, served: Served, *, stream: list[bytes], whole: bytes, breaks: bool = False) -> None:
+        self._served = served
+        self._stream = stream
+        self._whole = whole
+        self._breaks = breaks
+        self.bodies: list[Any] = []
+
+    def answer(self, path: str, body: bytes, headers: dict[str, str]) -> tuple[int, str, bytes]:
+        """Status, content type, body."""
+        self.bodies.append(json.loads(body))
+        parse = PARSERS[path.partition("/v1/")[2]]
+        try:
+            call = parse(body, headers, REQUEST_ID)
+        except ServeryError as error:
+            return error.status, "application/json", error_body(error, REQUEST_ID)
+        call.presenter.admitted(ServingPath.STANDARD)
+        if not call.request.stream:
+            answers = [self._whole] * len(call.request.work)
+            return 200, "application/json", call.presenter.whole(answers, self._served)
+        frames = [
+            call.presenter.stream_frame(branch, event)
+            for event in self._stream
+            for branch in range(len(call.request.work))
+        ]
+        end = (
+            call.presenter.error_frame(EngineBroke("the engine broke"))
+            if self._breaks
+            else call.presenter.stream_end(self._served)
+        )
+        return 200, "text/event-stream", b"".join(frames) + end
+
+    def openai(self) -> OpenAI:
+        def handle(request: httpx2.Request) -> httpx2.Response:
+            status, kind, body = self.answer(request.url.path, request.content, dict(request.headers))
+            return httpx2.Response(status, content=body, headers={"content-type": kind})
+
+        transport = httpx2.MockTransport(handle)
+        return OpenAI(
+            api_key="fw_x",
+            base_url="http://platform/inference/v1",
+            http_client=httpx2.Client(transport=transport),
+            max_retries=0,
+        )
+
+    def fireworks(self) -> Fireworks:
+        def handle(request: httpx.Request) -> httpx.Response:
+            status, kind, body = self.answer(request.url.path, request.content, dict(request.headers))
+            return httpx.Response(status, content=body, headers={"content-type": kind})
+
+        transport = httpx.MockTransport(handle)
+        return Fireworks(
+            api_key="fw_x",
+            base_url="http://platform",
+            http_client=httpx.Client(transport=transport),
+            max_retries=0,
+            _strict_response_validation=True,
+        )
+
+
+Events = Callable[[str], list[bytes]]
+Whole = Callable[[str], bytes]
+
+
+@pytest.fixture
+def chat(events: Events, whole: Whole, served: Served) -> Platform:
+    return Platform(served, stream=events("chat.sse"), whole=whole("chat_logprobs.json"))
+
+
+@pytest.fixture
+def tools(events: Events, whole: Whole, served: Served) -> Platform:
+    return Platform(served, stream=events("tools.sse"), whole=whole("tools.json"))
+
+
+@pytest.fixture
+def completion(events: Events, whole: Whole, served: Served) -> Platform:
+    return Platform(served, stream=events("completion.sse"), whole=whole("completion_logprobs.json"))
+
+
+def test_openai_chat(chat: Platform) -> None:
+    """A whole answer, and the same in a stream, validate by the client's own types."""
+    with chat.openai() as client:
+        answer = client.chat.completions.create(model=MODEL, messages=MESSAGES, n=2, seed=1, logprobs=True)
+        ChatCompletion.model_validate(answer.to_dict())
+        assert [choice.message.content for choice in answer.choices] == ["I am the Servery demo model"] * 2
+        assert answer.choices[0].logprobs is not None
+        stream = client.chat.completions.create(model=MODEL, messages=MESSAGES, stream=True, n=2)
+        chunks = [ChatCompletionChunk.model_validate(chunk.to_dict()) for chunk in stream]
+    for index in range(2):
+        told = [c.delta.content or "" for chunk in chunks for c in chunk.choices if c.index == index]
+        assert "".join(told) == "I am the Servery demo model"
+    assert chunks[-1].usage is not None
+    assert chunks[-1].usage.prompt_tokens_details is not None
+    assert chunks[-1].usage.prompt_tokens_details.cached_tokens == 20
+    assert chunks[-1].service_tier == "default"
+
+
+def test_openai_stream_helper(tools: Platform) -> None:
+    """The client that puts fragments together gets the whole call, and what it keeps can be sent back."""
+    with tools.openai() as client:
+        with client.chat.completions.stream(model=MODEL, messages=MESSAGES, tools=[TOOL]) as stream:
+            message = stream.get_final_completion().choices[0].message
+        assert message.tool_calls is not None
+        assert message.tool_calls[0].function.arguments == '{"city": "Munich"}'
+        result: Any = {"role": "tool", "tool_call_id": message.tool_calls[0].id, "content": "4"}
+        sent_back: Any = message.model_dump(exclude={"parsed": True})
+        for call in sent_back["tool_calls"]:
+            call["function"].pop("parsed_arguments")
+        client.chat.completions.create(model=MODEL, messages=[*MESSAGES, sent_back, result], tools=[TOOL])
+
+
+def test_openai_completions_and_embeddings(completion: Platform, served: Served) -> None:
+    """Completions validate by the client's types; embeddings are asked for in base64 by default, and read."""
+    with completion.openai() as client:
+        answer = client.completions.create(model=MODEL, prompt="The capital of", logprobs=2)
+        Completion.model_validate(answer.to_dict())
+        assert answer.choices[0].logprobs is not None
+        assert answer.choices[0].logprobs.text_offset == [0, 4, 7, 9]
+        pieces = [c.choices for c in client.completions.create(model=MODEL, prompt="The capital of", stream=True)]
+        assert "".join(choice.text for choices in pieces for choice in choices) == " the is Vatic"
+    vectors = Platform(served, stream=[], whole=b'{"data":[{"embedding":[0.5,-2.0],"index":0}]}')
+    with vectors.openai() as client:
+        assert client.embeddings.create(model=MODEL, input="hi").data[0].embedding == [0.5, -2.0]
+    assert vectors.bodies[0]["encoding_format"] == "base64"
+
+
+def test_openai_sees_refusals_and_broken_streams(events: Events, whole: Whole, served: Served, chat: Platform) -> None:
+    """A 400 names its field; an error inside a stream raises instead of ending it."""
+    with chat.openai() as client, pytest.raises(openai.BadRequestError) as refused:
+        client.chat.completions.create(model=MODEL, messages=MESSAGES, temperature=5)
+    assert refused.value.param == "temperature"
+    assert refused.value.code == "invalid_request_error"
+    broken = Platform(served, stream=events("chat.sse"), whole=b"", breaks=True)
+    with broken.openai() as client:
+        stream = client.chat.completions.create(model=MODEL, messages=MESSAGES, stream=True)
+        with pytest.raises(openai.APIError, match="the engine broke"):
+            list(stream)
+
+
+def test_fireworks_client(chat: Platform, completion: Platform) -> None:
+    """The published client, told to validate strictly, reads whole answers and chunks."""
+    with chat.fireworks() as client:
+        answer = client.chat.completions.create(model=MODEL, messages=MESSAGES, perf_metrics_in_response=True)
+        assert answer.choices[0].message.content == "I am the Servery demo model"
+        assert answer.perf_metrics is not None
+        assert answer.perf_metrics["cached-prompt-tokens"] == 20
+        chunks = list(client.chat.completions.create(model=MODEL, messages=MESSAGES, stream=True, logprobs=1))
+        assert chunks[-1].usage is not None
+        assert chunks[-1].usage.prompt_tokens == 21
+    with completion.fireworks() as client:
+        assert client.completions.create(model=MODEL, prompt="The capital of").choices[0].text == " the is Vatic"
+
+
+@pytest.mark.parametrize(
+    ("create", "parse", "least"),
+    [
+        (openai.resources.chat.Completions.create, parse_chat, {"model": "m", "messages": MESSAGES}),
+        (openai.resources.Completions.create, parse_completions, {"model": "m", "prompt": "x"}),
+        (openai.resources.Embeddings.create, parse_embeddings, {"model": "m", "input": "x"}),
+        (Fireworks(api_key="x").chat.completions.create, parse_chat, {"model": "m", "messages": MESSAGES}),
+        (Fireworks(api_key="x").completions.create, parse_completions, {"model": "m", "prompt": "x"}),
+    ],
+)
+def test_every_argument_of_the_clients_is_known(create: Any, parse: Any, least: dict[str, Any]) -> None:
+    """No argument that a client's own signature has is unknown here: each is honoured, or refused as not supported;
+    null, which some programs send for what they leave out, is taken for all."""
+    own = {"self", "extra_headers", "extra_query", "extra_body", "timeout", *least}
+    arguments = set(inspect.signature(create).parameters) - own
+    assert arguments
+    for name in arguments:
+        parse(json.dumps({**least, name: None}).encode(), {}, REQUEST_ID)

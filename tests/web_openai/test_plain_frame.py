@@ -1,0 +1,104 @@
+"""Passing frames on undecoded must be told apart from decoding them by nobody but a clock."""
+
+from typing import Any
+
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from servery.core.errors import EngineBroke
+from servery.web.openai.chat_presenter import ChatPresenter
+from servery.web.openai.engine_answer import read_event
+from servery.web.openai.plain_frame import NEVER, TextKind, learned, plain_text
+from servery.web.openai.presentation import Presentation
+
+LLAMA_CPP = (
+    '{"choices":[{"finish_reason":null,"index":0,"delta":{"content":%s}}],"created":1,"id":"e","model":"m",'
+    '"system_fingerprint":"b0","object":"chat.completion.chunk"}'
+)
+VLLM = (
+    '{"id":"e","object":"chat.completion.chunk","created":1,"model":"m","choices":[{"index":0,"delta":{"content":%s},'
+    '"logprobs":null,"finish_reason":null,"token_ids":null}]}'
+)
+SPACED = '{"choices": [{"index": 0, "delta": {"content": %s, "role": null}, "finish_reason": null}], "created": 1}'
+REASONING = '{"choices":[{"index":0,"delta":{"reasoning":%s},"finish_reason":null}],"created":1}'
+SHAPES = [LLAMA_CPP, VLLM, SPACED, REASONING]
+
+
+def presenter() -> ChatPresenter:
+    return ChatPresenter(Presentation(request_id="chatcmpl-1", model="m", branches=1))
+
+
+def event(shape: str, text: str) -> bytes:
+    return (shape % msgspec.json.encode(text).decode()).encode()
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+def test_a_plain_event_teaches(shape: str) -> None:
+    """The bytes around the text are learned from one event of each engine's shape, and match the next."""
+    plain = plain_text(read_event(event(shape, "a")) or pytest.fail("read"))
+    assert plain is not None
+    frame = learned(event(shape, "a"), plain[0], client_head=b"<", client_tail=b">")
+    assert frame.translated(event(shape, 'b "c"')) == b'<"b \\"c\\""' + b">"
+    assert frame.translated(event(shape, "")) == b'<"">'
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+@given(texts=st.lists(st.text(), min_size=1, max_size=5))
+def test_passing_on_equals_decoding(shape: str, texts: list[str]) -> None:
+    """A presenter that has learned says, byte for byte, what one says that decodes every event."""
+    learning = presenter()
+    for text in ["first", "second", *texts]:
+        fresh = presenter()
+        fresh.stream_frame(0, event(shape, "first"))
+        told = learning.stream_frame(0, event(shape, text))
+        if text != "first":
+            assert told == fresh.stream_frame(0, event(shape, text))
+
+
+@given(st.sampled_from(SHAPES), st.binary(max_size=60), st.integers(0, 200), st.integers(0, 60))
+def test_damaged_events_are_never_passed_on(shape: str, noise: bytes, at: int, cut: int) -> None:
+    """Whatever happens to an event's bytes, what reaches the client is a whole frame of valid JSON, or the stream
+    breaks."""
+    shown = presenter()
+    for text in "ab":
+        shown.stream_frame(0, event(shape, text))
+    damaged = event(shape, "c")[:at] + noise + event(shape, "c")[at + cut :]
+    try:
+        told = shown.stream_frame(0, damaged)
+    except EngineBroke:
+        return
+    if told:
+        assert told.startswith(b"data: {")
+        assert told.endswith(b"}\n\n")
+        assert b"\n" not in told[:-2]
+        decoded: Any = msgspec.json.decode(told[6:])
+        assert decoded.keys() == {"id", "object", "created", "model", "choices", "service_tier"}
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        '"index":0,"delta":{"content":"a"},"finish_reason":"stop"',
+        '"index":0,"delta":{"content":"a"},"logprobs":{"content":[]}',
+        '"index":0,"delta":{"content":"a","role":"assistant"}',
+        '"index":0,"delta":{"content":"a","reasoning_content":"b"}',
+        '"index":0,"delta":{"content":"a","tool_calls":[{"function":{}}]}',
+        '"index":0,"delta":{}',
+    ],
+)
+def test_what_says_more_than_a_text_is_not_plain(said: str) -> None:
+    """An end, log probabilities, a role, a tool call: such events are decoded."""
+    answer = read_event(f'{{"choices":[{{{said}}}]}}'.encode())
+    assert answer is not None
+    assert plain_text(answer) is None
+
+
+def test_what_cannot_be_placed_is_not_learned() -> None:
+    """Where the text's place is not sure, or the event is long, every event is decoded."""
+    twice = b'{"private":{"content":"x"},"choices":[{"index":0,"delta":{"content":"a"}}]}'
+    assert learned(twice, TextKind.CONTENT, client_head=b"", client_tail=b"") is NEVER
+    long = event(LLAMA_CPP, "a" * 5_000)
+    assert learned(long, TextKind.CONTENT, client_head=b"", client_tail=b"") is NEVER
+    assert NEVER.translated(b'{"choices":[]}') is None
