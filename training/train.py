@@ -12,7 +12,7 @@ from pathlib import Path
 from random import Random
 
 import torch
-from safetensors.torch import load_file, save_file
+from safetensors.torch import save_file
 from tokenizers import Tokenizer
 from torch import Tensor
 from torch.nn import functional
@@ -22,31 +22,34 @@ from training.batches import Batch, Corpus, echoes
 from training.model import Llama, Shape
 
 MATRIX_RATE = 0.02
+MATCHING_RATE = 0.007
 EMBEDDING_RATE = 4e-3
 WARM_UP_STEPS = 20
 DECAY_FROM = 0.4
 BATCH_TOKENS = 2048
 BATCHES_A_STEP = 2
-ECHOES_UNTIL = 0.2
-"""For this part of the time half of each step is echoes of random tokens; without them copying comes late."""
-ECHO_SHARE_LATER = 0.04
+ECHOES_UNTIL = 0.5
+ECHO_SHARE = 0.2
+"""For this part of the time, this share of the steps has a batch of echoes: what copies in a model learns from them."""
 REPORT_STEPS = 25
-SAVE_SECONDS = 300.0
+SAVE_SECONDS = 240.0
 
 
 def optimizers(model: Llama) -> tuple[Optimizer, ...]:
-    """Muon for the matrices of the layers, AdamW for the embeddings and the norms."""
-    matrices = [p for p in model.blocks.parameters() if p.dim() == 2]
+    """Muon for the matrices of the layers, AdamW for the embeddings and the norms.
+
+    Queries and keys learn slower: at the full rate their products grow until attention is all on one token, and
+    then it learns nothing more.
+    """
+    matrices = {name: p for name, p in model.blocks.named_parameters() if p.dim() == 2}
+    matching = [p for name, p in matrices.items() if name.endswith(("attention.q.weight", "attention.k.weight"))]
+    others = [p for name, p in matrices.items() if not name.endswith(("attention.q.weight", "attention.k.weight"))]
     norms = [p for p in model.parameters() if p.dim() == 1]
+    embeddings = [model.embedding.weight, *norms]
     return (
-        Muon(matrices, lr=MATRIX_RATE, momentum=0.95, weight_decay=0.01),
-        AdamW(
-            [model.embedding.weight, *norms],
-            lr=EMBEDDING_RATE,
-            betas=(0.9, 0.95),
-            weight_decay=0.0,
-            fused=True,
-        ),
+        Muon(matching, lr=MATCHING_RATE, momentum=0.95, weight_decay=0.1),
+        Muon(others, lr=MATRIX_RATE, momentum=0.95, weight_decay=0.1),
+        AdamW(embeddings, lr=EMBEDDING_RATE, betas=(0.9, 0.95), weight_decay=0.0, fused=True),
     )
 
 
@@ -92,7 +95,7 @@ def run(model: Llama, batches: Iterator[Batch], rng: Random, seconds: float, out
             for group, peak in zip(optimizer.param_groups, rates, strict=True):
                 group["lr"] = peak * factor
         some = [next(batches) for _ in range(BATCHES_A_STEP)]
-        if progress < ECHOES_UNTIL or rng.random() < ECHO_SHARE_LATER:
+        if progress < ECHOES_UNTIL and rng.random() < ECHO_SHARE:
             some[-1] = echoes(rng, model.shape.vocabulary, BATCH_TOKENS)
         loss = train_step(model, some, chosen)
         mean = loss if step == 0 else 0.95 * mean + 0.05 * loss
@@ -123,15 +126,12 @@ def main() -> None:
     parser.add_argument("--minutes", type=float, default=40.0)
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--resume", type=Path, help="weights to begin with instead of random ones")
     parser.add_argument("--out", type=Path, required=True)
     options = parser.parse_args()
     torch.manual_seed(options.seed)
     torch.set_num_threads(options.threads)
     shape = Shape()
     model = Llama(shape)
-    if options.resume is not None:
-        model.load_state_dict(load_file(options.resume))
     corpus = Corpus(options.corpus, Tokenizer.from_file(str(options.tokenizer)), shape.context)
     count = sum(p.numel() for p in model.parameters())
     total = sum(len(row.ids) for row in corpus.rows)

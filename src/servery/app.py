@@ -19,7 +19,7 @@ from servery.admission.gate import Gate
 from servery.billing.price_versions import PriceVersions
 from servery.catalog.catalog import Catalog
 from servery.catalog.own_model import own_model_catalog
-from servery.catalog.pool import UrlEngine
+from servery.catalog.pool import EmbeddedEngine, UrlEngine
 from servery.catalog.source import catalog_from_file, default_catalog
 from servery.control.open_account import create_key
 from servery.core.clock import Clock, SystemClock
@@ -83,15 +83,15 @@ class Platform(msgspec.Struct, frozen=True, kw_only=True):
 
 def serve(settings: Settings) -> int:
     """Run the platform until SIGINT or SIGTERM; returns the exit status. Raises Misconfigured when it cannot start."""
-    if lacking := missing():
-        raise Misconfigured("\n".join(lacking))
     with ProcessLock(settings.data_dir / "servery.lock"):
         return uvloop.run(_serve(settings, Announcer(sys.stdout), SystemClock()))
 
 
 async def build(settings: Settings, *, announcer: Announcer, logger: logging.Logger, clock: Clock) -> Platform:
-    """Read the catalog, open the database, and connect the parts. Starts nothing."""
+    """Read the catalog, open the database, and connect the parts. Starts nothing. Raises Misconfigured."""
     catalog = _catalog(settings, _today(clock))
+    if any(isinstance(pool.engine, EmbeddedEngine) for pool in catalog.pools.values()) and (lacking := missing()):
+        raise Misconfigured("\n".join(lacking))
     metrics = Metrics()
     database = _database(settings, metrics, logger)
     fleet = Fleet(catalog.pools, _fleet_parts(settings, catalog, announcer, clock))

@@ -1,6 +1,6 @@
 """A client of a fake engine, with an end to every wait."""
 
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable
 
 import pytest
 from tests.fakes.engine_scripts import streams
@@ -27,7 +27,7 @@ def clock() -> ManualClock:
 
 
 @pytest.fixture
-def new_client(engine: FakeEngine, clock: ManualClock) -> Iterator[NewClient]:
+async def new_client(engine: FakeEngine, clock: ManualClock) -> AsyncIterator[NewClient]:
     """Makes clients of ``engine``; keywords are those of the limits."""
     clients: list[EngineClient] = []
 

@@ -1,5 +1,7 @@
 """Cutting a stream into events: where the pieces were cut makes no difference."""
 
+from itertools import pairwise
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -47,7 +49,7 @@ def test_events_are_those_of_the_format(stream: bytes) -> None:
 def test_cuts_make_no_difference(stream: bytes, cuts: list[int]) -> None:
     """However a stream is cut, also within a line end, it yields the same events."""
     edges = sorted({0, len(stream), *(cut for cut in cuts if cut < len(stream))})
-    pieces = [stream[start:end] for start, end in zip(edges, edges[1:], strict=False)]
+    pieces = [stream[start:end] for start, end in pairwise(edges)]
     assert split(*pieces) == plainly(stream)
 
 

@@ -198,6 +198,8 @@ class FakeEngine:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+        while self.open_connections:
+            await asyncio.sleep(0)
 
     async def __aenter__(self) -> Self:
         await self.start()

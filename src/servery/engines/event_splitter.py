@@ -9,8 +9,8 @@ class EventSplitter:
     """Fed with pieces of a body as they arrive, yields each event's data as soon as it is whole.
 
     Follows the event-stream format as engines use it: events end at an empty line; lines end in LF or CRLF; an
-    event's ``data:`` lines are joined by LF; other fields and comments (pings) are skipped. An event may be cut
-    anywhere between pieces. Raises EngineBroke when an event grows past ``max_event_bytes``.
+    event's ``data:`` lines are joined by LF; other fields, comments (pings) and events without data are skipped. An
+    event may be cut anywhere between pieces. Raises EngineBroke when an event grows past ``max_event_bytes``.
     """
 
     __slots__ = ("_max_event_bytes", "_rest")
@@ -28,9 +28,8 @@ class EventSplitter:
         if len(rest) > self._max_event_bytes:
             raise EngineBroke(f"the engine sent an event of more than {self._max_event_bytes} bytes")
         for event in events:
-            if event.startswith(b"data: ") and b"\n" not in event:
-                yield event[6:]
-            elif found := _data_of(event):
+            plain = event.startswith(b"data: ") and b"\n" not in event
+            if found := event[6:] if plain else _data_of(event):
                 yield found
 
     @property

@@ -64,6 +64,11 @@ _objects = msgspec.json.Decoder(dict[str, msgspec.Raw])
 _OPENED = (b'"usage":{', b'"usage": {', b'"timings":', b'"prompt_progress":')
 
 
+def _only_opens(event: bytes) -> bool:
+    """Whether the event names the role and says nothing yet. Some engines name it again with each token."""
+    return b'"role":"' in event and (b'"content":""' in event or b'"content":null' in event)
+
+
 class Exchange:
     """Reads one response. Generated events of a stream go to ``sink``; what carries usage goes to ``tally``.
 
@@ -111,13 +116,16 @@ class Exchange:
     def abort(self) -> None:
         """Stop the engine now by closing its connection, unless the answer is complete. Nothing more reaches the
         sink, and awaiting ``answer`` raises CancelledError."""
-        if self.answer.done():
+        if self.answer.done() and not self.answer.cancelled():
             return
-        self.answer.cancel()
+        self.answer.cancel()  # cancelled already when the task that awaits it was: the engine must stop all the same
         self._close()
 
     def pause(self) -> None:
-        """The client reads too slowly: stop reading, so that the engine is slowed down in turn."""
+        """The client reads too slowly: stop reading, so that the engine is slowed down in turn. A complete answer has
+        only the end of its body to come, which is read all the same."""
+        if self.answer.done():
+            return
         self._paused = True
         if self._connection is not None:
             self._connection.pause_reading()
@@ -157,6 +165,8 @@ class Exchange:
             self._body.append(piece)
 
     def on_complete(self) -> None:
+        if self._paused:
+            self.resume()  # a kept connection is read from
         connection, self._connection = self._connection, None
         if connection is not None:
             self._wire.keep(connection)
@@ -178,7 +188,12 @@ class Exchange:
         connection, self._connection = self._connection, None
         if self.answer.done():
             self._watch.cancel()
-        elif not self._status and error is None and connection is not None and connection.exchanges > 1:
+        elif (
+            not self._status
+            and (error is None or isinstance(error, ConnectionError))
+            and connection is not None
+            and connection.exchanges > 1
+        ):
             # A kept connection that the engine had closed in the meantime: the request was never read.
             self._again = self._loop.create_task(self._send_anew())
         elif isinstance(error, ValueError):
@@ -217,7 +232,7 @@ class Exchange:
         elif event.startswith((b'{"error"', b'{ "error"')):
             self._fail(break_from(event))
         elif event != b"null":
-            if b'"role":' not in event and b'"finish_reason":"' not in event:
+            if b'"finish_reason":"' not in event and not _only_opens(event):
                 self._tally.frames += 1
             self._sink(event)
 
@@ -265,6 +280,8 @@ class Exchange:
             self._fail(EngineTimeout(f"the engine did not answer within {allowed_s:g} seconds"))
 
     def _end(self, body: bytes) -> None:
+        if self._paused:
+            self.resume()
         if self._connection is None:
             self._watch.cancel()
         self.answer.set_result(body)

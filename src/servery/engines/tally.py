@@ -52,7 +52,9 @@ class Tally:
         self._cached = min(max(0, cached_prompt_tokens), self._prompt)
 
     def told_usage(self, reported: ReportedUsage) -> None:
-        self._reported = reported.to_usage()
+        """A report that leaves out the prompt is none."""
+        if reported.prompt_tokens is not None:
+            self._reported = reported.to_usage()
 
     @property
     def prompt(self) -> tuple[int, int] | None:

@@ -55,7 +55,7 @@ def parameters(order: EngineOrder) -> xllamacpp.CommonParams:
 def main() -> None:
     """Serve until standard input closes. The platform decides when to stop: a Ctrl-C at the terminal is not for us."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    order = msgspec.json.decode(sys.stdin.buffer.readline(), type=EngineOrder)
+    order = msgspec.json.decode(_first_line(), type=EngineOrder)
     threading.Thread(target=_leave_with_the_platform, daemon=True).start()
     server = xllamacpp.Server(parameters(order))
     sys.stdout.buffer.write(msgspec.json.encode(EngineReady(server.listening_address)) + b"\n")
@@ -63,8 +63,17 @@ def main() -> None:
     threading.Event().wait()
 
 
+def _first_line() -> bytes:
+    """Read without Python's buffers, whose locks a thread that waits for the end would hold at a failing exit."""
+    line = b""
+    while not line.endswith(b"\n") and (piece := os.read(sys.stdin.fileno(), 1)):
+        line += piece
+    return line
+
+
 def _leave_with_the_platform() -> None:
-    sys.stdin.buffer.read()
+    while os.read(sys.stdin.fileno(), 1):
+        pass
     os._exit(0)
 
 

@@ -43,9 +43,8 @@ class UsageRow(msgspec.Struct, frozen=True, kw_only=True):
 
 async def usage_report(database: Database, query: UsageQuery) -> list[UsageRow]:
     """The rows that ``query`` asks for, in the order of their fields; all of one moment. Groups without usage do not
-    appear. Runs in another thread, for as long as there are records to add up."""
-    queries = load_queries("servery.metering", "usage_report.sql")
-    sql = queries["usage_of_all" if query.account is None else "usage_of_account"]
+    appear. Runs in another thread, for as long as there are records in the period."""
+    sql = load_queries("servery.metering", "usage_report.sql")["usage_in_period"]
 
     def operation(connection: sqlite3.Connection) -> list[UsageRow]:
         return [_row(row) for row in connection.execute(sql, msgspec.structs.asdict(query))]

@@ -5,11 +5,12 @@ from collections.abc import Callable, Mapping
 
 import msgspec
 
-from servery.core.errors import InternalError, MethodNotAllowed, Overloaded, ServeryError, Unauthenticated
+from servery.core.errors import InternalError, MethodNotAllowed, Overloaded, ServeryError
 from servery.core.ids import new_request_id
 from servery.serving.pipeline import Pipeline
 from servery.telemetry.metrics import Metrics
 from servery.tenancy.key_ring import KeyRing
+from servery.web.presented_key import presented_key
 from servery.web.presenter import ParsedCall
 from servery.web.server.asgi_bridge import AsgiBridge
 from servery.web.server.http_reply import HttpReply
@@ -78,7 +79,7 @@ class Entrance:
             if request.method != "POST":
                 raise MethodNotAllowed(f"{request.path} takes POST, not {request.method}")
             headers = request.header_map()
-            caller = self._key_ring.authenticate(_presented_key(headers))
+            caller = self._key_ring.authenticate(presented_key(headers))
             call = route.parse(request.body, headers, request_id)
             reply = HttpReply(writer, pressure, call.presenter, request_id=request_id, stream=call.request.stream)
             await self._pipeline.serve(caller, call.request, reply)
@@ -104,13 +105,3 @@ class Entrance:
         else:
             headers = (JSON, *request_headers(request_id), *refusal_headers(error))
             writer.whole(error.status, headers, route.render_error(error, request_id))
-
-
-def _presented_key(headers: Mapping[str, str]) -> str:
-    """The API key: ``Authorization: Bearer``, or ``x-api-key`` as Anthropic's clients send it."""
-    scheme, _, key = headers.get("authorization", "").partition(" ")
-    if scheme.lower() == "bearer" and key.strip():
-        return key.strip()
-    if key := headers.get("x-api-key", "").strip():
-        return key
-    raise Unauthenticated("No API key was provided: send it as 'Authorization: Bearer <key>'.")
