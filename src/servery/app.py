@@ -1,18 +1,13 @@
-"""The one place where the parts meet: ``build`` puts a platform together, ``serve`` runs it until told to stop."""
+"""The one place where the parts meet."""
 
-import asyncio
 import logging
 import os
-import signal
-import sys
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
-from datetime import UTC, date, datetime
+from collections.abc import Callable
+from datetime import date
 from importlib import resources
 from pathlib import Path
 
 import msgspec
-import uvloop
 from starlette.applications import Starlette
 
 from servery.admission.gate import Gate
@@ -21,8 +16,7 @@ from servery.catalog.catalog import Catalog
 from servery.catalog.own_model import own_model_catalog
 from servery.catalog.pool import EmbeddedEngine, UrlEngine
 from servery.catalog.source import catalog_from_file, default_catalog
-from servery.control.open_account import create_key
-from servery.core.clock import Clock, SystemClock
+from servery.core.clock import Clock, utc_date
 from servery.core.misconfigured import Misconfigured
 from servery.engines.address import EngineAddress
 from servery.engines.client import EngineClient
@@ -33,6 +27,7 @@ from servery.fleet.fleet import Fleet, FleetParts
 from servery.fleet.local_launcher import LaunchLimits
 from servery.fleet.machine_check import missing
 from servery.fleet.prober import ProbePace
+from servery.gauges import add_gauges
 from servery.limits.estimate import Estimators
 from servery.limits.limiter import Limiter
 from servery.metering.meter import Meter
@@ -41,12 +36,10 @@ from servery.serving.dispatch import Dispatch
 from servery.serving.pipeline import Pipeline, PipelineParts
 from servery.serving.price_ids import PriceIds
 from servery.serving.telling_observer import TellingObserver
-from servery.settings import LogFormat, Settings, secret
+from servery.settings import Settings, secret
 from servery.store.database import Database
 from servery.store.limits import StoreLimits
-from servery.store.process_lock import ProcessLock
 from servery.telemetry.announcer import Announcer
-from servery.telemetry.log import set_up_logging
 from servery.telemetry.metrics import Metrics
 from servery.tenancy.key_ring import KeyRing
 from servery.web.control.routes import ControlParts, control_routes
@@ -58,160 +51,99 @@ from servery.web.server.entrance import Entrance
 from servery.web.server.listener import Listener
 from servery.web.server.server_limits import ServerLimits
 from servery.web.status import status_routes
-from servery.welcome import welcome
 
-START_KEY_DAYS = 7
-"""How long a key that is printed at a start is good for."""
 
-_DAY_NS = 86_400 * 1_000_000_000
+class Foundation(msgspec.Struct, frozen=True, kw_only=True):
+    """What the rest of a platform stands on."""
+
+    settings: Settings
+    clock: Clock
+    logger: logging.Logger
+    metrics: Metrics
+    catalog: Catalog
+    database: Database
+    key_ring: KeyRing
+    fleet: Fleet
 
 
 class Platform(msgspec.Struct, frozen=True, kw_only=True):
     """A platform that has been put together. It listens and serves once its parts are started."""
 
-    settings: Settings
-    catalog: Catalog
-    database: Database
-    key_ring: KeyRing
-    fleet: Fleet
-    gates: dict[str, Gate]
+    foundation: Foundation
     entrance: Entrance
     listener: Listener
-    metrics: Metrics
-    clock: Clock
-
-
-def serve(settings: Settings) -> int:
-    """Run the platform until SIGINT or SIGTERM; returns the exit status. Raises Misconfigured when it cannot start."""
-    with ProcessLock(settings.data_dir / "servery.lock"):
-        return uvloop.run(_serve(settings, Announcer(sys.stdout), SystemClock()))
 
 
 async def build(settings: Settings, *, announcer: Announcer, logger: logging.Logger, clock: Clock) -> Platform:
     """Read the catalog, open the database, and connect the parts. Starts nothing. Raises Misconfigured."""
-    catalog = _catalog(settings, _today(clock))
+    foundation = _foundation(settings, announcer, logger, clock)
+    pipeline = await _pipeline(foundation)
+    entrance = Entrance(
+        routes=inference_routes(),
+        pipeline=pipeline,
+        key_ring=foundation.key_ring,
+        bridge=AsgiBridge(_asgi_app(foundation, is_draining=lambda: entrance.is_draining)),
+        metrics=foundation.metrics,
+        logger=logger,
+    )
+    listener = Listener(entrance.handle, _server_limits(settings))
+    return Platform(foundation=foundation, entrance=entrance, listener=listener)
+
+
+def _foundation(settings: Settings, announcer: Announcer, logger: logging.Logger, clock: Clock) -> Foundation:
+    catalog = _catalog(settings, utc_date(clock.wall_ns()))
     if any(isinstance(pool.engine, EmbeddedEngine) for pool in catalog.pools.values()) and (lacking := missing()):
         raise Misconfigured("\n".join(lacking))
     metrics = Metrics()
     database = _database(settings, metrics, logger)
-    fleet = Fleet(catalog.pools, _fleet_parts(settings, catalog, announcer, clock))
-    gates = {name: Gate(pool, clock, wait_limit_s=settings.queue_wait_limit_s) for name, pool in fleet.pools.items()}
-    _add_gauges(metrics, fleet, gates)
-    meter, estimators = Meter(database, clock), Estimators()
+    return Foundation(
+        settings=settings,
+        clock=clock,
+        logger=logger,
+        metrics=metrics,
+        catalog=catalog,
+        database=database,
+        key_ring=KeyRing(database, clock),
+        fleet=Fleet(catalog.pools, _fleet_parts(settings, catalog, announcer, clock)),
+    )
+
+
+async def _pipeline(foundation: Foundation) -> Pipeline:
+    settings, clock, pools = foundation.settings, foundation.clock, foundation.fleet.pools
+    gates = {name: Gate(pool, clock, wait_limit_s=settings.queue_wait_limit_s) for name, pool in pools.items()}
+    add_gauges(foundation.metrics, foundation.fleet, gates)
+    meter, estimators = Meter(foundation.database, clock), Estimators()
     router = Router(slot_isolation=settings.slot_isolation)
-    pipeline = Pipeline(
+    return Pipeline(
         PipelineParts(
-            catalog=catalog,
-            pools=fleet.pools,
+            catalog=foundation.catalog,
+            pools=pools,
             limiter=Limiter(clock),
             estimators=estimators,
-            dispatch=Dispatch(pools=fleet.pools, gates=gates, router=router, estimators=estimators, meter=meter),
+            dispatch=Dispatch(pools=pools, gates=gates, router=router, estimators=estimators, meter=meter),
             meter=meter,
-            price_ids=await _record_prices(catalog, database, clock),
-            observer=TellingObserver(metrics, logger),
+            price_ids=await _record_prices(foundation.catalog, foundation.database, clock),
+            observer=TellingObserver(foundation.metrics, foundation.logger),
             clock=clock,
         )
     )
-    key_ring = KeyRing(database, clock)
-    app = Starlette(
+
+
+def _asgi_app(foundation: Foundation, *, is_draining: Callable[[], bool]) -> Starlette:
+    control = ControlParts(
+        catalog=foundation.catalog,
+        database=foundation.database,
+        key_ring=foundation.key_ring,
+        clock=foundation.clock,
+        render_inference_error=lambda error: error_body(error, ""),
+    )
+    return Starlette(
         routes=[
-            *status_routes(fleet, metrics, is_draining=lambda: entrance.is_draining),
-            *control_routes(
-                ControlParts(
-                    catalog=catalog,
-                    database=database,
-                    key_ring=key_ring,
-                    clock=clock,
-                    render_inference_error=lambda error: error_body(error, ""),
-                )
-            ),
+            *status_routes(foundation.fleet, foundation.metrics, is_draining=is_draining),
+            *control_routes(control),
         ],
         exception_handlers=exception_handlers(),
     )
-    entrance = Entrance(
-        routes=inference_routes(),
-        pipeline=pipeline,
-        key_ring=key_ring,
-        bridge=AsgiBridge(app),
-        metrics=metrics,
-        logger=logger,
-    )
-    return Platform(
-        settings=settings,
-        catalog=catalog,
-        database=database,
-        key_ring=key_ring,
-        fleet=fleet,
-        gates=gates,
-        entrance=entrance,
-        listener=Listener(entrance.handle, _server_limits(settings)),
-        metrics=metrics,
-        clock=clock,
-    )
-
-
-@asynccontextmanager
-async def running(platform: Platform) -> AsyncIterator[str]:
-    """Listen and start the engines; yields the base URL. Leaving the block drains and stops everything."""
-    settings = platform.settings
-    port = await platform.listener.start(settings.host, settings.port)
-    engines = asyncio.create_task(platform.fleet.run(), name="fleet")
-    try:
-        host = f"[{settings.host}]" if ":" in settings.host else settings.host
-        yield f"http://{host}:{port}"
-    finally:
-        platform.entrance.is_draining = True
-        await platform.listener.drain(timeout_s=settings.drain_timeout_s)
-        engines.cancel()
-        await asyncio.gather(engines, return_exceptions=True)
-        platform.fleet.close()
-        platform.key_ring.record_last_uses()
-        await platform.database.close()
-
-
-async def _serve(settings: Settings, announcer: Announcer, clock: Clock) -> int:
-    logger = set_up_logging(level=settings.log_level, as_json=settings.log_format is LogFormat.JSON)
-    platform = await build(settings, announcer=announcer, logger=logger, clock=clock)
-    stopped = asyncio.Event()
-    loop = asyncio.get_running_loop()
-    for name in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(name, stopped.set)
-    for warning in platform.catalog.warnings:
-        announcer.say(f"warning: {warning}")
-    announcer.say(f"Servery: state in {settings.data_dir}; starting engines")
-    async with running(platform) as base_url:
-        ready = asyncio.create_task(platform.fleet.wait_until_started())
-        stop = asyncio.create_task(stopped.wait())
-        await asyncio.wait({ready, stop}, return_when=asyncio.FIRST_COMPLETED)
-        if ready.done():
-            announcer.say(f"\n{await _welcome(platform, base_url)}\n\nCtrl-C stops.")
-        ready.cancel()
-        await stop
-        announcer.say("Stopping: running requests may finish.")
-    announcer.say("Stopped.")
-    return 0
-
-
-async def _welcome(platform: Platform, base_url: str) -> str:
-    settings = platform.settings
-    key = "(servery key create makes one)"
-    if settings.print_key:
-        created = await create_key(
-            platform.database,
-            platform.clock,
-            settings.first_account,
-            open_if_new=True,
-            display_name="printed at start",
-            expires_ns=platform.clock.wall_ns() + START_KEY_DAYS * _DAY_NS,
-            admin=True,
-        )
-        key = created.key
-    offers = platform.catalog.offers(_today(platform.clock))
-    return welcome(base_url=base_url, key=key, catalog=platform.catalog, offers=offers)
-
-
-def _today(clock: Clock) -> date:
-    return datetime.fromtimestamp(clock.wall_ns() / 1_000_000_000, UTC).date()
 
 
 def _catalog(settings: Settings, today: date) -> Catalog:
@@ -247,7 +179,7 @@ def _fleet_parts(settings: Settings, catalog: Catalog, announcer: Announcer, clo
     engines = [pool.engine for pool in catalog.pools.values()]
     key_names = {one.api_key_env for one in engines if isinstance(one, UrlEngine) and one.api_key_env}
     return FleetParts(
-        packaged_model=Path(str(resources.files("servery.assets").joinpath("servery-demo.gguf"))),
+        packaged_model=Path(str(resources.files("servery") / "assets" / "servery-demo.gguf")),
         log_directory=settings.data_dir / "logs",
         engine_keys={name: secret(name) for name in key_names},
         limits=LaunchLimits(startup_timeout_s=settings.startup_timeout_s),
@@ -278,40 +210,4 @@ def _server_limits(settings: Settings) -> ServerLimits:
         body_timeout_s=settings.body_timeout_s,
         idle_timeout_s=settings.idle_timeout_s,
         write_stall_timeout_s=settings.write_stall_timeout_s,
-    )
-
-
-def _add_gauges(metrics: Metrics, fleet: Fleet, gates: dict[str, Gate]) -> None:
-    replicas = [replica for pool in fleet.pools.values() for replica in pool.replicas]
-    metrics.gauge(
-        "replica_ready",
-        "1 when the replica can serve.",
-        ("replica",),
-        lambda: [((one.name,), float(one.is_ready)) for one in replicas],
-    )
-    metrics.gauge(
-        "replica_in_flight",
-        "Requests in flight at the replica.",
-        ("replica",),
-        lambda: [((one.name,), one.in_flight) for one in replicas],
-    )
-    metrics.gauge(
-        "replica_restarts",
-        "How often the replica was started again.",
-        ("replica",),
-        lambda: [((one.name,), one.restarts) for one in replicas],
-    )
-    metrics.gauge(
-        "queue_waiting",
-        "Requests waiting for a place in the pool.",
-        ("pool",),
-        lambda: [((name,), gate.waiting) for name, gate in gates.items()],
-    )
-    metrics.gauge(
-        "admissions",
-        "Attempts to enter the pool, by outcome.",
-        ("pool", "outcome"),
-        lambda: [
-            ((name, outcome.value), count) for name, gate in gates.items() for outcome, count in gate.outcomes.items()
-        ],
     )

@@ -109,7 +109,7 @@ async def test_an_abort_while_a_new_connection_is_made(engine: FakeEngine, new_c
     await Asking(client).answer()
     engine.scripts.append(dies)
     exchange = await Asking(client).begin()
-    while exchange._again is None:
+    while exchange._again is None:  # noqa: ASYNC110
         await asyncio.sleep(0)
     exchange.abort()
     await engine.wait_connections(0)

@@ -119,9 +119,7 @@ async def test_a_role_on_each_chunk_hides_no_tokens(engine: FakeEngine, new_clie
         assert asking.tally.frames == 3
 
 
-@pytest.mark.parametrize(
-    "name", ["chat.sse", "completion.sse", "completion_null.sse", "tools.sse", "chat_logprobs.sse"]
-)
+@pytest.mark.parametrize("name", ["chat", "completion", "completion_null", "tools", "chat_logprobs"])
 @pytest.mark.parametrize("piece_bytes", [1, 7, 4096])
 async def test_recorded_streams_are_read_however_they_are_cut(
     engine: FakeEngine, new_client: NewClient, name: str, piece_bytes: int
@@ -214,8 +212,6 @@ async def test_more_than_is_taken_is_refused(engine: FakeEngine, new_client: New
 
 async def test_an_event_that_is_too_long_breaks_the_stream(engine: FakeEngine, new_client: NewClient) -> None:
     """Likewise an event."""
-    engine.always = sends(token("a"), b"x" * 5_000, then=stalls)
-    # The event is whole when it is seen, so only what does not end in time is too long.
 
     async def endless(exchange: FakeExchange) -> None:
         exchange.start_stream()
@@ -316,7 +312,7 @@ async def test_a_silent_engine_times_out(engine: FakeEngine, new_client: NewClie
     assert isinstance(await Asking(new_client(first_byte_timeout_s=0.02)).error(), EngineTimeout)
     await engine.wait_connections(0)
     engine.always = sends(OPENING, token("a"), then=stalls)
-    asking = Asking(new_client(chunk_timeout_s=0.02))
+    asking = Asking(new_client(first_byte_timeout_s=0.1, chunk_timeout_s=0.02))
     assert isinstance(await asking.error(), EngineBroke)
     assert texts(asking) == ["a"]
     await engine.wait_connections(0)
@@ -325,10 +321,6 @@ async def test_a_silent_engine_times_out(engine: FakeEngine, new_client: NewClie
 async def test_the_first_token_has_its_own_time(engine: FakeEngine, new_client: NewClient) -> None:
     """An engine that sends a stream's head at once and then computes a long prompt is not taken for a stuck one."""
     go_on = asyncio.Event()
-
-    async def slowly(exchange: FakeExchange) -> None:
-        await go_on.wait()
-        await streams()(exchange)
 
     async def head_first(exchange: FakeExchange) -> None:
         exchange.start_stream()
@@ -356,7 +348,7 @@ async def test_a_steady_engine_does_not_time_out(engine: FakeEngine, new_client:
         exchange.end_stream()
 
     engine.always = sends(OPENING, then=trickles)
-    asking = Asking(new_client(chunk_timeout_s=0.15))
+    asking = Asking(new_client(first_byte_timeout_s=0.15, chunk_timeout_s=0.15))
     assert await asking.answer() == b""
     assert asking.tally.frames == 12
 
@@ -500,9 +492,24 @@ async def test_a_pause_at_the_end_leaves_no_connection(engine: FakeEngine, new_c
         await exchange.client_left.wait()
 
     engine.always = sends(token("a"), usage_chunk(usage_of(1, 1)), then=lingers)
-    asking = Asking(new_client(chunk_timeout_s=0.05))
+    asking = Asking(new_client(first_byte_timeout_s=0.1, chunk_timeout_s=0.05))
     exchange = await asking.begin()
     await exchange.answer
     exchange.pause()
     async with asyncio.timeout(2):
         await engine.wait_connections(0)
+
+
+async def test_a_fault_of_ours_is_not_blamed_on_the_engine(engine: FakeEngine, new_client: NewClient) -> None:
+    """What a sink raises reaches whoever awaits the answer, as it is; the engine is stopped."""
+    engine.always = sends(OPENING, token("a"), then=stalls)
+    asking = Asking(new_client())
+    exchange = await asking.begin()
+
+    def at_fault(event: bytes) -> None:
+        raise AssertionError("ours")
+
+    exchange._sink = at_fault
+    with pytest.raises(AssertionError, match="ours"):
+        await exchange.answer
+    await engine.wait_connections(0)

@@ -198,8 +198,7 @@ class FakeEngine:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
-        while self.open_connections:
-            await asyncio.sleep(0)
+        await self.wait_connections(0)
 
     async def __aenter__(self) -> Self:
         await self.start()

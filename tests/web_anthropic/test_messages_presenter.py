@@ -155,6 +155,16 @@ def test_blocks_follow_one_another(served: Served) -> None:
     assert told[-2]["delta"]["stop_reason"] == "tool_use"
 
 
+def test_a_block_that_closed_stays_closed(served: Served) -> None:
+    """Text after a call opens a block of its own, however often the same events came before."""
+    call = {"index": 0, "id": "t1", "function": {"name": "f", "arguments": "{}"}}
+    words = [chunk({"content": "a"})] * 3
+    told = played(presenter(), [*words, chunk({"tool_calls": [call]}), *words], served)
+    deltas = [event["index"] for event in told if event["type"] == "content_block_delta"]
+    assert deltas == [0, 0, 0, 1, 2, 2, 2]
+    assert [event["index"] for event in told if event["type"] == "content_block_start"] == [0, 1, 2]
+
+
 @pytest.mark.parametrize(
     ("finish", "other", "reason", "sequence"),
     [

@@ -131,6 +131,13 @@ def test_the_system_prompt_comes_first(system: object) -> None:
     assert (first["role"], first["content"].split()) == ("system", ["be", "brief"])
 
 
+def test_a_results_images_are_shown_once() -> None:
+    """They follow their result, and nothing else."""
+    shows = {**RESULT, "content": [IMAGE]}
+    written = conversation(user(shows, text("see?"), RESULT, text("and now?")))
+    assert [message["content"] for message in written] == ["", [PIXEL, text("see?")], "4", "and now?"]
+
+
 def test_images_are_noticed_wherever_they_stand() -> None:
     """Also in a tool's result; images are given by data or by URL."""
     assert generation(messages=[user(IMAGE)]).has_images
@@ -268,8 +275,13 @@ def test_service_tiers(tier: str | None, priority: bool) -> None:
         ({"stop_sequences": [""]}, "stop_sequences[0]"),
         ({"stop_sequences": ["x"] * 17}, "stop_sequences"),
         ({"messages": []}, "messages"),
-        ({"messages": [user()]}, "messages"),
-        ({"messages": [{"role": "user", "content": ""}]}, "messages"),
+        ({"messages": [user()]}, "messages[0].content"),
+        ({"messages": [{"role": "user", "content": ""}]}, "messages[0].content"),
+        ({"messages": [{"role": "user", "content": 5}]}, "messages[0].content"),
+        ({"messages": [user({"type": "text", "text": 5})]}, "messages"),
+        ({"messages": [user({**RESULT, "content": 5})]}, "messages"),
+        ({"system": 5}, "system"),
+        ({"system": [IMAGE]}, "system[0].type"),
         ({"messages": [{"role": "tool", "content": "x"}]}, "messages[0].role"),
         ({"messages": [user(USE)]}, "messages"),
         ({"messages": [assistant(RESULT)]}, "messages"),
@@ -286,10 +298,10 @@ def test_service_tiers(tier: str | None, priority: bool) -> None:
         ),
         ({"messages": [user({"type": "image", "source": {"type": "url", "url": "file:///x"}})]}, "messages"),
         ({"messages": [user(*[IMAGE] * 31)]}, "messages"),
-        ({"tools": [{"type": "web_search_20250305", "name": "web_search", "max_uses": 5}]}, "tools.0"),
-        ({"tools": [{"type": "bash_20250124", "name": "bash"}]}, "tools.0"),
-        ({"tools": [{"name": "x"}]}, "tools.0"),
-        ({"tools": [{**TOOL, "defer_loading": True}]}, "tools.0"),
+        ({"tools": [{"type": "web_search_20250305", "name": "web_search", "max_uses": 5}]}, "tools[0]"),
+        ({"tools": [{"type": "bash_20250124", "name": "bash"}]}, "tools[0]"),
+        ({"tools": [{"name": "x"}]}, "tools[0].input_schema"),
+        ({"tools": [{**TOOL, "defer_loading": True}]}, "tools[0].defer_loading"),
         ({"tools": [{**TOOL, "name": "a b"}]}, "tools[0].function.name"),
         ({"tool_choice": {"type": "any"}}, "tool_choice"),
         ({"tools": [TOOL], "tool_choice": {"type": "tool"}}, "tool_choice"),

@@ -305,6 +305,15 @@ def test_log_probabilities_as_openai_shows_them(events: Events, whole: Callable[
     assert at_once["choices"][0]["logprobs"]["content"][:3] == entries
 
 
+def test_log_probabilities_that_an_engine_leaves_out() -> None:
+    """Who asked for them finds null in a chunk without, and the next chunk's own after it."""
+    shown = presenter(logprobs=True)
+    entry = '"logprobs":{"content":[{"token":"b","logprob":-1.0}]}'
+    with_them = chunk(f'"finish_reason":null,"index":0,"delta":{{"content":"b"}},{entry}')
+    told = [read(shown.stream_frame(0, event))[0] for event in (ROLE, text("a"), text("a"), with_them)]
+    assert [part["choices"][0]["logprobs"] is None for part in told] == [True, True, True, False]
+
+
 def test_log_probabilities_in_the_legacy_form(whole: Callable[[str], bytes], served: Served) -> None:
     """With a number: parallel lists."""
     told = msgspec.json.decode(presenter(logprobs=2).whole([whole("chat_logprobs.json")], served))

@@ -1,5 +1,7 @@
 """Requests for chat: what is taken, how it is understood, and what is refused by name."""
 
+import sys
+from contextlib import suppress
 from typing import Any
 
 import msgspec
@@ -103,7 +105,10 @@ def test_a_plain_request() -> None:
         ({"response_format": {"type": "xml"}}, "response_format.type"),
         ({"response_format": {"type": "json_schema"}}, "response_format.json_schema"),
         ({"response_format": {"type": "json_schema", "json_schema": {"name": "a"}}}, "response_format.json_schema"),
-        ({"response_format": {"type": "json_schema", "json_schema": {"schema": {}, "x": 1}}}, "response_format"),
+        (
+            {"response_format": {"type": "json_schema", "json_schema": {"schema": {}, "x": 1}}},
+            "response_format.json_schema.x",
+        ),
         ({"response_format": {"type": "json_schema", "json_schema": "{"}}, "response_format"),
         ({"response_format": {"type": "json_schema", "json_schema": [1]}}, "response_format"),
         ({"response_format": {"type": "grammar"}}, "response_format.grammar"),
@@ -305,10 +310,13 @@ def test_older_function_messages_become_tool_messages() -> None:
         ([{"role": "user", "content": None}], "messages[0].content"),
         ([{"role": "user", "content": 5}], "messages[0].content"),
         ([{"role": "user", "content": []}], "messages[0].content"),
-        ([{"role": "user", "content": ["x"]}], "messages[0].content"),
-        ([{"role": "user", "content": [{"type": "video_url", "video_url": {"url": "x"}}]}], "messages[0].content"),
-        ([{"role": "user", "content": [{"type": "input_audio", "input_audio": {}}]}], "messages[0].content"),
-        ([{"role": "user", "content": [{"type": "text"}]}], "messages[0].content"),
+        ([{"role": "user", "content": ["x"]}], "messages[0].content[0]"),
+        (
+            [{"role": "user", "content": [{"type": "video_url", "video_url": {"url": "x"}}]}],
+            "messages[0].content[0].type",
+        ),
+        ([{"role": "user", "content": [{"type": "input_audio", "input_audio": {}}]}], "messages[0].content[0].type"),
+        ([{"role": "user", "content": [{"type": "text"}]}], "messages[0].content[0].text"),
         ([{"role": "user", "content": "x", "cache_control": {}}], "messages[0].cache_control"),
         ([{"role": "user", "content": "x", "tool_calls": [CALL]}], "messages[0].role"),
         ([{"role": "user", "content": "x", "tool_call_id": "c"}], "messages[0].tool_call_id"),
@@ -464,6 +472,22 @@ def test_isolation_labels_and_tier() -> None:
 def test_a_body_that_is_no_request(body: bytes) -> None:
     """Broken JSON, broken text and nesting bombs are a 400 with a sentence."""
     assert refusal_of(body).message
+
+
+def test_no_depth_of_nesting_escapes() -> None:
+    """Also just below the depth at which the body's own reading gives up, its parts are read or refused."""
+    for depth in range(1, sys.getrecursionlimit() + 50):
+        nested = b"[" * depth + b"]" * depth
+        for field in (
+            b'"messages":[{"role":"user","content":%b}]',
+            b'"tools":[{"function":{"name":"f","parameters":%b}}]',
+        ):
+            with pytest.raises(InvalidRequest):
+                parse_chat(b'{"model":"m",' + field % nested + b"}", {}, REQUEST_ID)
+        schema = b'{"a":' * depth + b"1" + b"}" * depth
+        with suppress(InvalidRequest):
+            body = b'{"model":"m","messages":[{"role":"user","content":"x"}],"response_format":%b}'
+            parse_chat(body % (b'{"type":"json_schema","json_schema":%b}' % schema), {}, REQUEST_ID)
 
 
 def test_where_json_breaks_is_told() -> None:

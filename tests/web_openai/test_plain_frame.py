@@ -78,6 +78,30 @@ def test_damaged_events_are_never_passed_on(shape: str, noise: bytes, at: int, c
 
 
 @pytest.mark.parametrize(
+    "between", ['"c","private":"secret"', '"c"}},{"delta":{"content":"d"', "null", '"c" ', "7", ""]
+)
+def test_only_one_string_stands_between(between: str) -> None:
+    """What begins and ends like a plain event but says more, or something else, is decoded."""
+    shown = presenter()
+    for text in "ab":
+        shown.stream_frame(0, event(LLAMA_CPP, text))
+    odd = (LLAMA_CPP % between).encode()
+    frame = shown._plain[0]
+    assert odd.startswith(frame.head[:-1])
+    assert odd.endswith(frame.tail[1:])
+    assert frame.translated(odd) is None
+
+
+def test_broken_text_is_not_passed_on() -> None:
+    """Bytes that are no UTF-8 break the stream also where events are passed on."""
+    shown = presenter()
+    for text in "ab":
+        shown.stream_frame(0, event(LLAMA_CPP, text))
+    with pytest.raises(EngineBroke):
+        shown.stream_frame(0, event(LLAMA_CPP, "?").replace(b"?", b"\xff"))
+
+
+@pytest.mark.parametrize(
     "said",
     [
         '"index":0,"delta":{"content":"a"},"finish_reason":"stop"',

@@ -6,7 +6,7 @@ from typing import Any, TypeVar, get_args
 import click
 import msgspec
 
-from servery.app import serve
+from servery.run import serve
 from servery.settings import Settings, read_settings, unknown_variables, variable
 
 Command = TypeVar("Command", bound=Callable[..., Any])

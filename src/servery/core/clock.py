@@ -1,7 +1,7 @@
 """Time as a part that is handed in, so that decisions run equally under a server, a test and a simulator."""
 
 import time
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from typing import Protocol
 
 
@@ -52,3 +52,8 @@ def rfc3339(wall_ns: int) -> str:
     seconds, nanoseconds = divmod(wall_ns, 1_000_000_000)
     moment = datetime.fromtimestamp(seconds, UTC).replace(microsecond=nanoseconds // 1000)
     return moment.isoformat(timespec="microseconds").replace("+00:00", "Z")
+
+
+def utc_date(wall_ns: int) -> date:
+    """The day of ``wall_ns`` in UTC."""
+    return datetime.fromtimestamp(wall_ns / 1_000_000_000, UTC).date()

@@ -44,7 +44,7 @@ class ResourceName(msgspec.Struct, frozen=True):
 
 def checked_resource_id(text: str) -> str:
     """``text`` if it may be an id: 1 to 63 of a-z, 0-9 and '-', not at either end. Raises ValueError otherwise."""
-    if not _RESOURCE_ID.match(text):
+    if not _RESOURCE_ID.fullmatch(text):
         raise ValueError(f"{text!r} is not an id: 1 to 63 of a-z, 0-9 and '-', '-' not at either end")
     return text
 

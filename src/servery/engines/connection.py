@@ -73,6 +73,8 @@ class EngineConnection(asyncio.Protocol):
             return
         try:
             self._parser.feed_data(data)
+        except httptools.HttpParserCallbackError as error:
+            self._fail(error.__context__ if isinstance(error.__context__, Exception) else error)
         except httptools.HttpParserError as error:
             self._fail(ValueError(f"not HTTP: {error}"))
 

@@ -196,6 +196,8 @@ class Exchange:
         ):
             # A kept connection that the engine had closed in the meantime: the request was never read.
             self._again = self._loop.create_task(self._send_anew())
+        elif error is not None and not isinstance(error, ValueError | OSError):
+            self._fail(error)  # a fault of ours in what the sink does, not the engine's
         elif isinstance(error, ValueError):
             self._fail(EngineUnavailable("the engine that serves this model did not speak HTTP"))
         elif self._status == 200:
@@ -286,7 +288,7 @@ class Exchange:
             self._watch.cancel()
         self.answer.set_result(body)
 
-    def _fail(self, error: ServeryError) -> None:
+    def _fail(self, error: Exception) -> None:
         self._close()
         if not self.answer.done():
             self.answer.set_exception(error)

@@ -127,7 +127,6 @@ class Dispatch:
         """Journal the request once, when the first of its branches goes to an engine."""
         if journey.dispatched:
             return
-        journey.dispatched = True
         self._meter.opened(
             journey.request.request_id,
             account=caller.account,
@@ -136,6 +135,7 @@ class Dispatch:
             path=offer.path,
             replica=journey.replica,
         )
+        journey.dispatched = True
 
 
 def _first(group: BaseExceptionGroup[ServeryError]) -> ServeryError:

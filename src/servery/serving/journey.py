@@ -57,8 +57,9 @@ class Journey:
         self._reply.frame(branch.number, event)
 
     def first_token(self, *, prefill_s: float | None, asked_s: float) -> None:
-        """A whole answer is there; the engine may have told how long its prompt took."""
-        if self.time_to_first_token_s is None:
+        """A whole answer is there; the engine may have told how long its prompt took. A stream's first token is its
+        first event."""
+        if self.time_to_first_token_s is None and not self.request.stream:
             self.time_to_first_token_s = self.elapsed_s if prefill_s is None else asked_s + prefill_s
 
     def attach(self, flow: Flow) -> None:

@@ -2,7 +2,6 @@
 
 import asyncio
 from collections.abc import Mapping
-from datetime import UTC, date, datetime
 
 import msgspec
 
@@ -10,7 +9,7 @@ from servery.billing.rating import rate
 from servery.catalog.catalog import Catalog
 from servery.catalog.offer import Offer
 from servery.core.caller import Caller
-from servery.core.clock import Clock
+from servery.core.clock import Clock, utc_date
 from servery.core.errors import ServeryError
 from servery.core.inference import InferenceRequest
 from servery.core.serving_path import Outcome
@@ -55,7 +54,9 @@ class Pipeline:
         posted. Cancelling it means that the client is gone: the engine is told to stop, and what was used is charged.
         """
         parts = self._parts
-        offer = parts.catalog.offer(request.model, request.endpoint, priority=request.priority, today=self._today())
+        offer = parts.catalog.offer(
+            request.model, request.endpoint, priority=request.priority, today=utc_date(parts.clock.wall_ns())
+        )
         work = fitted(request, offer.model, pool_traits(parts.pools[offer.pool]))
         journey = Journey(request, work, reply, parts.clock)
         estimator = parts.estimators.of(offer.model.name)
@@ -78,14 +79,19 @@ class Pipeline:
             grant.settle(usage)
             estimator.learn(usage, prompt_bytes=_prompt_bytes(request), answers=len(work))
             record = self._record(caller, offer, journey, usage, Outcome.COMPLETED)
-            charge = await parts.meter.post(record, offer.price)
+            try:
+                charge = await parts.meter.post(record, offer.price)
+            except asyncio.CancelledError:  # the client left at the very end; what is posted twice is posted once
+                self._charge_part(caller, offer, journey, grant, Outcome.COMPLETED)
+                raise
             reply.finish(answers, journey.served(offer, usage))
         parts.observer.ended(record, charge)
 
     def _charge_part(self, caller: Caller, offer: Offer, journey: Journey, grant: Grant, outcome: Outcome) -> None:
         """Settle a request that did not complete (money.md, rule 5). Nobody waits for this posting.
 
-        A client that left owes what an engine did for it; of an engine that broke, what was delivered is owed.
+        A client that left owes what an engine did for it, all of it when it left while its charge was being posted; of
+        an engine that broke, what was delivered is owed.
         """
         if not journey.dispatched:
             return
@@ -116,9 +122,6 @@ class Pipeline:
             time_to_first_token_us=None if first_token_s is None else round(first_token_s * 1_000_000),
             cost_labels=journey.request.cost_labels,
         )
-
-    def _today(self) -> date:
-        return datetime.fromtimestamp(self._parts.clock.wall_ns() / 1_000_000_000, UTC).date()
 
 
 def _prompt_bytes(request: InferenceRequest) -> int:

@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 import msgspec
 from msgspec import Meta
 
-from servery.web.anthropic.blocks import MessageIn, TextBlock
+from servery.web.anthropic.blocks import MessageIn
 
 STOPS_MAX = 16
 _STOP_CHARS_MAX = 1_024
@@ -69,7 +69,7 @@ class MessagesBody(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
 
     model: Annotated[str, Meta(min_length=1, max_length=512)]
     messages: list[MessageIn]
-    system: str | list[TextBlock] | None = None
+    system: msgspec.Raw = msgspec.Raw()
     max_tokens: Annotated[int, Meta(lt=2**31)] | None = None
     temperature: Annotated[float, Meta(ge=0, le=1)] | None = None
     top_p: Annotated[float, Meta(ge=0, le=1)] | None = None

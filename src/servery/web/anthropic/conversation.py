@@ -5,8 +5,8 @@ that grows finds the replica whose prompt cache holds its beginning. Texts side 
 engines join the text parts of OpenAI's form.
 """
 
-from collections.abc import Iterable
 from itertools import groupby
+from operator import itemgetter
 from typing import assert_never
 
 import msgspec
@@ -21,6 +21,11 @@ from servery.web.anthropic.blocks import (
     ThinkingBlock,
     ToolResultBlock,
     ToolUseBlock,
+    blocks,
+    is_one_of,
+    joined_text,
+    result_blocks,
+    system_blocks,
 )
 from servery.web.openai.messages import (
     IMAGES_MAX,
@@ -30,59 +35,65 @@ from servery.web.openai.messages import (
     EngineToolCall,
     ImagePart,
     ImageUrl,
-    TextPart,
     check_image_url,
 )
 
 _NULL = msgspec.Raw(b"null")
+_PARAM = "messages"
 
 
-def conversation(
-    system: str | list[TextBlock] | None, messages: list[MessageIn], *, thinking_turns: int | None = None
-) -> Conversation:
+def conversation(system: msgspec.Raw, messages: list[MessageIn], *, thinking_turns: int | None = None) -> Conversation:
     """Consecutive messages of one role are one turn, as the API documents. Of past thinking, that of the last
     ``thinking_turns`` assistant turns stays in the prompt (None: all). Raises InvalidRequest for a block that its role
     does not allow, and for a conversation without a turn."""
     if not messages:
-        raise InvalidRequest("messages: at least one message is needed.", param="messages")
+        raise InvalidRequest("messages: at least one message is needed.", param=_PARAM)
     written: list[EngineMessage] = []
-    if system:
-        texts = [system] if isinstance(system, str) else [block.text for block in system]
-        written.append(EngineMessage("system", _text(texts)))
-    for role, turn in groupby(messages, key=lambda message: message.role):
-        written += _turn(role, [block for message in turn for block in _blocks(message)])
-    _forget_thinking(written, thinking_turns)
-    images = _count_images(messages)
+    if texts := [block.text for block in system_blocks(system, param="system")]:
+        written.append(EngineMessage("system", joined_text(texts, param="system")))
+    images = 0
+    said = ((message.role, _content(index, message)) for index, message in enumerate(messages))
+    for role, contents in groupby(said, key=itemgetter(0)):
+        turn = _turn(role, [block for _, content in contents for block in content])
+        written += turn.messages
+        images += turn.images
     if images > IMAGES_MAX:
-        raise InvalidRequest(f"messages: at most {IMAGES_MAX} images are taken.", param="messages")
+        raise InvalidRequest(f"messages: at most {IMAGES_MAX} images are taken.", param=_PARAM)
+    _forget_thinking(written, thinking_turns)
     return Conversation(msgspec.Raw(msgspec.json.encode(written)), images > 0)
 
 
-def _blocks(message: MessageIn) -> list[Block]:
-    if not message.content:
-        raise InvalidRequest("messages: content is not empty.", param="messages")
-    return message.blocks
+class _Turn(msgspec.Struct):
+    messages: list[EngineMessage]
+    images: int = 0
 
 
-def _turn(role: str, blocks: list[Block]) -> list[EngineMessage]:
+def _content(index: int, message: MessageIn) -> list[Block]:
+    param = f"messages[{index}].content"
+    if is_one_of(message.content, b'""', b"[]"):
+        raise InvalidRequest(f"{param}: is not empty.", param=param)
+    return blocks(message.content, param=param)
+
+
+def _turn(role: str, content: list[Block]) -> _Turn:
     if role == "assistant":
-        return [_assistant(blocks)]
+        return _Turn([_assistant(content)])
     if role == "user":
-        return _user(blocks)
-    texts = [block.text for block in blocks if isinstance(block, TextBlock)]
-    if len(texts) != len(blocks):
-        raise InvalidRequest("messages: a system message holds text blocks only.", param="messages")
-    return [EngineMessage("system", _text(texts))]
+        return _user(content)
+    texts = [block for block in content if isinstance(block, TextBlock)]
+    if len(texts) != len(content):
+        raise InvalidRequest("messages: a system message holds text blocks only.", param=_PARAM)
+    return _Turn([EngineMessage("system", _text(texts))])
 
 
-def _assistant(blocks: list[Block]) -> EngineMessage:
-    texts: list[str] = []
+def _assistant(content: list[Block]) -> EngineMessage:
+    texts: list[TextBlock] = []
     thoughts: list[str] = []
     calls: list[EngineToolCall] = []
-    for block in blocks:
+    for block in content:
         match block:
             case TextBlock():
-                texts.append(block.text)
+                texts.append(block)
             case ThinkingBlock():
                 thoughts.append(block.thinking)
             case RedactedThinkingBlock():
@@ -90,70 +101,75 @@ def _assistant(blocks: list[Block]) -> EngineMessage:
             case ToolUseBlock():
                 calls.append(EngineToolCall(block.id, CalledFunction(block.name, _arguments(block))))
             case ImageBlock() | ToolResultBlock():
-                raise InvalidRequest("messages: images and tool results are a user's.", param="messages")
+                raise InvalidRequest("messages: images and tool results are a user's.", param=_PARAM)
             case _:
                 assert_never(block)
-    content = _text(texts) if texts or not calls else _NULL
-    return EngineMessage("assistant", content, reasoning_content="\n".join(thoughts) or None, tool_calls=calls or None)
+    written = _text(texts) if texts or not calls else _NULL
+    return EngineMessage("assistant", written, reasoning_content="\n".join(thoughts) or None, tool_calls=calls or None)
 
 
 def _arguments(block: ToolUseBlock) -> str:
     arguments = bytes(block.input)
     if not arguments.startswith(b"{"):
-        raise InvalidRequest("messages: the input of a tool use is an object.", param="messages")
+        raise InvalidRequest("messages: the input of a tool use is an object.", param=_PARAM)
     return arguments.decode()
 
 
-def _user(blocks: list[Block]) -> list[EngineMessage]:
+def _user(content: list[Block]) -> _Turn:
     """Tool results become messages of their own, in order, and what stands between them a user message. Images in a
     tool result follow it in the next user message: OpenAI's tool messages hold text only."""
-    written: list[EngineMessage] = []
+    turn = _Turn([])
     said: list[TextBlock | ImageBlock] = []
     shown: list[TextBlock | ImageBlock] = []
-    for block in blocks:
+    for block in content:
         match block:
-            case TextBlock() | ImageBlock():
+            case TextBlock():
                 said.append(block)
+            case ImageBlock():
+                said.append(block)
+                turn.images += 1
             case ToolResultBlock():
                 if said:
-                    written.append(_said([*shown, *said]))
+                    turn.messages.append(_said([*shown, *said]))
                     said, shown = [], []
-                written.append(_tool_result(block))
-                if isinstance(block.content, list):
-                    shown += [part for part in block.content if isinstance(part, ImageBlock)]
+                parts = result_blocks(block, param=_PARAM)
+                images = [part for part in parts if isinstance(part, ImageBlock)]
+                turn.messages.append(_tool_result(block, [part for part in parts if isinstance(part, TextBlock)]))
+                turn.images += len(images)
+                shown += images
             case ThinkingBlock() | RedactedThinkingBlock() | ToolUseBlock():
-                raise InvalidRequest("messages: thinking and tool uses are an assistant's.", param="messages")
+                raise InvalidRequest("messages: thinking and tool uses are an assistant's.", param=_PARAM)
             case _:
                 assert_never(block)
     if shown or said:
-        written.append(_said([*shown, *said]))
-    return written
+        turn.messages.append(_said([*shown, *said]))
+    return turn
 
 
-def _said(blocks: list[TextBlock | ImageBlock]) -> EngineMessage:
-    texts = [block.text for block in blocks if isinstance(block, TextBlock)]
-    if len(texts) == len(blocks):
+def _said(content: list[TextBlock | ImageBlock]) -> EngineMessage:
+    texts = [block for block in content if isinstance(block, TextBlock)]
+    if len(texts) == len(content):
         return EngineMessage("user", _text(texts))
-    parts = [TextPart(block.text) if isinstance(block, TextBlock) else _image(block) for block in blocks]
+    parts = [
+        {"type": "text", "text": _text([block])} if isinstance(block, TextBlock) else _image(block) for block in content
+    ]
     return EngineMessage("user", msgspec.Raw(msgspec.json.encode(parts)))
 
 
 def _image(block: ImageBlock) -> ImagePart:
-    check_image_url(block.url, param="messages")
+    check_image_url(block.url, param=_PARAM)
     return ImagePart(ImageUrl(block.url))
 
 
-def _tool_result(block: ToolResultBlock) -> EngineMessage:
+def _tool_result(block: ToolResultBlock, texts: list[TextBlock]) -> EngineMessage:
     """OpenAI's form has no mark for a tool that failed, so the text says it."""
-    content = block.content or ""
-    texts = [content] if isinstance(content, str) else [part.text for part in content if isinstance(part, TextBlock)]
-    if block.is_error:
-        texts = ["Error: " + "\n".join(texts)]
-    return EngineMessage("tool", _text(texts), tool_call_id=block.tool_use_id)
+    prefix = "Error: " if block.is_error else ""
+    content = joined_text([text.text for text in texts], param=_PARAM, prefix=prefix)
+    return EngineMessage("tool", content, tool_call_id=block.tool_use_id)
 
 
-def _text(texts: Iterable[str]) -> msgspec.Raw:
-    return msgspec.Raw(msgspec.json.encode("\n".join(texts)))
+def _text(texts: list[TextBlock]) -> msgspec.Raw:
+    return joined_text([block.text for block in texts], param=_PARAM)
 
 
 def _forget_thinking(written: list[EngineMessage], thinking_turns: int | None) -> None:
@@ -162,14 +178,3 @@ def _forget_thinking(written: list[EngineMessage], thinking_turns: int | None) -
     turns = [message for message in written if message.role == "assistant"]
     for message in turns[: max(0, len(turns) - thinking_turns)]:
         message.reasoning_content = None
-
-
-def _count_images(messages: list[MessageIn]) -> int:
-    blocks = [block for message in messages if not isinstance(message.content, str) for block in message.content]
-    in_results = [
-        part
-        for block in blocks
-        if isinstance(block, ToolResultBlock) and isinstance(block.content, list)
-        for part in block.content
-    ]
-    return sum(isinstance(block, ImageBlock) for block in [*blocks, *in_results])

@@ -4,6 +4,7 @@ import msgspec
 
 from servery.core.errors import InvalidRequest
 from servery.web.anthropic.body import ToolChoiceIn
+from servery.web.openai.json_body import decode_part
 from servery.web.openai.tools import Function, FunctionName, NamedTool, Tool, Toolbox, ToolChoice, toolbox
 
 
@@ -42,17 +43,14 @@ def translated_tools(tools: list[msgspec.Raw] | None, choice: ToolChoiceIn | Non
 
 
 def _translated(index: int, raw: msgspec.Raw) -> Tool:
-    param = f"tools.{index}"
-    try:
-        kind = _KIND.decode(raw).type
-        if kind not in (None, "custom"):
-            raise InvalidRequest(f"{param}: tools of type {kind} are not supported.", param=param)
-        tool = _TOOL.decode(raw)
-    except msgspec.ValidationError as error:
-        raise InvalidRequest(f"{param}: {error}.", param=param) from None
+    param = f"tools[{index}]"
+    kind = decode_part(raw, _KIND, param=param).type
+    if kind not in (None, "custom"):
+        raise InvalidRequest(f"{param}: tools of type {kind} are not supported.", param=param)
+    tool = decode_part(raw, _TOOL, param=param)
     for name, off in _UNSUPPORTED.items():
         if (value := getattr(tool, name)) is not None and value not in off:
-            raise InvalidRequest(f"{param}.{name}: not supported.", param=param)
+            raise InvalidRequest(f"{param}.{name}: not supported.", param=f"{param}.{name}")
     return Tool(Function(tool.name, tool.description, tool.input_schema, tool.strict))
 
 

@@ -1,6 +1,6 @@
 """``/v1/accounts/{account}/models``: what is offered, as resources."""
 
-from datetime import UTC, date, datetime
+from datetime import date
 
 import msgspec
 from msgspec import UNSET, UnsetType
@@ -9,7 +9,7 @@ from starlette.requests import Request
 from servery.catalog.catalog import Catalog
 from servery.catalog.model import Capability, DefaultSampling, Model
 from servery.core.caller import Caller
-from servery.core.clock import Clock
+from servery.core.clock import Clock, utc_date
 from servery.core.errors import NotFound
 from servery.core.ids import Collection
 from servery.web.control.access import account_of
@@ -84,7 +84,7 @@ class ModelEndpoints:
         return []
 
     def _today(self) -> date:
-        return datetime.fromtimestamp(self._clock.wall_ns() / 1_000_000_000, UTC).date()
+        return utc_date(self._clock.wall_ns())
 
 
 def _shown(model: Model, today: date) -> ModelResource:

@@ -9,7 +9,7 @@ from servery.catalog.catalog import Catalog
 from servery.catalog.model import Capability
 from servery.catalog.offer import Offer
 from servery.core.caller import Caller
-from servery.core.clock import Clock
+from servery.core.clock import Clock, utc_date
 from servery.core.errors import NotFound
 
 
@@ -50,7 +50,7 @@ class ModelListEndpoints:
         return self._listed(offer)
 
     def _offers(self) -> list[Offer]:
-        return self._catalog.offers(datetime.fromtimestamp(self._clock.wall_ns() / 1_000_000_000, UTC).date())
+        return self._catalog.offers(utc_date(self._clock.wall_ns()))
 
     def _listed(self, offer: Offer) -> ListedModel:
         model = offer.model

@@ -23,17 +23,27 @@ def decode_body(body: bytes, decoder: msgspec.json.Decoder[_Body]) -> _Body:
     except UnicodeDecodeError as error:
         raise InvalidRequest(f"The request body is not UTF-8 (byte {error.start}).") from None
     except msgspec.ValidationError as error:
-        raise _refusal(str(error)) from None
+        raise _refusal(str(error), within="") from None
     except msgspec.DecodeError as error:
         raise InvalidRequest(f"The request body is not valid JSON: {error}.") from None
     except RecursionError:
         raise InvalidRequest("The request body is nested too deeply.") from None
 
 
-def _refusal(text: str) -> InvalidRequest:
+def decode_part(part: msgspec.Raw | bytes, decoder: msgspec.json.Decoder[_Body], *, param: str) -> _Body:
+    """The same for a part of a body that was kept as raw JSON, and stood at ``param``."""
+    try:
+        return decoder.decode(part)
+    except msgspec.ValidationError as error:
+        raise _refusal(str(error), within=param) from None
+    except RecursionError:
+        raise InvalidRequest("The request body is nested too deeply.", param=param) from None
+
+
+def _refusal(text: str, *, within: str) -> InvalidRequest:
     matched = _AT.match(text)
     assert matched is not None, "the pattern takes any text"
-    what, path = matched["what"], matched["path"] or ""
+    what, path = matched["what"], _joined(within, matched["path"] or "")
     if unknown := _UNKNOWN_FIELD.match(what):
         name = _joined(path, unknown["name"])
         return InvalidRequest(f"Unrecognized request argument supplied: {name}", param=name)
@@ -46,4 +56,5 @@ def _refusal(text: str) -> InvalidRequest:
 
 
 def _joined(path: str, name: str) -> str:
-    return f"{path}.{name}" if path else name
+    """``name`` may be a field, an index such as ``[0]``, or nothing."""
+    return f"{path}.{name}" if path and name and not name.startswith("[") else path + name

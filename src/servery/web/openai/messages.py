@@ -10,6 +10,7 @@ from typing import Literal
 import msgspec
 
 from servery.core.errors import InvalidRequest
+from servery.web.openai.json_body import decode_part
 
 IMAGES_MAX = 30
 _IMAGE_URL_SCHEMES = ("https://", "http://", "data:image/")
@@ -139,10 +140,9 @@ def _images(index: int, message: Message, content: bytes) -> int:
         if message.role == "assistant" and (message.tool_calls or message.function_call or message.reasoning_content):
             return 0
         raise _refusal(index, "content", f"A message of role {message.role} needs content.")
-    try:
-        parts = _PARTS.decode(content)
-    except msgspec.ValidationError as error:
-        raise _refusal(index, "content", f"Content is a text or a list of parts: {error}.") from None
+    if not content.startswith(b"["):
+        raise _refusal(index, "content", "Content is a text or a list of parts.")
+    parts = decode_part(content, _PARTS, param=f"messages[{index}].content")
     if not parts:
         raise _refusal(index, "content", "A list of parts is not empty.")
     images = [part for part in parts if isinstance(part, ImagePart)]

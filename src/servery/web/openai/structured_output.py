@@ -6,6 +6,7 @@ import msgspec
 
 from servery.core.errors import InvalidRequest
 from servery.core.inference import Structure, StructureKind
+from servery.web.openai.json_body import decode_part
 
 _GRAMMAR_CHARS_MAX = 100_000
 _PARAM = "response_format"
@@ -25,6 +26,10 @@ class _Wrapper(msgspec.Struct, forbid_unknown_fields=True):
     schema: msgspec.Raw = msgspec.Raw()
     strict: bool | None = None
     description: str | None = None
+
+
+_KEYS = msgspec.json.Decoder(dict[str, msgspec.Raw])
+_WRAPPER = msgspec.json.Decoder(_Wrapper)
 
 
 def structure(asked: ResponseFormat | None) -> Structure | None:
@@ -70,13 +75,10 @@ def _unwrapped(raw: msgspec.Raw) -> bytes | None:
     text = _given(raw)
     if text is None:
         return None
-    keys = msgspec.json.decode(text, type=dict[str, msgspec.Raw])
+    keys = decode_part(text, _KEYS, param=f"{_PARAM}.json_schema")
     if "schema" not in keys and not (keys.keys() <= {"name", "strict", "description"} and "name" in keys):
         return text
-    try:
-        return _given(msgspec.json.decode(text, type=_Wrapper).schema)
-    except msgspec.ValidationError as error:
-        raise InvalidRequest(f"Invalid value for '{_PARAM}.json_schema': {error}.", param=_PARAM) from None
+    return _given(decode_part(text, _WRAPPER, param=f"{_PARAM}.json_schema").schema)
 
 
 def _checked_json(text: bytes) -> None:

@@ -1,0 +1,91 @@
+"""A platform's life: started, welcomed, served, drained."""
+
+import asyncio
+import signal
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import uvloop
+
+from servery.app import Platform, build
+from servery.control.open_account import create_key
+from servery.core.clock import Clock, SystemClock, utc_date
+from servery.settings import LogFormat, Settings
+from servery.store.process_lock import ProcessLock
+from servery.telemetry.announcer import Announcer
+from servery.telemetry.log import set_up_logging
+from servery.welcome import welcome
+
+START_KEY_DAYS = 7
+"""How long a key that is printed at a start is good for."""
+
+_DAY_NS = 86_400 * 1_000_000_000
+
+
+def serve(settings: Settings) -> int:
+    """Run the platform until SIGINT or SIGTERM; returns the exit status. Raises Misconfigured when it cannot start."""
+    with ProcessLock(settings.data_dir / "servery.lock"):
+        return uvloop.run(_serve(settings, Announcer(sys.stdout), SystemClock()))
+
+
+@asynccontextmanager
+async def running(platform: Platform) -> AsyncIterator[str]:
+    """Listen and start the engines; yields the base URL. Leaving the block drains and stops everything."""
+    foundation = platform.foundation
+    settings = foundation.settings
+    port = await platform.listener.start(settings.host, settings.port)
+    engines = asyncio.create_task(foundation.fleet.run(), name="fleet")
+    try:
+        host = f"[{settings.host}]" if ":" in settings.host else settings.host
+        yield f"http://{host}:{port}"
+    finally:
+        platform.entrance.is_draining = True
+        await platform.listener.drain(timeout_s=settings.drain_timeout_s)
+        engines.cancel()
+        await asyncio.gather(engines, return_exceptions=True)
+        foundation.fleet.close()
+        foundation.key_ring.record_last_uses()
+        await foundation.database.close()
+
+
+async def _serve(settings: Settings, announcer: Announcer, clock: Clock) -> int:
+    logger = set_up_logging(level=settings.log_level, as_json=settings.log_format is LogFormat.JSON)
+    platform = await build(settings, announcer=announcer, logger=logger, clock=clock)
+    stopped = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for name in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(name, stopped.set)
+    for warning in platform.foundation.catalog.warnings:
+        announcer.say(f"warning: {warning}")
+    announcer.say(f"Servery: state in {settings.data_dir}; starting engines")
+    async with running(platform) as base_url:
+        ready = asyncio.create_task(platform.foundation.fleet.wait_until_started())
+        stop = asyncio.create_task(stopped.wait())
+        await asyncio.wait({ready, stop}, return_when=asyncio.FIRST_COMPLETED)
+        if ready.done():
+            announcer.say(f"\n{await _welcome(platform, base_url)}\n\nCtrl-C stops.")
+        ready.cancel()
+        await stop
+        announcer.say("Stopping: running requests may finish.")
+    announcer.say("Stopped.")
+    return 0
+
+
+async def _welcome(platform: Platform, base_url: str) -> str:
+    foundation = platform.foundation
+    clock, settings = foundation.clock, foundation.settings
+    key = "(servery key create makes one)"
+    if settings.print_key:
+        created = await create_key(
+            foundation.database,
+            clock,
+            settings.first_account,
+            open_if_new=True,
+            display_name="printed at start",
+            expires_ns=clock.wall_ns() + START_KEY_DAYS * _DAY_NS,
+            admin=True,
+        )
+        key = created.key
+    offers = foundation.catalog.offers(utc_date(clock.wall_ns()))
+    return welcome(base_url=base_url, key=key, catalog=foundation.catalog, offers=offers)

@@ -1,0 +1,228 @@
+"""The request path with real parts and fake engines."""
+
+import asyncio
+from datetime import UTC, datetime
+from pathlib import Path
+
+import msgspec
+from tests.fakes.fake_engine import FakeEngine
+from tests.fakes.recording_reply import RecordingReply
+
+from servery.admission.gate import Gate
+from servery.billing.price_versions import PriceVersions
+from servery.billing.rating import Charge
+from servery.catalog.reading import read_catalog
+from servery.control.verify_books import verify
+from servery.core.caller import Caller
+from servery.core.clock import ManualClock
+from servery.core.ids import new_request_id
+from servery.core.inference import Embedding, Generation, InferenceRequest
+from servery.core.serving_path import Endpoint
+from servery.engines.client import EngineClient
+from servery.engines.connections import ConnectionLimits
+from servery.engines.exchange import ExchangeLimits
+from servery.fleet.replica import Replica
+from servery.fleet.replica_pool import ReplicaPool
+from servery.limits.estimate import Estimators
+from servery.limits.limiter import Limiter
+from servery.metering.meter import Meter
+from servery.metering.usage_record import UsageRecord
+from servery.routing.router import Router
+from servery.serving.dispatch import Dispatch
+from servery.serving.pipeline import Pipeline, PipelineParts
+from servery.serving.price_ids import PriceIds
+from servery.store.database import Database
+
+CHAT = "accounts/servery/models/chat"
+PLAIN = "accounts/servery/models/plain"
+SLOTTED = "accounts/servery/models/slotted"
+EMBED = "accounts/servery/models/embed"
+FAST = "accounts/servery/routers/fast"
+
+CATALOG = """
+pools:
+  pair:
+    engine: {{kind: url, family: llama.cpp, urls: ["{first}", "{second}"], served_model: fake}}
+    concurrency: 2
+    queue: 2
+  solo:
+    engine: {{kind: url, family: vllm, urls: ["{first}"], served_model: fake}}
+    concurrency: 1
+    queue: 1
+  slots:
+    engine: {{kind: embedded, model: demo, slots: 2, context_length: 512}}
+    replicas: 1
+    concurrency: 2
+models:
+  chat:
+    pool: pair
+    context_length: 4096
+    capabilities: [chat, completions, tools, structured_output]
+    sampling: {{temperature: 0.2}}
+    prices:
+      standard: {{input: 0.10, cached_input: 0.03, output: 0.40}}
+      priority: {{input: 0.15, cached_input: 0.05, output: 0.60}}
+    created: 2026-01-01
+  plain:
+    pool: solo
+    context_length: 1024
+    capabilities: [chat]
+    limits: {{prompt: 1000, uncached_prompt: 500, generated: 400}}
+    prices: {{standard: {{input: 0.10, output: 0.40}}}}
+    created: 2026-01-01
+  slotted:
+    pool: slots
+    context_length: 512
+    capabilities: [chat]
+    prices: {{standard: {{input: 0.10, output: 0.40}}}}
+    created: 2026-01-01
+  embed:
+    pool: solo
+    context_length: 1024
+    capabilities: [embeddings]
+    prices: {{standard: {{input: 0.02}}}}
+    created: 2026-01-01
+routers:
+  fast:
+    model: chat
+    pool: solo
+    serving_path: fast
+    prices: {{input: 0.20, cached_input: 0.10, output: 0.80}}
+"""
+
+ACME = Caller("acme", "key_acme")
+GLOBEX = Caller("globex", "key_globex")
+HELLO = Generation(messages=msgspec.Raw(b'[{"role":"user","content":"Who are you?"}]'), max_tokens=50)
+
+
+def asked(
+    model: str = CHAT, *work: Generation, stream: bool = True, priority: bool = False, choices_per_prompt: int = 1
+) -> InferenceRequest:
+    return InferenceRequest(
+        request_id=new_request_id(),
+        endpoint=Endpoint.CHAT,
+        model=model,
+        work=work or (HELLO,),
+        stream=stream,
+        priority=priority,
+        choices_per_prompt=choices_per_prompt,
+    )
+
+
+def asked_to_embed(*inputs: str) -> InferenceRequest:
+    return InferenceRequest(
+        request_id=new_request_id(), endpoint=Endpoint.EMBEDDINGS, model=EMBED, work=(Embedding(inputs=inputs),)
+    )
+
+
+class Ended:
+    """An observer that keeps what it is told."""
+
+    def __init__(self) -> None:
+        self.records: list[UsageRecord] = []
+        self.charges: list[Charge] = []
+
+    def ended(self, record: UsageRecord, charge: Charge) -> None:
+        self.records.append(record)
+        self.charges.append(charge)
+
+
+class House:
+    """``first`` and ``second`` serve the pool ``pair``; ``first`` also the others. Time stands still, so limits do not
+    refill."""
+
+    def __init__(self, database: Database, first: FakeEngine, second: FakeEngine) -> None:
+        self.first, self.second, self.database = first, second, database
+        self.clock = ManualClock()
+        self.ended = Ended()
+        text = CATALOG.format(first=first.url, second=second.url)
+        today = datetime.fromtimestamp(self.clock.wall_ns() / 1e9, UTC).date()
+        self.catalog = read_catalog(text, source="test", directory=Path(), today=today)
+        self.pools = {name: ReplicaPool(spec) for name, spec in self.catalog.pools.items()}
+        self.gates = {name: Gate(pool, self.clock, wait_limit_s=5.0) for name, pool in self.pools.items()}
+        self.limiter = Limiter(self.clock)
+        self.estimators = Estimators()
+        self.meter = Meter(database, self.clock)
+        self.replies: list[RecordingReply] = []
+
+    async def open(self) -> None:
+        versions = PriceVersions(self.database, self.clock)
+        ids = {
+            (offer.name, offer.path): await versions.record(offer.name, offer.path, offer.price)
+            for offer in self.catalog.priced_offers()
+        }
+        self.pipeline = Pipeline(
+            PipelineParts(
+                catalog=self.catalog,
+                pools=self.pools,
+                limiter=self.limiter,
+                estimators=self.estimators,
+                dispatch=Dispatch(
+                    pools=self.pools,
+                    gates=self.gates,
+                    router=Router(slot_isolation=True),
+                    estimators=self.estimators,
+                    meter=self.meter,
+                ),
+                meter=self.meter,
+                price_ids=PriceIds(ids),
+                observer=self.ended,
+                clock=self.clock,
+            )
+        )
+        for replica, engine in self.seats():
+            replica.up(self._client(engine, replica))
+
+    def seats(self) -> list[tuple[Replica, FakeEngine]]:
+        pair, solo, slots = (self.pools[name].replicas for name in ("pair", "solo", "slots"))
+        return [(pair[0], self.first), (pair[1], self.second), (solo[0], self.first), (slots[0], self.first)]
+
+    def _client(self, engine: FakeEngine, replica: Replica) -> EngineClient:
+        family = self.catalog.pools[replica.name.split("/")[0]].engine
+        return EngineClient(
+            engine.address(getattr(family, "family", engine.address().family)),
+            connection_limits=ConnectionLimits(),
+            exchange_limits=ExchangeLimits(first_byte_timeout_s=5.0, chunk_timeout_s=5.0),
+            clock=self.clock,
+        )
+
+    def begin(self, request: InferenceRequest, caller: Caller = ACME) -> tuple[asyncio.Task[None], RecordingReply]:
+        reply = RecordingReply()
+        self.replies.append(reply)
+        return asyncio.create_task(self.pipeline.serve(caller, request, reply)), reply
+
+    async def serve(self, request: InferenceRequest, caller: Caller = ACME) -> RecordingReply:
+        task, reply = self.begin(request, caller)
+        await task
+        return reply
+
+    async def close(self) -> None:
+        for replica, _ in self.seats():
+            replica.close()
+
+    async def check(self) -> None:
+        """What holds after any sequence of requests that are over."""
+        await self.database.write(lambda connection: None)  # all that was queued before is written
+        report = verify(self.database)
+        assert report.holds, report.findings
+        assert report.open_requests == (), "every request that was journalled has ended"
+        assert report.charged_nanodollars == sum(charge.nanodollars for charge in self.ended.charges)
+        assert report.usage_records == len(self.ended.records)
+        for pool in self.pools.values():
+            assert [replica.in_flight for replica in pool.replicas] == [0] * len(pool.replicas)
+        for gate in self.gates.values():
+            assert (gate.inside, gate.waiting) == (0, 0)
+        assert all(reply.flows == [] for reply in self.replies), "no client holds an engine back"
+        self._check_limits()
+
+    def _check_limits(self) -> None:
+        """What is left of each limit is the limit without what was charged, token for token."""
+        for (account, name), buckets in self.limiter._tracked.items():
+            used = [one.usage for one in self.ended.records if (one.account, one.model) == (account, name)]
+            now_s = self.clock.monotonic_s()
+            for bucket, tokens in (
+                (buckets.prompt, sum(usage.prompt_tokens for usage in used)),
+                (buckets.uncached_prompt, sum(usage.uncached_prompt_tokens for usage in used)),
+                (buckets.generated, sum(usage.generated_tokens for usage in used)),
+            ):
+                assert bucket.remaining(now_s) == max(0, bucket.per_minute - tokens), (account, name)
