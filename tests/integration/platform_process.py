@@ -108,7 +108,13 @@ class PlatformProcess:
         )
 
     def new_key(self, account: str) -> str:
-        return str(json.loads(self.command("key", "create", "--account", account, "--json").stdout)["key"])
+        """A key of ``account``, which is opened, by the control API."""
+        with httpx.Client(base_url=f"{self.base_url}/v1", headers={"x-api-key": self.key}) as control:
+            opened = control.post("/accounts", json={"accountId": account})
+            assert opened.status_code in {200, 409}, opened.text
+            created = control.post(f"/accounts/{account}/apiKeys", json={"apiKey": {"displayName": "a test's"}})
+            assert created.status_code == 200, created.text
+            return str(created.json()["key"])
 
     def usage(self, account: str) -> dict[str, Any]:
         """The totals of ``servery usage --json`` for one account."""

@@ -467,3 +467,17 @@ async def test_what_the_model_lists_is_filled_in(house: House) -> None:
     sent = (house.first.asked + house.second.asked)[0].json
     assert sent["temperature"] == 0.2
     assert sent["max_tokens"] == 2_048
+
+
+async def test_a_request_that_cannot_be_journalled_does_not_begin(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """When the database cannot keep up, no engine is asked for what could not be accounted for; not at the second
+    attempt either."""
+
+    def full(*args: object, **kwargs: object) -> None:
+        raise Overloaded("The database cannot keep up with what is to be written.")
+
+    monkeypatch.setattr(house.meter, "opened", full)
+    assert isinstance(await refused(house, asked()), Overloaded)
+    assert house.first.asked == house.second.asked == []

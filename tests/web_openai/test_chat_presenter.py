@@ -228,6 +228,14 @@ def test_functions_are_answered_in_their_own_words(
     assert choice["finish_reason"] == "function_call"
 
 
+def test_a_second_call_does_not_run_into_the_first() -> None:
+    """The older spelling knows a single call; an engine's second one is left out, not mixed in."""
+    shown = presenter(functions=[{"name": "f"}])
+    second = chunk('"index":0,"delta":{"tool_calls":[{"index":1,"function":{"arguments":"x"}}]},"finish_reason":null')
+    shown.stream_frame(0, ROLE)
+    assert read(shown.stream_frame(0, second))[0]["choices"][0]["delta"] == {}
+
+
 def test_a_recorded_whole_answer(whole: Callable[[str], bytes], served: Served) -> None:
     """Choices are numbered by branch; usage is the charge's; the engine's own keys are gone."""
     shown = presenter(ServingPath.PRIORITY, n=2)

@@ -448,6 +448,8 @@ def test_isolation_labels_and_tier() -> None:
     assert not asked.truncate_to_context
     assert request(prompt_cache_isolation_key="b").isolation_key == "b"
     assert refusal(user="u" * 1_025).param == "prompt_cache_key"
+    with pytest.raises(InvalidRequest):
+        request({"fireworks-annotations": "team=" + "t" * 129})
 
 
 @pytest.mark.parametrize(

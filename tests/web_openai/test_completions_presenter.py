@@ -75,6 +75,15 @@ def test_log_probabilities_in_the_legacy_form(whole: Callable[[str], bytes], ser
     }
 
 
+def test_log_probabilities_in_a_stream() -> None:
+    """Offsets go on from event to event, also after one without log probabilities."""
+    shown = presenter(logprobs=0)
+    entry = {"content": [{"token": "ab", "bytes": [97, 98], "logprob": -1.0}]}
+    events = [{"choices": [{"text": "ab", "logprobs": told}]} for told in (entry, None, None, entry)]
+    told = [read(shown.stream_frame(0, msgspec.json.encode(event)))[0]["choices"][0]["logprobs"] for event in events]
+    assert [part and part["text_offset"] for part in told] == [[0], None, None, [2]]
+
+
 def test_log_probabilities_of_an_engine_in_the_legacy_form(served: Served) -> None:
     """vLLM answers completions in the legacy form; both forms can be made of it."""
     engine = {

@@ -108,15 +108,18 @@ def result_blocks(result: ToolResultBlock, *, param: str) -> list[TextBlock | Im
 def joined_text(texts: list[msgspec.Raw], *, param: str, prefix: str = "") -> msgspec.Raw:
     """Texts as one, a line break between them: JSON strings are joined without looking into them. Raises
     InvalidRequest for what is no text."""
-    if not all(_is_text(text) for text in texts):
-        raise InvalidRequest(f"{param}: a text is a string.", param=param)
+    for text in texts:
+        if not _is_text(text):
+            raise InvalidRequest(f"{param}: a text is a string.", param=param)
+    if len(texts) == 1 and not prefix:
+        return texts[0]
     return msgspec.Raw(b'"' + prefix.encode() + b"\\n".join(bytes(text)[1:-1] for text in texts) + b'"')
 
 
 def is_one_of(raw: msgspec.Raw, *values: bytes) -> bool:
-    """Whether raw JSON is one of these short values; long ones are not copied to find out."""
+    """Whether raw JSON is one of these values of at most four bytes; a long one is not copied to find out."""
     view = memoryview(raw)
-    return view.nbytes <= max(map(len, values)) and view.tobytes() in values
+    return view.nbytes <= 4 and view.tobytes() in values
 
 
 def _is_text(raw: msgspec.Raw) -> bool:

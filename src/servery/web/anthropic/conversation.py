@@ -5,8 +5,6 @@ that grows finds the replica whose prompt cache holds its beginning. Texts side 
 engines join the text parts of OpenAI's form.
 """
 
-from itertools import groupby
-from operator import itemgetter
 from typing import assert_never
 
 import msgspec
@@ -52,9 +50,8 @@ def conversation(system: msgspec.Raw, messages: list[MessageIn], *, thinking_tur
     if texts := [block.text for block in system_blocks(system, param="system")]:
         written.append(EngineMessage("system", joined_text(texts, param="system")))
     images = 0
-    said = ((message.role, _content(index, message)) for index, message in enumerate(messages))
-    for role, contents in groupby(said, key=itemgetter(0)):
-        turn = _turn(role, [block for _, content in contents for block in content])
+    for role, content in _turns(messages):
+        turn = _turn(role, content)
         written += turn.messages
         images += turn.images
     if images > IMAGES_MAX:
@@ -68,11 +65,22 @@ class _Turn(msgspec.Struct):
     images: int = 0
 
 
+def _turns(messages: list[MessageIn]) -> list[tuple[str, list[Block]]]:
+    turns: list[tuple[str, list[Block]]] = []
+    for index, message in enumerate(messages):
+        content = _content(index, message)
+        if turns and turns[-1][0] == message.role:
+            turns[-1][1].extend(content)
+        else:
+            turns.append((message.role, content))
+    return turns
+
+
 def _content(index: int, message: MessageIn) -> list[Block]:
-    param = f"messages[{index}].content"
-    if is_one_of(message.content, b'""', b"[]"):
-        raise InvalidRequest(f"{param}: is not empty.", param=param)
-    return blocks(message.content, param=param)
+    content = blocks(message.content, param=f"messages[{index}].content")
+    if not content or is_one_of(message.content, b'""'):
+        raise InvalidRequest(f"messages[{index}].content: is not empty.", param=f"messages[{index}].content")
+    return content
 
 
 def _turn(role: str, content: list[Block]) -> _Turn:

@@ -88,10 +88,10 @@ class MessageStream:
         answer = read_event(event)
         if answer is None or answer.choice is None:
             return b""
-        self._stop_text = answer.stop_text() or self._stop_text
         events = [*self._start(), *self._translated(answer.choice)]
         if answer.choice.finish_reason is not None:
             self._finish_reason = answer.choice.finish_reason
+            self._stop_text = answer.stop_text()
             events += self._close()
         self._learn(event, answer)
         return _frames(events)

@@ -1,0 +1,25 @@
+"""What documents are held against."""
+
+import re
+
+import pytest
+
+from servery.fleet.fleet import Fleet
+from servery.gauges import add_gauges
+from servery.telemetry.metrics import Metrics
+
+
+class _NoFleet(Fleet):
+    """A fleet without pools: metrics have names all the same."""
+
+    def __init__(self) -> None:
+        self.pools = {}
+
+
+@pytest.fixture
+def platform_metrics() -> set[str]:
+    """The names of all metrics."""
+    metrics = Metrics()
+    add_gauges(metrics, _NoFleet(), {})
+    text = metrics.render().decode()
+    return {name for name in re.findall(r"^# TYPE (\S+)", text, re.MULTILINE) if not name.endswith("_created")}
