@@ -221,3 +221,16 @@ def test_a_bad_key_is_refused(client):
     """An unknown key answers 401."""
     with pytest.raises(openai.AuthenticationError):
         client.with_options(api_key="sv_nonsense").chat.completions.create(model=MODEL, messages=WHO)
+
+
+@pytest.mark.parametrize("tokens", [10, 4_090])
+def test_context_length_exceeded_behavior(client, tokens):
+    """``error`` refuses what does not fit the context whole; ``truncate``, the default, gives a shorter answer."""
+    fields = {"model": MODEL, "messages": WHO, "max_tokens": tokens, "stop": [" "]}
+    strict = {"extra_body": {"context_length_exceeded_behavior": "error"}}
+    assert client.chat.completions.create(**fields).choices
+    if tokens == 10:
+        assert client.chat.completions.create(**fields, **strict).choices
+    else:
+        with pytest.raises(openai.BadRequestError, match="maximum context length of 4096"):
+            client.chat.completions.create(**fields, extra_body=strict["extra_body"], timeout=20)

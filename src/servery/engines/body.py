@@ -33,9 +33,9 @@ def check_honoured(generation: Generation, traits: Traits) -> None:
     """Raise InvalidRequest naming the first feature that this family of engine would ignore or refuse."""
     wanted = set(msgspec.structs.asdict(generation.sampling))
     asked = {name for name in wanted if getattr(generation.sampling, name) is not None}
-    asked |= {
-        name for name in ("tools", "template_options", "reasoning_effort") if getattr(generation, name) is not None
-    }
+    asked |= {name for name in ("tools", "reasoning_effort") if getattr(generation, name) is not None}
+    if generation.template_options is not None and generation.reasoning_effort is None:
+        asked.add("template_options")  # beside an effort they say the same once more
     asked |= {name for name in ("logprobs", "echo") if getattr(generation, name)}
     if generation.structure is not None:
         asked.add("grammar" if generation.structure.kind is StructureKind.GRAMMAR else "structure")
@@ -73,7 +73,7 @@ def generation_body(
     _add_sampling(body, generation, family)
     _add_logprobs(body, generation, endpoint, family)
     _add_structure(body, generation, family)
-    if generation.template_options is not None:
+    if generation.template_options is not None and "template_options" in traits.honours:
         body["chat_template_kwargs"] = generation.template_options
     if generation.reasoning_effort is not None:
         body["reasoning_effort"] = generation.reasoning_effort

@@ -2,6 +2,8 @@
 
 import asyncio
 
+import msgspec
+
 from servery.core.clock import Clock
 from servery.core.errors import EngineUnavailable
 from servery.core.inference import Embedding, Generation
@@ -18,6 +20,14 @@ _PATHS = {
     Endpoint.COMPLETIONS: "/v1/completions",
     Endpoint.EMBEDDINGS: "/v1/embeddings",
 }
+
+
+class _InputTokens(msgspec.Struct):
+    input_tokens: int
+
+
+class _Tokens(msgspec.Struct):
+    tokens: list[int]
 
 
 class EngineClient:
@@ -53,18 +63,7 @@ class EngineClient:
 
         Raises EngineUnavailable when the engine cannot be reached.
         """
-        if isinstance(work, Embedding):
-            body = embedding_body(work, served_model=self._address.served_model)
-        else:
-            body = generation_body(
-                work,
-                endpoint=endpoint,
-                family=self._address.family,
-                traits=self.traits,
-                served_model=self._address.served_model,
-                stream=stream,
-                place=place,
-            )
+        body = self._body(work, endpoint=endpoint, stream=stream, place=place)
         last = stream and self.traits.closes_after_stream
         exchange = self._exchange("POST", _PATHS[endpoint], body, stream=stream, last=last, sink=sink, tally=tally)
         try:
@@ -73,6 +72,20 @@ class EngineClient:
             exchange.abort()
             raise
         return exchange
+
+    async def count_prompt(self, work: Generation, *, endpoint: Endpoint, timeout_s: float) -> int:
+        """Tokens of the prompt, as the engine's own template and tokenizer make them. Only where the traits say so."""
+        assert self.traits.counts_prompts, "not every engine counts"
+        if work.messages is not None:
+            body = self._body(work, endpoint=endpoint, stream=False, place=CachePlace())
+            counted = await self.call("POST", "/v1/chat/completions/input_tokens", body, timeout_s=timeout_s)
+            return msgspec.json.decode(counted, type=_InputTokens).input_tokens
+        if not isinstance(work.prompt, str):
+            return len(work.prompt or ())
+        body = msgspec.json.encode({"content": work.prompt, "add_special": True})
+        return len(
+            msgspec.json.decode(await self.call("POST", "/tokenize", body, timeout_s=timeout_s), type=_Tokens).tokens
+        )
 
     async def call(self, method: str, path: str, body: bytes = b"", *, timeout_s: float) -> bytes:
         """A small request beside inference (health, metrics, erasing a slot): the body of its 200.
@@ -93,6 +106,19 @@ class EngineClient:
 
     def close(self) -> None:
         self._connections.close()
+
+    def _body(self, work: Generation | Embedding, *, endpoint: Endpoint, stream: bool, place: CachePlace) -> bytes:
+        if isinstance(work, Embedding):
+            return embedding_body(work, served_model=self._address.served_model)
+        return generation_body(
+            work,
+            endpoint=endpoint,
+            family=self._address.family,
+            traits=self.traits,
+            served_model=self._address.served_model,
+            stream=stream,
+            place=place,
+        )
 
     def _exchange(
         self, method: str, path: str, body: bytes, *, stream: bool, last: bool, sink: EventSink, tally: Tally

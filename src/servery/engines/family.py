@@ -11,14 +11,16 @@ class Traits(msgspec.Struct, frozen=True, kw_only=True):
     """What one family does in its own way.
 
     ``slots``: the prompt cache is divided into slots that the caller chooses and can erase.
-    ``closes_after_stream``: announces keep-alive on a stream and then closes, so a stream's connection is not reused.
+    ``closes_after_stream``: announces keep-alive on a stream and then closes, so its connection is not used again.
+    ``counts_prompts``: counts a prompt's tokens without generating.
     ``tells_prompt_progress``: can report prompt and cached tokens before the first generated one.
     ``cache_salt``: keeps prompt-cache entries of different salts apart.
-    ``grammar_field`` / ``honours``: where a grammar goes, and which optional features work rather than being ignored.
+    ``honours``: the optional features that work rather than being ignored.
     """
 
     slots: bool = False
     closes_after_stream: bool = False
+    counts_prompts: bool = False
     tells_prompt_progress: bool = False
     cache_salt: bool = False
     health_path: str = "/health"
@@ -39,6 +41,7 @@ def traits_of(family: EngineFamily) -> Traits:
             return Traits(
                 slots=True,
                 closes_after_stream=True,
+                counts_prompts=True,
                 tells_prompt_progress=True,
                 honours=_SAMPLING_OF_OPEN_ENGINES
                 | _FEATURES

@@ -6,10 +6,11 @@ from collections.abc import Mapping
 from servery.admission.gate import Gate
 from servery.catalog.offer import Offer
 from servery.core.caller import Caller
-from servery.core.errors import Overloaded, ServeryError
+from servery.core.errors import InvalidRequest, Overloaded, ServeryError
 from servery.core.inference import Embedding
 from servery.core.serving_path import ServingClass, ServingPath
 from servery.engines.body import CachePlace
+from servery.engines.client import EngineClient
 from servery.engines.tally import Tally
 from servery.fleet.replica_pool import ReplicaPool
 from servery.limits.estimate import Estimators
@@ -19,7 +20,7 @@ from servery.serving.journey import Branch, Journey
 from servery.serving.retry import ATTEMPTS, RetryBudget, may_retry
 
 _MAX_PARALLEL_BRANCHES = 4
-_ERASE_TIMEOUT_S = 10.0
+_ASIDE_TIMEOUT_S = 10.0
 
 
 class Dispatch:
@@ -64,6 +65,8 @@ class Dispatch:
         pool = self._pools[offer.pool]
         serving_class = ServingClass.PRIORITY if offer.path is ServingPath.PRIORITY else ServingClass.STANDARD
         wish = self._wish(caller, offer, journey, branch)
+        guess = round(len(wish.prompt) / wish.bytes_per_token)
+        branch.prompt_tokens_guess = min(guess, offer.model.context_length)
         tried: frozenset[str] = frozenset()
         self._retries.earn()
         for attempt in range(ATTEMPTS):
@@ -75,7 +78,7 @@ class Dispatch:
                         tried |= {seat.replica.name}
                         journey.seated(replica=seat.replica.name, queue_wait_s=place.queue_wait_s)
                         self._open(caller, offer, journey)
-                        return await self._exchange(journey, branch, seat, wish)
+                        return await self._exchange(offer, journey, branch, seat)
             except ServeryError as error:
                 in_engine = len(tried) > 0 and not branch.delivered
                 if not (in_engine and may_retry(error, attempt=attempt) and self._retries.spend()):
@@ -83,14 +86,16 @@ class Dispatch:
                 branch.tally = None  # what an engine did before it failed is nobody's to pay
         raise AssertionError("the last attempt returns or raises")
 
-    async def _exchange(self, journey: Journey, branch: Branch, seat: Seat, wish: Wish) -> bytes:
+    async def _exchange(self, offer: Offer, journey: Journey, branch: Branch, seat: Seat) -> bytes:
         """Ask the engine, relay what it says, and stop it when nobody listens any more."""
         client = seat.replica.client
         slot = None if isinstance(branch.work, Embedding) else seat.placement.slot
         if seat.placement.erase and slot is not None:
-            await client.call("POST", f"/slots/{slot}?action=erase", b"{}", timeout_s=_ERASE_TIMEOUT_S)
+            await client.call("POST", f"/slots/{slot}?action=erase", b"{}", timeout_s=_ASIDE_TIMEOUT_S)
             seat.erased()
-        tally = branch.tally = Tally(prompt_tokens_guess=round(len(wish.prompt) / wish.bytes_per_token))
+        if not journey.request.truncate_to_context and client.traits.counts_prompts:
+            await self._check_fit(offer, journey, branch, client)
+        tally = branch.tally = Tally(prompt_tokens_guess=branch.prompt_tokens_guess)
         asked_s = journey.elapsed_s
 
         def relay(event: bytes) -> None:
@@ -113,6 +118,19 @@ class Dispatch:
             exchange.abort()
         journey.first_token(prefill_s=tally.prefill_s, asked_s=asked_s)
         return answer
+
+    async def _check_fit(self, offer: Offer, journey: Journey, branch: Branch, client: EngineClient) -> None:
+        """For those who want an error instead of a shorter answer. Other engines refuse by themselves."""
+        if isinstance(branch.work, Embedding):
+            return
+        endpoint, longest = journey.request.endpoint, offer.model.context_length
+        prompt = await client.count_prompt(branch.work, endpoint=endpoint, timeout_s=_ASIDE_TIMEOUT_S)
+        if prompt + (branch.work.max_tokens or 0) > longest:
+            raise InvalidRequest(
+                f"The prompt has {prompt} tokens and max_tokens is {branch.work.max_tokens}:"
+                f" more than the model's maximum context length of {longest}",
+                param="max_tokens",
+            )
 
     def _wish(self, caller: Caller, offer: Offer, journey: Journey, branch: Branch) -> Wish:
         request = journey.request

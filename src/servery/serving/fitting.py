@@ -13,6 +13,10 @@ from servery.fleet.replica_pool import ReplicaPool
 
 DEFAULT_MAX_TOKENS = 2_048
 
+# No tokenizer puts more than this into each token of a text that means anything. A prompt beyond it is refused here, so
+# that no engine spends seconds on counting the tokens of what it must refuse.
+_MOST_BYTES_PER_TOKEN = 64
+
 
 def pool_traits(pool: ReplicaPool) -> Traits:
     """What the engines of ``pool`` can do."""
@@ -39,6 +43,11 @@ def _fitted_embedding(work: Embedding, traits: Traits) -> Embedding:
 def _fitted_generation(work: Generation, model: Model, traits: Traits, *, truncate: bool) -> Generation:
     _check_capabilities(work, model)
     check_honoured(work, traits)
+    if not work.has_images and len(work.prompt_bytes()) > model.context_length * _MOST_BYTES_PER_TOKEN:
+        raise InvalidRequest(
+            f"The prompt is too long: {len(work.prompt_bytes())} bytes,"
+            f" model maximum context length: {model.context_length}"
+        )
     max_tokens = work.max_tokens or min(DEFAULT_MAX_TOKENS, model.context_length)
     if max_tokens > model.context_length:
         if not truncate:

@@ -15,6 +15,7 @@ class Branch:
     def __init__(self, number: int, work: Generation | Embedding) -> None:
         self.number = number
         self.work = work
+        self.prompt_tokens_guess = 0
         self.tally: Tally | None = None
         self.delivered = False
 

@@ -84,6 +84,8 @@ def _content(index: int, message: MessageIn) -> list[Block]:
 
 
 def _turn(role: str, content: list[Block]) -> _Turn:
+    if len(content) == 1 and isinstance(content[0], TextBlock):  # most turns, whosever
+        return _Turn([EngineMessage(role, _text([content[0]]))])
     if role == "assistant":
         return _Turn([_assistant(content)])
     if role == "user":

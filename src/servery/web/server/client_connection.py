@@ -30,6 +30,8 @@ class _Phase(Enum):
     HEAD = auto()
     BODY = auto()
     RESPONSE = auto()
+    LINGERING = auto()
+    CLOSING = auto()
 
 
 class ClientConnection(asyncio.Protocol):
@@ -57,6 +59,7 @@ class ClientConnection(asyncio.Protocol):
         self._phase = _Phase.IDLE
         self._phase_since_s = self._loop.time()
         self._closing = False
+        self._unseen_bytes = 0
         self._begin_message()
 
     # What the listener calls
@@ -88,6 +91,10 @@ class ClientConnection(asyncio.Protocol):
             self._refuse(RequestTimeout("the request's headers did not arrive in time"))
         elif self._phase is _Phase.BODY and waited_s > limits.body_timeout_s:
             self._refuse(RequestTimeout("the request's body did not arrive in time"))
+        elif self._phase is _Phase.LINGERING and waited_s > limits.linger_s:
+            self._close()
+        elif self._phase is _Phase.CLOSING and waited_s > limits.write_stall_timeout_s:
+            self.abort()
 
     # What the event loop calls
 
@@ -102,13 +109,15 @@ class ClientConnection(asyncio.Protocol):
             return
         if self._phase is _Phase.IDLE:
             self._enter(_Phase.HEAD)
+        self._unseen_bytes += len(data)
         try:
-            self._parser.feed_data(data)
-        except httptools.HttpParserUpgrade:
-            self._refuse(InvalidRequest("this server does not change protocols"))
+            self._feed(data)
+            self._check_unseen()
         except httptools.HttpParserError as error:
             cause = error.__context__
             self._refuse(cause if isinstance(cause, ServeryError) else InvalidRequest(_OUT_OF_STEP))
+        except InvalidRequest as error:
+            self._refuse(error)
 
     def eof_received(self) -> bool:
         """A client that closes its sending side is gone: a closed socket looks the same, and an engine must not go on
@@ -140,24 +149,32 @@ class ClientConnection(asyncio.Protocol):
 
     def on_header(self, name: bytes, value: bytes) -> None:
         self._count_header(len(name) + len(value) + 4)
-        self._headers.append((name.lower(), value))
+        if not self._head_is_whole:  # what follows a body could pass a proxy that looks at heads only
+            self._headers.append((name.lower(), value))
 
     def on_headers_complete(self) -> None:
+        self._unseen_bytes = 0
+        self._head_is_whole = True
+        if self._parser.should_upgrade():
+            return
         headers = dict(self._headers)
         length = headers.get(b"content-length", b"0")
         if length.isdigit() and int(length) > self._limits.max_body_bytes:
             raise self._too_large()
-        if headers.get(b"expect", b"").lower() == b"100-continue" and self._transport is not None:
-            self._transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+        if headers.get(b"expect", b"").lower() == b"100-continue":
+            self._invite_body()
         self._enter(_Phase.BODY)
 
     def on_body(self, piece: bytes) -> None:
-        self._body_bytes += len(piece)
-        if self._body_bytes > self._limits.max_body_bytes:
+        self._unseen_bytes = 0
+        if len(self._body) + len(piece) > self._limits.max_body_bytes:
             raise self._too_large()
-        self._body.append(piece)
+        self._body += piece
 
     def on_message_complete(self) -> None:
+        self._unseen_bytes = 0
+        if self._parser.should_upgrade():
+            return
         if len(self._waiting) >= self._limits.pipelined_requests:
             raise InvalidRequest("too many requests sent at once on one connection")
         self._waiting.append(self._finished_message())
@@ -171,33 +188,74 @@ class ClientConnection(asyncio.Protocol):
         self._url = b""
         self._headers: list[tuple[bytes, bytes]] = []
         self._header_bytes = 0
-        self._body: list[bytes] = []
-        self._body_bytes = 0
+        self._head_is_whole = False
+        self._body = bytearray()
+
+    def _feed(self, data: bytes) -> None:
+        """Parse. A wish to change to another protocol is passed over, as HTTP allows: clients that prefer HTTP/2 send it
+        with their first request. The parser stops there, so a new one is given the same head without the wish."""
+        while data:
+            try:
+                self._parser.feed_data(data)
+            except httptools.HttpParserUpgrade as wish:
+                if self._parser.get_method() == b"CONNECT":
+                    raise InvalidRequest("this server is no proxy") from None
+                data = self._head_without_upgrade() + data[wish.args[0] :]
+                self._parser = httptools.HttpRequestParser(self)
+            else:
+                return
+
+    def _head_without_upgrade(self) -> bytes:
+        version = self._parser.get_http_version().encode()
+        lines = [b"%b %b HTTP/%b" % (self._parser.get_method(), self._url, version)]
+        lines += [b"%b: %b" % header for header in self._headers if header[0] != b"upgrade"]
+        return b"\r\n".join([*lines, b"", b""])
+
+    def _check_unseen(self) -> None:
+        """The parser gathers a header, or the line before a chunk, until it ends: that is bounded too."""
+        if self._unseen_bytes > self._limits.max_header_bytes:
+            raise self._head_too_large()
+
+    def _invite_body(self) -> None:
+        """Not in the middle of another request's response; the client then sends its body uninvited, a little later."""
+        if self._task is None and self._transport is not None and self._parser.get_http_version() == "1.1":
+            self._transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
 
     def _count_header(self, size: int) -> None:
         self._header_bytes += size
         if self._header_bytes > self._limits.max_header_bytes:
-            raise InvalidRequest(f"the request's headers are larger than {self._limits.max_header_bytes} bytes")
+            raise self._head_too_large()
+
+    def _head_too_large(self) -> InvalidRequest:
+        return InvalidRequest(f"the request's headers are larger than {self._limits.max_header_bytes} bytes")
 
     def _too_large(self) -> PayloadTooLarge:
         return PayloadTooLarge(f"the request's body is larger than {self._limits.max_body_bytes} bytes")
 
     def _finished_message(self) -> HttpRequest:
-        try:
-            parts = urlsplit(self._url)
-        except ValueError:
-            raise InvalidRequest(_OUT_OF_STEP) from None
+        path, query = self._target()
         peer = self._transport.get_extra_info("peername") if self._transport is not None else None
         return HttpRequest(
             method=self._parser.get_method().decode("latin-1"),
-            path=parts.path.decode("latin-1"),
-            query=parts.query,
+            path=path.decode("latin-1"),
+            query=query,
             headers=tuple(self._headers),
-            body=b"".join(self._body),
+            body=bytes(self._body),
             http_version=self._parser.get_http_version(),
             keep_alive=self._parser.should_keep_alive(),
             client=(str(peer[0]), int(peer[1])) if peer else None,
         )
+
+    def _target(self) -> tuple[bytes, bytes]:
+        """Path and query. Only a target in absolute form has a host in it: ``//a/b`` is a path."""
+        if self._url.startswith(b"/"):
+            path, _, query = self._url.partition(b"?")
+            return path, query
+        try:
+            parts = urlsplit(self._url)
+        except ValueError:
+            raise InvalidRequest(_OUT_OF_STEP) from None
+        return parts.path or b"/", parts.query
 
     def _serve_next(self) -> None:
         request = self._waiting.popleft()
@@ -220,12 +278,12 @@ class ClientConnection(asyncio.Protocol):
     def _after(self, writer: ResponseWriter) -> None:
         if self._transport is None:
             self._on_close(self)
-        elif self._refused is not None and writer.keeps_alive:
-            self._tell(self._refused)
         elif not writer.keeps_alive:
             self._close()
         elif self._waiting:
             self._serve_next()
+        elif self._refused is not None:
+            self._tell(self._refused)
         elif self._closing:
             self._close()
         elif self._phase is _Phase.RESPONSE:
@@ -241,10 +299,19 @@ class ClientConnection(asyncio.Protocol):
         if self._transport is not None:
             writer = ResponseWriter(self._transport, keep_alive=False, http_version="1.1")
             writer.whole(error.status, (JSON, *refusal_headers(error)), error_body(error, ""))
-        self._close()
+            self._linger()
+
+    def _linger(self) -> None:
+        """Nothing more is said, but what the client is still sending is read, and dropped: closing a socket with
+        unread bytes in it would take the answer along."""
+        self._closing = True
+        self._enter(_Phase.LINGERING)
+        if self._transport is not None and self._transport.can_write_eof() and not self._transport.is_closing():
+            self._transport.write_eof()
 
     def _close(self) -> None:
         self._closing = True
+        self._enter(_Phase.CLOSING)
         if self._transport is not None:
             self._transport.close()
 

@@ -5,7 +5,8 @@ import msgspec
 
 class ServerLimits(msgspec.Struct, frozen=True, kw_only=True):
     """``pipelined_requests``: how many requests may wait on one connection for the one being served. ``write_buffer``:
-    what may lie unsent for one client before its engine is slowed down."""
+    what may lie unsent for one client before its engine is slowed down. ``linger_s``: how long a client that was refused
+    may go on sending."""
 
     max_header_bytes: int
     max_body_bytes: int
@@ -16,3 +17,4 @@ class ServerLimits(msgspec.Struct, frozen=True, kw_only=True):
     write_stall_timeout_s: float
     pipelined_requests: int = 8
     write_buffer_bytes: int = 64 * 1024
+    linger_s: float = 2.0
