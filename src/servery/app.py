@@ -27,6 +27,7 @@ from servery.fleet.fleet import Fleet, FleetParts
 from servery.fleet.local_launcher import LaunchLimits
 from servery.fleet.machine_check import missing
 from servery.fleet.prober import ProbePace
+from servery.fleet.weights_store import WeightsStore
 from servery.gauges import add_gauges
 from servery.limits.estimate import Estimators
 from servery.limits.limiter import Limiter
@@ -36,7 +37,7 @@ from servery.serving.dispatch import Dispatch
 from servery.serving.pipeline import Pipeline, PipelineParts
 from servery.serving.price_ids import PriceIds
 from servery.serving.telling_observer import TellingObserver
-from servery.settings import Settings, secret
+from servery.settings import Settings, inherited_environment, secret
 from servery.store.database import Database
 from servery.store.limits import StoreLimits
 from servery.telemetry.announcer import Announcer
@@ -179,7 +180,11 @@ def _fleet_parts(settings: Settings, catalog: Catalog, announcer: Announcer, clo
     engines = [pool.engine for pool in catalog.pools.values()]
     key_names = {one.api_key_env for one in engines if isinstance(one, UrlEngine) and one.api_key_env}
     return FleetParts(
-        packaged_model=Path(str(resources.files("servery") / "assets" / "servery-demo.gguf")),
+        weights=WeightsStore(
+            packaged_model=Path(str(resources.files("servery") / "assets" / "servery-demo.gguf")),
+            directory=settings.data_dir / "models",
+            environment=inherited_environment(),
+        ),
         log_directory=settings.data_dir / "logs",
         engine_keys={name: secret(name) for name in key_names},
         limits=LaunchLimits(startup_timeout_s=settings.startup_timeout_s),

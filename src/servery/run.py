@@ -15,6 +15,7 @@ from servery.settings import LogFormat, Settings
 from servery.store.process_lock import ProcessLock
 from servery.telemetry.announcer import Announcer
 from servery.telemetry.log import set_up_logging
+from servery.web.server.listener import Listener
 from servery.welcome import welcome
 
 START_KEY_DAYS = 7
@@ -29,45 +30,61 @@ def serve(settings: Settings) -> int:
         return uvloop.run(_serve(settings, Announcer(sys.stdout), SystemClock()))
 
 
+class StopSignals:
+    """SIGINT and SIGTERM: the first asks for an orderly end, a second one for a quick one."""
+
+    def __init__(self, listener: Listener) -> None:
+        self.asked = asyncio.Event()
+        self._listener = listener
+        loop = asyncio.get_running_loop()
+        for name in (signal.SIGINT, signal.SIGTERM):
+            loop.add_signal_handler(name, self._signalled)
+
+    def _signalled(self) -> None:
+        if self.asked.is_set():
+            self._listener.abort()
+        self.asked.set()
+
+
 @asynccontextmanager
-async def running(platform: Platform) -> AsyncIterator[str]:
-    """Listen and start the engines; yields the base URL. Leaving the block drains and stops everything."""
+async def running(platform: Platform) -> AsyncIterator[asyncio.Task[None]]:
+    """Keep the engines running; yields the task that does so, which ends only when something is wrong with it.
+    Leaving the block drains and stops everything."""
     foundation = platform.foundation
-    settings = foundation.settings
-    port = await platform.listener.start(settings.host, settings.port)
     engines = asyncio.create_task(foundation.fleet.run(), name="fleet")
     try:
-        host = f"[{settings.host}]" if ":" in settings.host else settings.host
-        yield f"http://{host}:{port}"
+        yield engines
     finally:
         platform.entrance.is_draining = True
-        await platform.listener.drain(timeout_s=settings.drain_timeout_s)
+        await platform.listener.drain(timeout_s=foundation.settings.drain_timeout_s)
         engines.cancel()
-        await asyncio.gather(engines, return_exceptions=True)
+        await asyncio.wait({engines})
         foundation.fleet.close()
         foundation.key_ring.record_last_uses()
         await foundation.database.close()
+    if not engines.cancelled():
+        engines.result()
 
 
 async def _serve(settings: Settings, announcer: Announcer, clock: Clock) -> int:
     logger = set_up_logging(level=settings.log_level, as_json=settings.log_format is LogFormat.JSON)
     platform = await build(settings, announcer=announcer, logger=logger, clock=clock)
-    stopped = asyncio.Event()
-    loop = asyncio.get_running_loop()
-    for name in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(name, stopped.set)
+    port = await platform.listener.start(settings.host, settings.port)
+    signals = StopSignals(platform.listener)
     for warning in platform.foundation.catalog.warnings:
         announcer.say(f"warning: {warning}")
     announcer.say(f"Servery: state in {settings.data_dir}; starting engines")
-    async with running(platform) as base_url:
-        ready = asyncio.create_task(platform.foundation.fleet.wait_until_started())
-        stop = asyncio.create_task(stopped.wait())
-        await asyncio.wait({ready, stop}, return_when=asyncio.FIRST_COMPLETED)
-        if ready.done():
-            announcer.say(f"\n{await _welcome(platform, base_url)}\n\nCtrl-C stops.")
-        ready.cancel()
-        await stop
-        announcer.say("Stopping: running requests may finish.")
+    async with running(platform) as engines:
+        started = asyncio.create_task(platform.foundation.fleet.wait_until_started())
+        stop = asyncio.create_task(signals.asked.wait())
+        await asyncio.wait({started, stop, engines}, return_when=asyncio.FIRST_COMPLETED)
+        if started.done():
+            host = f"[{settings.host}]" if ":" in settings.host else settings.host
+            announcer.say(f"\n{await _welcome(platform, f'http://{host}:{port}')}\n\nCtrl-C stops.")
+        started.cancel()
+        await asyncio.wait({stop, engines}, return_when=asyncio.FIRST_COMPLETED)
+        stop.cancel()
+        announcer.say("Stopping: running requests may finish. Ctrl-C again cuts them off.")
     announcer.say("Stopped.")
     return 0
 

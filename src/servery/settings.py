@@ -47,7 +47,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     ``catalog`` None: the packaged catalog, or the one made for ``model``; both given at once are refused.
     """
 
-    data_dir: Annotated[Path, Meta(description="Where all state lives: the database and the engines' logs.")]
+    data_dir: Annotated[
+        Path, Meta(description="Where all state lives: the database, the engines' logs, downloaded models.")
+    ]
     host: Annotated[str, Meta(description="The address to listen on. 0.0.0.0 opens the platform to the network.")] = (
         "127.0.0.1"
     )
@@ -174,6 +176,11 @@ def default_data_dir(environment: Mapping[str, str] = os.environ) -> Path:
     """``$XDG_DATA_HOME/servery``, which is ``~/.local/share/servery`` where that variable is not set."""
     data_home = environment.get("XDG_DATA_HOME", "")
     return (Path(data_home) if data_home else Path.home() / ".local" / "share") / "servery"
+
+
+def inherited_environment(environment: Mapping[str, str] = os.environ) -> dict[str, str]:
+    """For a child process whose library has variables of its own, such as a proxy or a token."""
+    return dict(environment)
 
 
 def secret(name: str, environment: Mapping[str, str] = os.environ) -> str:

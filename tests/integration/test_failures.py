@@ -152,3 +152,21 @@ def test_a_data_directory_serves_one_platform_at_a_time(platform: PlatformProces
     assert second.returncode == 2
     assert "another servery is running" in second.stderr
     assert len(second.stderr.strip().splitlines()) == 1
+
+
+def test_a_second_ctrl_c_does_not_wait(platform: PlatformProcess):
+    """Streams that go on are cut off by a second signal; what they got is charged, and the books hold."""
+    with platform.client() as client:
+        bodies = [chat(f"{LONG_STORY} {number}", **ENDLESS, n=4) for number in range(3)]
+
+        def stop_twice() -> None:
+            os.kill(platform.pid, signal.SIGINT)
+            wait_until(lambda: "Stopping" in platform.output, what="the first signal is heard")
+            os.kill(platform.pid, signal.SIGINT)
+
+        seen = read_many(client, bodies, when_all_began=stop_twice)
+    wait_until(lambda: not platform.is_running, what="the platform has ended")
+    assert platform.stop() == 0
+    assert {one.end for one in seen} == {End.CUT}
+    assert {outcome for outcome, _ in posted(platform).values()} == {"client_gone"}
+    assert platform.command("ledger", "verify").returncode == 0

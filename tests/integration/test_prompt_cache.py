@@ -1,5 +1,7 @@
 """Prompt caching is the engine's own, is kept apart by account, and is charged as it is shown."""
 
+import sqlite3
+
 import pytest
 
 from tests.integration.platform_process import MODEL, PlatformProcess, chat
@@ -67,3 +69,24 @@ def test_growing_conversations_stay_cached(platform: PlatformProcess, affinity: 
                 talk.append({"role": "assistant", "content": answer["choices"][0]["message"]["content"]})
                 talk.append({"role": "user", "content": f"And question {turn}?"})
     assert cached >= 0.9 * resent
+
+
+@pytest.mark.parametrize("way", ["x-session-affinity", "prompt_cache_key", "user"])
+def test_a_session_stays_on_its_replica(platform: PlatformProcess, way: str):
+    """Requests that share nothing but their session go to one replica; sessions are spread over replicas."""
+    account = f"pinned-{way.replace('_', '-')}"
+    homes: dict[str, set[str]] = {}
+    with platform.client(platform.new_key(account)) as client:
+        for number in range(36):
+            session = f"session {number % 12}"
+            body, headers = chat(f"{number} is the number.", max_tokens=1), {}
+            if way == "x-session-affinity":
+                headers[way] = session
+            else:
+                body[way] = session
+            request_id = client.post("/chat/completions", json=body, headers=headers).headers["x-request-id"]
+            with sqlite3.connect(platform.data_dir / "servery.db") as books:
+                query = "SELECT replica FROM usage_records WHERE request_id = ?"
+                homes.setdefault(session, set()).add(books.execute(query, [request_id]).fetchone()[0])
+    assert all(len(replicas) == 1 for replicas in homes.values())
+    assert set.union(*homes.values()) == {"shared/0", "shared/1"}

@@ -19,7 +19,7 @@ class WeightsKind(StrEnum):
 
 
 class Weights:
-    """The packaged demo model, a GGUF file, or a Hugging Face repository (downloaded by the engine's own means).
+    """The packaged demo model, a GGUF file, or a Hugging Face repository, to be downloaded.
 
     Exactly one of ``file`` and ``repository`` is set, by ``kind``; neither for the packaged model. Frozen by
     convention; a plain class and not a Struct because a catalog writes it as one word.

@@ -7,13 +7,13 @@ was killed; and the key it is asked with stands neither in its arguments nor in 
 
 import os
 import signal
-import sys
 import threading
 
 import msgspec
 import xllamacpp
 
 from servery.fleet.engine_order import EngineOrder, EngineReady
+from servery.fleet.platform_pipe import read_order_line, when_closed, write_reply_line
 
 _VERBOSITY_WARNINGS = 1
 _NO_PLACE = "/dev/null/"
@@ -24,10 +24,7 @@ def parameters(order: EngineOrder) -> xllamacpp.CommonParams:
     """The server's parameters. Its host-memory prompt store is off (``cache_ram_mib``): it would hand one tenant's
     prompts to another, and a slot's contents are kept apart by whoever chooses the slot."""
     wanted = xllamacpp.CommonParams()
-    if order.model_file is not None:
-        wanted.model.path = order.model_file
-    else:
-        wanted.model.hf_repo = order.hugging_face
+    wanted.model.path = order.model_file
     wanted.model_alias = {order.name}
     wanted.hostnames = ["127.0.0.1"]
     wanted.port = 0
@@ -55,26 +52,11 @@ def parameters(order: EngineOrder) -> xllamacpp.CommonParams:
 def main() -> None:
     """Serve until standard input closes. The platform decides when to stop: a Ctrl-C at the terminal is not for us."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    order = msgspec.json.decode(_first_line(), type=EngineOrder)
-    threading.Thread(target=_leave_with_the_platform, daemon=True).start()
+    order = msgspec.json.decode(read_order_line(), type=EngineOrder)
+    when_closed(lambda: os._exit(0))
     server = xllamacpp.Server(parameters(order))
-    sys.stdout.buffer.write(msgspec.json.encode(EngineReady(server.listening_address)) + b"\n")
-    sys.stdout.buffer.flush()
+    write_reply_line(msgspec.json.encode(EngineReady(server.listening_address)))
     threading.Event().wait()
-
-
-def _first_line() -> bytes:
-    """Read without Python's buffers, whose locks a thread that waits for the end would hold at a failing exit."""
-    line = b""
-    while not line.endswith(b"\n") and (piece := os.read(sys.stdin.fileno(), 1)):
-        line += piece
-    return line
-
-
-def _leave_with_the_platform() -> None:
-    while os.read(sys.stdin.fileno(), 1):
-        pass
-    os._exit(0)
 
 
 if __name__ == "__main__":

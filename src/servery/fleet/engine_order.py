@@ -4,16 +4,15 @@ import msgspec
 
 
 class EngineOrder(msgspec.Struct, frozen=True, kw_only=True):
-    """What to serve, and how. Exactly one of ``model_file`` and ``hugging_face`` is set."""
+    """What to serve, and how; ``model_file`` is the path of a GGUF file."""
 
     name: str
+    model_file: str
     api_key: str
     slots: int
     context_length: int
     threads: int
     embeddings: bool
-    model_file: str | None = None
-    hugging_face: str | None = None
 
 
 class EngineReady(msgspec.Struct, frozen=True):

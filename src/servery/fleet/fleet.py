@@ -15,12 +15,13 @@ from servery.fleet.progress import Progress
 from servery.fleet.replica import Replica, ReplicaState
 from servery.fleet.replica_pool import ReplicaPool
 from servery.fleet.url_watcher import UrlWatcher
+from servery.fleet.weights_store import WeightsStore
 
 
 class FleetParts(msgspec.Struct, frozen=True, kw_only=True):
     """What the fleet is built with. ``engine_keys`` are API keys of URL engines by the name of their variable."""
 
-    packaged_model: Path
+    weights: WeightsStore
     log_directory: Path
     engine_keys: Mapping[str, str]
     limits: LaunchLimits
@@ -38,7 +39,7 @@ class Fleet:
 
     async def run(self) -> None:
         """Start and watch all replicas. Ends by being cancelled, when every engine of ours has ended too."""
-        self._parts.log_directory.mkdir(parents=True, exist_ok=True)
+        self._parts.log_directory.mkdir(mode=0o700, parents=True, exist_ok=True)
         async with asyncio.TaskGroup() as group:
             for pool in self.pools.values():
                 for number, replica in enumerate(pool.replicas):
@@ -82,7 +83,7 @@ class Fleet:
                 return LocalLauncher(
                     replica,
                     engine,
-                    packaged_model=parts.packaged_model,
+                    weights=parts.weights,
                     log_file=parts.log_directory / f"{replica.name.replace('/', '-')}.log",
                     limits=parts.limits,
                     pace=parts.pace,

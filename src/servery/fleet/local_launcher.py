@@ -9,16 +9,18 @@ from pathlib import Path
 import msgspec
 
 from servery.catalog.pool import EmbeddedEngine
-from servery.catalog.weights import WeightsKind
 from servery.core.engine_family import EngineFamily
 from servery.core.errors import EngineUnavailable
 from servery.engines.address import EngineAddress, address_from_url
 from servery.engines.client import EngineClient
+from servery.fleet.child_process import end_child
 from servery.fleet.client_factory import ClientFactory
 from servery.fleet.engine_order import EngineOrder, EngineReady
 from servery.fleet.prober import ProbePace, wait_until_ill, wait_until_well
 from servery.fleet.progress import Progress
 from servery.fleet.replica import Replica
+from servery.fleet.weights_store import WeightsStore
+from servery.fleet.weights_unavailable import WeightsUnavailable
 
 _MODULE = "servery.fleet.embedded_engine"
 _LAST_WORDS_BYTES = 2_000
@@ -26,7 +28,7 @@ _LAST_WORDS_BYTES = 2_000
 
 class LaunchLimits(msgspec.Struct, frozen=True, kw_only=True):
     """Restarts wait ``first_backoff_s``, then twice as long each time, up to ``max_backoff_s``; an engine that lived
-    ``settled_s`` starts the count anew. A download of weights has no time limit: it shows its own progress."""
+    ``settled_s`` starts the count anew. A download of weights comes before and has no time limit."""
 
     startup_timeout_s: float = 120.0
     stop_timeout_s: float = 5.0
@@ -43,7 +45,7 @@ class LocalLauncher:
         replica: Replica,
         engine: EmbeddedEngine,
         *,
-        packaged_model: Path,
+        weights: WeightsStore,
         log_file: Path,
         limits: LaunchLimits,
         pace: ProbePace,
@@ -52,7 +54,7 @@ class LocalLauncher:
     ) -> None:
         self._replica = replica
         self._engine = engine
-        self._packaged_model = packaged_model
+        self._weights = weights
         self._log_file = log_file
         self._limits = limits
         self._pace = pace
@@ -75,7 +77,17 @@ class LocalLauncher:
             self._replica.restarts += 1
 
     async def _live_once(self) -> str:
-        """One life of the engine; returns why it ended."""
+        """One life of the engine, its weights brought before; returns why it ended."""
+        model = self._engine.model
+        try:
+            file = await self._weights.file(
+                model, on_download=lambda: self._progress.downloading(self._replica.name, str(model))
+            )
+        except WeightsUnavailable as error:
+            return str(error)
+        return await self._live_with(file)
+
+    async def _live_with(self, model_file: Path) -> str:
         loop = asyncio.get_running_loop()
         started_s = loop.time()
         self._progress.starting(self._replica.name, str(self._engine.model))
@@ -90,7 +102,7 @@ class LocalLauncher:
                 start_new_session=True,  # a Ctrl-C at the terminal is the platform's to handle
             )
         try:
-            address = await self._wait_for_address(process)
+            address = await self._wait_for_address(process, model_file)
             client = self._clients(address)
             await wait_until_well(client, timeout_s=self._limits.startup_timeout_s)
             self._replica.up(client)
@@ -99,34 +111,30 @@ class LocalLauncher:
         except (EngineUnavailable, TimeoutError, msgspec.MsgspecError):
             return f"did not start: {self._last_words()}"
         finally:
-            await self._stop(process)
+            await end_child(process, timeout_s=self._limits.stop_timeout_s)
 
-    async def _wait_for_address(self, process: asyncio.subprocess.Process) -> EngineAddress:
+    async def _wait_for_address(self, process: asyncio.subprocess.Process, model_file: Path) -> EngineAddress:
         assert process.stdin is not None, "the child is asked over its standard input"
         assert process.stdout is not None, "the child answers on its standard output"
-        order = self._order(secrets.token_hex(24))
+        order = self._order(model_file, secrets.token_hex(24))
         process.stdin.write(msgspec.json.encode(order) + b"\n")
-        downloads = self._engine.model.kind is WeightsKind.HUGGING_FACE
-        async with asyncio.timeout(None if downloads else self._limits.startup_timeout_s):
+        async with asyncio.timeout(self._limits.startup_timeout_s):
             line = await process.stdout.readline()
         ready = msgspec.json.decode(line, type=EngineReady)
         return address_from_url(
             ready.url, family=EngineFamily.LLAMA_CPP, served_model=order.name, api_key=order.api_key
         )
 
-    def _order(self, api_key: str) -> EngineOrder:
+    def _order(self, model_file: Path, api_key: str) -> EngineOrder:
         engine = self._engine
-        weights = engine.model
-        file = weights.file or (self._packaged_model if weights.kind is WeightsKind.PACKAGED else None)
         return EngineOrder(
             name=self._replica.name.split("/")[0],
+            model_file=str(model_file),
             api_key=api_key,
             slots=engine.slots,
             context_length=engine.context_length,
             threads=engine.threads,
             embeddings=engine.embeddings,
-            model_file=str(file) if file is not None else None,
-            hugging_face=str(weights) if file is None else None,
         )
 
     async def _wait_for_end(self, process: asyncio.subprocess.Process, client: EngineClient) -> str:
@@ -140,18 +148,6 @@ class LocalLauncher:
             ended.cancel()
             ill.cancel()
             await asyncio.gather(ended, ill, return_exceptions=True)
-
-    async def _stop(self, process: asyncio.subprocess.Process) -> None:
-        if process.returncode is not None:
-            return
-        assert process.stdin is not None, "closing standard input tells the child to leave"
-        process.stdin.close()
-        try:
-            async with asyncio.timeout(self._limits.stop_timeout_s):
-                await process.wait()
-        except TimeoutError:
-            process.kill()
-            await process.wait()
 
     def _last_words(self) -> str:
         text = self._log_file.read_bytes()[-_LAST_WORDS_BYTES:].decode(errors="replace").strip()

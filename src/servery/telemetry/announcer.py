@@ -12,6 +12,9 @@ class Announcer:
     def say(self, line: str = "") -> None:
         print(line, file=self._stream, flush=True)
 
+    def downloading(self, replica: str, model: str) -> None:
+        self.say(f"  {replica:<14} downloading  {model}")
+
     def starting(self, replica: str, model: str) -> None:
         self.say(f"  {replica:<14} starting  {model}")
 

@@ -1,5 +1,6 @@
 """Hands requests that are not inference to an ASGI app, whole, and writes what it answers."""
 
+import asyncio
 from collections.abc import Iterable
 from typing import Any
 from urllib.parse import unquote
@@ -31,7 +32,7 @@ class _AsgiExchange:
 
     async def receive(self) -> Message:
         if self._received:
-            return {"type": "http.disconnect"}
+            await asyncio.Event().wait()  # for the client to leave: then this is cancelled
         self._received = True
         return {"type": "http.request", "body": self._request.body, "more_body": False}
 

@@ -192,8 +192,8 @@ class ClientConnection(asyncio.Protocol):
         self._body = bytearray()
 
     def _feed(self, data: bytes) -> None:
-        """Parse. A wish to change to another protocol is passed over, as HTTP allows: clients that prefer HTTP/2 send it
-        with their first request. The parser stops there, so a new one is given the same head without the wish."""
+        """Parse. A wish to change to another protocol is passed over, as HTTP allows: clients that prefer HTTP/2 send
+        it with their first request. The parser stops there, so a new one is given the same head without the wish."""
         while data:
             try:
                 self._parser.feed_data(data)

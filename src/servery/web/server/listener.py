@@ -49,11 +49,15 @@ class Listener:
             async with asyncio.timeout(timeout_s):
                 await self._wait_until_empty()
         except TimeoutError:
-            for connection in list(self._connections):
-                connection.abort()
+            self.abort()
             await self._wait_until_empty()
         if self._sweeper is not None:
             self._sweeper.cancel()
+
+    def abort(self) -> None:
+        """Close all connections now."""
+        for connection in list(self._connections):
+            connection.abort()
 
     async def _wait_until_empty(self) -> None:
         while self._connections:

@@ -5,8 +5,8 @@ import msgspec
 
 class ServerLimits(msgspec.Struct, frozen=True, kw_only=True):
     """``pipelined_requests``: how many requests may wait on one connection for the one being served. ``write_buffer``:
-    what may lie unsent for one client before its engine is slowed down. ``linger_s``: how long a client that was refused
-    may go on sending."""
+    what may lie unsent for one client before its engine is slowed down. ``linger_s``: how long a client that was
+    refused may go on sending."""
 
     max_header_bytes: int
     max_body_bytes: int

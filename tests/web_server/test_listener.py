@@ -1,0 +1,84 @@
+"""Opening, leaving, draining."""
+
+import asyncio
+
+import pytest
+from tests.web_server.raw_client import RawClient
+from tests.web_server.server import LIMITS, Server
+
+from servery.core.misconfigured import Misconfigured
+from servery.web.server.listener import Listener
+
+
+async def test_a_client_that_leaves_cancels_its_request(server: Server, client: RawClient) -> None:
+    """With FIN or RST, in a stream or before."""
+    for path, leave in (("/hold", "close"), ("/stream", "abort"), ("/hold", "abort"), ("/stream", "close")):
+        one = await server.connect()
+        server.entered.clear()
+        server.cancelled.clear()
+        one.get(path)
+        await server.entered.wait()
+        getattr(one, leave)()
+        async with asyncio.timeout(5):
+            await server.cancelled.wait()
+
+
+async def test_waiting_requests_of_a_client_that_left_are_not_served(server: Server, client: RawClient) -> None:
+    """Nobody would read their answers."""
+    client.get("/hold")
+    client.get("/next")
+    await server.entered.wait()
+    client.abort()
+    await server.wait_open(0)
+    server.release.set()
+    await asyncio.sleep(0.01)
+    assert [request.path for request in server.requests] == ["/hold"]
+
+
+async def test_clients_that_leave_at_once_leave_nothing(server: Server) -> None:
+    """Connections that are reset right after the request, or instead of it."""
+    for number in range(40):
+        one = await server.connect()
+        one.get("/hold" if number % 2 else "/")
+        if number % 3:
+            await asyncio.sleep(0)
+        one.abort()
+    await server.wait_open(0)
+
+
+async def test_draining_lets_requests_finish_and_closes_the_rest(server: Server, client: RawClient) -> None:
+    """The open request is answered and told that it was the last; the idle connection is closed; nobody new enters."""
+    idle = await server.connect()
+    half = await server.connect()
+    half.send(b"GET / HT")
+    client.get("/hold")
+    await server.entered.wait()
+    draining = asyncio.create_task(server.listener.drain(timeout_s=5))
+    assert await idle.is_closed()
+    assert await half.is_closed()
+    with pytest.raises(ConnectionRefusedError):
+        await RawClient.connect(server.port)
+    server.release.set()
+    response = await client.response()
+    assert response.status == 200
+    assert await client.is_closed()
+    await draining
+
+
+async def test_draining_has_an_end(server: Server, client: RawClient) -> None:
+    """What has not finished by then is cut."""
+    client.get("/hold")
+    stalled = await server.connect(receive_buffer_bytes=4_096)
+    stalled.get("/flood")
+    await server.flow.wait_told("pause")
+    async with asyncio.timeout(5):
+        await server.listener.drain(timeout_s=0.05)
+    assert server.listener.open_connections == 0
+    assert server.cancelled.is_set()
+    assert await client.is_closed()
+
+
+async def test_a_port_that_is_taken_is_told(server: Server) -> None:
+    """In words for the operator."""
+    with pytest.raises(Misconfigured, match=f"cannot listen on 127.0.0.1:{server.port}"):
+        await Listener(server.handle, LIMITS).start("127.0.0.1", server.port)
