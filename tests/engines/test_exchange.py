@@ -30,7 +30,7 @@ from servery.core.errors import EngineBroke, EngineTimeout, EngineUnavailable, I
 from servery.core.usage import Usage
 from servery.engines.exchange import Exchange
 
-RECORDED = Path(__file__).parents[1] / "web_openai" / "recorded"
+RECORDED = Path(__file__).parents[1] / "web_dialects" / "openai" / "recorded"
 WORDS = [f" word{number}" for number in range(40)]
 
 

@@ -1,8 +1,8 @@
 """The download's own process (``python -m servery.fleet.hub_download``): brings a model from the Hugging Face hub.
 
 Reads one JSON line from standard input (a ``HubOrder``), shows its progress on standard error where that is a
-terminal, answers with one JSON line on standard output (``HubFiles`` or ``HubRefusal``), and ends; also when standard input closes
-before. A process of its own, so that the platform's never loads the hub's library.
+terminal, answers with one JSON line on standard output (``HubFiles`` or ``HubRefusal``), and ends; also when standard
+input closes before. A process of its own, so that the platform's never loads the hub's library.
 
 Where the hub is, with which token and through which proxy it is asked, are that library's own variables (``HF_*``).
 """

@@ -11,15 +11,15 @@ from servery.core.serving_path import ServingPath
 from servery.core.usage import Usage
 from servery.serving.served import Served
 
-RECORDED = Path(__file__).parent / "recorded"
+RECORDED = "recorded"
 
 
 @pytest.fixture
-def events() -> Callable[[str], list[bytes]]:
-    """The events of a recorded stream as a presenter gets them: without usage."""
+def events(request: pytest.FixtureRequest) -> Callable[[str], list[bytes]]:
+    """The events of a recorded stream as a presenter gets them: without usage, and without the terminator."""
 
     def read(name: str) -> list[bytes]:
-        lines = (RECORDED / name).read_bytes().splitlines()
+        lines = (request.path.parent / RECORDED / name).read_bytes().splitlines()
         data = [line.removeprefix(b"data: ") for line in lines if line.startswith(b"data: ")]
         return [_without_usage(event) for event in data if event != b"[DONE]"]
 
@@ -35,9 +35,9 @@ def _without_usage(event: bytes) -> bytes:
 
 
 @pytest.fixture
-def whole() -> Callable[[str], bytes]:
+def whole(request: pytest.FixtureRequest) -> Callable[[str], bytes]:
     """A recorded answer that is not a stream."""
-    return lambda name: (RECORDED / name).read_bytes()
+    return lambda name: (request.path.parent / RECORDED / name).read_bytes()
 
 
 @pytest.fixture

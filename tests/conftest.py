@@ -1,4 +1,4 @@
-"""A database, a clock and a meter of each test's own."""
+"""What many tests stand on: a database, a clock and a meter of each test's own."""
 
 from collections.abc import AsyncIterator
 from pathlib import Path
