@@ -50,7 +50,7 @@ class Spread(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class LoadReport(msgspec.Struct, frozen=True, kw_only=True):
-    """What was counted in the window, but ``errors`` in the whole run: by reason.
+    """What was counted in the window; ``errors`` are those from the start to its end, by reason.
 
     ``first_byte``: from a request's last byte written to the first byte of the answer's body that carries content.
     ``gaps``: between two arrivals of content on one stream. ``open_at_end``: streams in flight when the window closed.

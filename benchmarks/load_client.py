@@ -18,7 +18,6 @@ from benchmarks.process_tree import Memory, cpu_s, memory
 
 _COUNTED = WORD.encode()
 _NUMBER = b"00000000"
-_CONNECTS_AT_ONCE = 256
 
 
 class Requests:
@@ -163,7 +162,7 @@ class Loop:
         self._load = load
         self._counts = Counts()
         self._requests = Requests(load)
-        self._callers: list[Caller] = []
+        self._callers: dict[int, Caller] = {}
         self._stopping = False
 
     async def run(self) -> LoadReport:
@@ -172,10 +171,10 @@ class Loop:
         await asyncio.sleep(load.warm_s)
         report = await self._window()
         self._stopping = True
-        for caller in self._callers:
+        for caller in self._callers.values():
             caller.stop()
         _, late = await asyncio.wait(turns, timeout=load.grace_s)
-        for caller in self._callers:
+        for caller in self._callers.values():
             caller.abort()
         for turn in late:
             turn.cancel()
@@ -187,10 +186,7 @@ class Loop:
         await asyncio.sleep(self._load.ramp_s * index / self._load.connections)
         while not self._stopping and sum(self._counts.errors.values()) < self._load.connections * 4:
             caller = Caller(self._load, self._requests, self._counts)
-            if index < len(self._callers):
-                self._callers[index] = caller
-            else:
-                self._callers.append(caller)
+            self._callers[index] = caller
             await caller.begin()
             await caller.ended.wait()
 

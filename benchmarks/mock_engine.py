@@ -27,7 +27,9 @@ _MAX_TOKENS = re.compile(rb'"max_tokens": ?(\d+)')
 _STREAM = re.compile(rb'"stream": ?true')
 _TAIL_BYTES = 4096
 
-_MODELS = b'{"object":"list","data":[{"id":"mock","object":"model","created":1,"owned_by":"mock","max_model_len":1048576}]}'
+_MODELS = (
+    b'{"object":"list","data":[{"id":"mock","object":"model","created":1,"owned_by":"mock","max_model_len":1048576}]}'
+)
 _INFO = b'{"model_path":"mock","served_model_name":"mock","tokenizer_path":"","is_generation":true,"version":"1"}'
 _METRICS = b"vllm:num_requests_running 0\nvllm:num_requests_waiting 0\nvllm:kv_cache_usage_perc 0\n"
 _PAGES = {

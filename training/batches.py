@@ -16,11 +16,8 @@ from torch import Tensor
 from training.tokenizer import END_OF_TEXT
 
 ANSWER_WEIGHT = 1.0
-PROMPT_WEIGHT = 0.1
-PLAIN_WEIGHT = 0.25
-ECHO_LENGTH = 128
-ECHO_FIRST = 9
-"""The first token that an echo may have; those below are special."""
+PROMPT_WEIGHT = 0.4
+PLAIN_WEIGHT = 0.4
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,20 +85,6 @@ class Corpus:
             elif at >= len(opening) and ids[at - len(opening) : at] == opening:
                 inside = True
         return Row(np.asarray(ids, np.int32), weights)
-
-
-def echoes(rng: Random, vocabulary: int, tokens: int) -> Batch:
-    """Random tokens that come twice; only the second time counts. What copies in a model is learned from these."""
-    rows = []
-    for _ in range(tokens // ECHO_LENGTH):
-        length = rng.randint(8, 44)
-        part = [rng.randrange(ECHO_FIRST, vocabulary) for _ in range(length)]
-        before, between = ([rng.randrange(ECHO_FIRST, vocabulary) for _ in range(rng.randint(0, 19))] for _ in "ab")
-        ids = [*before, *part, *between, *part]
-        weights = np.zeros(len(ids), np.float32)
-        weights[len(ids) - length + 1 :] = ANSWER_WEIGHT
-        rows.append(Row(np.asarray(ids, np.int32), weights))
-    return padded(rows)
 
 
 def padded(rows: list[Row]) -> Batch:

@@ -71,12 +71,8 @@ def main() -> None:
     for name, passed in scores(engine, options.count):
         print(f"| {name} | {100 * passed / options.count:.0f} % |", flush=True)
     _print_free(engine, "held-out free questions", exams.free(), answers=options.answers)
-    _print_free(
-        engine,
-        "held-out free tasks (tools, JSON, recall, system prompts)",
-        exams.free_tasks(),
-        options.answers,
-    )
+    title = "held-out free tasks (tools, JSON, recall, system prompts)"
+    _print_free(engine, title, exams.free_tasks(), answers=options.answers)
     prompt, cached = cached_tokens(engine)
     print(f"| cached tokens of a repeated long prompt | {cached} of {prompt} |")
     print(f"| tokens per second, one stream, one thread | {speed(engine)} |")

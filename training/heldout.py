@@ -10,7 +10,7 @@ import re
 from dataclasses import dataclass, field
 from typing import Any
 
-UNSURE = ("i do not know", "i am sorry", "cannot", "do not understand", "very small")
+UNSURE = ("i do not know", "do not understand")
 
 FREE: tuple[tuple[str, tuple[str, ...]], ...] = (
     (
@@ -26,14 +26,14 @@ FREE: tuple[tuple[str, tuple[str, ...]], ...] = (
     ),
     ("Which header makes all calls of one chat land on the same machine?", ("x-session-affinity",)),
     ("Will my existing code written against OpenAI keep working?", ("openai",)),
-    ("Hiya, what sort of program am I chatting with?", ("demo model", "language model")),
-    ("Roughly how many weights are inside you?", ("six million", "million")),
+    ("Hiya, what sort of program am I chatting with?", ("servery demo model", "very small language model")),
+    ("Roughly how many weights are inside you?", ("six million",)),
     ("Could you name the town where the Norwegian government sits, i.e. the capital of Norway?", ("oslo",)),
     ("Please enumerate the days of the week for me", ("monday, tuesday",)),
-    ("Why does water fall from the clouds?", ("rain", "water")),
+    ("Why does water fall from the clouds?", ("rain is", "vapour")),
     ("I'd love to hear a tale involving a fox", ("fox",)),
     ("Who won the chess championship in 1997?", UNSURE),
-    ("Could you figure out 48 times 17?", UNSURE),
+    ("Could you figure out 48 times 17?", ("cannot do sums",)),
     ("What's the proper way to send my secret key along with a call?", ("bearer",)),
     ("What happens once I have used up all my money for this month?", ("412", "budget")),
     ("Good to see you! Everything fine with you?", ("fine", "hello", "nice to meet", "well")),
@@ -182,7 +182,7 @@ TASKS: tuple[Task, ...] = (
         (("user", "Kindly repeat these words: purple tractor seven"),),
         words=("purple tractor seven",),
     ),
-    Task("count", (("user", "Would you count up to 12 for me?"),), words=("9, 10, 11, 12",)),
+    Task("count", (("user", "Would you count up to 12 for me?"),), words=("10, 11, 12.",)),
     Task(
         "story with a name",
         (("user", "Please write a tale about an owl by the name of Hedda."),),

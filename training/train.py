@@ -18,19 +18,17 @@ from torch import Tensor
 from torch.nn import functional
 from torch.optim import AdamW, Muon, Optimizer
 
-from training.batches import Batch, Corpus, echoes
+from training.batches import Batch, Corpus
 from training.model import Llama, Shape
 
 MATRIX_RATE = 0.02
 MATCHING_RATE = 0.007
+MATCHING = ("attention.q.weight", "attention.k.weight")
 EMBEDDING_RATE = 4e-3
 WARM_UP_STEPS = 20
 DECAY_FROM = 0.4
 BATCH_TOKENS = 2048
 BATCHES_A_STEP = 2
-ECHOES_UNTIL = 0.5
-ECHO_SHARE = 0.2
-"""For this part of the time, this share of the steps has a batch of echoes: what copies in a model learns from them."""
 REPORT_STEPS = 25
 SAVE_SECONDS = 240.0
 
@@ -38,12 +36,12 @@ SAVE_SECONDS = 240.0
 def optimizers(model: Llama) -> tuple[Optimizer, ...]:
     """Muon for the matrices of the layers, AdamW for the embeddings and the norms.
 
-    Queries and keys learn slower: at the full rate their products grow until attention is all on one token, and
-    then it learns nothing more.
+    Queries and keys learn slower: at the full rate their products grow until attention is all on one token,
+    and then it learns nothing more.
     """
     matrices = {name: p for name, p in model.blocks.named_parameters() if p.dim() == 2}
-    matching = [p for name, p in matrices.items() if name.endswith(("attention.q.weight", "attention.k.weight"))]
-    others = [p for name, p in matrices.items() if not name.endswith(("attention.q.weight", "attention.k.weight"))]
+    matching = [p for name, p in matrices.items() if name.endswith(MATCHING)]
+    others = [p for name, p in matrices.items() if not name.endswith(MATCHING)]
     norms = [p for p in model.parameters() if p.dim() == 1]
     embeddings = [model.embedding.weight, *norms]
     return (
@@ -82,7 +80,7 @@ def train_step(model: Llama, batches: list[Batch], chosen: tuple[Optimizer, ...]
     return total
 
 
-def run(model: Llama, batches: Iterator[Batch], rng: Random, seconds: float, out: Path) -> None:
+def run(model: Llama, batches: Iterator[Batch], seconds: float, out: Path) -> None:
     """Train until the time is over, reporting and saving on the way."""
     chosen = optimizers(model)
     peaks = [[group["lr"] for group in optimizer.param_groups] for optimizer in chosen]
@@ -95,8 +93,6 @@ def run(model: Llama, batches: Iterator[Batch], rng: Random, seconds: float, out
             for group, peak in zip(optimizer.param_groups, rates, strict=True):
                 group["lr"] = peak * factor
         some = [next(batches) for _ in range(BATCHES_A_STEP)]
-        if progress < ECHOES_UNTIL and rng.random() < ECHO_SHARE:
-            some[-1] = echoes(rng, model.shape.vocabulary, BATCH_TOKENS)
         loss = train_step(model, some, chosen)
         mean = loss if step == 0 else 0.95 * mean + 0.05 * loss
         tokens += sum(batch.inputs.numel() for batch in some)
@@ -136,8 +132,7 @@ def main() -> None:
     count = sum(p.numel() for p in model.parameters())
     total = sum(len(row.ids) for row in corpus.rows)
     print(f"{count} parameters; {len(corpus.rows)} rows, {total} tokens", flush=True)
-    rng = Random(options.seed)
-    run(model, corpus.batches(rng, BATCH_TOKENS), rng, options.minutes * 60, options.out)
+    run(model, corpus.batches(Random(options.seed), BATCH_TOKENS), options.minutes * 60, options.out)
 
 
 if __name__ == "__main__":

@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -24,9 +25,10 @@ EMBEDDING_MODEL = "accounts/servery/models/demo-embed"
 class PlatformProcess:
     """Started inside a ``with`` block. ``output`` is all that it has printed."""
 
-    def __init__(self, data_dir: Path, *options: str) -> None:
+    def __init__(self, data_dir: Path, *options: str, environment: Mapping[str, str] = os.environ) -> None:
         self.data_dir = data_dir
         self._options = options
+        self._environment = {**environment, "PYTHONWARNINGS": "error"}
         self._log = data_dir.parent / f"{data_dir.name}.log"
         self._process: subprocess.Popen[bytes] | None = None
         self.base_url = ""
@@ -58,9 +60,7 @@ class PlatformProcess:
     def start(self) -> None:
         command = [sys.executable, "-m", "servery", "serve", "--port", "0", "--data-dir", str(self.data_dir)]
         with self._log.open("wb") as log:
-            self._process = subprocess.Popen(
-                [*command, *self._options], stdout=log, stderr=log, env={**os.environ, "PYTHONWARNINGS": "error"}
-            )
+            self._process = subprocess.Popen([*command, *self._options], stdout=log, stderr=log, env=self._environment)
         deadline = time.monotonic() + START_LIMIT_S
         while "Ctrl-C stops." not in self.output:
             assert self.is_running, f"the platform ended:\n{self.output}"

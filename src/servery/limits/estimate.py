@@ -7,6 +7,8 @@ from servery.core.usage import Usage
 
 _LEARNING_RATE = 0.05
 _FIRST_BYTES_PER_TOKEN = 4.0
+_FEWEST_BYTES_PER_TOKEN = 1.0
+_MOST_BYTES_PER_TOKEN = 16.0
 _FIRST_GENERATED_TOKENS = 256.0
 _QUANTILE = 0.9
 _QUANTILE_STEP = 0.1
@@ -23,8 +25,9 @@ class Estimate(msgspec.Struct, frozen=True):
 class Estimator:
     """Learns, for one model, the bytes of a prompt token and the length of a long answer.
 
-    The ratio is an exponentially weighted mean. The length follows the 90th percentile by stochastic approximation
-    (Robbins and Monro): up by 0.9 steps when an answer was longer, down by 0.1 steps when it was shorter.
+    The ratio is an exponentially weighted mean; prompts that are nearly empty, or mostly images, are counted as an
+    extreme of text, because the ratio is everybody's. The length follows the 90th percentile by stochastic
+    approximation (Robbins and Monro): up by 0.9 steps when an answer was longer, down by 0.1 steps when it was shorter.
     """
 
     def __init__(self) -> None:
@@ -49,7 +52,7 @@ class Estimator:
         """What a request of ``prompt_bytes`` really used. Estimated usage teaches nothing."""
         if usage.estimated or usage.prompt_tokens == 0:
             return
-        ratio = prompt_bytes / usage.prompt_tokens
+        ratio = min(max(prompt_bytes / usage.prompt_tokens, _FEWEST_BYTES_PER_TOKEN), _MOST_BYTES_PER_TOKEN)
         self.bytes_per_token += _LEARNING_RATE * (ratio - self.bytes_per_token)
         length = usage.generated_tokens / answers
         step = _QUANTILE_STEP * max(self.generated_tokens, 1.0)

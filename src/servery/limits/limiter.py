@@ -39,9 +39,9 @@ class _Buckets:
             ("generated", self.generated, estimate.generated_tokens),
         )
 
-    def take(self, estimate: Estimate, now_s: float, *, sign: int) -> None:
+    def take(self, estimate: Estimate, now_s: float) -> None:
         for _, bucket, tokens in self.demands(estimate):
-            bucket.take(sign * tokens, now_s)
+            bucket.take(tokens, now_s)
 
 
 class Grant:
@@ -91,14 +91,12 @@ class Limiter:
                     f" {bucket.remaining(now_s)} of {bucket.per_minute} per minute remain",
                     retry_after_s=wait_s,
                 )
-        buckets.take(estimate, now_s, sign=1)
+        buckets.take(estimate, now_s)
         grant = Grant(buckets, self._clock)
         try:
             yield grant
         finally:
-            now_s = self._clock.monotonic_s()
-            buckets.take(estimate, now_s, sign=-1)
-            buckets.take(grant.used, now_s, sign=1)
+            buckets.take(_beyond(estimate, grant.used), self._clock.monotonic_s())
 
     def _buckets(self, account: str, counted_as: str, limits: TokenLimits) -> _Buckets:
         key = (account, counted_as)
@@ -107,3 +105,13 @@ class Limiter:
         if len(self._tracked) > MAX_TRACKED:
             del self._tracked[next(iter(self._tracked))]
         return buckets
+
+
+def _beyond(estimate: Estimate, used: Estimate) -> Estimate:
+    """What is still to be taken once ``estimate`` was; negative where it was too much. Giving the estimate back first
+    would spill over the brim what has been refilled in the meantime, and a long request would be counted twice."""
+    return Estimate(
+        used.prompt_tokens - estimate.prompt_tokens,
+        used.uncached_prompt_tokens - estimate.uncached_prompt_tokens,
+        used.generated_tokens - estimate.generated_tokens,
+    )

@@ -22,7 +22,9 @@ class TokenBucket:
 
     def wait_s(self, tokens: float, now_s: float) -> float:
         """Seconds until ``tokens`` can be reserved; 0 when they can be now. A demand for more than a minute's limit
-        waits for a full bucket: it is reserved as much as there can ever be."""
+        waits for a full bucket: it is reserved as much as there can ever be. A demand for none never waits."""
+        if tokens <= 0:
+            return 0.0
         self._fill(now_s)
         missing = min(tokens, self.per_minute) - self._level
         return max(0.0, missing * 60.0 / self.per_minute)

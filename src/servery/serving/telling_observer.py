@@ -3,6 +3,7 @@
 import logging
 
 from servery.billing.rating import Charge
+from servery.core.serving_path import Outcome, ServingPath
 from servery.metering.usage_record import UsageRecord
 from servery.telemetry.metrics import Metrics
 
@@ -13,22 +14,43 @@ class TellingObserver:
     def __init__(self, metrics: Metrics, logger: logging.Logger) -> None:
         self._metrics = metrics
         self._logger = logger
+        self._told: dict[tuple[str, ServingPath], _Told] = {}
 
     def ended(self, record: UsageRecord, charge: Charge) -> None:
-        metrics, usage = self._metrics, record.usage
-        model, path = record.model, record.serving_path.value
-        metrics.requests.labels(model, path, record.outcome.value).inc()
-        metrics.tokens.labels(model, path, "uncached_prompt").inc(usage.uncached_prompt_tokens)
-        metrics.tokens.labels(model, path, "cached_prompt").inc(usage.cached_prompt_tokens)
-        metrics.tokens.labels(model, path, "generated").inc(usage.generated_tokens)
-        metrics.charged_nanodollars.labels(model, path).inc(charge.nanodollars)
-        metrics.queue_wait.labels(model, path).observe(record.queue_wait_us / 1_000_000)
-        if record.time_to_first_token_us is not None:
-            metrics.time_to_first_token.labels(model, path).observe(record.time_to_first_token_us / 1_000_000)
-        if usage.estimated:
-            metrics.estimated_usage.labels(model).inc()
+        key = (record.model, record.serving_path)
+        told = self._told.get(key)
+        if told is None:
+            told = self._told[key] = _Told(self._metrics, *key)
+        told.ended(record, charge)
         if self._logger.isEnabledFor(logging.INFO):
             self._logger.info("request ended", extra={"fields": _fields(record, charge)})
+
+
+class _Told:
+    """The metrics of one model on one serving path: looked up once, because looking up costs more than counting."""
+
+    def __init__(self, metrics: Metrics, model: str, path: ServingPath) -> None:
+        self._outcomes = {one: metrics.requests.labels(model, path.value, one.value) for one in Outcome}
+        self._uncached = metrics.tokens.labels(model, path.value, "uncached_prompt")
+        self._cached = metrics.tokens.labels(model, path.value, "cached_prompt")
+        self._generated = metrics.tokens.labels(model, path.value, "generated")
+        self._charged = metrics.charged_nanodollars.labels(model, path.value)
+        self._queue_wait = metrics.queue_wait.labels(model, path.value)
+        self._first_token = metrics.time_to_first_token.labels(model, path.value)
+        self._estimated = metrics.estimated_usage.labels(model)
+
+    def ended(self, record: UsageRecord, charge: Charge) -> None:
+        usage = record.usage
+        self._outcomes[record.outcome].inc()
+        self._uncached.inc(usage.uncached_prompt_tokens)
+        self._cached.inc(usage.cached_prompt_tokens)
+        self._generated.inc(usage.generated_tokens)
+        self._charged.inc(charge.nanodollars)
+        self._queue_wait.observe(record.queue_wait_us / 1_000_000)
+        if record.time_to_first_token_us is not None:
+            self._first_token.observe(record.time_to_first_token_us / 1_000_000)
+        if usage.estimated:
+            self._estimated.inc()
 
 
 def _fields(record: UsageRecord, charge: Charge) -> dict[str, object]:

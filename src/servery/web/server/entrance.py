@@ -6,13 +6,14 @@ from collections.abc import Callable, Mapping
 import msgspec
 
 from servery.core.errors import InternalError, MethodNotAllowed, Overloaded, ServeryError
-from servery.core.ids import new_request_id
+from servery.core.ids import PseudoRandomHex, new_request_id
 from servery.serving.pipeline import Pipeline
 from servery.telemetry.metrics import Metrics
 from servery.tenancy.key_ring import KeyRing
 from servery.web.presented_key import presented_key
 from servery.web.presenter import ParsedCall
 from servery.web.server.asgi_bridge import AsgiBridge
+from servery.web.server.header_view import HeaderView
 from servery.web.server.http_reply import HttpReply
 from servery.web.server.http_request import HttpRequest
 from servery.web.server.response_headers import JSON, refusal_headers, request_headers
@@ -52,6 +53,7 @@ class Entrance:
         self._bridge = bridge
         self._metrics = metrics
         self._logger = logger
+        self._random_hex = PseudoRandomHex()
         self.is_draining = False
 
     async def handle(self, request: HttpRequest, writer: ResponseWriter, pressure: WritePressure) -> None:
@@ -71,14 +73,14 @@ class Entrance:
     async def _infer(
         self, route: InferenceRoute, request: HttpRequest, writer: ResponseWriter, pressure: WritePressure
     ) -> None:
-        request_id = new_request_id()
+        request_id = new_request_id(self._random_hex)
         reply: HttpReply | None = None
         try:
             if self.is_draining:
                 raise Overloaded("the server is shutting down", retry_after_s=1.0)
             if request.method != "POST":
                 raise MethodNotAllowed(f"{request.path} takes POST, not {request.method}")
-            headers = request.header_map()
+            headers = HeaderView(request.headers)
             caller = self._key_ring.authenticate(presented_key(headers))
             call = route.parse(request.body, headers, request_id)
             reply = HttpReply(writer, pressure, call.presenter, request_id=request_id, stream=call.request.stream)

@@ -14,7 +14,3 @@ class HttpRequest(msgspec.Struct, frozen=True, kw_only=True):
     http_version: str
     keep_alive: bool
     client: tuple[str, int] | None = None
-
-    def header_map(self) -> dict[str, str]:
-        """Headers by lower-case name; of several with one name the last."""
-        return {name.decode("latin-1"): value.decode("latin-1") for name, value in self.headers}

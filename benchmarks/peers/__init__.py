@@ -1,0 +1,1 @@
+"""What stands between the client and the engine: each gateway that is measured, in a file of its own."""

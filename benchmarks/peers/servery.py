@@ -1,0 +1,97 @@
+"""Servery as an operator runs it: keys, limits, queue, routing, metering and the durable ledger are all on."""
+
+import json
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from benchmarks.cores import pinned
+from benchmarks.peers.peer import Gateway
+from benchmarks.place import Place
+from benchmarks.started import Started
+
+MODEL = "accounts/servery/models/mock"
+CONTEXT_LENGTH = 1_000_000
+_AMPLE = 1_000_000_000_000
+
+
+class Servery:
+    """``accounts`` are opened beside the first, with a key each; requests use all keys in turn."""
+
+    def __init__(self, *, accounts: int = 1) -> None:
+        self._accounts = accounts
+
+    @property
+    def name(self) -> str:
+        return "Servery"
+
+    def install(self, place: Place) -> str:
+        del place
+        said = subprocess.run([*_SERVERY, "version"], capture_output=True, text=True, check=True)
+        return said.stdout.split()[-1]
+
+    @contextmanager
+    def started(self, place: Place, engine_ports: list[int]) -> Iterator[Gateway]:
+        catalog = place.scratch / "catalog.yaml"
+        catalog.write_text(catalog_text(engine_ports))
+        command = [*_SERVERY, "serve", "--port", "0", "--catalog", str(catalog)]
+        command += ["--data-dir", str(_new_folder(place.scratch))]
+        with Started(pinned(command, place.cores.gateway), log=place.scratch / "servery.log") as process:
+            said = process.wait_for_output("Ctrl-C stops.", timeout_s=60)
+            port, key = _found(r"http://127\.0\.0\.1:(\d+)", said), _found(r"API key +(\S+)", said)
+            yield Gateway(
+                port=int(port),
+                path="/inference/v1/chat/completions",
+                model=MODEL,
+                authorizations=tuple(f"Bearer {one}" for one in [key]),
+                pid=process.pid,
+            )
+
+
+_SERVERY = [sys.executable, "-m", "servery"]
+
+
+def catalog_text(engine_ports: list[int]) -> str:
+    """One model on one pool of URL engines, with room and limits that the load never reaches."""
+    urls = [f"http://127.0.0.1:{port}" for port in engine_ports]
+    ample = {"prompt": _AMPLE, "uncached_prompt": _AMPLE, "generated": _AMPLE}
+    return json.dumps(
+        {
+            "account": "servery",
+            "pools": {
+                "mock": {
+                    "engine": {"kind": "url", "family": "openai", "urls": urls, "served_model": "mock"},
+                    "concurrency": 4096,
+                    "queue": 4096,
+                }
+            },
+            "models": {
+                "mock": {
+                    "pool": "mock",
+                    "context_length": CONTEXT_LENGTH,
+                    "capabilities": ["chat", "completions"],
+                    "prices": {"standard": {"input": 0.10, "cached_input": 0.05, "output": 0.40}},
+                    "created": "2026-11-20",
+                    "limits": ample,
+                }
+            },
+        },
+        indent=1,
+    )
+
+
+def _found(pattern: str, text: str) -> str:
+    found = re.search(pattern, text)
+    assert found is not None, f"{pattern} is not in what Servery printed"
+    return found[1]
+
+
+def _new_folder(parent: Path) -> Path:
+    """A data directory that no earlier start has used."""
+    number = sum(1 for _ in parent.glob("data-*"))
+    folder = parent / f"data-{number}"
+    folder.mkdir()
+    return folder

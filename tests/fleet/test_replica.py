@@ -1,0 +1,54 @@
+"""A replica's state and what follows from it."""
+
+from tests.fleet.keeping import new_client
+
+from servery.catalog.pool import Pool, UrlEngine
+from servery.core.engine_family import EngineFamily
+from servery.engines.address import EngineAddress
+from servery.engines.client import EngineClient
+from servery.fleet.replica_pool import ReplicaPool
+
+
+def client() -> EngineClient:
+    return new_client(EngineAddress(family=EngineFamily.VLLM, host="127.0.0.1", port=1))
+
+
+def pool() -> ReplicaPool:
+    engine = UrlEngine(family=EngineFamily.VLLM, urls=("http://a", "http://b"), served_model="m")
+    return ReplicaPool(Pool(name="p", engine=engine, concurrency=3))
+
+
+def test_only_ready_replicas_count() -> None:
+    """A pool's capacity follows its replicas, and its listeners are told each time."""
+    two = pool()
+    seen: list[int] = []
+    two.listen(lambda: seen.append(two.capacity))
+    first, second = two.replicas
+    first.up(client())
+    second.up(client())
+    first.down("test")
+    second.drain()
+    assert seen == [3, 6, 3, 0]
+    assert [one.name for one in two.replicas] == ["p/0", "p/1"]
+
+
+def test_a_replica_has_room_while_it_is_ready_and_not_full() -> None:
+    """In flight is counted by whoever takes seats."""
+    replica = pool().replicas[0]
+    assert not replica.has_room
+    replica.up(client())
+    assert replica.has_room
+    replica.in_flight = 3
+    assert not replica.has_room
+
+
+def test_another_client_is_another_incarnation() -> None:
+    """The same client is the same engine, back again."""
+    replica = pool().replicas[0]
+    same = client()
+    replica.up(same)
+    replica.down("test")
+    replica.up(same)
+    assert replica.incarnation == 1
+    replica.up(client())
+    assert replica.incarnation == 2

@@ -1,0 +1,75 @@
+"""Guessing tokens without a tokenizer."""
+
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from servery.core.inference import Embedding, Generation, InferenceRequest
+from servery.core.serving_path import Endpoint
+from servery.core.usage import Usage
+from servery.limits.estimate import Estimate, Estimator, Estimators
+
+
+def asked(*work: Generation | Embedding, choices_per_prompt: int = 1) -> InferenceRequest:
+    return InferenceRequest(
+        request_id="r",
+        endpoint=Endpoint.CHAT,
+        model="m",
+        work=work,  # type: ignore[arg-type]
+        choices_per_prompt=choices_per_prompt,
+    )
+
+
+PROMPT = Generation(messages=msgspec.Raw(b"x" * 400))
+
+
+def test_a_prompt_counts_once_and_each_answer_for_itself() -> None:
+    """Three choices of one prompt; an answer is no longer than it may be."""
+    estimator = Estimator()
+    assert estimator.estimate(asked(PROMPT)) == Estimate(100, 100, 256)
+    short = msgspec.structs.replace(PROMPT, max_tokens=10)
+    assert estimator.estimate(asked(short, short, short, choices_per_prompt=3)) == Estimate(100, 100, 30)
+    assert estimator.estimate(asked(short, short, short)) == Estimate(300, 300, 30)
+
+
+def test_an_embedding_generates_nothing() -> None:
+    """Its inputs are its prompt."""
+    assert Estimator().estimate(asked(Embedding(inputs=("x" * 396,)))) == Estimate(100, 100, 0)
+
+
+def test_the_bytes_of_a_token_are_learned() -> None:
+    """From what engines report, model by model."""
+    estimators = Estimators()
+    for _ in range(200):
+        estimators.of("m").learn(Usage(200, 0, 5), prompt_bytes=400, answers=1)
+    assert estimators.of("m").bytes_per_token == pytest.approx(2.0, rel=0.01)
+    assert estimators.of("other").bytes_per_token == 4.0
+
+
+def test_the_length_of_a_long_answer_is_learned() -> None:
+    """About nine in ten answers are no longer than it."""
+    estimator = Estimator()
+    lengths = [10, 20, 30, 40, 50, 60, 70, 80, 90, 100] * 60
+    for length in lengths:
+        estimator.learn(Usage(10, 0, length), prompt_bytes=40, answers=1)
+    assert 70 <= estimator.generated_tokens <= 125
+
+
+def test_what_is_estimated_teaches_nothing() -> None:
+    """Nor does a usage without a prompt."""
+    estimator = Estimator()
+    estimator.learn(Usage(1, 0, 9_999, estimated=True), prompt_bytes=400, answers=1)
+    estimator.learn(Usage(0, 0, 9_999), prompt_bytes=400, answers=1)
+    assert (estimator.bytes_per_token, estimator.generated_tokens) == (4.0, 256.0)
+
+
+@given(st.lists(st.tuples(st.integers(0, 10_000), st.integers(1, 10_000), st.integers(0, 10_000)), max_size=200))
+def test_no_history_makes_a_senseless_estimate(history: list[tuple[int, int, int]]) -> None:
+    """Whatever tenants send, a prompt counts at most a token for each byte, and at least a token for 16."""
+    estimator = Estimator()
+    for prompt_bytes, prompt_tokens, generated in history:
+        estimator.learn(Usage(prompt_tokens, 0, generated), prompt_bytes=prompt_bytes, answers=1)
+    estimate = estimator.estimate(asked(PROMPT))
+    assert 400 / 16 <= estimate.prompt_tokens <= 400
+    assert estimate.generated_tokens >= 1

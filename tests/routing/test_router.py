@@ -1,0 +1,199 @@
+"""Taking seats: in-flight shares that always come back, and memory that ends with an engine's life."""
+
+from contextlib import ExitStack
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from servery.catalog.pool import EmbeddedEngine, Pool, UrlEngine
+from servery.catalog.weights import Weights
+from servery.core.clock import ManualClock
+from servery.core.engine_family import EngineFamily
+from servery.engines.address import EngineAddress
+from servery.engines.client import EngineClient
+from servery.engines.connections import ConnectionLimits
+from servery.engines.exchange import ExchangeLimits
+from servery.fleet.replica_pool import ReplicaPool
+from servery.routing.router import Router, Wish
+
+PROMPT = b"p" * 4_000
+
+
+def client() -> EngineClient:
+    return EngineClient(
+        EngineAddress(family=EngineFamily.VLLM, host="127.0.0.1", port=1),
+        connection_limits=ConnectionLimits(),
+        exchange_limits=ExchangeLimits(first_byte_timeout_s=1, chunk_timeout_s=1),
+        clock=ManualClock(),
+    )
+
+
+def blocks(*, replicas: int = 2, concurrency: int = 2) -> ReplicaPool:
+    urls = tuple(f"http://127.0.0.1:{number + 1}" for number in range(replicas))
+    engine = UrlEngine(family=EngineFamily.VLLM, urls=urls, served_model="m")
+    return up(Pool(name="p", engine=engine, concurrency=concurrency))
+
+
+def slots(*, replicas: int = 2, concurrency: int = 2) -> ReplicaPool:
+    engine = EmbeddedEngine(model=Weights.parse("demo", Path()), slots=2)
+    return up(Pool(name="p", engine=engine, replicas=replicas, concurrency=concurrency))
+
+
+def up(spec: Pool) -> ReplicaPool:
+    pool = ReplicaPool(spec)
+    for replica in pool.replicas:
+        replica.up(client())
+    return pool
+
+
+def wish(owner: str = "A/", prompt: bytes = PROMPT, session: str | None = None) -> Wish:
+    return Wish(owner=owner, prompt=prompt, bytes_per_token=4.0, session=session)
+
+
+def taken(router: Router, pool: ReplicaPool, asked: Wish, avoid: frozenset[str] = frozenset()) -> str:
+    """Where a request goes that is over at once."""
+    with router.seat(pool, asked, avoid=avoid) as seat:
+        assert seat is not None
+        return seat.replica.name
+
+
+def in_flight(pool: ReplicaPool) -> list[int]:
+    return [replica.in_flight for replica in pool.replicas]
+
+
+def test_a_seat_is_held_until_its_block_ends() -> None:
+    """However it ends."""
+    pool, router = blocks(), Router(slot_isolation=True)
+    with router.seat(pool, wish()):
+        assert sum(in_flight(pool)) == 1
+    assert in_flight(pool) == [0, 0]
+    with pytest.raises(RuntimeError, match="x"), router.seat(pool, wish()):
+        raise RuntimeError("x")
+    assert in_flight(pool) == [0, 0]
+
+
+def test_a_replica_takes_no_more_than_its_share() -> None:
+    """And when all are full there is no seat."""
+    pool, router = blocks(concurrency=2), Router(slot_isolation=True)
+    with ExitStack() as stack:
+        for _ in range(4):
+            assert stack.enter_context(router.seat(pool, wish())) is not None
+        assert in_flight(pool) == [2, 2]
+        assert stack.enter_context(router.seat(pool, wish())) is None
+        assert in_flight(pool) == [2, 2]
+    assert in_flight(pool) == [0, 0]
+
+
+STEPS = st.lists(
+    st.tuples(st.sampled_from(["enter", "leave", "down", "up", "anew"]), st.integers(0, 5), st.integers(0, 2)),
+    max_size=40,
+)
+
+
+@given(STEPS, st.booleans(), st.booleans())
+def test_no_sequence_loses_a_share(steps: list[tuple[str, int, int]], slotted: bool, isolated: bool) -> None:
+    """Requests come and go while replicas fall, rise, and are replaced under them."""
+    pool = slots() if slotted else blocks()
+    router = Router(slot_isolation=isolated)
+    held: list[ExitStack] = []
+    for what, number, owner in steps:
+        replica = pool.replicas[number % 2]
+        match what:
+            case "enter":
+                stack = ExitStack()
+                if stack.enter_context(router.seat(pool, wish(f"{owner}/", PROMPT[: 500 * number]))) is not None:
+                    held.append(stack)
+            case "leave" if held:
+                held.pop(number % len(held)).close()
+            case "down":
+                replica.down("test")
+            case "up":
+                replica.up(replica.client)
+            case "anew":
+                replica.up(client())
+        assert sum(in_flight(pool)) == len(held)
+        assert all(one.in_flight <= one.concurrency for one in pool.replicas)
+    for stack in held:
+        stack.close()
+    assert in_flight(pool) == [0, 0]
+    assert all(not view.seats for view in router._views.values())
+
+
+def test_a_prompt_goes_where_it_lies() -> None:
+    """Its second request finds the first one's replica; another owner's does not care."""
+    for pool in (blocks(replicas=4), slots(replicas=4)):
+        router = Router(slot_isolation=True)
+        home = taken(router, pool, wish("A/"))
+        for number in range(3):
+            taken(router, pool, wish(f"B{number}/", b"q" * 4_000))
+        assert taken(router, pool, wish("A/")) == home
+
+
+def test_a_new_incarnation_has_forgotten() -> None:
+    """What was sent to the engine before it was started anew counts for nothing."""
+    pool, router = blocks(replicas=2), Router(slot_isolation=True)
+    home = taken(router, pool, wish())
+    replica = next(one for one in pool.replicas if one.name == home)
+    chain_was_there = router._views[home].cache
+    replica.up(client())
+    taken(router, pool, wish(prompt=b"short"))
+    taken(router, pool, wish(prompt=b"short"))
+    assert router._views[home].cache is not chain_was_there
+
+
+def test_a_slot_of_a_former_life_is_not_erased_in_the_next() -> None:
+    """A fresh engine has nothing of anybody's."""
+    pool, router = slots(replicas=1, concurrency=1), Router(slot_isolation=True)
+    for owner in ("A/", "B/"):
+        taken(router, pool, wish(owner))
+    with router.seat(pool, wish("C/")) as seat:
+        assert seat is not None
+        assert seat.placement.erase
+    pool.replicas[0].up(client())
+    with router.seat(pool, wish("D/")) as seat:
+        assert seat is not None
+        assert not seat.placement.erase
+
+
+def test_without_isolation_nothing_is_erased() -> None:
+    """One tenant: its accounts share what lies in the slots."""
+    pool, router = slots(replicas=1, concurrency=1), Router(slot_isolation=False)
+    for owner in ("A/", "B/", "C/", "D/"):
+        with router.seat(pool, wish(owner)) as seat:
+            assert seat is not None
+            assert not seat.placement.erase
+    assert seat is not None
+    assert seat.placement.cached_bytes > 0
+
+
+def test_replicas_to_avoid_are_taken_only_for_want_of_others() -> None:
+    """A retry goes elsewhere where there is an elsewhere."""
+    pool, router = blocks(replicas=2), Router(slot_isolation=True)
+    assert taken(router, pool, wish(), frozenset({"p/0"})) == "p/1"
+    pool.replicas[1].down("test")
+    assert taken(router, pool, wish(), frozenset({"p/0"})) == "p/0"
+    pool.replicas[0].down("test")
+    with router.seat(pool, wish()) as seat:
+        assert seat is None
+
+
+def test_a_prompt_that_is_not_computed_yet_counts_against_its_replica() -> None:
+    """Two long prompts at once go to two replicas; once the first byte has come, the first is free again."""
+    pool, router = blocks(replicas=2, concurrency=8), Router(slot_isolation=True)
+    with router.seat(pool, wish("A/")) as first, router.seat(pool, wish("B/")) as second:
+        assert first is not None
+        assert second is not None
+        assert first.replica is not second.replica
+        first.first_byte()
+        assert taken(router, pool, wish("C/")) == first.replica.name
+
+
+def test_a_session_is_sent_home() -> None:
+    """With prompts that have nothing in common, as long as home is there."""
+    pool, router = blocks(replicas=4, concurrency=8), Router(slot_isolation=True)
+    names = {taken(router, pool, wish(prompt=bytes([65 + n]) * 1_000, session="acme/s")) for n in range(10)}
+    assert len(names) == 1
+    next(one for one in pool.replicas if one.name in names).down("test")
+    assert taken(router, pool, wish(prompt=b"z" * 1_000, session="acme/s")) not in names
