@@ -24,6 +24,7 @@ from servery.engines.connections import ConnectionLimits
 from servery.engines.exchange import ExchangeLimits
 from servery.fleet.client_factory import ClientFactory
 from servery.fleet.fleet import Fleet, FleetParts
+from servery.fleet.load_scraper import ScrapePace
 from servery.fleet.local_launcher import LaunchLimits
 from servery.fleet.machine_check import missing
 from servery.fleet.prober import ProbePace
@@ -52,6 +53,10 @@ from servery.web.server.entrance import Entrance
 from servery.web.server.listener import Listener
 from servery.web.server.server_limits import ServerLimits
 from servery.web.status import status_routes
+
+
+_STALE_AFTER_SCRAPES = 3
+"""A load that could not be renewed so many times in a row is not believed any more."""
 
 
 class Foundation(msgspec.Struct, frozen=True, kw_only=True):
@@ -189,6 +194,10 @@ def _fleet_parts(settings: Settings, catalog: Catalog, announcer: Announcer, clo
         engine_keys={name: secret(name) for name in key_names},
         limits=LaunchLimits(startup_timeout_s=settings.startup_timeout_s),
         pace=ProbePace(interval_s=settings.health_interval_s),
+        load_pace=ScrapePace(
+            interval_s=settings.health_interval_s, stale_after_s=_STALE_AFTER_SCRAPES * settings.health_interval_s
+        ),
+        clock=clock,
         clients=_client_factory(settings, clock),
         progress=announcer,
     )

@@ -1,9 +1,12 @@
 """What the metrics read from the parts each time they are asked for."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from servery.admission.gate import Gate
+from servery.engines.load import EngineLoad
+from servery.fleet.circuit import CircuitState
 from servery.fleet.fleet import Fleet
+from servery.fleet.replica import Replica
 from servery.telemetry.metrics import Metrics
 
 
@@ -28,6 +31,7 @@ def add_gauges(metrics: Metrics, fleet: Fleet, gates: Mapping[str, Gate]) -> Non
         ("replica",),
         lambda: [((one.name,), one.restarts) for one in replicas],
     )
+    _add_load_gauges(metrics, replicas)
     metrics.gauge(
         "queue_waiting",
         "Requests waiting for a place in the pool.",
@@ -41,4 +45,36 @@ def add_gauges(metrics: Metrics, fleet: Fleet, gates: Mapping[str, Gate]) -> Non
         lambda: [
             ((name, outcome.value), count) for name, gate in gates.items() for outcome, count in gate.outcomes.items()
         ],
+    )
+
+
+def _add_load_gauges(metrics: Metrics, replicas: Sequence[Replica]) -> None:
+    """What the engines tell of themselves, as long as it is fresh."""
+
+    def fresh() -> list[tuple[str, EngineLoad]]:
+        return [(one.name, one.load) for one in replicas if one.load is not None and not one.load.is_stale]
+
+    metrics.gauge(
+        "engine_running",
+        "Requests that the engine is generating for, as it tells.",
+        ("replica",),
+        lambda: [((name,), load.running) for name, load in fresh()],
+    )
+    metrics.gauge(
+        "engine_waiting",
+        "Requests that wait inside the engine, as it tells.",
+        ("replica",),
+        lambda: [((name,), load.waiting) for name, load in fresh()],
+    )
+    metrics.gauge(
+        "engine_kv_usage",
+        "The share of the engine's KV cache in use, 0 to 1, as it tells.",
+        ("replica",),
+        lambda: [((name,), load.kv_usage) for name, load in fresh() if load.kv_usage is not None],
+    )
+    metrics.gauge(
+        "replica_circuit_open",
+        "1 while the replica is not asked because it gave no answers lately.",
+        ("replica",),
+        lambda: [((one.name,), float(one.circuit.state is not CircuitState.CLOSED)) for one in replicas],
     )

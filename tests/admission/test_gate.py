@@ -24,7 +24,8 @@ def pool_of(*, concurrency: int, queue: int) -> ReplicaPool:
     """Two replicas, the first of them up."""
     urls = ("http://127.0.0.1:1", "http://127.0.0.1:2")
     engine = UrlEngine(family=EngineFamily.VLLM, urls=urls, served_model="m")
-    pool = ReplicaPool(Pool(name="p", engine=engine, concurrency=concurrency, queue=queue))
+    spec = Pool(name="p", engine=engine, concurrency=concurrency, queue=queue)
+    pool = ReplicaPool(spec, ManualClock())
     pool.replicas[0].up(client())
     return pool
 

@@ -20,6 +20,12 @@ def is_alive(process: int) -> bool:
     return _status(Path(f"/proc/{process}")).get("State", "Z")[0] != "Z"
 
 
+def told_of(process: int) -> tuple[bytes, bytes]:
+    """What anybody on the machine may read of it: its arguments and its environment."""
+    folder = Path(f"/proc/{process}")
+    return (folder / "cmdline").read_bytes(), (folder / "environ").read_bytes()
+
+
 async def wait_gone(process: int) -> None:
     async with asyncio.timeout(10):
         while is_alive(process):  # noqa: ASYNC110

@@ -53,7 +53,8 @@ def new_client(address: EngineAddress) -> EngineClient:
 
 def replica_of(engine: EmbeddedEngine | UrlEngine) -> Replica:
     count = 1 if isinstance(engine, EmbeddedEngine) else None
-    return ReplicaPool(Pool(name="demo", engine=engine, concurrency=1, replicas=count)).replicas[0]
+    spec = Pool(name="demo", engine=engine, concurrency=1, replicas=count)
+    return ReplicaPool(spec, SystemClock()).replicas[0]
 
 
 async def wait_state(replica: Replica, state: ReplicaState, *, incarnation: int = 0) -> None:

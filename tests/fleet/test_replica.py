@@ -3,6 +3,7 @@
 from tests.fleet.keeping import new_client
 
 from servery.catalog.pool import Pool, UrlEngine
+from servery.core.clock import ManualClock
 from servery.core.engine_family import EngineFamily
 from servery.engines.address import EngineAddress
 from servery.engines.client import EngineClient
@@ -15,7 +16,7 @@ def client() -> EngineClient:
 
 def pool() -> ReplicaPool:
     engine = UrlEngine(family=EngineFamily.VLLM, urls=("http://a", "http://b"), served_model="m")
-    return ReplicaPool(Pool(name="p", engine=engine, concurrency=3))
+    return ReplicaPool(Pool(name="p", engine=engine, concurrency=3), ManualClock())
 
 
 def test_only_ready_replicas_count() -> None:

@@ -24,18 +24,23 @@ def asked(*work: Generation | Embedding, choices_per_prompt: int = 1) -> Inferen
 PROMPT = Generation(messages=msgspec.Raw(b"x" * 400))
 
 
+def estimated(estimator: Estimator, request: InferenceRequest) -> Estimate:
+    prompts = request.work[:: request.choices_per_prompt]
+    return estimator.estimate(request, prompt_bytes=sum(len(work.prompt_bytes()) for work in prompts))
+
+
 def test_a_prompt_counts_once_and_each_answer_for_itself() -> None:
     """Three choices of one prompt; an answer is no longer than it may be."""
     estimator = Estimator()
-    assert estimator.estimate(asked(PROMPT)) == Estimate(100, 100, 256)
+    assert estimated(estimator, asked(PROMPT)) == Estimate(100, 100, 256)
     short = msgspec.structs.replace(PROMPT, max_tokens=10)
-    assert estimator.estimate(asked(short, short, short, choices_per_prompt=3)) == Estimate(100, 100, 30)
-    assert estimator.estimate(asked(short, short, short)) == Estimate(300, 300, 30)
+    assert estimated(estimator, asked(short, short, short, choices_per_prompt=3)) == Estimate(100, 100, 30)
+    assert estimated(estimator, asked(short, short, short)) == Estimate(300, 300, 30)
 
 
 def test_an_embedding_generates_nothing() -> None:
     """Its inputs are its prompt."""
-    assert Estimator().estimate(asked(Embedding(inputs=("x" * 396,)))) == Estimate(100, 100, 0)
+    assert estimated(Estimator(), asked(Embedding(inputs=("x" * 396,)))) == Estimate(100, 100, 0)
 
 
 def test_the_bytes_of_a_token_are_learned() -> None:
@@ -70,6 +75,6 @@ def test_no_history_makes_a_senseless_estimate(history: list[tuple[int, int, int
     estimator = Estimator()
     for prompt_bytes, prompt_tokens, generated in history:
         estimator.learn(Usage(prompt_tokens, 0, generated), prompt_bytes=prompt_bytes, answers=1)
-    estimate = estimator.estimate(asked(PROMPT))
+    estimate = estimated(estimator, asked(PROMPT))
     assert 400 / 16 <= estimate.prompt_tokens <= 400
     assert estimate.generated_tokens >= 1

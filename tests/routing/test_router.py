@@ -42,7 +42,7 @@ def slots(*, replicas: int = 2, concurrency: int = 2) -> ReplicaPool:
 
 
 def up(spec: Pool) -> ReplicaPool:
-    pool = ReplicaPool(spec)
+    pool = ReplicaPool(spec, ManualClock())
     for replica in pool.replicas:
         replica.up(client())
     return pool

@@ -138,7 +138,7 @@ class House:
         text = CATALOG.format(first=first.url, second=second.url)
         today = datetime.fromtimestamp(self.clock.wall_ns() / 1e9, UTC).date()
         self.catalog = read_catalog(text, source="test", directory=Path(), today=today)
-        self.pools = {name: ReplicaPool(spec) for name, spec in self.catalog.pools.items()}
+        self.pools = {name: ReplicaPool(spec, self.clock) for name, spec in self.catalog.pools.items()}
         self.gates = {name: Gate(pool, self.clock, wait_limit_s=5.0) for name, pool in self.pools.items()}
         self.limiter = Limiter(self.clock)
         self.estimators = Estimators()

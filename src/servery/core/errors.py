@@ -2,6 +2,7 @@
 
 ServeryError
 ├── InvalidRequest        400  the request cannot be understood or cannot be served by this model
+│   └── ContextExceeded   400  prompt and answer together are longer than the model's context
 ├── Unauthenticated       401  no key, or a key that is unknown, expired or revoked
 ├── PermissionDenied      403  a good key that may not do this
 ├── NotFound              404  no such model, path or resource
@@ -42,6 +43,15 @@ class ServeryError(Exception):
 class InvalidRequest(ServeryError):
     status = 400
     code = "INVALID_ARGUMENT"
+
+
+class ContextExceeded(InvalidRequest):
+    """``context_tokens`` and ``prompt_tokens`` are as the engine told them, None where it did not."""
+
+    def __init__(self, message: str, *, context_tokens: int, prompt_tokens: int | None) -> None:
+        super().__init__(message, param="max_tokens")
+        self.context_tokens = context_tokens
+        self.prompt_tokens = prompt_tokens
 
 
 class Unauthenticated(ServeryError):

@@ -40,6 +40,10 @@ class Sampling(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     seed: int | None = None
     ignore_eos: bool | None = None
 
+    def given(self) -> dict[str, object]:
+        """The fields that are set, by name."""
+        return {name: value for name in self.__struct_fields__ if (value := getattr(self, name)) is not None}
+
 
 class Generation(msgspec.Struct, frozen=True, kw_only=True):
     """One sequence asked of an engine: exactly one of ``messages`` (a JSON array in OpenAI's form, validated) and

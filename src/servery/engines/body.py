@@ -7,7 +7,7 @@ import msgspec
 from servery.core.engine_family import EngineFamily
 from servery.core.errors import InvalidRequest
 from servery.core.inference import Embedding, Generation, StructureKind
-from servery.core.serving_path import Endpoint
+from servery.core.serving_path import Endpoint, ServingClass
 from servery.engines.family import Traits
 
 _encoder = msgspec.json.Encoder()
@@ -31,12 +31,17 @@ class CachePlace(msgspec.Struct, frozen=True):
 
 def check_honoured(generation: Generation, traits: Traits) -> None:
     """Raise InvalidRequest naming the first feature that this family of engine would ignore or refuse."""
-    wanted = set(msgspec.structs.asdict(generation.sampling))
-    asked = {name for name in wanted if getattr(generation.sampling, name) is not None}
-    asked |= {name for name in ("tools", "reasoning_effort") if getattr(generation, name) is not None}
+    asked = set(generation.sampling.given())
+    if generation.tools is not None:
+        asked.add("tools")
+    if generation.reasoning_effort is not None:
+        asked.add("reasoning_effort")
     if generation.template_options is not None and generation.reasoning_effort is None:
         asked.add("template_options")  # beside an effort they say the same once more
-    asked |= {name for name in ("logprobs", "echo") if getattr(generation, name)}
+    if generation.logprobs:
+        asked.add("logprobs")
+    if generation.echo:
+        asked.add("echo")
     if generation.structure is not None:
         asked.add("grammar" if generation.structure.kind is StructureKind.GRAMMAR else "structure")
     for name in sorted(asked - traits.honours):
@@ -52,6 +57,7 @@ def generation_body(
     served_model: str,
     stream: bool,
     place: CachePlace,
+    serving_class: ServingClass = ServingClass.STANDARD,
 ) -> bytes:
     """The JSON to POST for one sequence."""
     body: dict[str, Any] = {"model": served_model, "stream": stream}
@@ -78,6 +84,8 @@ def generation_body(
     if generation.reasoning_effort is not None:
         body["reasoning_effort"] = generation.reasoning_effort
     _add_place(body, place, stream=stream, traits=traits)
+    if traits.earlier_priority and serving_class is ServingClass.PRIORITY:
+        body["priority"] = traits.earlier_priority
     return _encoder.encode(body)
 
 
@@ -86,6 +94,20 @@ def embedding_body(embedding: Embedding, *, served_model: str) -> bytes:
     body: dict[str, Any] = {"model": served_model, "input": embedding.inputs, "encoding_format": "float"}
     if embedding.dimensions is not None:
         body["dimensions"] = embedding.dimensions
+    return _encoder.encode(body)
+
+
+def tokenize_body(generation: Generation, *, served_model: str) -> bytes:
+    """The JSON to POST to vLLM's ``/tokenize``, which counts a prompt of text or messages."""
+    body: dict[str, Any] = {"model": served_model}
+    if generation.messages is None:
+        body["prompt"] = generation.prompt
+        return _encoder.encode(body)
+    body["messages"] = generation.messages
+    if generation.tools is not None:
+        body["tools"] = generation.tools
+    if generation.template_options is not None:
+        body["chat_template_kwargs"] = generation.template_options
     return _encoder.encode(body)
 
 
@@ -101,9 +123,8 @@ def _add_tools(body: dict[str, Any], generation: Generation) -> None:
 
 def _add_sampling(body: dict[str, Any], generation: Generation, family: EngineFamily) -> None:
     names = _SAMPLING_NAMES.get(family, {})
-    for name, value in msgspec.structs.asdict(generation.sampling).items():
-        if value is not None:
-            body[names.get(name, name)] = value
+    for name, value in generation.sampling.given().items():
+        body[names.get(name, name)] = value
     if family is EngineFamily.LLAMA_CPP and generation.sampling.mirostat_target is not None:
         body["mirostat"] = 2
 

@@ -1,15 +1,17 @@
 """Everything that is asked of one engine goes through here."""
 
 import asyncio
+from collections.abc import Callable
 
 import msgspec
 
 from servery.core.clock import Clock
+from servery.core.engine_family import EngineFamily
 from servery.core.errors import EngineUnavailable
 from servery.core.inference import Embedding, Generation
-from servery.core.serving_path import Endpoint
+from servery.core.serving_path import Endpoint, ServingClass
 from servery.engines.address import EngineAddress
-from servery.engines.body import CachePlace, embedding_body, generation_body
+from servery.engines.body import CachePlace, embedding_body, generation_body, tokenize_body
 from servery.engines.connections import ConnectionLimits, Connections
 from servery.engines.exchange import EventSink, Exchange, ExchangeLimits
 from servery.engines.family import Traits, traits_of
@@ -30,6 +32,10 @@ class _Tokens(msgspec.Struct):
     tokens: list[int]
 
 
+class _Count(msgspec.Struct):
+    count: int
+
+
 class EngineClient:
     """Talks to the engine at one address over kept connections."""
 
@@ -47,6 +53,7 @@ class EngineClient:
         host = f"[{address.host}]" if ":" in address.host else address.host
         key = f"Authorization: Bearer {address.api_key}\r\n" if address.api_key else ""
         self._head = f"Host: {host}:{address.port}\r\n{key}Content-Type: application/json\r\n"
+        self.family: EngineFamily = address.family
         self.traits: Traits = traits_of(address.family)
 
     async def ask(
@@ -58,14 +65,19 @@ class EngineClient:
         place: CachePlace,
         sink: EventSink,
         tally: Tally,
+        serving_class: ServingClass = ServingClass.STANDARD,
+        on_answer: Callable[[], None] | None = None,
     ) -> Exchange:
         """Send one request; the caller awaits ``answer`` of what is returned, and aborts it when it no longer cares.
+        ``on_answer`` is called when the engine begins to answer.
 
         Raises EngineUnavailable when the engine cannot be reached.
         """
-        body = self._body(work, endpoint=endpoint, stream=stream, place=place)
+        body = self._body(work, endpoint=endpoint, stream=stream, place=place, serving_class=serving_class)
         last = stream and self.traits.closes_after_stream
-        exchange = self._exchange("POST", _PATHS[endpoint], body, stream=stream, last=last, sink=sink, tally=tally)
+        exchange = self._exchange(
+            "POST", _PATHS[endpoint], body, stream=stream, last=last, sink=sink, tally=tally, on_answer=on_answer
+        )
         try:
             await exchange.start()
         except BaseException:
@@ -76,12 +88,17 @@ class EngineClient:
     async def count_prompt(self, work: Generation, *, endpoint: Endpoint, timeout_s: float) -> int:
         """Tokens of the prompt, as the engine's own template and tokenizer make them. Only where the traits say so."""
         assert self.traits.counts_prompts, "not every engine counts"
+        if work.messages is None and not isinstance(work.prompt, str):
+            return len(work.prompt or ())
+        if self.family is EngineFamily.VLLM:
+            body = tokenize_body(work, served_model=self._address.served_model)
+            return msgspec.json.decode(
+                await self.call("POST", "/tokenize", body, timeout_s=timeout_s), type=_Count
+            ).count
         if work.messages is not None:
             body = self._body(work, endpoint=endpoint, stream=False, place=CachePlace())
             counted = await self.call("POST", "/v1/chat/completions/input_tokens", body, timeout_s=timeout_s)
             return msgspec.json.decode(counted, type=_InputTokens).input_tokens
-        if not isinstance(work.prompt, str):
-            return len(work.prompt or ())
         body = msgspec.json.encode({"content": work.prompt, "add_special": True})
         return len(
             msgspec.json.decode(await self.call("POST", "/tokenize", body, timeout_s=timeout_s), type=_Tokens).tokens
@@ -107,7 +124,15 @@ class EngineClient:
     def close(self) -> None:
         self._connections.close()
 
-    def _body(self, work: Generation | Embedding, *, endpoint: Endpoint, stream: bool, place: CachePlace) -> bytes:
+    def _body(
+        self,
+        work: Generation | Embedding,
+        *,
+        endpoint: Endpoint,
+        stream: bool,
+        place: CachePlace,
+        serving_class: ServingClass = ServingClass.STANDARD,
+    ) -> bytes:
         if isinstance(work, Embedding):
             return embedding_body(work, served_model=self._address.served_model)
         return generation_body(
@@ -118,10 +143,20 @@ class EngineClient:
             served_model=self._address.served_model,
             stream=stream,
             place=place,
+            serving_class=serving_class,
         )
 
     def _exchange(
-        self, method: str, path: str, body: bytes, *, stream: bool, last: bool, sink: EventSink, tally: Tally
+        self,
+        method: str,
+        path: str,
+        body: bytes,
+        *,
+        stream: bool,
+        last: bool,
+        sink: EventSink,
+        tally: Tally,
+        on_answer: Callable[[], None] | None = None,
     ) -> Exchange:
         closing = "Connection: close\r\n" if last else ""
         target = f"{self._address.base_path}{path}"
@@ -134,6 +169,8 @@ class EngineClient:
             sink=sink,
             tally=tally,
             limits=self._limits,
+            served_model=self._address.served_model,
+            on_answer=on_answer,
         )
 
 

@@ -73,7 +73,8 @@ class Exchange:
     """Reads one response. Generated events of a stream go to ``sink``; what carries usage goes to ``tally``.
 
     States: waiting for the head, reading a 200's body (a stream or a whole), reading a refusal's body, over. ``answer``
-    resolves once, with the body of a whole answer or with ``b""`` at the end of a stream.
+    resolves once, with the body of a whole answer or with ``b""`` at the end of a stream. ``on_answer`` is called when
+    the head is there, whatever it says.
     """
 
     def __init__(
@@ -86,6 +87,8 @@ class Exchange:
         sink: EventSink,
         tally: Tally,
         limits: ExchangeLimits,
+        served_model: str = "",
+        on_answer: Callable[[], None] | None = None,
     ) -> None:
         self._loop = asyncio.get_running_loop()
         self._request = request
@@ -97,6 +100,8 @@ class Exchange:
         self._sink = sink
         self._tally = tally
         self._limits = limits
+        self._served_model = served_model
+        self._on_answer = on_answer
         self._splitter = EventSplitter(max_event_bytes=limits.max_event_bytes)
         self._status = 0
         self._retry_after: bytes | None = None
@@ -142,6 +147,8 @@ class Exchange:
         self._status = status
         self._retry_after = headers.get(b"retry-after")
         self._last_heard_s = self._loop.time()
+        if self._on_answer is not None:
+            self._on_answer()
         if status == 200 and self._stream and b"event-stream" not in headers.get(b"content-type", b""):
             self._fail(EngineUnavailable("the engine that serves this model did not answer with a stream"))
 
@@ -175,7 +182,7 @@ class Exchange:
             return
         body = b"".join(self._body)
         if self._status != 200:
-            self._fail(refusal_from(self._status, body, retry_after=self._retry_after))
+            self._fail(refusal_from(self._status, body, retry_after=self._retry_after, served_model=self._served_model))
         elif self._stream:
             if self._tally.is_reported:
                 self._end(b"")
@@ -232,7 +239,7 @@ class Exchange:
         elif any(key in event for key in _OPENED):
             self._open(event)
         elif event.startswith((b'{"error"', b'{ "error"')):
-            self._fail(break_from(event))
+            self._fail(break_from(event, served_model=self._served_model))
         elif event != b"null":
             if b'"finish_reason":"' not in event and not _only_opens(event):
                 self._tally.frames += 1

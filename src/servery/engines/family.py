@@ -15,6 +15,9 @@ class Traits(msgspec.Struct, frozen=True, kw_only=True):
     ``counts_prompts``: counts a prompt's tokens without generating.
     ``tells_prompt_progress``: can report prompt and cached tokens before the first generated one.
     ``cache_salt``: keeps prompt-cache entries of different salts apart.
+    ``earlier_priority``: what the field ``priority`` holds for a request that goes before others: of vLLM the smaller
+    number goes first, of SGLang the larger; 0 where the engine knows none.
+    ``metrics_path``: where it tells its load, in Prometheus' text format.
     ``honours``: the optional features that work rather than being ignored.
     """
 
@@ -23,6 +26,8 @@ class Traits(msgspec.Struct, frozen=True, kw_only=True):
     counts_prompts: bool = False
     tells_prompt_progress: bool = False
     cache_salt: bool = False
+    earlier_priority: int = 0
+    metrics_path: str | None = "/metrics"
     health_path: str = "/health"
     honours: frozenset[str] = frozenset()
 
@@ -49,15 +54,20 @@ def traits_of(family: EngineFamily) -> Traits:
             )
         case EngineFamily.VLLM:
             return Traits(
+                counts_prompts=True,
                 cache_salt=True,
+                earlier_priority=-1,
                 honours=_SAMPLING_OF_OPEN_ENGINES | _FEATURES | {"grammar", "echo", "reasoning_effort"},
             )
         case EngineFamily.SGLANG:
             return Traits(
-                cache_salt=True, honours=_SAMPLING_OF_OPEN_ENGINES | _FEATURES | {"grammar", "reasoning_effort"}
+                cache_salt=True,
+                earlier_priority=1,
+                honours=_SAMPLING_OF_OPEN_ENGINES | _FEATURES | {"grammar", "reasoning_effort"},
             )
         case EngineFamily.OPENAI:
             return Traits(
+                metrics_path=None,
                 health_path="/v1/models",
                 honours=_SAMPLING_OF_ALL | {"structure", "tools", "logprobs", "reasoning_effort"},
             )

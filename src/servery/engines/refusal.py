@@ -1,8 +1,11 @@
 """Turns an engine's own refusal into one of ours, which a tenant may see."""
 
+import re
+
 import msgspec
 
 from servery.core.errors import (
+    ContextExceeded,
     EngineBroke,
     EngineUnavailable,
     InvalidRequest,
@@ -28,6 +31,31 @@ class _ErrorBody(msgspec.Struct):
 
 _decoder = msgspec.json.Decoder(_ErrorBody)
 
+# A prompt that leaves no room for any answer, as vLLM and SGLang say it; (tokens of prompt, of context) by name.
+_PROMPT_TOO_LONG = (
+    re.compile(
+        r"maximum context length is (?P<context>\d+) tokens\. However, your prompt contains (?:at least )?"
+        r"(?P<prompt>\d+) input tokens"
+    ),
+    re.compile(r"The input \((?P<prompt>\d+) tokens\) is longer than the model's context length \((?P<context>\d+)"),
+)
+# Prompt and answer together too long: vLLM before 0.32 in three wordings, one of which has counted only a part of the
+# prompt; SGLang. Newer vLLM shortens the answer by itself.
+_TOGETHER_TOO_LONG = (
+    re.compile(r"maximum context length is (?P<context>\d+) tokens and your request has (?P<prompt>\d+) input tokens"),
+    re.compile(
+        r"maximum context length is (?P<context>\d+) tokens\. However, you requested \d+ tokens \((?P<prompt>\d+) in"
+    ),
+    re.compile(
+        r"maximum context length is (?P<context>\d+) tokens\. However, you requested [1-9]\d* output tokens and your"
+        r" prompt contains (?:at least \d+|(?P<prompt>\d+)) input tokens"
+    ),
+    re.compile(
+        r"maximum context length of (?P<context>\d+) tokens\. You requested a total of \d+ tokens: (?P<prompt>\d+)"
+        r" tokens from the input"
+    ),
+)
+
 
 def _read(body: bytes) -> _ErrorObject:
     try:
@@ -39,20 +67,18 @@ def _read(body: bytes) -> _ErrorObject:
     return _ErrorObject(message=found.error or found.message)
 
 
-def refusal_from(status: int, body: bytes, *, retry_after: bytes | None = None) -> ServeryError:
+def refusal_from(status: int, body: bytes, *, retry_after: bytes | None = None, served_model: str = "") -> ServeryError:
     """The error for an engine's answer other than 200.
 
-    What the request did wrong is passed on with the engine's words; what the engine did wrong is told without them,
-    because they may speak of the operator's machines.
+    What the request did wrong is passed on with the engine's words, but for ``served_model``, the operator's name for
+    the model; what the engine did wrong is told without them, because they may speak of the operator's machines.
     """
     told = _read(body)
-    message = told.message[:_MAX_MESSAGE_CHARACTERS]
+    message = _without_name(told.message, served_model)[:_MAX_MESSAGE_CHARACTERS]
     if told.type == "exceed_context_size_error":
-        return InvalidRequest(
-            f"The prompt is too long: {told.n_prompt_tokens}, model maximum context length: {told.n_ctx}"
-        )
+        return _prompt_too_long(told.n_prompt_tokens, told.n_ctx)
     if status in {400, 422}:
-        return InvalidRequest(message or "the engine refused the request")
+        return _too_long(message) or InvalidRequest(message or "the engine refused the request")
     if status == 413:
         return PayloadTooLarge(message or "the engine refused the request as too large")
     if status in {429, 503}:
@@ -63,6 +89,32 @@ def refusal_from(status: int, body: bytes, *, retry_after: bytes | None = None) 
     return EngineUnavailable(f"the engine that serves this model answered with status {status}")
 
 
-def break_from(event: bytes) -> EngineBroke:
+def break_from(event: bytes, *, served_model: str = "") -> EngineBroke:
     """The error for an error object that an engine sent inside a stream."""
-    return EngineBroke(_read(event).message[:_MAX_MESSAGE_CHARACTERS] or "the engine broke off the answer")
+    message = _without_name(_read(event).message, served_model)[:_MAX_MESSAGE_CHARACTERS]
+    return EngineBroke(message or "the engine broke off the answer")
+
+
+def _too_long(message: str) -> InvalidRequest | None:
+    """What ``message`` says of the lengths of prompt, answer and context, in our words; None when it is silent."""
+    for wording in _PROMPT_TOO_LONG:
+        if found := wording.search(message):
+            return _prompt_too_long(int(found["prompt"]), int(found["context"]))
+    for wording in _TOGETHER_TOO_LONG:
+        if found := wording.search(message):
+            prompt = found["prompt"]
+            return ContextExceeded(
+                message, context_tokens=int(found["context"]), prompt_tokens=None if prompt is None else int(prompt)
+            )
+    return None
+
+
+def _prompt_too_long(prompt_tokens: int, context_tokens: int) -> InvalidRequest:
+    return InvalidRequest(f"The prompt is too long: {prompt_tokens}, model maximum context length: {context_tokens}")
+
+
+def _without_name(message: str, served_model: str) -> str:
+    """The name is a word of its own, or a path: what merely contains it stays."""
+    if not served_model:
+        return message
+    return re.sub(rf"(?<![\w/.-]){re.escape(served_model)}(?![\w/-])", "the model", message)

@@ -3,12 +3,15 @@
 import asyncio
 from collections.abc import Mapping
 from pathlib import Path
+from random import Random, SystemRandom
 
 import msgspec
 
 from servery.catalog.pool import EmbeddedEngine, Pool, UrlEngine
+from servery.core.clock import Clock, SystemClock
 from servery.engines.address import address_from_url
 from servery.fleet.client_factory import ClientFactory
+from servery.fleet.load_scraper import LoadScraper, ScrapePace
 from servery.fleet.local_launcher import LaunchLimits, LocalLauncher
 from servery.fleet.prober import ProbePace
 from servery.fleet.progress import Progress
@@ -28,6 +31,9 @@ class FleetParts(msgspec.Struct, frozen=True, kw_only=True):
     pace: ProbePace
     clients: ClientFactory
     progress: Progress
+    load_pace: ScrapePace = ScrapePace()
+    clock: Clock = msgspec.field(default_factory=SystemClock)
+    random: Random = msgspec.field(default_factory=SystemRandom)
 
 
 class Fleet:
@@ -35,12 +41,15 @@ class Fleet:
 
     def __init__(self, pools: Mapping[str, Pool], parts: FleetParts) -> None:
         self._parts = parts
-        self.pools = {name: ReplicaPool(spec) for name, spec in pools.items()}
+        self.pools = {name: ReplicaPool(spec, parts.clock) for name, spec in pools.items()}
 
     async def run(self) -> None:
         """Start and watch all replicas. Ends by being cancelled, when every engine of ours has ended too."""
         self._parts.log_directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+        replicas = [replica for pool in self.pools.values() for replica in pool.replicas]
+        scraper = LoadScraper(replicas, pace=self._parts.load_pace, clock=self._parts.clock, random=self._parts.random)
         async with asyncio.TaskGroup() as group:
+            group.create_task(scraper.run(), name="load scraper")
             for pool in self.pools.values():
                 for number, replica in enumerate(pool.replicas):
                     keeper = self._keeper(pool.spec, replica, number)

@@ -10,7 +10,7 @@ import msgspec
 
 from servery.catalog.pool import EmbeddedEngine
 from servery.core.engine_family import EngineFamily
-from servery.core.errors import EngineUnavailable
+from servery.core.errors import EngineUnavailable, ServeryError
 from servery.engines.address import EngineAddress, address_from_url
 from servery.engines.client import EngineClient
 from servery.fleet.child_process import end_child
@@ -104,11 +104,11 @@ class LocalLauncher:
         try:
             address = await self._wait_for_address(process, model_file)
             client = self._clients(address)
-            await wait_until_well(client, timeout_s=self._limits.startup_timeout_s)
+            await self._wait_until_well(process, client)
             self._replica.up(client)
             self._progress.ready(self._replica.name, seconds=loop.time() - started_s)
             return await self._wait_for_end(process, client)
-        except (EngineUnavailable, TimeoutError, msgspec.MsgspecError):
+        except (ServeryError, TimeoutError, msgspec.MsgspecError):
             return f"did not start: {self._last_words()}"
         finally:
             await end_child(process, timeout_s=self._limits.stop_timeout_s)
@@ -136,6 +136,23 @@ class LocalLauncher:
             threads=engine.threads,
             embeddings=engine.embeddings,
         )
+
+    async def _wait_until_well(self, process: asyncio.subprocess.Process, client: EngineClient) -> None:
+        """Raises EngineUnavailable as soon as the process has ended, or what the engine said when its time is over."""
+        ended = asyncio.ensure_future(process.wait())
+        well = asyncio.ensure_future(wait_until_well(client, timeout_s=self._limits.startup_timeout_s))
+        try:
+            await asyncio.wait({ended, well}, return_when=asyncio.FIRST_COMPLETED)
+            if not well.done():
+                raise EngineUnavailable(f"the engine ended with status {ended.result()}")
+            well.result()
+        except BaseException:
+            client.close()
+            raise
+        finally:
+            ended.cancel()
+            well.cancel()
+            await asyncio.gather(ended, well, return_exceptions=True)
 
     async def _wait_for_end(self, process: asyncio.subprocess.Process, client: EngineClient) -> str:
         """The engine's process ended, or the engine no longer answers: whichever is seen first."""

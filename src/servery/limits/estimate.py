@@ -34,19 +34,16 @@ class Estimator:
         self.bytes_per_token = _FIRST_BYTES_PER_TOKEN
         self.generated_tokens = _FIRST_GENERATED_TOKENS
 
-    def estimate(self, request: InferenceRequest) -> Estimate:
-        """Nothing is known yet of the prompt cache, so the whole prompt counts as uncached."""
+    def estimate(self, request: InferenceRequest, *, prompt_bytes: int) -> Estimate:
+        """``prompt_bytes``: of all prompts, each counted once. Nothing is known yet of the prompt cache, so all of it
+        counts as uncached."""
         generated = 0
         for work in request.work:
             if not isinstance(work, Embedding):
                 expected = int(self.generated_tokens)
                 generated += expected if work.max_tokens is None else min(expected, work.max_tokens)
-        prompts = request.work[:: request.choices_per_prompt]
-        prompt = sum(self.prompt_tokens(len(work.prompt_bytes())) for work in prompts)
+        prompt = max(1, round(prompt_bytes / self.bytes_per_token))
         return Estimate(prompt, prompt, generated)
-
-    def prompt_tokens(self, prompt_bytes: int) -> int:
-        return max(1, round(prompt_bytes / self.bytes_per_token))
 
     def learn(self, usage: Usage, *, prompt_bytes: int, answers: int) -> None:
         """What a request of ``prompt_bytes`` really used. Estimated usage teaches nothing."""

@@ -35,7 +35,9 @@ class TokenBucket:
         self._level = min(self._level - tokens, float(self.per_minute))
 
     def _fill(self, now_s: float) -> None:
-        # A clock that seems to go back fills nothing and takes nothing.
-        elapsed_s = max(0.0, now_s - self._filled_s)
-        self._filled_s = max(self._filled_s, now_s)
-        self._level = min(float(self.per_minute), self._level + elapsed_s * self.per_minute / 60.0)
+        elapsed_s = now_s - self._filled_s
+        if elapsed_s <= 0.0:
+            return  # a clock that seems to go back fills nothing and takes nothing
+        self._filled_s = now_s
+        level = self._level + elapsed_s * self.per_minute / 60.0
+        self._level = level if level < self.per_minute else float(self.per_minute)

@@ -136,7 +136,7 @@ class Dispatch:
         request = journey.request
         return Wish(
             owner=f"{caller.account}/{request.isolation_key or ''}",
-            prompt=branch.work.prompt_bytes(),
+            prompt=branch.prompt,
             bytes_per_token=self._estimators.of(offer.model.name).bytes_per_token,
             session=f"{caller.account}/{request.session}" if request.session else None,
         )

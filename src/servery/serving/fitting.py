@@ -1,15 +1,14 @@
 """Whether an offer can do what a request asks, and what the request leaves to the model."""
 
+from collections.abc import Sequence
+
 import msgspec
 
 from servery.catalog.model import Capability, Model
-from servery.catalog.pool import UrlEngine
-from servery.core.engine_family import EngineFamily
 from servery.core.errors import InvalidRequest
-from servery.core.inference import Embedding, Generation, InferenceRequest
+from servery.core.inference import Embedding, Generation, InferenceRequest, Sampling
 from servery.engines.body import check_honoured
-from servery.engines.family import Traits, traits_of
-from servery.fleet.replica_pool import ReplicaPool
+from servery.engines.family import Traits
 
 DEFAULT_MAX_TOKENS = 2_048
 
@@ -18,14 +17,12 @@ DEFAULT_MAX_TOKENS = 2_048
 _MOST_BYTES_PER_TOKEN = 64
 
 
-def pool_traits(pool: ReplicaPool) -> Traits:
-    """What the engines of ``pool`` can do."""
-    engine = pool.spec.engine
-    return traits_of(engine.family if isinstance(engine, UrlEngine) else EngineFamily.LLAMA_CPP)
-
-
-def fitted(request: InferenceRequest, model: Model, traits: Traits) -> tuple[Generation | Embedding, ...]:
-    """The request's work with the model's defaults filled in. Raises InvalidRequest for what would be ignored."""
+def fitted(
+    request: InferenceRequest, model: Model, traits: Traits, *, prompts: Sequence[bytes]
+) -> tuple[Generation | Embedding, ...]:
+    """The request's work with the model's defaults filled in; ``prompts`` are its prompts as bytes. Raises
+    InvalidRequest for what would be ignored or cannot fit."""
+    _check_lengths(request, model, prompts)
     return tuple(
         _fitted_embedding(work, traits)
         if isinstance(work, Embedding)
@@ -43,11 +40,6 @@ def _fitted_embedding(work: Embedding, traits: Traits) -> Embedding:
 def _fitted_generation(work: Generation, model: Model, traits: Traits, *, truncate: bool) -> Generation:
     _check_capabilities(work, model)
     check_honoured(work, traits)
-    if not work.has_images and len(work.prompt_bytes()) > model.context_length * _MOST_BYTES_PER_TOKEN:
-        raise InvalidRequest(
-            f"The prompt is too long: {len(work.prompt_bytes())} bytes,"
-            f" model maximum context length: {model.context_length}"
-        )
     max_tokens = work.max_tokens or min(DEFAULT_MAX_TOKENS, model.context_length)
     if max_tokens > model.context_length:
         if not truncate:
@@ -56,11 +48,18 @@ def _fitted_generation(work: Generation, model: Model, traits: Traits, *, trunca
                 param="max_tokens",
             )
         max_tokens = model.context_length
-    sampling = {
-        name: value if (value := getattr(work.sampling, name)) is not None else getattr(model.sampling, name)
-        for name in work.sampling.__struct_fields__
-    }
-    return msgspec.structs.replace(work, max_tokens=max_tokens, sampling=type(work.sampling)(**sampling))
+    defaults = model.sampling.given()
+    sampling = Sampling(**{**defaults, **work.sampling.given()}) if defaults else work.sampling  # type: ignore[arg-type]
+    return msgspec.structs.replace(work, max_tokens=max_tokens, sampling=sampling)
+
+
+def _check_lengths(request: InferenceRequest, model: Model, prompts: Sequence[bytes]) -> None:
+    longest = model.context_length * _MOST_BYTES_PER_TOKEN
+    for work, prompt in zip(request.work, prompts, strict=True):
+        if isinstance(work, Generation) and len(prompt) > longest and not work.has_images:
+            raise InvalidRequest(
+                f"The prompt is too long: {len(prompt)} bytes, model maximum context length: {model.context_length}"
+            )
 
 
 def _check_capabilities(work: Generation, model: Model) -> None:

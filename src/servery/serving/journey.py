@@ -1,5 +1,7 @@
 """What one request has gathered on its way so far: its clock, its answers' tallies, and how it is going."""
 
+from collections.abc import Sequence
+
 from servery.catalog.offer import Offer
 from servery.core.clock import Clock
 from servery.core.inference import Embedding, EngineReport, Generation, InferenceRequest
@@ -12,9 +14,10 @@ from servery.serving.served import Served
 class Branch:
     """One engine call of the request: one element of its work."""
 
-    def __init__(self, number: int, work: Generation | Embedding) -> None:
+    def __init__(self, number: int, work: Generation | Embedding, prompt: bytes) -> None:
         self.number = number
         self.work = work
+        self.prompt = prompt
         self.prompt_tokens_guess = 0
         self.tally: Tally | None = None
         self.delivered = False
@@ -24,10 +27,18 @@ class Journey:
     """Times are seconds of the clock's monotonic reading, kept for the first branch that reaches each point."""
 
     def __init__(
-        self, request: InferenceRequest, work: tuple[Generation | Embedding, ...], reply: Reply, clock: Clock
+        self,
+        request: InferenceRequest,
+        work: Sequence[Generation | Embedding],
+        prompts: Sequence[bytes],
+        reply: Reply,
+        clock: Clock,
     ) -> None:
         self.request = request
-        self.branches = [Branch(number, one) for number, one in enumerate(work)]
+        self.branches = [
+            Branch(number, one, prompt) for number, (one, prompt) in enumerate(zip(work, prompts, strict=True))
+        ]
+        self.prompt_bytes = sum(map(len, prompts[:: request.choices_per_prompt]))
         self.started_ns = clock.wall_ns()
         self.dispatched = False
         self.replica = ""

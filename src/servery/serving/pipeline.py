@@ -20,7 +20,7 @@ from servery.limits.limiter import Grant, Limiter
 from servery.metering.meter import Meter
 from servery.metering.usage_record import UsageRecord
 from servery.serving.dispatch import Dispatch
-from servery.serving.fitting import fitted, pool_traits
+from servery.serving.fitting import fitted
 from servery.serving.journey import Journey
 from servery.serving.observer import Observer
 from servery.serving.price_ids import PriceIds
@@ -57,14 +57,15 @@ class Pipeline:
         offer = parts.catalog.offer(
             request.model, request.endpoint, priority=request.priority, today=utc_date(parts.clock.wall_ns())
         )
-        work = fitted(request, offer.model, pool_traits(parts.pools[offer.pool]))
-        journey = Journey(request, work, reply, parts.clock)
+        prompts = [work.prompt_bytes() for work in request.work]
+        work = fitted(request, offer.model, parts.pools[offer.pool].traits, prompts=prompts)
+        journey = Journey(request, work, prompts, reply, parts.clock)
         estimator = parts.estimators.of(offer.model.name)
         with parts.limiter.reserve(
             account=caller.account,
             counted_as=offer.name,
             limits=offer.model.token_limits,
-            estimate=estimator.estimate(request),
+            estimate=estimator.estimate(request, prompt_bytes=journey.prompt_bytes),
         ) as grant:
             reply.granted(grant.reading(), offer.path)
             try:
@@ -77,7 +78,7 @@ class Pipeline:
                 raise
             usage = journey.usage()
             grant.settle(usage)
-            estimator.learn(usage, prompt_bytes=_prompt_bytes(request), answers=len(work))
+            estimator.learn(usage, prompt_bytes=journey.prompt_bytes, answers=len(work))
             record = self._record(caller, offer, journey, usage, Outcome.COMPLETED)
             try:
                 charge = await parts.meter.post(record, offer.price)
@@ -122,7 +123,3 @@ class Pipeline:
             time_to_first_token_us=None if first_token_s is None else round(first_token_s * 1_000_000),
             cost_labels=journey.request.cost_labels,
         )
-
-
-def _prompt_bytes(request: InferenceRequest) -> int:
-    return sum(len(work.prompt_bytes()) for work in request.work[:: request.choices_per_prompt])

@@ -78,13 +78,15 @@ class GroupCommit:
         """Queue, and return the result once it is durable. Waits for room when the queue is full."""
         while self._queue.qsize() >= self._limits.queued_writes:
             await self._room()
-        future: asyncio.Future[Result] = self._running_loop().create_future()
+        loop = self._loop or self._running_loop()
+        future: asyncio.Future[Result] = loop.create_future()
         self._put(_Entry(operation, item, future))
         return await future
 
     def write_soon(self, operation: GroupOperation[Item, Result], item: Item) -> None:
         """Queue and return. Raises Overloaded when even the room kept for those that cannot wait is full."""
-        self._running_loop()
+        if self._loop is None:
+            self._loop = asyncio.get_running_loop()
         if self._queue.qsize() >= 2 * self._limits.queued_writes:
             raise Overloaded("The database cannot keep up with what is to be written.")
         self._put(_Entry(operation, item, None))

@@ -7,6 +7,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from servery.fleet.fleet import Fleet
+from servery.fleet.replica import Replica
 from servery.telemetry.metrics import CONTENT_TYPE, Metrics
 
 
@@ -16,11 +17,7 @@ def status_routes(fleet: Fleet, metrics: Metrics, *, is_draining: Callable[[], b
     async def health(request: Request) -> Response:
         """200 when every pool has a ready replica, else 503; the body tells of each replica."""
         ready = fleet.is_ready and not is_draining()
-        replicas = {
-            replica.name: {"state": replica.state.value, "in_flight": replica.in_flight, "restarts": replica.restarts}
-            for pool in fleet.pools.values()
-            for replica in pool.replicas
-        }
+        replicas = {replica.name: _replica(replica) for pool in fleet.pools.values() for replica in pool.replicas}
         status = "ok" if ready else "draining" if is_draining() else "starting"
         return JSONResponse({"status": status, "replicas": replicas}, status_code=200 if ready else 503)
 
@@ -28,3 +25,22 @@ def status_routes(fleet: Fleet, metrics: Metrics, *, is_draining: Callable[[], b
         return Response(metrics.render(), media_type=CONTENT_TYPE)
 
     return [Route("/health", health), Route("/metrics", show_metrics)]
+
+
+def _replica(replica: Replica) -> dict[str, object]:
+    shown: dict[str, object] = {
+        "state": replica.state.value,
+        "circuit": replica.circuit.state.value,
+        "in_flight": replica.in_flight,
+        "restarts": replica.restarts,
+    }
+    if (load := replica.load) is not None:
+        shown["load"] = {
+            "running": load.running,
+            "waiting": load.waiting,
+            "kv_usage": load.kv_usage,
+            "prefix_cache_hits": load.prefix_cache_hits,
+            "prefix_cache_queries": load.prefix_cache_queries,
+            "is_stale": load.is_stale,
+        }
+    return shown

@@ -1,0 +1,113 @@
+"""How busy an engine is, read from its own metrics.
+
+    what             vLLM                        SGLang                    llama.cpp
+    running          vllm:num_requests_running   sglang:num_running_reqs   llamacpp:requests_processing
+    waiting          vllm:num_requests_waiting   sglang:num_queue_reqs     llamacpp:requests_deferred
+    KV use, 0 to 1   vllm:kv_cache_usage_perc    sglang:token_usage        tells none
+    cache hits       vllm:prefix_cache_hits      sglang:cached_tokens      llamacpp:prompt_tokens_cached
+    cache queries    vllm:prefix_cache_queries   sglang:prompt_tokens      the hits and llamacpp:prompt_tokens
+
+The last two are counters of tokens, whose names end in ``_total``. Several schedulers behind one door (data parallel)
+are added up; of shares the mean is taken. SGLang tells some gauges once in all and once again for each priority: the
+series with a priority are left out.
+"""
+
+import math
+import re
+
+import msgspec
+
+from servery.core.engine_family import EngineFamily
+
+
+class EngineLoad(msgspec.Struct, frozen=True, kw_only=True):
+    """Requests, a share from 0 to 1, and tokens since the engine's start; None is what the engine does not tell.
+
+    ``scraped_at_s`` is a monotonic reading; ``is_stale`` says that it could not be renewed for too long since.
+    """
+
+    running: int
+    waiting: int
+    kv_usage: float | None = None
+    prefix_cache_hits: int | None = None
+    prefix_cache_queries: int | None = None
+    scraped_at_s: float
+    is_stale: bool = False
+
+
+class _Names(msgspec.Struct, frozen=True, kw_only=True):
+    """``queries`` are added up."""
+
+    running: str
+    waiting: str
+    kv_usage: str | None
+    hits: str
+    queries: tuple[str, ...]
+
+
+_NAMES = {
+    EngineFamily.VLLM: _Names(
+        running="vllm:num_requests_running",
+        waiting="vllm:num_requests_waiting",
+        kv_usage="vllm:kv_cache_usage_perc",
+        hits="vllm:prefix_cache_hits_total",
+        queries=("vllm:prefix_cache_queries_total",),
+    ),
+    EngineFamily.SGLANG: _Names(
+        running="sglang:num_running_reqs",
+        waiting="sglang:num_queue_reqs",
+        kv_usage="sglang:token_usage",
+        hits="sglang:cached_tokens_total",
+        queries=("sglang:prompt_tokens_total",),
+    ),
+    EngineFamily.LLAMA_CPP: _Names(
+        running="llamacpp:requests_processing",
+        waiting="llamacpp:requests_deferred",
+        kv_usage=None,
+        hits="llamacpp:prompt_tokens_cached_total",
+        queries=("llamacpp:prompt_tokens_total", "llamacpp:prompt_tokens_cached_total"),
+    ),
+}
+
+_SAMPLE = re.compile(r"^([a-zA-Z_:][\w:]*)(?:\{(.*)\})?[ \t]+([^ \t]+)", re.MULTILINE)
+_PRIORITY = re.compile(r'(?:^|,)priority="[^"]')
+
+
+def read_load(text: str, family: EngineFamily, *, scraped_at_s: float) -> EngineLoad | None:
+    """The load in ``text``, Prometheus' text format; None where it does not even tell what is running."""
+    names = _NAMES.get(family)
+    if names is None:
+        return None
+    told = _samples(text, {names.running, names.waiting, names.kv_usage, names.hits, *names.queries})
+    if names.running not in told:
+        return None
+    shares = told.get(names.kv_usage, ())
+    return EngineLoad(
+        running=round(sum(told[names.running])),
+        waiting=round(sum(told.get(names.waiting, ()))),
+        kv_usage=min(1.0, max(0.0, sum(shares) / len(shares))) if shares else None,
+        prefix_cache_hits=_tokens(told, (names.hits,)),
+        prefix_cache_queries=_tokens(told, names.queries),
+        scraped_at_s=scraped_at_s,
+    )
+
+
+def _samples(text: str, wanted: set[str | None]) -> dict[str | None, list[float]]:
+    """The numbers of each wanted name. What is not a number, or belongs to one priority, is skipped."""
+    found: dict[str | None, list[float]] = {}
+    for name, labels, value in _SAMPLE.findall(text):
+        if name not in wanted or _PRIORITY.search(labels):
+            continue
+        try:
+            number = float(value)
+        except ValueError:
+            continue
+        if math.isfinite(number):
+            found.setdefault(name, []).append(number)
+    return found
+
+
+def _tokens(told: dict[str | None, list[float]], names: tuple[str, ...]) -> int | None:
+    if any(name not in told for name in names):
+        return None
+    return round(sum(sum(told[name]) for name in names))

@@ -1,0 +1,68 @@
+"""What metrics and the log are told of a request."""
+
+import logging
+
+import msgspec
+import pytest
+
+from servery.billing.rating import Charge
+from servery.core.serving_path import Outcome, ServingPath
+from servery.core.usage import Usage
+from servery.metering.usage_record import UsageRecord
+from servery.serving.telling_observer import TellingObserver
+from servery.telemetry.metrics import Metrics
+
+RECORD = UsageRecord(
+    request_id="r1",
+    account="acme",
+    key_id="key_secret",
+    model="m",
+    serving_path=ServingPath.STANDARD,
+    price_id="price",
+    usage=Usage(20, 8, 3),
+    outcome=Outcome.COMPLETED,
+    started_ns=0,
+    finished_ns=5_000_000,
+    replica="p/0",
+    queue_wait_us=2_000,
+    time_to_first_token_us=3_000,
+)
+
+
+def test_an_end_is_counted_by_kind_of_token() -> None:
+    """Uncached, cached, generated; money in nano-dollars."""
+    metrics = Metrics()
+    TellingObserver(metrics, logging.getLogger("test")).ended(RECORD, Charge(7_000, 7))
+    shown = metrics.render().decode()
+    for line in (
+        'servery_requests_total{model="m",outcome="completed",path="standard"} 1.0',
+        'servery_tokens_total{kind="uncached_prompt",model="m",path="standard"} 12.0',
+        'servery_tokens_total{kind="cached_prompt",model="m",path="standard"} 8.0',
+        'servery_tokens_total{kind="generated",model="m",path="standard"} 3.0',
+        'servery_charged_nanodollars_total{model="m",path="standard"} 7.0',
+        'servery_time_to_first_token_seconds_count{model="m",path="standard"} 1.0',
+    ):
+        assert line in shown
+    assert 'servery_estimated_usage_total{model="m"}' not in shown
+
+
+def test_an_end_without_a_token_has_no_time_to_one() -> None:
+    """And a usage that is estimated is counted as such."""
+    metrics = Metrics()
+    usage = Usage(20, 0, 0, estimated=True)
+    record = msgspec.structs.replace(RECORD, usage=usage, time_to_first_token_us=None, outcome=Outcome.CLIENT_GONE)
+    TellingObserver(metrics, logging.getLogger("test")).ended(record, Charge(0, 0))
+    shown = metrics.render().decode()
+    assert "servery_time_to_first_token_seconds_count{" not in shown
+    assert 'servery_estimated_usage_total{model="m"} 1.0' in shown
+
+
+def test_the_log_tells_facts_and_no_secrets(caplog: pytest.LogCaptureFixture) -> None:
+    """Whose, what, how long, how much; never a key."""
+    with caplog.at_level(logging.INFO, logger="test"):
+        TellingObserver(Metrics(), logging.getLogger("test")).ended(RECORD, Charge(7_000, 7))
+    (told,) = caplog.records
+    fields = told.__dict__["fields"]
+    assert fields["request_id"] == "r1"
+    assert (fields["queue_wait_ms"], fields["total_ms"], fields["nanodollars"]) == (2, 5, 7)
+    assert "key_secret" not in str(fields)

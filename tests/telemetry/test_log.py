@@ -1,0 +1,50 @@
+"""One line an event, for people or for machines."""
+
+import json
+import logging
+import sys
+
+import pytest
+
+from servery.telemetry.log import JsonFormatter, TextFormatter, set_up_logging
+
+
+def event(message: str, *, fault: Exception | None = None, **fields: object) -> logging.LogRecord:
+    info = (type(fault), fault, None) if fault else None
+    record = logging.LogRecord("servery", logging.INFO, "file", 1, message, None, info)
+    record.fields = fields
+    return record
+
+
+def test_machines_get_one_object_a_line() -> None:
+    """Time in RFC 3339, level, event, and the event's own fields."""
+    line = JsonFormatter().format(event("request ended", model="m", prompt_tokens=7))
+    told = json.loads(line)
+    assert "\n" not in line
+    assert told["time"].endswith("+00:00")
+    assert told.items() >= {"level": "info", "event": "request ended", "model": "m", "prompt_tokens": 7}.items()
+
+
+def test_people_get_words() -> None:
+    """The fields behind the event's name."""
+    line = TextFormatter().format(event("request ended", model="m", prompt_tokens=7))
+    assert line.endswith("info    request ended  model=m  prompt_tokens=7")
+
+
+@pytest.mark.parametrize("formatter", [JsonFormatter(), TextFormatter()])
+def test_a_fault_is_told_with_its_cause(formatter: logging.Formatter) -> None:
+    """In either form."""
+    assert "ValueError: cause" in formatter.format(event("fault", fault=ValueError("cause")))
+
+
+def test_events_go_to_standard_error(capsys: pytest.CaptureFixture[str]) -> None:
+    """From the level that was set on; setting up twice tells nothing twice."""
+    for _ in range(2):
+        logger = set_up_logging(level="info", as_json=True)
+    logger.debug("not told")
+    logger.info("told", extra={"fields": {"x": 1}})
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert [json.loads(line)["event"] for line in err.splitlines()] == ["told"]
+    logger.handlers.clear()
+    assert sys.stderr is not None
