@@ -54,7 +54,6 @@ from servery.web.server.listener import Listener
 from servery.web.server.server_limits import ServerLimits
 from servery.web.status import status_routes
 
-
 _STALE_AFTER_SCRAPES = 3
 """A load that could not be renewed so many times in a row is not believed any more."""
 
@@ -167,7 +166,11 @@ def _database(settings: Settings, metrics: Metrics, logger: logging.Logger) -> D
         metrics.lost_writes.inc()
         logger.error("a database write was lost", exc_info=error)
 
-    limits = StoreLimits(queued_writes=settings.commit_queue_size, group_size=settings.commit_group_size)
+    limits = StoreLimits(
+        queued_writes=settings.commit_queue_size,
+        group_size=settings.commit_group_size,
+        gather_s=settings.commit_gather_ms / 1_000,
+    )
     return Database.open(settings.database_file, limits=limits, on_lost_write=lost)
 
 

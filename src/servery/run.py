@@ -1,6 +1,7 @@
 """A platform's life: started, welcomed, served, drained."""
 
 import asyncio
+import gc
 import signal
 import sys
 from collections.abc import AsyncIterator
@@ -21,6 +22,7 @@ from servery.welcome import welcome
 START_KEY_DAYS = 7
 """How long a key that is printed at a start is good for."""
 
+_COLLECT_AFTER_ALLOCATIONS = 50_000
 _DAY_NS = 86_400 * 1_000_000_000
 
 
@@ -78,6 +80,7 @@ async def _serve(settings: Settings, announcer: Announcer, clock: Clock) -> int:
         started = asyncio.create_task(platform.foundation.fleet.wait_until_started())
         stop = asyncio.create_task(signals.asked.wait())
         await asyncio.wait({started, stop, engines}, return_when=asyncio.FIRST_COMPLETED)
+        _spare_the_collector()
         if started.done():
             host = f"[{settings.host}]" if ":" in settings.host else settings.host
             announcer.say(f"\n{await _welcome(platform, f'http://{host}:{port}')}\n\nCtrl-C stops.")
@@ -87,6 +90,14 @@ async def _serve(settings: Settings, announcer: Announcer, clock: Clock) -> int:
         announcer.say("Stopping: running requests may finish. Ctrl-C again cuts them off.")
     announcer.say("Stopped.")
     return 0
+
+
+def _spare_the_collector() -> None:
+    """What lives from now on lives long or is freed by its reference count: full collections find next to nothing, and
+    each would stop all streams while it looks through everything that was loaded."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(_COLLECT_AFTER_ALLOCATIONS, 50, 100)
 
 
 async def _welcome(platform: Platform, base_url: str) -> str:

@@ -15,6 +15,7 @@ class Traits(msgspec.Struct, frozen=True, kw_only=True):
     ``counts_prompts``: counts a prompt's tokens without generating.
     ``tells_prompt_progress``: can report prompt and cached tokens before the first generated one.
     ``cache_salt``: keeps prompt-cache entries of different salts apart.
+    ``context_reserve_tokens``: tokens of its context that it never fills.
     ``earlier_priority``: what the field ``priority`` holds for a request that goes before others: of vLLM the smaller
     number goes first, of SGLang the larger; 0 where the engine knows none.
     ``metrics_path``: where it tells its load, in Prometheus' text format.
@@ -26,6 +27,7 @@ class Traits(msgspec.Struct, frozen=True, kw_only=True):
     counts_prompts: bool = False
     tells_prompt_progress: bool = False
     cache_salt: bool = False
+    context_reserve_tokens: int = 0
     earlier_priority: int = 0
     metrics_path: str | None = "/metrics"
     health_path: str = "/health"
@@ -62,6 +64,7 @@ def traits_of(family: EngineFamily) -> Traits:
         case EngineFamily.SGLANG:
             return Traits(
                 cache_salt=True,
+                context_reserve_tokens=1,
                 earlier_priority=1,
                 honours=_SAMPLING_OF_OPEN_ENGINES | _FEATURES | {"grammar", "reasoning_effort"},
             )

@@ -3,11 +3,13 @@
 import asyncio
 from collections.abc import Mapping
 
+import msgspec
+
 from servery.admission.gate import Gate
 from servery.catalog.offer import Offer
 from servery.core.caller import Caller
-from servery.core.errors import InvalidRequest, Overloaded, ServeryError
-from servery.core.inference import Embedding
+from servery.core.errors import ContextExceeded, InvalidRequest, Overloaded, ServeryError
+from servery.core.inference import Embedding, Generation
 from servery.core.serving_path import ServingClass, ServingPath
 from servery.engines.body import CachePlace
 from servery.engines.client import EngineClient
@@ -63,7 +65,6 @@ class Dispatch:
     async def _branch(self, caller: Caller, offer: Offer, journey: Journey, branch: Branch) -> bytes:
         """Wait for a place, take a seat, ask the engine; once more elsewhere if it fails before the first byte."""
         pool = self._pools[offer.pool]
-        serving_class = ServingClass.PRIORITY if offer.path is ServingPath.PRIORITY else ServingClass.STANDARD
         wish = self._wish(caller, offer, journey, branch)
         guess = round(len(wish.prompt) / wish.bytes_per_token)
         branch.prompt_tokens_guess = min(guess, offer.model.context_length)
@@ -71,7 +72,7 @@ class Dispatch:
         self._retries.earn()
         for attempt in range(ATTEMPTS):
             try:
-                async with self._gates[offer.pool].place(serving_class) as place:
+                async with self._gates[offer.pool].place(_serving_class(offer)) as place:
                     with self._router.seat(pool, wish, avoid=tried) as seat:
                         if seat is None:
                             raise Overloaded("service overloaded, please try again later", retry_after_s=1.0)
@@ -87,7 +88,8 @@ class Dispatch:
         raise AssertionError("the last attempt returns or raises")
 
     async def _exchange(self, offer: Offer, journey: Journey, branch: Branch, seat: Seat) -> bytes:
-        """Ask the engine, relay what it says, and stop it when nobody listens any more."""
+        """Make the seat ready and ask the engine; once more, for a shorter answer, where the one asked for is refused
+        because it would not fit."""
         client = seat.replica.client
         slot = None if isinstance(branch.work, Embedding) else seat.placement.slot
         if seat.placement.erase and slot is not None:
@@ -95,6 +97,15 @@ class Dispatch:
             seat.erased()
         if not journey.request.truncate_to_context and client.traits.counts_prompts:
             await self._check_fit(offer, journey, branch, client)
+        try:
+            return await self._ask(offer, journey, branch, seat)
+        except ContextExceeded as refusal:
+            branch.work = await self._shortened(journey, branch, client, refusal)
+            return await self._ask(offer, journey, branch, seat)
+
+    async def _ask(self, offer: Offer, journey: Journey, branch: Branch, seat: Seat) -> bytes:
+        """One exchange: relay what the engine says, and stop it when nobody listens any more."""
+        slot = None if isinstance(branch.work, Embedding) else seat.placement.slot
         tally = branch.tally = Tally(prompt_tokens_guess=branch.prompt_tokens_guess)
         asked_s = journey.elapsed_s
 
@@ -102,20 +113,23 @@ class Dispatch:
             seat.first_byte()
             journey.relay(branch, event)
 
-        exchange = await client.ask(
-            branch.work,
-            endpoint=journey.request.endpoint,
-            stream=journey.request.stream,
-            place=CachePlace(slot=slot, salt=seat.owner),
-            sink=relay,
-            tally=tally,
-        )
-        journey.attach(exchange)
-        try:
-            answer = await exchange.answer
-        finally:
-            journey.detach(exchange)
-            exchange.abort()
+        with seat.replica.circuit.trial() as trial:
+            exchange = await seat.replica.client.ask(
+                branch.work,
+                endpoint=journey.request.endpoint,
+                stream=journey.request.stream,
+                place=CachePlace(slot=slot, salt=seat.owner),
+                sink=relay,
+                tally=tally,
+                serving_class=_serving_class(offer),
+                on_answer=trial.answered,
+            )
+            journey.attach(exchange)
+            try:
+                answer = await exchange.answer
+            finally:
+                journey.detach(exchange)
+                exchange.abort()
         journey.first_token(prefill_s=tally.prefill_s, asked_s=asked_s)
         return answer
 
@@ -131,6 +145,21 @@ class Dispatch:
                 f" more than the model's maximum context length of {longest}",
                 param="max_tokens",
             )
+
+    async def _shortened(
+        self, journey: Journey, branch: Branch, client: EngineClient, refusal: ContextExceeded
+    ) -> Generation:
+        """The work with as many tokens of answer as its prompt leaves room for. Raises ``refusal`` when the client
+        wants that error, or nothing can be gained."""
+        work, prompt = branch.work, refusal.prompt_tokens
+        if isinstance(work, Embedding) or not journey.request.truncate_to_context:
+            raise refusal
+        if prompt is None and client.traits.counts_prompts:
+            prompt = await client.count_prompt(work, endpoint=journey.request.endpoint, timeout_s=_ASIDE_TIMEOUT_S)
+        room = 0 if prompt is None else refusal.context_tokens - prompt - client.traits.context_reserve_tokens
+        if not 0 < room < (work.max_tokens or 0):
+            raise refusal
+        return msgspec.structs.replace(work, max_tokens=room)
 
     def _wish(self, caller: Caller, offer: Offer, journey: Journey, branch: Branch) -> Wish:
         request = journey.request
@@ -154,6 +183,10 @@ class Dispatch:
             replica=journey.replica,
         )
         journey.dispatched = True
+
+
+def _serving_class(offer: Offer) -> ServingClass:
+    return ServingClass.PRIORITY if offer.path is ServingPath.PRIORITY else ServingClass.STANDARD
 
 
 def _first(group: BaseExceptionGroup[ServeryError]) -> ServeryError:

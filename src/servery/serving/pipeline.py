@@ -70,13 +70,15 @@ class Pipeline:
             reply.granted(grant.reading(), offer.path)
             try:
                 answers = await parts.dispatch.answers(caller, offer, journey)
+                usage = journey.usage()
+                served = journey.served(offer, usage)
+                last = reply.last_bytes(answers, served)
             except asyncio.CancelledError:
                 self._charge_part(caller, offer, journey, grant, Outcome.CLIENT_GONE)
                 raise
             except ServeryError:
                 self._charge_part(caller, offer, journey, grant, Outcome.ENGINE_BROKE)
                 raise
-            usage = journey.usage()
             grant.settle(usage)
             estimator.learn(usage, prompt_bytes=journey.prompt_bytes, answers=len(work))
             record = self._record(caller, offer, journey, usage, Outcome.COMPLETED)
@@ -85,7 +87,7 @@ class Pipeline:
             except asyncio.CancelledError:  # the client left at the very end; what is posted twice is posted once
                 self._charge_part(caller, offer, journey, grant, Outcome.COMPLETED)
                 raise
-            reply.finish(answers, journey.served(offer, usage))
+            reply.finish(last, served)
         parts.observer.ended(record, charge)
 
     def _charge_part(self, caller: Caller, offer: Offer, journey: Journey, grant: Grant, outcome: Outcome) -> None:

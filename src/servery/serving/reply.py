@@ -26,8 +26,8 @@ class StreamStart(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Reply(Protocol):
-    """Written to by the pipeline, in this order: ``granted``; ``start`` and ``frame`` for a stream; ``finish``.
-    Refusals are raised past it."""
+    """Written to by the pipeline, in this order: ``granted``; ``start`` and ``frame`` for a stream; ``last_bytes``;
+    ``finish``. Refusals are raised past it."""
 
     def granted(self, reading: LimitReading, path: ServingPath) -> None:
         """The caller's limits, to be shown in the response's head, and the path on which the request is served."""
@@ -41,8 +41,13 @@ class Reply(Protocol):
         """Pass on one engine event of element ``branch`` of the request's work."""
         ...
 
-    def finish(self, answers: list[bytes], served: Served) -> None:
-        """The charge is durable: release the end of the response, or all of it when it is not a stream."""
+    def last_bytes(self, answers: list[bytes], served: Served) -> bytes:
+        """The end of the response, or the whole body when it is not a stream; sends nothing. Raises EngineUnavailable
+        when an answer is none that a client could be shown: nothing has been charged yet."""
+        ...
+
+    def finish(self, last: bytes, served: Served) -> None:
+        """The charge is durable: release ``last``."""
         ...
 
     def attach(self, flow: Flow) -> None:

@@ -18,6 +18,7 @@ connection that it is given.
 import asyncio
 import sqlite3
 import threading
+import time
 from collections import deque
 from collections.abc import Callable, Sequence
 from queue import SimpleQueue
@@ -115,11 +116,14 @@ class GroupCommit:
         return loop
 
     def _run(self) -> None:
-        """The thread."""
+        """The thread. While several write at once it pauses between commits, so that each commit serves more of them
+        and takes the interpreter from the event loop less often; who writes alone is never kept waiting."""
         group = self._next_group()
         while group:
             self._commit(group)
             self._tell(group)
+            if len(group) > 1:
+                time.sleep(self._limits.gather_s)
             group = self._next_group()
 
     def _next_group(self) -> list[_AnyEntry]:

@@ -48,15 +48,17 @@ class HttpReply:
     def frame(self, branch: int, event: bytes) -> None:
         self._writer.write(self._presenter.stream_frame(branch, event))
 
-    def finish(self, answers: list[bytes], served: Served) -> None:
+    def last_bytes(self, answers: list[bytes], served: Served) -> bytes:
+        return self._presenter.stream_end(served) if self._stream else self._presenter.whole(answers, served)
+
+    def finish(self, last: bytes, served: Served) -> None:
         if self._stream:
             if not self._writer.started:
                 report = served.report
                 self.start(StreamStart(time_to_first_token_s=report.time_to_first_token_s))
-            self._writer.end(self._presenter.stream_end(served))
+            self._writer.end(last)
         else:
-            body = self._presenter.whole(answers, served)
-            self._writer.whole(200, (JSON, *self._headers, *served_headers(served)), body)
+            self._writer.whole(200, (JSON, *self._headers, *served_headers(served)), last)
 
     def refuse(self, error: ServeryError) -> None:
         """Tell the client of a refusal: by its status, or by a frame when a stream has begun."""
