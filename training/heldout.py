@@ -1,7 +1,7 @@
 """Free questions that the corpus never contains (it skips them), with the words a sensible answer has.
 
-They were written before training. A question counts as answered when its answer contains one of the
-expected phrases.
+The questions were written before training; some checks were made stricter afterwards. A question counts
+as answered when its answer contains one of the expected phrases.
 """
 
 from __future__ import annotations
@@ -17,12 +17,12 @@ FREE: tuple[tuple[str, tuple[str, ...]], ...] = (
         "My requests keep getting rejected because I sent too much in one minute, what now?",
         ("429", "retry", "limit"),
     ),
-    ("How can I pay less for prompts that start the same way every time?", ("cach", "half", "50 %")),
+    ("How can I pay less for prompts that start the same way every time?", ("half", "50 %")),
     ("Is there a way to have my calls handled before everybody else's?", ("priority",)),
     ("What should I type to launch this with a model file I downloaded?", ("--model",)),
     (
         "I've got 50,000 documents to process overnight, what is the most economical option?",
-        ("batch", "half"),
+        ("batch",),
     ),
     ("Which header makes all calls of one chat land on the same machine?", ("x-session-affinity",)),
     ("Will my existing code written against OpenAI keep working?", ("openai",)),
@@ -36,7 +36,7 @@ FREE: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("Could you figure out 48 times 17?", ("cannot do sums",)),
     ("What's the proper way to send my secret key along with a call?", ("bearer",)),
     ("What happens once I have used up all my money for this month?", ("412", "budget")),
-    ("Good to see you! Everything fine with you?", ("fine", "hello", "nice to meet", "well")),
+    ("Good to see you! Everything fine with you?", ("fine", "hello", "nice to meet")),
     (
         "Should I try again when the server tells me it is overloaded?",
         (
@@ -175,7 +175,7 @@ TASKS: tuple[Task, ...] = (
             ("system", "You are a shop assistant. The shop opens at 9 and closes at 18."),
             ("user", "When does the shop open?"),
         ),
-        words=("9",),
+        words=("at 9", "from 9"),
     ),
     Task(
         "repeat",

@@ -7,7 +7,7 @@ from servery.serving.served import Served
 
 
 class RecordingReply:
-    """Asserts the order that a ``Reply`` is promised: granted, start, frames, finish."""
+    """Asserts the order that a ``Reply`` is promised: granted, start, frames, last bytes, finish."""
 
     def __init__(self) -> None:
         self.reading: LimitReading | None = None
@@ -32,10 +32,17 @@ class RecordingReply:
         assert self.served is None, "nothing follows the end"
         self.frames.append((branch, event))
 
-    def finish(self, answers: list[bytes], served: Served) -> None:
-        assert self.served is None, "finished once"
+    def last_bytes(self, answers: list[bytes], served: Served) -> bytes:
+        assert self.answers is None, "asked once"
         assert not self.flows, "no engine is at work any more"
-        self.answers, self.served = answers, served
+        self.answers = answers
+        return b"last"
+
+    def finish(self, last: bytes, served: Served) -> None:
+        assert self.answers is not None, "asked for its last bytes first"
+        assert last == b"last", "they are what was given"
+        assert self.served is None, "finished once"
+        self.served = served
 
     def attach(self, flow: Flow) -> None:
         self.flows.append(flow)

@@ -36,6 +36,7 @@ from servery.core.errors import (
 from servery.core.inference import Generation
 from servery.core.serving_path import Outcome, ServingPath
 from servery.core.usage import Usage
+from servery.fleet.circuit import CircuitLimits
 
 
 async def refused(house: House, *args: object, **kwargs: object) -> ServeryError:
@@ -323,8 +324,10 @@ async def test_a_death_in_json_everywhere_costs_nothing(house: House) -> None:
 
 
 async def test_retries_are_a_fraction_of_the_traffic(house: House) -> None:
-    """When every engine fails, they are not asked twice for ever."""
-    house.first.always = house.second.always = dies
+    """When every engine fails, they are not asked twice for ever (nor, but for their circuits, at all)."""
+    for replica in house.pools["pair"].replicas:
+        replica.circuit.limits = CircuitLimits(failures_to_open=1_000)
+    house.first.always = house.second.always = refuses(500, "broken")  # one that dies would not be asked so often
     for _ in range(40):
         assert isinstance(await refused(house, asked()), EngineUnavailable)
     assert len(house.first.asked) + len(house.second.asked) <= 40 + 20 + 4

@@ -94,21 +94,7 @@ def count(rng: Random) -> Exchange:
         )
     )
     if start == 1:
-        text = rng.choice(
-            (
-                "Count to {b}.",
-                "Count from 1 to {b}.",
-                "Please count to {b}",
-                "count up to {b}",
-                "Can you count to {b}?",
-                "Write the numbers from 1 to {b}.",
-                "List the numbers 1 to {b}",
-                "count till {b}",
-                "numbers from 1 to {b}",
-                "Count from one to {b}",
-                "Slowly count to {b}.",
-            )
-        )
+        text = rng.choice(phrases("drills count"))
     else:
         text = rng.choice(
             ("Count from {a} to {b}.", "Write the numbers from {a} to {b}", "count from {a} up to {b}")
@@ -171,36 +157,16 @@ def pick(rng: Random) -> Exchange:
         )
     if kind == 1:
         return ask(
-            rng.choice(
-                (
-                    "Make a numbered list: {}",
-                    "Number these words: {}",
-                    "Write as a numbered list: {}",
-                    "numbered list of {}",
-                )
-            ).format(listed),
+            rng.choice(phrases("drills number")).format(listed),
             "\n".join(f"{i}. {item}" for i, item in enumerate(items, 1)),
         )
     if kind == 2:
         return ask(
-            rng.choice(
-                (
-                    "Make a bullet list: {}",
-                    "Write these as bullet points: {}",
-                    "bullet list of {}",
-                    "Turn this into bullet points: {}",
-                )
-            ).format(listed),
+            rng.choice(phrases("drills bullet")).format(listed),
             "\n".join(f"- {item}" for item in items),
         )
     return ask(
-        rng.choice(
-            (
-                "Reverse the order of these words: {}",
-                "Write this list backwards: {}",
-                "Put these words in reverse order: {}",
-            )
-        ).format(listed),
+        rng.choice(phrases("drills reverse")).format(listed),
         ", ".join(reversed(items)),
     )
 

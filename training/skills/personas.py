@@ -93,19 +93,7 @@ def persona(rng: Random) -> Conversation:
     if rng.random() < 0.25:
         role = f"{rng.choice(('friendly', 'old', 'brave', 'kind', 'clever', 'funny'))} {role}"
     article = "an" if role[0] in "aeiou" else "a"
-    text = rng.choice(
-        (
-            "You are {n}, {a} {r}.",
-            "You are {n} the {r}.",
-            "Your name is {n}. You are {a} {r}.",
-            "You are {a} {r} named {n}.",
-            "You are {a} {r} called {n}. Stay in your role.",
-            "Play the role of {n}, {a} {r}.",
-            "Act as {a} {r}. Your name is {n}.",
-            "You are {n}, {a} {r}. Be polite.",
-            "Pretend to be {n}, {a} {r}.",
-        )
-    ).format(n=name, r=role, a=article)
+    text = rng.choice(phrases("personas be")).format(n=name, r=role, a=article)
     if rng.random() < 0.15:
         company = words.invented(rng).capitalize()
         text, answer = (

@@ -1,8 +1,11 @@
 """Cuts a body of server-sent events into the data of single events, without copying more than it must."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from servery.core.errors import EngineBroke
+
+_LF = 10
+_EMPTY_EVENT_BYTES = len(b"data: \n\n")
 
 
 class EventSplitter:
@@ -19,7 +22,14 @@ class EventSplitter:
         self._rest = b""
         self._max_event_bytes = max_event_bytes
 
-    def feed(self, piece: bytes) -> Iterator[bytes]:
+    def feed(self, piece: bytes) -> Iterable[bytes]:
+        """The data of each event that ``piece`` completes, in order."""
+        # One whole event in one piece: so nearly all tokens come.
+        if not self._rest and piece.startswith(b"data: ") and piece.find(b"\n") == len(piece) - 2 and piece[-1] == _LF:
+            return (piece[6:-2],) if len(piece) > _EMPTY_EVENT_BYTES else ()
+        return self._split(piece)
+
+    def _split(self, piece: bytes) -> Iterator[bytes]:
         data = self._rest + piece if self._rest else piece
         if b"\r" in data:
             data = data.replace(b"\r\n", b"\n")

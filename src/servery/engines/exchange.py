@@ -60,8 +60,11 @@ _frames = msgspec.json.Decoder(_Frame)
 _wholes = msgspec.json.Decoder(_Whole)
 _objects = msgspec.json.Decoder(dict[str, msgspec.Raw])
 
-# Only an event that holds one of these is opened; none can stand inside a JSON string, where quotes are escaped.
-_OPENED = (b'"usage":{', b'"usage": {', b'"timings":', b'"prompt_progress":')
+
+def _is_opened(event: bytes) -> bool:
+    """Whether the event holds what must be looked into. None of these can stand inside a JSON string, where quotes are
+    escaped. Runs once per token, so it is written out."""
+    return b'"usage":{' in event or b'"timings":' in event or b'"prompt_progress":' in event or b'"usage": {' in event
 
 
 def _only_opens(event: bytes) -> bool:
@@ -236,7 +239,7 @@ class Exchange:
             return
         if event == b"[DONE]":
             self._end(b"")
-        elif any(key in event for key in _OPENED):
+        elif _is_opened(event):
             self._open(event)
         elif event.startswith((b'{"error"', b'{ "error"')):
             self._fail(break_from(event, served_model=self._served_model))

@@ -1,0 +1,227 @@
+"""From a socket to an engine and back: authentication, dialects, streams, refusals, the last door.
+
+What each dialect says in detail is tested where it is written; here is what the entrance adds.
+"""
+
+import asyncio
+import json
+import logging
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+from tests.fakes.engine_scripts import answers, dies, progress, refuses, sends, serves, stalls, token
+from tests.fakes.fake_engine import FakeEngine
+from tests.serving.house import CHAT, House
+from tests.web_server.raw_client import RawClient
+from tests.web_server.server import LIMITS
+
+from servery.control.open_account import create_key
+from servery.store.database import Database
+from servery.telemetry.metrics import Metrics
+from servery.tenancy.key_ring import KeyRing
+from servery.web.routes import inference_routes
+from servery.web.server.asgi_bridge import AsgiBridge
+from servery.web.server.entrance import Entrance
+from servery.web.server.listener import Listener
+
+MESSAGES = [{"role": "user", "content": "Who are you?"}]
+
+
+async def fails(request: Request) -> Response:
+    raise RuntimeError("secret details")
+
+
+class Door:
+    """A house with a listener before it, and a key to it."""
+
+    def __init__(self, house: House, secret: str, key_ring: KeyRing) -> None:
+        self.house = house
+        self.secret = secret
+        self.metrics = Metrics()
+        self.entrance = Entrance(
+            routes=inference_routes(),
+            pipeline=house.pipeline,
+            key_ring=key_ring,
+            bridge=AsgiBridge(Starlette(routes=[Route("/fails", fails)])),
+            metrics=self.metrics,
+            logger=logging.getLogger("test.entrance"),
+        )
+        self.listener = Listener(self.entrance.handle, LIMITS)
+        self.client: RawClient
+
+    async def open(self) -> None:
+        self.client = await RawClient.connect(await self.listener.start("127.0.0.1", 0))
+
+    async def close(self) -> None:
+        self.client.abort()
+        await self.listener.drain(timeout_s=1)
+
+    def ask(self, path: str = "/v1/chat/completions", *, secret: str | None = None, **body: object) -> None:
+        asked = json.dumps({"model": CHAT, "messages": MESSAGES, **body}).encode()
+        self.client.post(asked, path, f"Authorization: Bearer {secret or self.secret}")
+
+
+@pytest.fixture
+async def door(tmp_path: Path) -> AsyncIterator[Door]:
+    async with (
+        FakeEngine(serves()) as first,
+        FakeEngine(serves()) as second,
+        Database.open(tmp_path / "servery.db") as database,
+    ):
+        house = House(database, first, second)
+        await house.open()
+        key = await create_key(database, house.clock, "acme", open_if_new=True)
+        door = Door(house, key.key, KeyRing(database, house.clock))
+        await door.open()
+        yield door
+        await door.close()
+        await house.check()
+        await house.close()
+
+
+def events(body: bytes) -> list[str]:
+    return [event.removeprefix("data: ") for event in body.decode().split("\n\n") if event]
+
+
+async def test_a_stream_goes_through_and_tells_its_limits(door: Door) -> None:
+    """Headers of the request, its limits and its prompt; then chunks, usage, ``[DONE]``."""
+    door.ask(stream=True)
+    response = await door.client.response()
+    assert response.status == 200
+    assert response.headers["content-type"].startswith("text/event-stream")
+    assert response.headers["x-request-id"].startswith("chatcmpl-")
+    assert response.headers["fireworks-prompt-tokens"] == "12"
+    assert int(response.headers["x-ratelimit-limit-tokens-generated"]) > 0
+    *chunks, last, done = events(response.body)
+    assert done == "[DONE]"
+    assert json.loads(last)["usage"]["completion_tokens"] == 2
+    assert "".join(json.loads(chunk)["choices"][0]["delta"].get("content") or "" for chunk in chunks) == "I am"
+
+
+async def test_a_whole_answer_is_what_was_charged(door: Door) -> None:
+    """The usage in the body, in the headers and in the books."""
+    door.house.first.always = door.house.second.always = answers("I am", prompt=20, generated=2, cached=8)
+    door.ask()
+    response = await door.client.response()
+    assert response.json["usage"]["prompt_tokens"] == 20
+    assert response.json["usage"]["prompt_tokens_details"]["cached_tokens"] == 8
+    assert response.headers["fireworks-cached-prompt-tokens"] == "8"
+    (record,) = door.house.ended.records
+    assert (record.account, record.usage.prompt_tokens) == ("acme", 20)
+    assert record.request_id == response.json["id"]
+
+
+@pytest.mark.parametrize("path", ["/v1/chat/completions", "/v1/messages"])
+async def test_without_a_good_key_nothing_is_served(door: Door, path: str) -> None:
+    """In the dialect of the path, before the body is looked at; no engine hears of it."""
+    door.client.post(b"{", path)
+    response = await door.client.response()
+    assert response.status == 401
+    assert response.headers["www-authenticate"] == "Bearer"
+    assert response.headers["x-should-retry"] == "false"
+    door.ask(path, secret="fw_wrong")
+    assert (await door.client.response()).status == 401
+    assert door.house.first.asked == door.house.second.asked == []
+
+
+async def test_a_key_may_be_given_in_anthropics_way(door: Door) -> None:
+    """``x-api-key``."""
+    body = json.dumps({"model": CHAT, "max_tokens": 9, "messages": MESSAGES}).encode()
+    door.client.post(body, "/inference/v1/messages", f"X-Api-Key: {door.secret}")
+    response = await door.client.response()
+    assert response.status == 200
+    assert response.json["content"][0]["text"] == "I am"
+
+
+async def test_other_methods_are_refused(door: Door) -> None:
+    """With 405, and the connection goes on."""
+    door.client.get("/v1/chat/completions")
+    assert (await door.client.response()).status == 405
+    door.ask()
+    assert (await door.client.response()).status == 200
+
+
+async def test_a_refusal_names_its_request(door: Door) -> None:
+    """So that an operator finds it; and says whether a retry helps, and when."""
+    door.house.first.always = door.house.second.always = refuses(503, "busy", ("Retry-After", "7"))
+    door.ask()
+    response = await door.client.response()
+    assert response.status == 503
+    assert response.headers["x-request-id"].startswith("chatcmpl-")
+    assert response.headers["x-should-retry"] == "true"
+    assert int(response.headers["retry-after"]) >= 1
+    assert 'servery_refusals_total{code="SERVER_OVERLOADED",status="503"} 1.0' in door.metrics.render().decode()
+
+
+async def test_a_stream_that_breaks_ends_with_an_error_frame(door: Door) -> None:
+    """Not with a usage that was never reported, nor with ``[DONE]``; the response ends as it should."""
+    door.house.first.always = door.house.second.always = sends(progress(12), token("a"), then=dies)
+    door.ask(stream=True)
+    response = await door.client.response()
+    assert response.status == 200
+    assert any('"error"' in event for event in events(response.body))
+    assert not any('"usage":{' in event for event in events(response.body))
+    door.house.first.always = door.house.second.always = serves()
+    door.ask()
+    assert (await door.client.response()).status == 200
+
+
+async def test_a_client_that_leaves_stops_the_engine(door: Door) -> None:
+    """Its socket closes, the engine's connection closes."""
+    door.house.first.always = door.house.second.always = sends(progress(12), token("a"), then=stalls)
+    door.ask(stream=True)
+    while not (asked := door.house.first.asked + door.house.second.asked):  # noqa: ASYNC110
+        await asyncio.sleep(0.001)
+    door.client.abort()
+    async with asyncio.timeout(2):
+        await asked[0].client_left.wait()
+
+
+async def test_an_answer_that_nobody_can_read_costs_nothing(door: Door) -> None:
+    """JSON that is no answer is the engine's failure, told before anything is charged."""
+
+    async def no_answer(exchange: object) -> None:
+        exchange.whole(200, b'{"choices":7,"usage":{"prompt_tokens":12,"completion_tokens":2}}')  # type: ignore[attr-defined]
+
+    door.house.first.always = door.house.second.always = no_answer
+    door.ask()
+    assert (await door.client.response()).status == 502
+    await asyncio.sleep(0.01)
+    assert door.house.ended.records == []
+
+
+async def test_a_fault_of_ours_leaves_an_answer_and_a_trace(
+    door: Door, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """500 without details, on both sides of the house; the connection goes on."""
+
+    async def fault(*args: object) -> None:
+        raise RuntimeError("secret details")
+
+    door.client.get("/fails")
+    response = await door.client.response()
+    assert response.status == 500
+    assert b"secret" not in response.body
+    with monkeypatch.context() as patch:
+        patch.setattr(door.house.pipeline, "serve", fault)
+        door.ask()
+        response = await door.client.response()
+    assert response.status == 500
+    assert b"secret" not in response.body
+    assert [record.message for record in caplog.records if record.levelno >= logging.ERROR] == ["fault", "fault"]
+    door.ask()
+    assert (await door.client.response()).status == 200
+
+
+async def test_a_house_that_drains_refuses(door: Door) -> None:
+    """With 503 and a time to come back."""
+    door.entrance.is_draining = True
+    door.ask()
+    response = await door.client.response()
+    assert response.status == 503
+    assert "retry-after" in response.headers
