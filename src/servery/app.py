@@ -2,6 +2,7 @@
 
 import logging
 import os
+import ssl
 from collections.abc import Callable
 from datetime import date
 from importlib import resources
@@ -90,8 +91,9 @@ async def build(settings: Settings, *, announcer: Announcer, logger: logging.Log
         bridge=AsgiBridge(_asgi_app(foundation, is_draining=lambda: entrance.is_draining)),
         metrics=foundation.metrics,
         logger=logger,
+        max_body_bytes=settings.max_body_bytes,
     )
-    listener = Listener(entrance.handle, _server_limits(settings))
+    listener = Listener(entrance.handle, _server_limits(settings), tls=_tls(settings))
     return Platform(foundation=foundation, entrance=entrance, listener=listener)
 
 
@@ -216,6 +218,20 @@ def _client_factory(settings: Settings, clock: Clock) -> ClientFactory:
         return EngineClient(address, connection_limits=connection_limits, exchange_limits=exchange_limits, clock=clock)
 
     return new_client
+
+
+def _tls(settings: Settings) -> ssl.SSLContext | None:
+    """Raises Misconfigured when only one of certificate and key is given, or they cannot be used."""
+    if settings.tls_certificate is None and settings.tls_key is None:
+        return None
+    if settings.tls_certificate is None or settings.tls_key is None:
+        raise Misconfigured("--tls-certificate and --tls-key: give both or neither")
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    try:
+        context.load_cert_chain(settings.tls_certificate, settings.tls_key)
+    except (OSError, ssl.SSLError) as error:
+        raise Misconfigured(f"--tls-certificate {settings.tls_certificate}: cannot be used: {error}") from error
+    return context
 
 
 def _server_limits(settings: Settings) -> ServerLimits:

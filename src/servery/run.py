@@ -83,7 +83,9 @@ async def _serve(settings: Settings, announcer: Announcer, clock: Clock) -> int:
         _spare_the_collector()
         if started.done():
             host = f"[{settings.host}]" if ":" in settings.host else settings.host
-            announcer.say(f"\n{await _welcome(platform, f'http://{host}:{port}')}\n\nCtrl-C stops.")
+            scheme = "http" if settings.tls_certificate is None else "https"
+            text = await _welcome(platform, f"{scheme}://{host}:{port}")
+            announcer.say(f"\n{text}\n\nCtrl-C stops.")
         started.cancel()
         await asyncio.wait({stop, engines}, return_when=asyncio.FIRST_COMPLETED)
         stop.cancel()

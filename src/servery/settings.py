@@ -71,6 +71,11 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
         bool, Meta(description="Make a new API key for the first account at each start, and print it.")
     ] = True
 
+    tls_certificate: Annotated[
+        Path | None, Meta(description="A PEM file with the certificate chain; with it, HTTPS is spoken.")
+    ] = None
+    tls_key: Annotated[Path | None, Meta(description="A PEM file with the certificate's private key.")] = None
+
     max_header_bytes: Annotated[
         int, Meta(ge=1024, le=1_048_576, description="The most that a request's line and headers may take.")
     ] = 32_768

@@ -1,8 +1,10 @@
 """A client of a fake engine, with an end to every wait."""
 
+import asyncio
 from collections.abc import AsyncIterator, Callable
 
 import pytest
+import uvloop
 from tests.fakes.engine_scripts import streams
 from tests.fakes.fake_engine import FakeEngine
 
@@ -13,6 +15,11 @@ from servery.engines.connections import ConnectionLimits
 from servery.engines.exchange import ExchangeLimits
 
 NewClient = Callable[..., EngineClient]
+
+
+def pytest_asyncio_loop_factories() -> dict[str, Callable[[], asyncio.AbstractEventLoop]]:
+    """The platform's own event loop, whose transports differ from asyncio's in detail."""
+    return {"uvloop": uvloop.new_event_loop}
 
 
 @pytest.fixture

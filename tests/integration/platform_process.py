@@ -66,7 +66,7 @@ class PlatformProcess:
             assert self.is_running, f"the platform ended:\n{self.output}"
             assert time.monotonic() < deadline, f"the platform did not start:\n{self.output}"
             time.sleep(0.05)
-        self.base_url = re.search(r"http://127\.0\.0\.1:\d+", self.output)[0]  # type: ignore[index]
+        self.base_url = re.search(r"https?://127\.0\.0\.1:\d+", self.output)[0]  # type: ignore[index]
         self.key = re.search(r"API key +(\S+)", self.output)[1]  # type: ignore[index]
 
     def stop(self, name: signal.Signals = signal.SIGINT) -> int:

@@ -24,6 +24,7 @@ from tests.fakes.engine_scripts import (
 from tests.fakes.fake_engine import FakeExchange
 from tests.serving.house import ACME, CHAT, EMBED, FAST, GLOBEX, HELLO, PLAIN, SLOTTED, House, asked, asked_to_embed
 
+from servery.billing.rating import Charge
 from servery.core.errors import (
     EngineBroke,
     EngineUnavailable,
@@ -34,9 +35,11 @@ from servery.core.errors import (
     ServeryError,
 )
 from servery.core.inference import Generation
+from servery.core.price import Price
 from servery.core.serving_path import Outcome, ServingPath
 from servery.core.usage import Usage
 from servery.fleet.circuit import CircuitLimits
+from servery.metering.usage_record import UsageRecord
 
 
 async def refused(house: House, *args: object, **kwargs: object) -> ServeryError:
@@ -418,15 +421,20 @@ async def test_a_client_that_leaves_before_the_first_token_pays_the_prompt(house
     assert usage.prompt_tokens == round(len(HELLO.prompt_bytes()) / 4.0)
 
 
-async def test_a_client_that_leaves_at_the_very_end_is_charged_in_full(house: House) -> None:
+async def test_a_client_that_leaves_at_the_very_end_is_charged_in_full(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """Its charge is under way: it is neither lost nor doubled. The observer is not told of it twice either."""
+    post = house.meter.post
+
+    async def leave_meanwhile(record: UsageRecord, price: Price) -> Charge:
+        asyncio.get_running_loop().call_soon(task.cancel)
+        return await post(record, price)
+
+    monkeypatch.setattr(house.meter, "post", leave_meanwhile)
     task, reply = house.begin(asked())
-    while house.database.queued_writes == 0 or len(reply.frames) < 4:
-        await asyncio.sleep(0)
-        if task.done():
-            break
-    task.cancel()
     await asyncio.gather(task, return_exceptions=True)
+    assert reply.served is None
     await house.database.write(lambda connection: None)
     rows = house.database.reader.execute("SELECT outcome, generated_tokens FROM usage_records").fetchall()
     assert rows == [("completed", 2)]

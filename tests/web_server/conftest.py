@@ -1,10 +1,17 @@
 """A listener for each test, and a client of it."""
 
-from collections.abc import AsyncIterator
+import asyncio
+from collections.abc import AsyncIterator, Callable
 
 import pytest
+import uvloop
 from tests.web_server.raw_client import RawClient
 from tests.web_server.server import Server
+
+
+def pytest_asyncio_loop_factories() -> dict[str, Callable[[], asyncio.AbstractEventLoop]]:
+    """The platform's own event loop, whose transports differ from asyncio's in detail."""
+    return {"uvloop": uvloop.new_event_loop}
 
 
 @pytest.fixture

@@ -44,6 +44,7 @@ class Door:
         self.secret = secret
         self.metrics = Metrics()
         self.entrance = Entrance(
+            max_body_bytes=100_000,
             routes=inference_routes(),
             pipeline=house.pipeline,
             key_ring=key_ring,

@@ -1,5 +1,6 @@
 """What is sent to an engine: a generation or an embedding in OpenAI's form, with the family's own additions."""
 
+import hashlib
 from typing import Any
 
 import msgspec
@@ -23,7 +24,7 @@ _SAMPLING_NAMES = {
 
 
 class CachePlace(msgspec.Struct, frozen=True):
-    """Where in the engine's prompt cache a request belongs: a slot, or a salt that keeps tenants apart."""
+    """Where in the engine's prompt cache a request belongs: a slot, or a salt (any text) that keeps tenants apart."""
 
     slot: int | None = None
     salt: str | None = None
@@ -164,6 +165,6 @@ def _add_place(body: dict[str, Any], place: CachePlace, *, stream: bool, traits:
     if place.slot is not None:
         body["id_slot"] = place.slot
     if place.salt is not None and traits.cache_salt:
-        body["cache_salt"] = place.salt
+        body["cache_salt"] = hashlib.blake2b(place.salt.encode(), digest_size=16).hexdigest()  # vLLM takes no "/"
     if stream and traits.tells_prompt_progress:
         body["return_progress"] = True

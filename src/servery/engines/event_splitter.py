@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator
 
 from servery.core.errors import EngineBroke
 
-_LF = 10
+_LF, _CR = b"\n\r"
 _EMPTY_EVENT_BYTES = len(b"data: \n\n")
 
 
@@ -25,7 +25,8 @@ class EventSplitter:
     def feed(self, piece: bytes) -> Iterable[bytes]:
         """The data of each event that ``piece`` completes, in order."""
         # One whole event in one piece: so nearly all tokens come.
-        if not self._rest and piece.startswith(b"data: ") and piece.find(b"\n") == len(piece) - 2 and piece[-1] == _LF:
+        is_plain = not self._rest and piece.startswith(b"data: ") and piece.find(b"\n") == len(piece) - 2
+        if is_plain and piece[-1] == _LF and piece[-3] != _CR:
             return (piece[6:-2],) if len(piece) > _EMPTY_EVENT_BYTES else ()
         return self._split(piece)
 

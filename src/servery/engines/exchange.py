@@ -242,7 +242,7 @@ class Exchange:
         elif _is_opened(event):
             self._open(event)
         elif event.startswith((b'{"error"', b'{ "error"')):
-            self._fail(break_from(event, served_model=self._served_model))
+            self._fail(break_from(event, began=self._tally.frames > 0, served_model=self._served_model))
         elif event != b"null":
             if b'"finish_reason":"' not in event and not _only_opens(event):
                 self._tally.frames += 1

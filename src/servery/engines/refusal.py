@@ -18,8 +18,11 @@ _MAX_MESSAGE_CHARACTERS = 1_000
 
 
 class _ErrorObject(msgspec.Struct):
+    """``code`` is an HTTP status where engines write one."""
+
     message: str = ""
-    type: str = ""
+    type: object = ""
+    code: object = None
     n_prompt_tokens: int = 0
     n_ctx: int = 0
 
@@ -89,9 +92,17 @@ def refusal_from(status: int, body: bytes, *, retry_after: bytes | None = None, 
     return EngineUnavailable(f"the engine that serves this model answered with status {status}")
 
 
-def break_from(event: bytes, *, served_model: str = "") -> EngineBroke:
-    """The error for an error object that an engine sent inside a stream."""
-    message = _without_name(_read(event).message, served_model)[:_MAX_MESSAGE_CHARACTERS]
+def break_from(event: bytes, *, began: bool = True, served_model: str = "") -> ServeryError:
+    """The error for an error object that an engine sent inside a stream.
+
+    vLLM looks at some of a request only when its stream has been opened. So where nothing was generated before
+    (``began``), the object is a refusal with the status that it names.
+    """
+    told = _read(event)
+    status = told.code if isinstance(told.code, int) else 0
+    if not began and 400 <= status <= 599:
+        return refusal_from(status, event, served_model=served_model)
+    message = "" if status >= 500 else _without_name(told.message, served_model)[:_MAX_MESSAGE_CHARACTERS]
     return EngineBroke(message or "the engine broke off the answer")
 
 

@@ -13,6 +13,7 @@ from servery.tenancy.key_ring import KeyRing
 from servery.web.presented_key import presented_key
 from servery.web.presenter import ParsedCall
 from servery.web.server.asgi_bridge import AsgiBridge
+from servery.web.server.content_encoding import decoded_body
 from servery.web.server.header_view import HeaderView
 from servery.web.server.http_reply import HttpReply
 from servery.web.server.http_request import HttpRequest
@@ -35,7 +36,8 @@ class InferenceRoute(msgspec.Struct, frozen=True):
 
 
 class Entrance:
-    """``routes`` are inference endpoints by path. While draining, everything is refused."""
+    """``routes`` are inference endpoints by path; ``max_body_bytes`` bounds a body once it is decompressed. While
+    draining, everything is refused."""
 
     def __init__(
         self,
@@ -46,8 +48,10 @@ class Entrance:
         bridge: AsgiBridge,
         metrics: Metrics,
         logger: logging.Logger,
+        max_body_bytes: int,
     ) -> None:
         self._routes = routes
+        self._max_body_bytes = max_body_bytes
         self._pipeline = pipeline
         self._key_ring = key_ring
         self._bridge = bridge
@@ -82,7 +86,9 @@ class Entrance:
                 raise MethodNotAllowed(f"{request.path} takes POST, not {request.method}")
             headers = HeaderView(request.headers)
             caller = self._key_ring.authenticate(presented_key(headers))
-            call = route.parse(request.body, headers, request_id)
+            encoding = headers.get("content-encoding", "")
+            body = decoded_body(request.body, encoding, most_bytes=self._max_body_bytes)
+            call = route.parse(body, headers, request_id)
             reply = HttpReply(writer, pressure, call.presenter, request_id=request_id, stream=call.request.stream)
             await self._pipeline.serve(caller, call.request, reply)
         except ServeryError as error:

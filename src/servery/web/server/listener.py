@@ -2,6 +2,7 @@
 
 import asyncio
 import socket
+import ssl
 
 from servery.core.misconfigured import Misconfigured
 from servery.web.server.client_connection import ClientConnection, Handler
@@ -12,9 +13,10 @@ _BACKLOG = 2_048
 
 
 class Listener:
-    """``start`` once, then ``drain``."""
+    """``start`` once, then ``drain``. With ``tls`` it speaks nothing but HTTPS."""
 
-    def __init__(self, handler: Handler, limits: ServerLimits) -> None:
+    def __init__(self, handler: Handler, limits: ServerLimits, *, tls: ssl.SSLContext | None = None) -> None:
+        self._tls = tls
         self._handler = handler
         self._limits = limits
         self._connections: set[ClientConnection] = set()
@@ -31,7 +33,7 @@ class Listener:
         """Listen; returns the port (a free one when ``port`` is 0). Raises Misconfigured when it cannot."""
         loop = asyncio.get_running_loop()
         try:
-            self._server = await loop.create_server(self._new_connection, host, port, backlog=_BACKLOG)
+            self._server = await loop.create_server(self._new_connection, host, port, backlog=_BACKLOG, ssl=self._tls)
         except (OSError, OverflowError) as error:
             raise Misconfigured(f"cannot listen on {host}:{port}: {error}") from error
         self._sweep()
