@@ -237,8 +237,10 @@ async def test_garbage_is_refused(engine: FakeEngine, new_client: NewClient, gar
 
 
 async def test_an_error_object_in_a_stream_breaks_it(engine: FakeEngine, new_client: NewClient) -> None:
-    """What came before was relayed; the error's words are told."""
-    engine.always = sends(token("a"), b'{"error":{"code":500,"message":"out of memory"}}', then=stalls)
+    """What came before was relayed; the error's words are told, unless they speak of the engine's own trouble."""
+    engine.always = sends(token("a"), b'{"error":{"code":500,"message":"stack trace"}}', then=stalls)
+    assert "stack trace" not in (await Asking(new_client()).error()).message
+    engine.always = sends(token("a"), b'{"error":{"message":"out of memory"}}', then=stalls)
     asking = Asking(new_client())
     error = await asking.error()
     assert isinstance(error, EngineBroke)
