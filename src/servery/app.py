@@ -211,7 +211,9 @@ def _fleet_parts(settings: Settings, catalog: Catalog, announcer: Announcer, clo
 def _client_factory(settings: Settings, clock: Clock) -> ClientFactory:
     connection_limits = ConnectionLimits(connect_timeout_s=settings.connect_timeout_s)
     exchange_limits = ExchangeLimits(
-        first_byte_timeout_s=settings.first_token_timeout_s, chunk_timeout_s=settings.chunk_timeout_s
+        first_byte_timeout_s=settings.first_token_timeout_s,
+        chunk_timeout_s=settings.chunk_timeout_s,
+        whole_timeout_s=settings.answer_timeout_s,
     )
 
     def new_client(address: EngineAddress) -> EngineClient:

@@ -105,6 +105,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     first_token_timeout_s: Annotated[
         Seconds, Meta(description="How long an engine may take until its first token; then 504.")
     ] = 120.0
+    answer_timeout_s: Annotated[
+        Seconds, Meta(description="How long an engine may take for an answer that is not streamed; then 504.")
+    ] = 600.0
     chunk_timeout_s: Annotated[
         Seconds, Meta(description="How long an engine may pause within a stream; then the stream ends as broken.")
     ] = 60.0

@@ -34,7 +34,7 @@ def client() -> EngineClient:
     return EngineClient(
         EngineAddress(family=EngineFamily.VLLM, host="127.0.0.1", port=1),
         connection_limits=ConnectionLimits(),
-        exchange_limits=ExchangeLimits(first_byte_timeout_s=1, chunk_timeout_s=1),
+        exchange_limits=ExchangeLimits(first_byte_timeout_s=1, chunk_timeout_s=1, whole_timeout_s=1),
         clock=ManualClock(),
     )
 

@@ -339,6 +339,50 @@ async def test_the_first_token_has_its_own_time(engine: FakeEngine, new_client: 
     assert await exchange.answer == b""
 
 
+async def test_a_stream_that_stalls_after_its_start_does_not_get_the_first_tokens_time(
+    engine: FakeEngine, new_client: NewClient
+) -> None:
+    """From the first token on, each has its own, shorter time."""
+    engine.always = sends(OPENING, token("a"), then=stalls)
+    async with asyncio.timeout(20):
+        error = await Asking(new_client(first_byte_timeout_s=3_600.0, chunk_timeout_s=0.02)).error()
+    assert isinstance(error, EngineBroke)
+
+
+async def test_a_whole_answer_has_its_own_time(engine: FakeEngine, new_client: NewClient) -> None:
+    """Not that of a stream's first token, nor that between tokens."""
+    engine.always = stalls
+    client = new_client(first_byte_timeout_s=3_600.0, chunk_timeout_s=3_600.0, whole_timeout_s=0.02)
+    async with asyncio.timeout(20):
+        assert isinstance(await Asking(client, stream=False).error(), EngineTimeout)
+
+
+async def test_an_answer_without_usage_is_counted_by_its_length(engine: FakeEngine, new_client: NewClient) -> None:
+    """And marked as estimated: it is not free."""
+
+    async def untold(exchange: FakeExchange) -> None:
+        exchange.whole(200, b'{"choices":[{"message":{"role":"assistant","content":"twelve bytes"}}]}')
+
+    engine.always = untold
+    asking = Asking(new_client(), stream=False)
+    await asking.answer()
+    assert asking.tally.usage() == Usage(7, 0, 3, 0, estimated=True)
+
+
+async def test_a_body_may_end_with_its_connection(engine: FakeEngine, new_client: NewClient) -> None:
+    """Where neither a length nor chunks were announced, that is how HTTP ends a body."""
+
+    async def until_closed(exchange: FakeExchange) -> None:
+        exchange.head(200, ("Content-Type", "application/json"))
+        exchange.raw(b'{"usage":{"prompt_tokens":5,"completion_tokens":2}}')
+        exchange.close()
+
+    engine.always = until_closed
+    asking = Asking(new_client(), stream=False)
+    await asking.answer()
+    assert asking.tally.usage() == Usage(5, 0, 2)
+
+
 async def test_a_steady_engine_does_not_time_out(engine: FakeEngine, new_client: NewClient) -> None:
     """The time counts from the last that was heard, not from the start."""
 

@@ -9,6 +9,7 @@ from typing import Any
 
 import httpx
 import pytest
+
 from tests.engines_vllm.asking import chat, completion, fresh
 from tests.engines_vllm.conftest import platform_before
 from tests.engines_vllm.vllm_process import QUEUED, SEQUENCES, VllmProcess

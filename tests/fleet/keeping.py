@@ -46,7 +46,7 @@ def new_client(address: EngineAddress) -> EngineClient:
     return EngineClient(
         address,
         connection_limits=ConnectionLimits(connect_timeout_s=1.0),
-        exchange_limits=ExchangeLimits(first_byte_timeout_s=5.0, chunk_timeout_s=5.0),
+        exchange_limits=ExchangeLimits(first_byte_timeout_s=5.0, chunk_timeout_s=5.0, whole_timeout_s=5.0),
         clock=SystemClock(),
     )
 

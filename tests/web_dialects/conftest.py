@@ -1,7 +1,6 @@
 """What a llama.cpp server sent, recorded, and the end of a request."""
 
 from collections.abc import Callable
-from pathlib import Path
 
 import msgspec
 import pytest

@@ -11,9 +11,10 @@ from servery.core.errors import EngineUnavailable
 from servery.core.inference import Embedding, Generation
 from servery.core.serving_path import Endpoint, ServingClass
 from servery.engines.address import EngineAddress
+from servery.engines.answer_reader import EventSink
 from servery.engines.body import CachePlace, embedding_body, generation_body, tokenize_body
 from servery.engines.connections import ConnectionLimits, Connections
-from servery.engines.exchange import EventSink, Exchange, ExchangeLimits
+from servery.engines.exchange import Exchange, ExchangeLimits, Expectation
 from servery.engines.family import Traits, traits_of
 from servery.engines.tally import Tally
 
@@ -76,7 +77,14 @@ class EngineClient:
         body = self._body(work, endpoint=endpoint, stream=stream, place=place, serving_class=serving_class)
         last = stream and self.traits.closes_after_stream
         exchange = self._exchange(
-            "POST", _PATHS[endpoint], body, stream=stream, last=last, sink=sink, tally=tally, on_answer=on_answer
+            "POST",
+            _PATHS[endpoint],
+            body,
+            expected=Expectation.STREAM if stream else Expectation.WHOLE,
+            last=last,
+            sink=sink,
+            tally=tally,
+            on_answer=on_answer,
         )
         try:
             await exchange.start()
@@ -110,7 +118,13 @@ class EngineClient:
         Raises what the engine's refusal stands for, and EngineUnavailable when it does not answer in time.
         """
         exchange = self._exchange(
-            method, path, body, stream=False, last=False, sink=_ignore, tally=Tally(prompt_tokens_guess=0)
+            method,
+            path,
+            body,
+            expected=Expectation.BYTES,
+            last=False,
+            sink=_ignore,
+            tally=Tally(prompt_tokens_guess=0),
         )
         try:
             async with asyncio.timeout(timeout_s):
@@ -152,7 +166,7 @@ class EngineClient:
         path: str,
         body: bytes,
         *,
-        stream: bool,
+        expected: Expectation,
         last: bool,
         sink: EventSink,
         tally: Tally,
@@ -165,7 +179,7 @@ class EngineClient:
             head.encode("latin-1") + body,
             wire=self._connections,
             last=last,
-            stream=stream,
+            expected=expected,
             sink=sink,
             tally=tally,
             limits=self._limits,

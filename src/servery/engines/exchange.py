@@ -2,15 +2,22 @@
 
 import asyncio
 from collections.abc import Callable
+from enum import Enum, auto
 from typing import Protocol
 
 import msgspec
 
 from servery.core.errors import EngineBroke, EngineTimeout, EngineUnavailable, ServeryError
+from servery.engines.answer_reader import (
+    AnswerReader,
+    BytesReader,
+    EventSink,
+    RefusalReader,
+    StreamReader,
+    WholeReader,
+)
 from servery.engines.connection import EngineConnection
-from servery.engines.event_splitter import EventSplitter
-from servery.engines.refusal import break_from, refusal_from
-from servery.engines.tally import ReportedUsage, Tally
+from servery.engines.tally import Tally
 
 
 class Wire(Protocol):
@@ -23,61 +30,30 @@ class Wire(Protocol):
     def keep(self, connection: EngineConnection) -> None: ...
 
 
-EventSink = Callable[[bytes], None]
-"""Takes the JSON of one engine event; called inside the connection's ``data_received``, so it must not block."""
-
-
 class ExchangeLimits(msgspec.Struct, frozen=True, kw_only=True):
-    """How long to wait for an engine, and how much to take from it."""
+    """How long to wait for an engine, and how much to take from it: for a stream's first token, for each after it, and
+    for an answer that comes whole."""
 
     first_byte_timeout_s: float
     chunk_timeout_s: float
+    whole_timeout_s: float
     max_event_bytes: int = 4 * 1024 * 1024
     max_body_bytes: int = 256 * 1024 * 1024
 
 
-class _Progress(msgspec.Struct):
-    total: int = 0
-    cache: int = 0
+class Expectation(Enum):
+    """What the body of a 200 should be."""
 
-
-class _Frame(msgspec.Struct):
-    choices: list[msgspec.Raw] = []
-    usage: ReportedUsage | None = None
-    prompt_progress: _Progress | None = None
-
-
-class _Timings(msgspec.Struct):
-    prompt_ms: float | None = None
-
-
-class _Whole(msgspec.Struct):
-    usage: ReportedUsage | None = None
-    timings: _Timings | None = None
-
-
-_frames = msgspec.json.Decoder(_Frame)
-_wholes = msgspec.json.Decoder(_Whole)
-_objects = msgspec.json.Decoder(dict[str, msgspec.Raw])
-
-
-def _is_opened(event: bytes) -> bool:
-    """Whether the event holds what must be looked into. None of these can stand inside a JSON string, where quotes are
-    escaped. Runs once per token, so it is written out."""
-    return b'"usage":{' in event or b'"timings":' in event or b'"prompt_progress":' in event or b'"usage": {' in event
-
-
-def _only_opens(event: bytes) -> bool:
-    """Whether the event names the role and says nothing yet. Some engines name it again with each token."""
-    return b'"role":"' in event and (b'"content":""' in event or b'"content":null' in event)
+    STREAM = auto()
+    WHOLE = auto()
+    BYTES = auto()
 
 
 class Exchange:
-    """Reads one response. Generated events of a stream go to ``sink``; what carries usage goes to ``tally``.
+    """Sends one request and has its response read, within its time.
 
-    States: waiting for the head, reading a 200's body (a stream or a whole), reading a refusal's body, over. ``answer``
-    resolves once, with the body of a whole answer or with ``b""`` at the end of a stream. ``on_answer`` is called when
-    the head is there, whatever it says.
+    States: waiting for the head, reading the body, over. ``answer`` resolves once, with the body of a whole answer or
+    with ``b""`` at the end of a stream. ``on_answer`` is called when the head is there, whatever it says.
     """
 
     def __init__(
@@ -86,7 +62,7 @@ class Exchange:
         *,
         wire: Wire,
         last: bool,
-        stream: bool,
+        expected: Expectation,
         sink: EventSink,
         tally: Tally,
         limits: ExchangeLimits,
@@ -99,20 +75,19 @@ class Exchange:
         self._last = last
         self._connection: EngineConnection | None = None
         self._again: asyncio.Task[None] | None = None
-        self._stream = stream
+        self._expected = expected
         self._sink = sink
         self._tally = tally
         self._limits = limits
         self._served_model = served_model
         self._on_answer = on_answer
-        self._splitter = EventSplitter(max_event_bytes=limits.max_event_bytes)
-        self._status = 0
-        self._retry_after: bytes | None = None
-        self._body: list[bytes] = []
-        self._body_bytes = 0
+        self._reader: AnswerReader | None = None
+        self._until_closed = False
         self._paused = False
+        self._flows = False
         self._last_heard_s = self._loop.time()
-        self._watch = self._loop.call_later(limits.first_byte_timeout_s, self._look)
+        self._allowed_s = limits.first_byte_timeout_s if expected is Expectation.STREAM else limits.whole_timeout_s
+        self._watch = self._loop.call_later(self._allowed_s, self._look)
         self.answer: asyncio.Future[bytes] = self._loop.create_future()
 
     # What the owner calls
@@ -147,32 +122,29 @@ class Exchange:
     # What the connection calls
 
     def on_head(self, status: int, headers: dict[bytes, bytes]) -> None:
-        self._status = status
-        self._retry_after = headers.get(b"retry-after")
         self._last_heard_s = self._loop.time()
+        self._until_closed = b"content-length" not in headers and b"transfer-encoding" not in headers
         if self._on_answer is not None:
             self._on_answer()
-        if status == 200 and self._stream and b"event-stream" not in headers.get(b"content-type", b""):
+        self._reader = self._new_reader(status, headers)
+        if isinstance(self._reader, StreamReader) and b"event-stream" not in headers.get(b"content-type", b""):
             self._fail(EngineUnavailable("the engine that serves this model did not answer with a stream"))
 
     def on_body(self, piece: bytes) -> None:
-        if self.answer.done():
+        if self.answer.done() or self._reader is None:
             return
         self._last_heard_s = self._loop.time()
-        if self._status == 200 and self._stream:
-            try:
-                for event in self._splitter.feed(piece):
-                    self._take(event)
-            except ServeryError as error:
-                self._fail(error)
-            except msgspec.MsgspecError:
-                self._fail(EngineBroke("the engine sent an event that is not understood"))
-            return
-        self._body_bytes += len(piece)
-        if self._body_bytes > self._limits.max_body_bytes:
-            self._fail(EngineUnavailable("the engine that serves this model sent more than is taken"))
+        try:
+            complete = self._reader.feed(piece)
+        except ServeryError as error:
+            self._fail(error)
+        except msgspec.MsgspecError:
+            self._fail(EngineBroke("the engine sent an event that is not understood"))
         else:
-            self._body.append(piece)
+            if complete:
+                self._end(b"")
+            elif self._reader.began and not self._flows:
+                self._flow()
 
     def on_complete(self) -> None:
         if self._paused:
@@ -182,24 +154,15 @@ class Exchange:
             self._wire.keep(connection)
         if self.answer.done():
             self._watch.cancel()
-            return
-        body = b"".join(self._body)
-        if self._status != 200:
-            self._fail(refusal_from(self._status, body, retry_after=self._retry_after, served_model=self._served_model))
-        elif self._stream:
-            if self._tally.is_reported:
-                self._end(b"")
-            else:
-                self._fail(EngineBroke("the engine ended the stream without saying that it was done"))
         else:
-            self._end_whole(body)
+            self._end_of_body()
 
     def on_lost(self, error: Exception | None) -> None:
         connection, self._connection = self._connection, None
         if self.answer.done():
             self._watch.cancel()
         elif (
-            not self._status
+            self._reader is None
             and (error is None or isinstance(error, ConnectionError))
             and connection is not None
             and connection.exchanges > 1
@@ -210,7 +173,9 @@ class Exchange:
             self._fail(error)  # a fault of ours in what the sink does, not the engine's
         elif isinstance(error, ValueError):
             self._fail(EngineUnavailable("the engine that serves this model did not speak HTTP"))
-        elif self._status == 200:
+        elif self._until_closed and error is None:
+            self._end_of_body()
+        elif self._reader is not None and not isinstance(self._reader, RefusalReader):
             self._fail(EngineBroke("the connection to the engine was lost before the answer was complete"))
         else:
             self._fail(EngineUnavailable("the connection to the engine was lost before it answered"))
@@ -234,62 +199,55 @@ class Exchange:
         else:
             self._send_on(connection)
 
-    def _take(self, event: bytes) -> None:
-        if self.answer.done():
-            return
-        if event == b"[DONE]":
-            self._end(b"")
-        elif _is_opened(event):
-            self._open(event)
-        elif event.startswith((b'{"error"', b'{ "error"')):
-            self._fail(break_from(event, began=self._tally.frames > 0, served_model=self._served_model))
-        elif event != b"null":
-            if b'"finish_reason":"' not in event and not _only_opens(event):
-                self._tally.frames += 1
-            self._sink(event)
+    def _new_reader(self, status: int, headers: dict[bytes, bytes]) -> AnswerReader:
+        limits = self._limits
+        if status != 200:
+            return RefusalReader(
+                status,
+                retry_after=headers.get(b"retry-after"),
+                served_model=self._served_model,
+                max_body_bytes=limits.max_body_bytes,
+            )
+        match self._expected:
+            case Expectation.STREAM:
+                return StreamReader(
+                    sink=self._sink,
+                    tally=self._tally,
+                    max_event_bytes=limits.max_event_bytes,
+                    served_model=self._served_model,
+                )
+            case Expectation.WHOLE:
+                return WholeReader(tally=self._tally, max_body_bytes=limits.max_body_bytes)
+            case Expectation.BYTES:
+                return BytesReader(max_body_bytes=limits.max_body_bytes)
 
-    def _open(self, event: bytes) -> None:
-        frame = _frames.decode(event)
-        if frame.usage is not None:
-            self._tally.told_usage(frame.usage)
-        if frame.prompt_progress is not None:
-            progress = frame.prompt_progress
-            self._tally.told_prompt(prompt_tokens=progress.total, cached_prompt_tokens=progress.cache)
-        elif frame.choices:
-            rest = _objects.decode(event)
-            rest.pop("usage", None)
-            rest.pop("timings", None)
-            self._sink(msgspec.json.encode(rest))
-
-    def _end_whole(self, body: bytes) -> None:
-        if self._request.startswith(b"GET "):
-            self._end(body)  # health and metrics are not JSON
-            return
+    def _end_of_body(self) -> None:
+        assert self._reader is not None, "a body ends after its head"
         try:
-            whole = _wholes.decode(body)
-        except msgspec.MsgspecError:
-            self._fail(EngineUnavailable("the engine that serves this model did not answer with JSON"))
-            return
-        if whole.usage is not None:
-            self._tally.told_usage(whole.usage)
-        if whole.timings is not None and whole.timings.prompt_ms is not None:
-            self._tally.prefill_s = whole.timings.prompt_ms / 1_000
-        self._end(body)
+            self._end(self._reader.end())
+        except ServeryError as error:
+            self._fail(error)
+
+    def _flow(self) -> None:
+        """The first token is there: from now on each has its own time."""
+        self._flows = True
+        self._allowed_s = self._limits.chunk_timeout_s
+        self._watch.cancel()
+        self._watch = self._loop.call_later(self._allowed_s, self._look)
 
     def _look(self) -> None:
         """One timer serves all timeouts: it is set anew only when it fires, never for each event."""
-        allowed_s = self._limits.chunk_timeout_s if self._status else self._limits.first_byte_timeout_s
-        left_s = self._last_heard_s + allowed_s - self._loop.time()
+        left_s = self._last_heard_s + self._allowed_s - self._loop.time()
         if self._paused:
-            left_s = allowed_s
+            left_s = self._allowed_s
         if left_s > 0:
             self._watch = self._loop.call_later(left_s, self._look)
         elif self.answer.done():
             self._close()  # the answer was complete, but its connection never came to rest
-        elif self._status:
-            self._fail(EngineBroke(f"the engine fell silent for {allowed_s:g} seconds"))
+        elif self._flows:
+            self._fail(EngineBroke(f"the engine fell silent for {self._allowed_s:g} seconds"))
         else:
-            self._fail(EngineTimeout(f"the engine did not answer within {allowed_s:g} seconds"))
+            self._fail(EngineTimeout(f"the engine did not answer within {self._allowed_s:g} seconds"))
 
     def _end(self, body: bytes) -> None:
         if self._paused:

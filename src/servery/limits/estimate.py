@@ -51,6 +51,8 @@ class Estimator:
             return
         ratio = min(max(prompt_bytes / usage.prompt_tokens, _FEWEST_BYTES_PER_TOKEN), _MOST_BYTES_PER_TOKEN)
         self.bytes_per_token += _LEARNING_RATE * (ratio - self.bytes_per_token)
+        if usage.generated_tokens == 0:
+            return  # vectors, which say nothing of how long answers are
         length = usage.generated_tokens / answers
         step = _QUANTILE_STEP * max(self.generated_tokens, 1.0)
         self.generated_tokens += step * (_QUANTILE if length > self.generated_tokens else _QUANTILE - 1.0)

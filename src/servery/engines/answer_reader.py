@@ -1,0 +1,198 @@
+"""Reads the body of an engine's response: a stream of events, a whole answer, or a refusal."""
+
+from collections.abc import Callable
+from typing import Protocol
+
+import msgspec
+
+from servery.core.errors import EngineBroke, EngineUnavailable
+from servery.engines.event_splitter import EventSplitter
+from servery.engines.refusal import break_from, refusal_from
+from servery.engines.tally import ReportedUsage, Tally
+
+EventSink = Callable[[bytes], None]
+"""Takes the JSON of one engine event; called inside the connection's ``data_received``, so it must not block."""
+
+_BYTES_PER_TOKEN = 4
+
+
+class AnswerReader(Protocol):
+    """``began`` once a part of a stream has been passed on."""
+
+    began: bool
+
+    def feed(self, piece: bytes) -> bool:
+        """Take a piece of the body; True when the answer is complete, whatever may follow. Raises ServeryErrors, and
+        MsgspecError for what is not the JSON that it should be."""
+        ...
+
+    def end(self) -> bytes:
+        """The body has ended: the whole answer, ``b""`` for a stream. Raises what is wrong with it."""
+        ...
+
+
+class _Progress(msgspec.Struct):
+    total: int = 0
+    cache: int = 0
+
+
+class _Frame(msgspec.Struct):
+    choices: list[msgspec.Raw] = []
+    usage: ReportedUsage | None = None
+    prompt_progress: _Progress | None = None
+
+
+_frames = msgspec.json.Decoder(_Frame)
+_objects = msgspec.json.Decoder(dict[str, msgspec.Raw])
+
+
+def _is_opened(event: bytes) -> bool:
+    """Whether the event holds what must be looked into. None of these can stand inside a JSON string, where quotes are
+    escaped. Runs once per token, so it is written out."""
+    return b'"usage":{' in event or b'"timings":' in event or b'"prompt_progress":' in event or b'"usage": {' in event
+
+
+def _only_opens(event: bytes) -> bool:
+    """Whether the event names the role and says nothing yet. Some engines name it again with each token."""
+    return b'"role":"' in event and (b'"content":""' in event or b'"content":null' in event)
+
+
+class StreamReader:
+    """Generated events go to ``sink`` as they come; what carries usage goes to ``tally`` and no further."""
+
+    def __init__(self, *, sink: EventSink, tally: Tally, max_event_bytes: int, served_model: str) -> None:
+        self.began = False
+        self._sink = sink
+        self._tally = tally
+        self._served_model = served_model
+        self._splitter = EventSplitter(max_event_bytes=max_event_bytes)
+
+    def feed(self, piece: bytes) -> bool:
+        for event in self._splitter.feed(piece):
+            if event == b"[DONE]":
+                return True
+            self._take(event)
+        return False
+
+    def end(self) -> bytes:
+        if not self._tally.is_reported:
+            raise EngineBroke("the engine ended the stream without saying that it was done")
+        return b""
+
+    def _take(self, event: bytes) -> None:
+        if _is_opened(event):
+            self._open(event)
+        elif event.startswith((b'{"error"', b'{ "error"')):
+            raise break_from(event, began=self._tally.frames > 0, served_model=self._served_model)
+        elif event != b"null":
+            if b'"finish_reason":"' not in event and not _only_opens(event):
+                self._tally.frames += 1
+            self.began = True
+            self._sink(event)
+
+    def _open(self, event: bytes) -> None:
+        frame = _frames.decode(event)
+        if frame.usage is not None:
+            self._tally.told_usage(frame.usage)
+        if frame.prompt_progress is not None:
+            progress = frame.prompt_progress
+            self._tally.told_prompt(prompt_tokens=progress.total, cached_prompt_tokens=progress.cache)
+        elif frame.choices:
+            rest = _objects.decode(event)
+            rest.pop("usage", None)
+            rest.pop("timings", None)
+            self._sink(msgspec.json.encode(rest))
+
+
+class BytesReader:
+    """Any body, as it is, up to ``max_body_bytes``."""
+
+    def __init__(self, *, max_body_bytes: int) -> None:
+        self.began = False
+        self._max_body_bytes = max_body_bytes
+        self._body = bytearray()
+
+    def feed(self, piece: bytes) -> bool:
+        self._body += piece
+        if len(self._body) > self._max_body_bytes:
+            raise EngineUnavailable("the engine that serves this model sent more than is taken")
+        return False
+
+    def end(self) -> bytes:
+        return bytes(self._body)
+
+
+class _Timings(msgspec.Struct):
+    prompt_ms: float | None = None
+
+
+class _Message(msgspec.Struct):
+    content: str | None = None
+    tool_calls: msgspec.Raw | None = None
+
+
+class _Choice(msgspec.Struct):
+    text: str = ""
+    message: _Message = msgspec.field(default_factory=_Message)
+
+    @property
+    def generated_bytes(self) -> int:
+        return len(self.text) + len(self.message.content or "") + len(bytes(self.message.tool_calls or b""))
+
+
+class _Whole(msgspec.Struct):
+    usage: ReportedUsage | None = None
+    timings: _Timings | None = None
+
+
+class _Texts(msgspec.Struct):
+    choices: list[_Choice] = []
+
+
+_wholes = msgspec.json.Decoder(_Whole)
+_texts = msgspec.json.Decoder(_Texts)
+
+
+class WholeReader(BytesReader):
+    """An answer that is one JSON object; its usage goes to ``tally``, by its length where the engine tells none."""
+
+    def __init__(self, *, tally: Tally, max_body_bytes: int) -> None:
+        super().__init__(max_body_bytes=max_body_bytes)
+        self._tally = tally
+
+    def end(self) -> bytes:
+        body = super().end()
+        try:
+            whole = _wholes.decode(body)
+        except msgspec.MsgspecError:
+            raise EngineUnavailable("the engine that serves this model did not answer with JSON") from None
+        if whole.usage is not None:
+            self._tally.told_usage(whole.usage)
+        if not self._tally.is_reported:
+            self._tally.frames = _tokens_by_length(body)
+        if whole.timings is not None and whole.timings.prompt_ms is not None:
+            self._tally.prefill_s = whole.timings.prompt_ms / 1_000
+        return body
+
+
+def _tokens_by_length(body: bytes) -> int:
+    """A guess at what was generated, for an engine that does not tell."""
+    try:
+        texts = _texts.decode(body)
+    except msgspec.MsgspecError:
+        return 0  # an answer without texts, such as vectors
+    return sum(-(-choice.generated_bytes // _BYTES_PER_TOKEN) for choice in texts.choices)
+
+
+class RefusalReader(BytesReader):
+    """The body of a status other than 200; its end raises the refusal."""
+
+    def __init__(self, status: int, *, retry_after: bytes | None, served_model: str, max_body_bytes: int) -> None:
+        super().__init__(max_body_bytes=max_body_bytes)
+        self._status = status
+        self._retry_after = retry_after
+        self._served_model = served_model
+
+    def end(self) -> bytes:
+        body = super().end()
+        raise refusal_from(self._status, body, retry_after=self._retry_after, served_model=self._served_model)
