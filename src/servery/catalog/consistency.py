@@ -8,6 +8,7 @@ from servery.catalog.document import Path
 from servery.catalog.model import Capability, Model
 from servery.catalog.pool import EmbeddedEngine, Pool, UrlEngine
 from servery.catalog.router import Router
+from servery.core.engine_family import EngineFamily
 from servery.core.serving_path import ServingPath
 
 NOTICE: Final = timedelta(days=14)
@@ -44,9 +45,18 @@ class Consistency:
                 self.faults.append(((*path, "replicas"), "each URL is one replica: leave this out"))
             if len(set(pool.engine.urls)) < len(pool.engine.urls):
                 self.faults.append(((*path, "engine", "urls"), "a URL is given twice"))
-        elif pool.concurrency > pool.engine.slots:
+            self._check_slots((*path, "engine", "slots"), pool.engine)
+        if pool.engine.slots is not None and pool.concurrency > pool.engine.slots:
             message = f"a replica has {pool.engine.slots} slots and serves no more requests than that at once"
             self.faults.append(((*path, "concurrency"), message))
+
+    def _check_slots(self, path: Path, engine: UrlEngine) -> None:
+        if engine.family is not EngineFamily.LLAMA_CPP:
+            if engine.slots is not None:
+                self.faults.append((path, f"only llama.cpp has slots; {engine.family.value} has not"))
+        elif engine.slots is None:
+            message = "not given: all accounts share these engines' prompt caches, and see each other's cached tokens"
+            self.warnings.append((path, message))
 
     def _check_model(self, path: Path, model: Model) -> None:
         rows = {"standard": model.prices.standard, "priority": model.prices.priority}

@@ -32,13 +32,16 @@ class UrlEngine(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     """Engines that run already, one replica for each URL.
 
     ``urls`` are bases without a final slash: ``/v1/chat/completions`` and its like are appended. ``served_model`` is
-    the model's name there; ``api_key_env`` names the environment variable that holds the engines' API key.
+    the model's name there; ``api_key_env`` names the environment variable that holds the engines' API key. ``slots``
+    is for llama.cpp: how many conversations each engine's prompt cache holds. Told of them, the gateway owns them and
+    keeps tenants apart.
     """
 
     family: EngineFamily
     urls: Annotated[tuple[EngineUrl, ...], Meta(min_length=1)]
     served_model: str
     api_key_env: Annotated[str, Meta(pattern="^[A-Za-z_][A-Za-z0-9_]*$")] | None = None
+    slots: Annotated[int, Meta(ge=1, le=4096)] | None = None
 
 
 class Pool(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

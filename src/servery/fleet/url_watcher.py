@@ -6,7 +6,7 @@ from servery.core.errors import ServeryError
 from servery.engines.client import EngineClient
 from servery.fleet.prober import ProbePace, wait_until_ill, wait_until_well
 from servery.fleet.progress import Progress
-from servery.fleet.replica import Replica
+from servery.fleet.replica import Replica, ReplicaState
 
 
 class UrlWatcher:
@@ -25,11 +25,14 @@ class UrlWatcher:
             try:
                 await wait_until_well(self._client, timeout_s=self._pace.timeout_s, retry_s=0.5)
             except ServeryError as error:
-                self._replica.down(error.message)
-                self._progress.failed(self._replica.name, error.message)
+                if self._replica.state is not ReplicaState.DOWN:
+                    self._fell(error.message)
                 continue
             self._replica.up(self._client)
             self._progress.ready(self._replica.name, seconds=loop.time() - started_s)
-            reason = await wait_until_ill(self._client, self._pace)
-            self._replica.down(reason)
-            self._progress.failed(self._replica.name, reason)
+            self._fell(await wait_until_ill(self._client, self._pace))
+
+    def _fell(self, reason: str) -> None:
+        """Told once, however long it stays so."""
+        self._replica.down(reason)
+        self._progress.failed(self._replica.name, reason)

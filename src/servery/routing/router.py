@@ -5,7 +5,6 @@ from contextlib import contextmanager
 
 import msgspec
 
-from servery.catalog.pool import EmbeddedEngine
 from servery.fleet.replica import Replica
 from servery.fleet.replica_pool import ReplicaPool
 from servery.routing.block_cache import BlockCache
@@ -131,12 +130,12 @@ class Router:
         return view
 
     def _new_cache(self, pool: ReplicaPool) -> CacheView:
-        engine = pool.spec.engine
-        if not isinstance(engine, EmbeddedEngine):
+        slots = pool.spec.engine.slots
+        if slots is None:
             return BlockCache()
-        turns = self._turns.setdefault(pool.spec.name, Turns(slots=engine.slots * pool.spec.replica_count))
-        return SlotCache(slots=engine.slots, turns=turns)
+        turns = self._turns.setdefault(pool.spec.name, Turns(slots=slots * pool.spec.replica_count))
+        return SlotCache(slots=slots, turns=turns)
 
 
 def _has_slots(pool: ReplicaPool) -> bool:
-    return isinstance(pool.spec.engine, EmbeddedEngine)
+    return pool.spec.engine.slots is not None

@@ -1,0 +1,86 @@
+"""An engine that somebody else has started, given by its URL."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import msgspec
+import pytest
+
+import servery
+from servery.fleet.engine_order import EngineOrder, EngineReady
+from tests.integration.platform_process import PlatformProcess, chat
+from tests.integration.test_prompt_cache import LONG
+
+ENGINE_KEY = "engine-key"
+
+CATALOG = """
+pools:
+  theirs:
+    engine: {{kind: url, family: llama.cpp, urls: ["{url}"], served_model: theirs, api_key_env: ENGINE_KEY, slots: 3}}
+    concurrency: 2
+models:
+  demo:
+    pool: theirs
+    context_length: 2048
+    capabilities: [chat, tools, structured_output]
+    prices: {{standard: {{input: 1, output: 2}}}}
+    created: 2026-11-20
+"""
+
+
+@pytest.fixture(scope="module")
+def engine_url() -> Iterator[str]:
+    """A llama.cpp server in a process of its own."""
+    model = Path(servery.__file__).parent / "assets" / "servery-demo.gguf"
+    order = EngineOrder(
+        name="theirs",
+        api_key=ENGINE_KEY,
+        slots=3,
+        context_length=2048,
+        threads=1,
+        embeddings=False,
+        model_file=str(model),
+    )
+    command = [sys.executable, "-m", "servery.fleet.embedded_engine"]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as engine:
+        assert engine.stdin is not None
+        assert engine.stdout is not None
+        engine.stdin.write(msgspec.json.encode(order) + b"\n")
+        engine.stdin.flush()
+        yield msgspec.json.decode(engine.stdout.readline(), type=EngineReady).url
+
+
+@pytest.fixture(scope="module")
+def theirs(engine_url: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[PlatformProcess]:
+    directory = tmp_path_factory.mktemp("by-url")
+    (directory / "catalog.yaml").write_text(CATALOG.format(url=engine_url))
+    options = ["--catalog", str(directory / "catalog.yaml")]
+    environment = {**os.environ, "ENGINE_KEY": ENGINE_KEY}
+    with PlatformProcess(directory / "data", *options, environment=environment) as running:
+        yield running
+
+
+def test_it_serves_like_an_embedded_one(theirs: PlatformProcess) -> None:
+    """Whole and streamed, with the id that was asked for and nothing of the engine's own."""
+    with theirs.client() as client:
+        whole = client.post("/chat/completions", json=chat("Who are you?"))
+        assert whole.json()["model"] == "accounts/servery/models/demo"
+        assert "theirs" not in whole.text
+        assert "[DONE]" in client.post("/chat/completions", json=chat("Who are you?", stream=True)).text
+
+
+def test_accounts_are_kept_apart_in_its_slots(theirs: PlatformProcess) -> None:
+    """More accounts than slots: each finds nothing of the others', and its own again."""
+    for number in range(7):
+        with theirs.client(theirs.new_key(f"apart-{number}")) as client:
+            cached = [
+                client.post("/chat/completions", json=chat(LONG, max_tokens=1)).json()["usage"][
+                    "prompt_tokens_details"
+                ]["cached_tokens"]
+                for _ in range(2)
+            ]
+        assert cached[0] == 0
+        assert cached[1] > 100
