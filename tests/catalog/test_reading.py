@@ -78,6 +78,12 @@ def test_a_good_catalog_is_read_whole() -> None:
         ("concurrency: 64", "concurrency:", "13: pools.upstream.concurrency: has no value"),
         ("concurrency: 64", "concurrency: 64\n    replicas: 2", "14: pools.upstream.replicas: each URL is one replica"),
         ("family: vllm", "family: vlm", "9: pools.upstream.engine.family: 'vlm' is none of llama.cpp, vllm, sglang"),
+        ("family: vllm", "family: vllm\n      slots: 64", "10: pools.upstream.engine.slots: only llama.cpp has slots"),
+        (
+            "family: vllm",
+            "family: llama.cpp\n      slots: 8",
+            "14: pools.upstream.concurrency: a replica has 8 slots and serves no more",
+        ),
         ("kind: url", "kind: web", "8: pools.upstream.engine.kind: 'web' is none of embedded, url"),
         ("kind: embedded, ", "", "4: pools.shared.engine.kind: missing"),
         ('"http://10.0.0.5:8000"', '"ftp://x"', "10: pools.upstream.engine.urls.0: "),
@@ -201,3 +207,10 @@ def test_a_file_that_cannot_be_read_is_named(tmp_path: Path, make: Callable[[Pat
     with pytest.raises(Misconfigured, match="cannot be read") as raised:
         catalog_from_file(file, today=TODAY)
     assert str(raised.value).startswith(str(file))
+
+
+def test_shared_prompt_caches_are_warned_of() -> None:
+    """A llama.cpp engine by URL whose slots are not told; told of, there is nothing to warn of."""
+    (warning,) = read(GOOD.replace("family: vllm", "family: llama.cpp")).warnings
+    assert "pools.upstream.engine.slots: not given: all accounts share" in warning
+    assert read(GOOD.replace("family: vllm", "family: llama.cpp\n      slots: 64")).warnings == ()

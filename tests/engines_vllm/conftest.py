@@ -7,7 +7,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from tests.engines_vllm.vllm_process import CONTEXT_LENGTH, SERVED_MODEL, VllmProcess, make_model
+from tests.engines_vllm.vllm_process import API_KEY, CONTEXT_LENGTH, SERVED_MODEL, VllmProcess, make_model
 from tests.integration.platform_process import PlatformProcess
 
 MODEL = "accounts/servery/models/tiny"
@@ -30,14 +30,14 @@ models:
 
 
 def platform_before(engines: list[VllmProcess], directory: Path) -> PlatformProcess:
-    """A platform, not yet started, whose only pool are these engines. They share the first one's key."""
+    """A platform, not yet started, whose only pool are these engines."""
     catalog = directory / "catalog.yaml"
     urls = ", ".join(f'"{engine.url}"' for engine in engines)
     catalog.write_text(CATALOG.format(urls=urls, served_model=SERVED_MODEL, context_length=CONTEXT_LENGTH))
     return PlatformProcess(
         directory / "data",
         *("--catalog", str(catalog), "--health-interval-s", "0.5", "--queue-wait-limit-s", "20"),
-        environment={**os.environ, "TINY_ENGINE_KEY": engines[0].api_key},
+        environment={**os.environ, "TINY_ENGINE_KEY": API_KEY},
     )
 
 

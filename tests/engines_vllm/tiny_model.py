@@ -13,6 +13,7 @@ from tokenizers.models import BPE
 from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
 
 CONTEXT_LENGTH = 2048
+LAYERS = 16  # small ones, and many: a stream is slow enough to be seen running
 SPECIALS = ["<|pad|>", "<|im_start|>", "<|im_end|>"]
 
 TEMPLATE = (
@@ -44,7 +45,7 @@ def main(directory: Path) -> None:
         vocab_size=len(words),
         hidden_size=128,
         intermediate_size=256,
-        num_hidden_layers=2,
+        num_hidden_layers=LAYERS,
         num_attention_heads=2,
         num_key_value_heads=1,
         head_dim=64,

@@ -2,7 +2,6 @@
 
 import os
 import re
-import secrets
 import signal
 import socket
 import subprocess
@@ -15,6 +14,7 @@ import httpx
 
 PYTHON = Path(__file__).parents[2] / "build" / "vllm" / "bin" / "python"
 START_LIMIT_S = 300.0
+API_KEY = "the-engines-own-key"
 SERVED_MODEL = "operators-name-for-it"
 CONTEXT_LENGTH = 2_048
 BLOCK_TOKENS = 32
@@ -51,7 +51,6 @@ class VllmProcess:
     def __init__(self, model: Path, log: Path) -> None:
         with socket.create_server(("127.0.0.1", 0)) as probe:
             self.port: int = probe.getsockname()[1]
-        self.api_key = secrets.token_hex(8)
         self._model = model
         self._log = log
         self._process: subprocess.Popen[bytes] | None = None
@@ -76,7 +75,7 @@ class VllmProcess:
         command = [PYTHON, "-m", "vllm.entrypoints.openai.api_server", "--model", self._model, *_OPTIONS]
         with self._log.open("ab") as log:
             self._process = subprocess.Popen(
-                [*command, "--port", str(self.port), "--api-key", self.api_key],
+                [*command, "--port", str(self.port), "--api-key", API_KEY],
                 stdout=log,
                 stderr=log,
                 env={**os.environ, **_ENVIRONMENT},

@@ -69,7 +69,7 @@ _NAMES = {
     ),
 }
 
-_SAMPLE = re.compile(r"^([a-zA-Z_:][\w:]*)(?:\{(.*)\})?[ \t]+([^ \t]+)", re.MULTILINE)
+_SAMPLE = re.compile(r"^([a-zA-Z_:][\w:]*)(?:\{(.*)\})?[ \t]+(\S+)", re.MULTILINE)
 _PRIORITY = re.compile(r'(?:^|,)priority="[^"]')
 
 

@@ -5,13 +5,11 @@ from collections import deque
 from collections.abc import Awaitable, Callable
 from enum import Enum, auto
 from typing import cast
-from urllib.parse import urlsplit
 
-import httptools
-
-from servery.core.errors import InvalidRequest, PayloadTooLarge, RequestTimeout, ServeryError
+from servery.core.errors import InvalidRequest, RequestTimeout, ServeryError
 from servery.web.openai.errors import error_body
 from servery.web.server.http_request import HttpRequest
+from servery.web.server.request_parser import RequestParser
 from servery.web.server.response_headers import JSON, refusal_headers
 from servery.web.server.response_writer import ResponseWriter
 from servery.web.server.server_limits import ServerLimits
@@ -19,8 +17,6 @@ from servery.web.server.write_pressure import WritePressure
 
 Handler = Callable[[HttpRequest, ResponseWriter, WritePressure], Awaitable[None]]
 """Serves one request. It is cancelled when the client goes away."""
-
-_OUT_OF_STEP = "the request is not HTTP/1.1 as this server reads it"
 
 
 class _Phase(Enum):
@@ -51,7 +47,7 @@ class ClientConnection(asyncio.Protocol):
         self._on_close = on_close
         self._loop = asyncio.get_running_loop()
         self._transport: asyncio.Transport | None = None
-        self._parser = httptools.HttpRequestParser(self)
+        self._parser = RequestParser(limits, on_head=self._head_came, on_request=self._request_came)
         self._pressure = WritePressure()
         self._waiting: deque[HttpRequest] = deque()
         self._task: asyncio.Task[None] | None = None
@@ -59,8 +55,6 @@ class ClientConnection(asyncio.Protocol):
         self._phase = _Phase.IDLE
         self._phase_since_s = self._loop.time()
         self._closing = False
-        self._unseen_bytes = 0
-        self._begin_message()
 
     # What the listener calls
 
@@ -100,6 +94,8 @@ class ClientConnection(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast(asyncio.Transport, transport)  # uvloop's are not of asyncio's classes
+        peer = transport.get_extra_info("peername")
+        self._parser.client = (str(peer[0]), int(peer[1])) if peer else None
         self._transport.set_write_buffer_limits(high=self._limits.write_buffer_bytes)
         if not self._on_open(self):
             self._transport.abort()
@@ -109,14 +105,9 @@ class ClientConnection(asyncio.Protocol):
             return
         if self._phase is _Phase.IDLE:
             self._enter(_Phase.HEAD)
-        self._unseen_bytes += len(data)
         try:
-            self._feed(data)
-            self._check_unseen()
-        except httptools.HttpParserError as error:
-            cause = error.__context__
-            self._refuse(cause if isinstance(cause, ServeryError) else InvalidRequest(_OUT_OF_STEP))
-        except InvalidRequest as error:
+            self._parser.feed(data)
+        except ServeryError as error:
             self._refuse(error)
 
     def eof_received(self) -> bool:
@@ -140,122 +131,22 @@ class ClientConnection(asyncio.Protocol):
 
     # What the parser calls
 
-    def on_message_begin(self) -> None:
-        self._begin_message()
-
-    def on_url(self, url: bytes) -> None:
-        self._count_header(len(url))
-        self._url += url
-
-    def on_header(self, name: bytes, value: bytes) -> None:
-        self._count_header(len(name) + len(value) + 4)
-        if not self._head_is_whole:  # what follows a body could pass a proxy that looks at heads only
-            self._headers.append((name.lower(), value))
-
-    def on_headers_complete(self) -> None:
-        self._unseen_bytes = 0
-        self._head_is_whole = True
-        if self._parser.should_upgrade():
-            return
-        headers = dict(self._headers)
-        length = headers.get(b"content-length", b"0")
-        if length.isdigit() and int(length) > self._limits.max_body_bytes:
-            raise self._too_large()
-        if headers.get(b"expect", b"").lower() == b"100-continue":
-            self._invite_body()
+    def _head_came(self, waits: bool) -> None:  # noqa: FBT001 - the parser's callback
+        """Invite the body of a client that waits for it; not in the middle of another request's response: that client
+        then sends its body uninvited, a little later."""
+        if waits and self._task is None and self._transport is not None:
+            self._transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
         self._enter(_Phase.BODY)
 
-    def on_body(self, piece: bytes) -> None:
-        self._unseen_bytes = 0
-        if len(self._body) + len(piece) > self._limits.max_body_bytes:
-            raise self._too_large()
-        self._body += piece
-
-    def on_message_complete(self) -> None:
-        self._unseen_bytes = 0
-        if self._parser.should_upgrade():
-            return
+    def _request_came(self, request: HttpRequest) -> None:
         if len(self._waiting) >= self._limits.pipelined_requests:
             raise InvalidRequest("too many requests sent at once on one connection")
-        self._waiting.append(self._finished_message())
+        self._waiting.append(request)
         self._enter(_Phase.RESPONSE)
         if self._task is None:
             self._serve_next()
 
     # Its own
-
-    def _begin_message(self) -> None:
-        self._url = b""
-        self._headers: list[tuple[bytes, bytes]] = []
-        self._header_bytes = 0
-        self._head_is_whole = False
-        self._body = bytearray()
-
-    def _feed(self, data: bytes) -> None:
-        """Parse. A wish to change to another protocol is passed over, as HTTP allows: clients that prefer HTTP/2 send
-        it with their first request. The parser stops there, so a new one is given the same head without the wish."""
-        while data:
-            try:
-                self._parser.feed_data(data)
-            except httptools.HttpParserUpgrade as wish:
-                if self._parser.get_method() == b"CONNECT":
-                    raise InvalidRequest("this server is no proxy") from None
-                data = self._head_without_upgrade() + data[wish.args[0] :]
-                self._parser = httptools.HttpRequestParser(self)
-            else:
-                return
-
-    def _head_without_upgrade(self) -> bytes:
-        version = self._parser.get_http_version().encode()
-        lines = [b"%b %b HTTP/%b" % (self._parser.get_method(), self._url, version)]
-        lines += [b"%b: %b" % header for header in self._headers if header[0] != b"upgrade"]
-        return b"\r\n".join([*lines, b"", b""])
-
-    def _check_unseen(self) -> None:
-        """The parser gathers a header, or the line before a chunk, until it ends: that is bounded too."""
-        if self._unseen_bytes > self._limits.max_header_bytes:
-            raise self._head_too_large()
-
-    def _invite_body(self) -> None:
-        """Not in the middle of another request's response; the client then sends its body uninvited, a little later."""
-        if self._task is None and self._transport is not None and self._parser.get_http_version() == "1.1":
-            self._transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
-
-    def _count_header(self, size: int) -> None:
-        self._header_bytes += size
-        if self._header_bytes > self._limits.max_header_bytes:
-            raise self._head_too_large()
-
-    def _head_too_large(self) -> InvalidRequest:
-        return InvalidRequest(f"the request's headers are larger than {self._limits.max_header_bytes} bytes")
-
-    def _too_large(self) -> PayloadTooLarge:
-        return PayloadTooLarge(f"the request's body is larger than {self._limits.max_body_bytes} bytes")
-
-    def _finished_message(self) -> HttpRequest:
-        path, query = self._target()
-        peer = self._transport.get_extra_info("peername") if self._transport is not None else None
-        return HttpRequest(
-            method=self._parser.get_method().decode("latin-1"),
-            path=path.decode("latin-1"),
-            query=query,
-            headers=tuple(self._headers),
-            body=bytes(self._body),
-            http_version=self._parser.get_http_version(),
-            keep_alive=self._parser.should_keep_alive(),
-            client=(str(peer[0]), int(peer[1])) if peer else None,
-        )
-
-    def _target(self) -> tuple[bytes, bytes]:
-        """Path and query. Only a target in absolute form has a host in it: ``//a/b`` is a path."""
-        if self._url.startswith(b"/"):
-            path, _, query = self._url.partition(b"?")
-            return path, query
-        try:
-            parts = urlsplit(self._url)
-        except ValueError:
-            raise InvalidRequest(_OUT_OF_STEP) from None
-        return parts.path or b"/", parts.query
 
     def _serve_next(self) -> None:
         request = self._waiting.popleft()
