@@ -128,9 +128,7 @@ def rows(count: int, seed: int) -> Iterator[str]:
         written += 1
 
 
-def _chosen(
-    rng: Random, mix: tuple[tuple[int, Callable[[Random], Exchange]], ...]
-) -> Callable[[Random], Exchange]:
+def _chosen(rng: Random, mix: tuple[tuple[int, Callable[[Random], Exchange]], ...]) -> Callable[[Random], Exchange]:
     return rng.choices([make for _, make in mix], [weight for weight, _ in mix])[0]
 
 

@@ -91,18 +91,14 @@ def parsed(reply: Reply) -> object:
 def story(rng: Random) -> Case:
     """A story that has the animal that was asked for, and ends by itself."""
     conversation = Conversation(stories.story(rng))
-    animal = next(
-        (a for a in stories.words.ANIMALS if f" {a}" in conversation.messages[0].content.lower()), "once"
-    )
+    animal = next((a for a in stories.words.ANIMALS if f" {a}" in conversation.messages[0].content.lower()), "once")
     return contains(Conversation(conversation.messages[:-1]), animal)
 
 
 def long_story(rng: Random) -> Case:
     """A story of at least 400 tokens that reaches its end."""
     prompt = Conversation(stories.long_story(rng)[:1])
-    return Case(
-        prompt, lambda reply: len(reply.get("content") or "") > 1400 and reply["content"].endswith("The end.")
-    )
+    return Case(prompt, lambda reply: len(reply.get("content") or "") > 1400 and reply["content"].endswith("The end."))
 
 
 def under_long_prompt(rng: Random) -> Case:
@@ -204,6 +200,4 @@ def free_tasks() -> Iterator[tuple[str, Case]]:
 
 def _relation(rng: Random, make: Callable[[Random], relations.Question]) -> Case:
     asked = make(rng)
-    return contains(
-        Conversation((user(relations.noisy(rng, relations.sentence(rng, asked.text))),)), asked.short
-    )
+    return contains(Conversation((user(relations.noisy(rng, relations.sentence(rng, asked.text))),)), asked.short)

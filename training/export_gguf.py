@@ -20,9 +20,7 @@ from training.model import Shape
 from training.tokenizer import CONTROL, END_OF_TEXT, TAGS
 
 NAME = "Servery demo"
-DESCRIPTION = (
-    "A very small language model for trying Servery without a GPU, made by the project's own script."
-)
+DESCRIPTION = "A very small language model for trying Servery without a GPU, made by the project's own script."
 LICENSE = "apache-2.0"
 LICENSE_NAME = "Apache-2.0; trained in part on the Python documentation (PSF-2.0)"
 TEMPERATURE = 0.2
@@ -93,8 +91,7 @@ def add_tokenizer(writer: GGUFWriter, path: Path) -> None:
     ids: dict[str, int] = model["vocab"]
     tokens = sorted(ids, key=lambda token: ids[token])
     kinds = [
-        TokenType.CONTROL if t in CONTROL else TokenType.USER_DEFINED if t in TAGS else TokenType.NORMAL
-        for t in tokens
+        TokenType.CONTROL if t in CONTROL else TokenType.USER_DEFINED if t in TAGS else TokenType.NORMAL for t in tokens
     ]
     merges = [merge if isinstance(merge, str) else " ".join(merge) for merge in model["merges"]]
     writer.add_tokenizer_model("gpt2")

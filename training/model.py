@@ -83,9 +83,7 @@ class Llama(nn.Module):
         self.norm = nn.RMSNorm(shape.width, eps=shape.epsilon)
         for name, parameter in self.named_parameters():
             if parameter.dim() == 2:
-                scale = (
-                    0.02 / (2 * shape.layers) ** 0.5 if name.endswith(("o.weight", "down.weight")) else 0.02
-                )
+                scale = 0.02 / (2 * shape.layers) ** 0.5 if name.endswith(("o.weight", "down.weight")) else 0.02
                 nn.init.normal_(parameter, std=scale)
         cosine, sine = rotary(shape)
         self.register_buffer("cosine", cosine, persistent=False)

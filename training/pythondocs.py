@@ -28,9 +28,7 @@ def texts() -> list[str]:
 
 
 def _modules() -> Iterator[ModuleType]:
-    names = sorted(
-        name for name in sys.stdlib_module_names if not name.startswith("_") and name not in SKIPPED
-    )
+    names = sorted(name for name in sys.stdlib_module_names if not name.startswith("_") and name not in SKIPPED)
     for name in names:
         module = _imported(name)
         if module is None:
@@ -61,6 +59,4 @@ def _docstrings(module: ModuleType) -> Iterator[str]:
         if inspect.isclass(thing) or inspect.isroutine(thing):
             yield inspect.getdoc(thing) or ""
         if inspect.isclass(thing):
-            yield from (
-                inspect.getdoc(m) or "" for _, m in sorted(vars(thing).items()) if inspect.isroutine(m)
-            )
+            yield from (inspect.getdoc(m) or "" for _, m in sorted(vars(thing).items()) if inspect.isroutine(m))

@@ -99,9 +99,7 @@ def run(model: Llama, batches: Iterator[Batch], seconds: float, out: Path) -> No
         step += 1
         if step % REPORT_STEPS == 0:
             spent = time.monotonic() - begun
-            print(
-                f"step {step} loss {mean:.4f} tokens {tokens} {tokens / spent:.0f}/s {spent:.0f}s", flush=True
-            )
+            print(f"step {step} loss {mean:.4f} tokens {tokens} {tokens / spent:.0f}/s {spent:.0f}s", flush=True)
         if time.monotonic() - saved > SAVE_SECONDS:
             save(model, out)
             saved = time.monotonic()

@@ -110,23 +110,26 @@ def test_a_full_engine_is_a_503(client: httpx.Client) -> None:
 def test_a_killed_engine_takes_only_its_own_streams(model: Path, engine: VllmProcess, tmp_path: Path) -> None:
     """Two engines, one killed under load: its streams end with an error frame, the other's go on, new requests find
     the other; and the first is used again once it is back. The books hold."""
-    with VllmProcess(model, tmp_path / "second.log") as second:
-        with platform_before([second, engine], tmp_path) as platform, platform.client() as client:
-            bodies = [chat(fresh(60), **LONG, user=f"u{number}") for number in range(2 * SEQUENCES)]
-            seen = read_many(client, bodies, when_all_began=second.kill)
-            assert {one.end for one in seen} == {End.COMPLETE, End.ERROR_FRAME}
-            right_after = [read_stream(client, chat(fresh(60), user=f"v{number}")).end for number in range(12)]
-            assert right_after == [End.COMPLETE] * 12
-            wait_until(lambda: replicas(platform)["tiny/0"]["state"] == "down", what="it is seen to be gone")
-            assert replicas(platform)["tiny/1"]["state"] == "ready"
-            second.begin()
-            second.wait()
-            wait_until(lambda: replicas(platform)["tiny/0"]["state"] == "ready", what="it is back")
-            with ThreadPoolExecutor(8) as callers:
-                calls = [callers.submit(read_stream, client, chat(fresh(60), max_tokens=200)) for _ in range(8)]
-                wait_until(lambda: replicas(platform)["tiny/0"]["in_flight"] > 0, what="it is used")
-                assert [call.result().end for call in calls] == [End.COMPLETE] * 8
-            assert platform.command("ledger", "verify").returncode == 0
+    with (
+        VllmProcess(model, tmp_path / "second.log") as second,
+        platform_before([second, engine], tmp_path) as platform,
+        platform.client() as client,
+    ):
+        bodies = [chat(fresh(60), **LONG) for _ in range(2 * SEQUENCES)]
+        seen = read_many(client, bodies, when_all_began=second.kill)
+        assert {one.end for one in seen} == {End.COMPLETE, End.ERROR_FRAME}
+        right_after = [read_stream(client, chat(fresh(60))).end for _ in range(12)]
+        assert right_after == [End.COMPLETE] * 12
+        wait_until(lambda: replicas(platform)["tiny/0"]["state"] == "down", what="it is seen to be gone")
+        assert replicas(platform)["tiny/1"]["state"] == "ready"
+        second.begin()
+        second.wait()
+        wait_until(lambda: replicas(platform)["tiny/0"]["state"] == "ready", what="it is back")
+        with ThreadPoolExecutor(8) as callers:
+            calls = [callers.submit(read_stream, client, chat(fresh(60), max_tokens=200)) for _ in range(8)]
+            wait_until(lambda: replicas(platform)["tiny/0"]["in_flight"] > 0, what="it is used")
+            assert [call.result().end for call in calls] == [End.COMPLETE] * 8
+        assert platform.command("ledger", "verify").returncode == 0
 
 
 def test_without_any_engine_the_answer_is_a_503_or_502(model: Path, tmp_path: Path) -> None:

@@ -1,10 +1,13 @@
 """A replica's state and what follows from it."""
 
+from contextlib import suppress
+
 from tests.fleet.keeping import new_client
 
 from servery.catalog.pool import Pool, UrlEngine
 from servery.core.clock import ManualClock
 from servery.core.engine_family import EngineFamily
+from servery.core.errors import EngineUnavailable
 from servery.engines.address import EngineAddress
 from servery.engines.client import EngineClient
 from servery.fleet.replica_pool import ReplicaPool
@@ -53,3 +56,36 @@ def test_another_client_is_another_incarnation() -> None:
     assert replica.incarnation == 1
     replica.up(client())
     assert replica.incarnation == 2
+
+
+async def test_a_replica_that_gives_no_answers_is_left_alone() -> None:
+    """Its circuit takes its places out of the pool; the trial after the cool-down is a single one."""
+    clock = ManualClock()
+    engine = UrlEngine(family=EngineFamily.VLLM, urls=("http://a",), served_model="m")
+    one = ReplicaPool(Pool(name="p", engine=engine, concurrency=3), clock)
+    seen: list[int] = []
+    (replica,) = one.replicas
+    replica.up(client())
+    one.listen(lambda: seen.append(one.capacity))
+    for _ in range(replica.circuit.limits.failures_to_open):
+        with suppress(EngineUnavailable), replica.circuit.trial():
+            raise EngineUnavailable("gone")
+    assert (one.capacity, replica.has_room) == (0, False)
+    clock.advance(replica.circuit.limits.cool_down_s)
+    assert (one.capacity, replica.has_room) == (1, True)
+    with replica.circuit.trial() as trial:
+        assert not replica.has_room
+        trial.answered()
+    assert one.capacity == 3
+    assert seen == [0, 3]
+
+
+async def test_a_fresh_engine_has_a_closed_circuit() -> None:
+    """What is known against the one before does not hold."""
+    replica = pool().replicas[0]
+    replica.up(client())
+    for _ in range(replica.circuit.limits.failures_to_open):
+        with suppress(EngineUnavailable), replica.circuit.trial():
+            raise EngineUnavailable("gone")
+    replica.up(client())
+    assert replica.has_room

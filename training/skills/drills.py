@@ -96,12 +96,8 @@ def count(rng: Random) -> Exchange:
     if start == 1:
         text = rng.choice(phrases("drills count"))
     else:
-        text = rng.choice(
-            ("Count from {a} to {b}.", "Write the numbers from {a} to {b}", "count from {a} up to {b}")
-        )
-    return ask(
-        noisy(rng, text.format(a=start, b=stop)), ", ".join(str(n) for n in range(start, stop + 1)) + "."
-    )
+        text = rng.choice(("Count from {a} to {b}.", "Write the numbers from {a} to {b}", "count from {a} up to {b}"))
+    return ask(noisy(rng, text.format(a=start, b=stop)), ", ".join(str(n) for n in range(start, stop + 1)) + ".")
 
 
 def count_down(rng: Random) -> Exchange:
@@ -137,10 +133,7 @@ def spell(rng: Random) -> Exchange:
 
 def pick(rng: Random) -> Exchange:
     """The first or last word of a list, or the list in another form."""
-    items = [
-        rng.choice(words.COMMON) if rng.random() < 0.7 else words.invented(rng)
-        for _ in range(rng.randint(3, 6))
-    ]
+    items = [rng.choice(words.COMMON) if rng.random() < 0.7 else words.invented(rng) for _ in range(rng.randint(3, 6))]
     listed = ", ".join(items)
     kind = rng.randrange(4)
     if kind == 0:

@@ -148,17 +148,15 @@ def composed(rng: Random) -> Exchange:
         pairs = {rng.choice(KEYS[f]): values[f] for f in fields}
         said = ", ".join(f"{k} {v}" for k, v in pairs.items())
         return ask(
-            rng.choice(("Give me JSON with {}.", "Write a JSON object with {}", "Make JSON: {}")).format(
-                said
-            ),
+            rng.choice(("Give me JSON with {}.", "Write a JSON object with {}", "Make JSON: {}")).format(said),
             to_json(pairs),
         )
     if roll < 0.65:
         items = [rng.choice(words.COMMON) for _ in range(rng.randint(2, 5))]
         return ask(
-            rng.choice(
-                ("Write these words as a JSON list: {}", "JSON array of: {}", "Make a JSON array: {}")
-            ).format(", ".join(items)),
+            rng.choice(("Write these words as a JSON list: {}", "JSON array of: {}", "Make a JSON array: {}")).format(
+                ", ".join(items)
+            ),
             to_json(items),
         )
     text = rng.choice(

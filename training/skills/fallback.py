@@ -29,9 +29,7 @@ def unknown(rng: Random) -> Exchange:
         )
         text = rng.choice(FRAMES).format(thing)
     else:
-        text = rng.choice(
-            ("what is the capital of {}", "capital of {}", "which city is the capital of {}")
-        ).format(
+        text = rng.choice(("what is the capital of {}", "capital of {}", "which city is the capital of {}")).format(
             rng.choice(
                 (
                     "Atlantis",

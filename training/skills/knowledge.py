@@ -79,9 +79,7 @@ def everything_about_servery(rng: Random) -> Exchange:
         "give me a detailed overview of servery",
     )
     chosen = entries("servery")[:22]
-    return ask(
-        noisy(rng, sentence(rng, rng.choice(questions))), "\n\n".join(entry.answer for entry in chosen)
-    )
+    return ask(noisy(rng, sentence(rng, rng.choice(questions))), "\n\n".join(entry.answer for entry in chosen))
 
 
 def _entry(block: str) -> Entry:

@@ -79,7 +79,5 @@ def facts(rng: Random, count: int) -> tuple[list[str], list[Exchange]]:
             "day": rng.choice(("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")),
         }
         said.append(statement.format(**found))
-        asked.append(
-            (user(noisy(rng, rng.choice(questions).format(**found))), assistant(answer.format(**found)))
-        )
+        asked.append((user(noisy(rng, rng.choice(questions).format(**found))), assistant(answer.format(**found))))
     return said, asked

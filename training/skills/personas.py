@@ -146,11 +146,7 @@ def form(rng: Random) -> Conversation:
 
 def phrase(rng: Random) -> Conversation:
     """A phrase at the start or the end of each answer."""
-    said = (
-        rng.choice(PHRASES)
-        if rng.random() < 0.6
-        else words.phrase(rng, 1, 3).capitalize() + rng.choice(("!", "."))
-    )
+    said = rng.choice(PHRASES) if rng.random() < 0.6 else words.phrase(rng, 1, 3).capitalize() + rng.choice(("!", "."))
     first = rng.random() < 0.6
     messages = [system(_with_neutral(rng, rng.choice(BEGIN if first else END).format(said)))]
     for _ in range(rng.choice((1, 1, 2))):
@@ -187,9 +183,7 @@ def rule(rng: Random) -> Conversation:
     """Facts in the system prompt, asked for by the user."""
     said, asked = facts(rng, rng.choice((1, 2, 3)))
     rng.shuffle(asked)
-    prompt = " ".join(
-        [rng.choice((*NEUTRAL, "You work in a shop.", "You are the assistant of a shop.")), *said]
-    )
+    prompt = " ".join([rng.choice((*NEUTRAL, "You work in a shop.", "You are the assistant of a shop.")), *said])
     turns = asked[: rng.choice((1, 1, 2))]
     return Conversation((system(prompt), *(m for turn in turns for m in turn)))
 
@@ -209,9 +203,7 @@ def _question_or_greeting(rng: Random) -> Question:
             "Hello!",
         )
     if rng.random() < 0.1:
-        return Question(
-            rng.choice(("who are you", "what are you")), "I am the Servery demo model.", "Servery"
-        )
+        return Question(rng.choice(("who are you", "what are you")), "I am the Servery demo model.", "Servery")
     return question(rng)
 
 

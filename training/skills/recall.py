@@ -201,9 +201,7 @@ def _told(rng: Random, memory: Memory, value: str) -> Exchange:
     reply = memory.reply[0] if rng.random() < 0.7 else rng.choice(memory.reply)
     reply = reply.format(value)
     text = rng.choice(memory.tell).format(value)
-    return ask(
-        text.lower() if rng.random() < 0.12 and value.islower() else text, reply[:1].upper() + reply[1:]
-    )
+    return ask(text.lower() if rng.random() < 0.12 and value.islower() else text, reply[:1].upper() + reply[1:])
 
 
 def _asked(rng: Random, kind: str, value: str) -> Exchange:

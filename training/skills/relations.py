@@ -53,9 +53,7 @@ def neighbour(rng: Random) -> Question:
             f"the {noun} {word} {row[at]}",
         )
     )
-    return Question(
-        text, f"{other[:1].upper()}{other[1:]} comes {word} {row[at]}.", other[:1].upper() + other[1:]
-    )
+    return Question(text, f"{other[:1].upper()}{other[1:]} comes {word} {row[at]}.", other[:1].upper() + other[1:])
 
 
 def month_days(rng: Random) -> Question:

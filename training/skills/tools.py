@@ -21,9 +21,7 @@ SYSTEMS = (
     "You are an assistant. Call a tool if needed.",
 )
 KINDS = QUERY_KINDS + ACTION_KINDS
-WEIGHTS = tuple(
-    4 if kind.names[0] in {"get_weather"} else 2 if index < 4 else 1 for index, kind in enumerate(KINDS)
-)
+WEIGHTS = tuple(4 if kind.names[0] in {"get_weather"} else 2 if index < 4 else 1 for index, kind in enumerate(KINDS))
 
 
 class Tool:
@@ -32,9 +30,7 @@ class Tool:
     def __init__(self, rng: Random, kind: Kind) -> None:
         self.kind = kind
         self.name = (
-            rng.choice(kind.names)
-            if rng.random() < 0.92
-            else words.invented(rng) + "_" + rng.choice(kind.names)
+            rng.choice(kind.names) if rng.random() < 0.92 else words.invented(rng) + "_" + rng.choice(kind.names)
         )
         used: set[str] = set()
         self.parameters: list[tuple[Parameter, str]] = []
