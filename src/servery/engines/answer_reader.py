@@ -46,32 +46,53 @@ _frames = msgspec.json.Decoder(_Frame)
 _objects = msgspec.json.Decoder(dict[str, msgspec.Raw])
 
 
-def _is_opened(event: bytes) -> bool:
-    """Whether the event holds what must be looked into. None of these can stand inside a JSON string, where quotes are
-    escaped. Runs once per token, so it is written out."""
-    return b'"usage":{' in event or b'"timings":' in event or b'"prompt_progress":' in event or b'"usage": {' in event
-
-
 def _only_opens(event: bytes) -> bool:
     """Whether the event names the role and says nothing yet. Some engines name it again with each token."""
     return b'"role":"' in event and (b'"content":""' in event or b'"content":null' in event)
 
 
 class StreamReader:
-    """Generated events go to ``sink`` as they come; what carries usage goes to ``tally`` and no further."""
+    """Generated events go to ``sink`` as they come; what carries usage goes to ``tally`` and no further. ``on_first``
+    is called once, before the first event is passed on."""
 
-    def __init__(self, *, sink: EventSink, tally: Tally, max_event_bytes: int, served_model: str) -> None:
+    def __init__(
+        self,
+        *,
+        sink: EventSink,
+        on_first: Callable[[], None],
+        tally: Tally,
+        max_event_bytes: int,
+        served_model: str,
+    ) -> None:
         self.began = False
         self._sink = sink
+        self._on_first = on_first
         self._tally = tally
         self._served_model = served_model
         self._splitter = EventSplitter(max_event_bytes=max_event_bytes)
 
     def feed(self, piece: bytes) -> bool:
         for event in self._splitter.feed(piece):
-            if event == b"[DONE]":
+            # Only an event that holds one of these is opened; none can stand inside a JSON string, where quotes are
+            # escaped. This runs once per token, so it is written out.
+            if (
+                b'"usage":{' in event
+                or b'"timings":' in event
+                or b'"prompt_progress":' in event
+                or b'"usage": {' in event
+            ):
+                self._open(event)
+            elif event == b"[DONE]":
                 return True
-            self._take(event)
+            elif event.startswith((b'{"error"', b'{ "error"')):
+                raise break_from(event, began=self._tally.frames > 0, served_model=self._served_model)
+            elif event != b"null":
+                if b'"finish_reason":"' not in event and not _only_opens(event):
+                    self._tally.frames += 1
+                if self.began:
+                    self._sink(event)
+                else:
+                    self._pass_on(event)
         return False
 
     def end(self) -> bytes:
@@ -79,16 +100,11 @@ class StreamReader:
             raise EngineBroke("the engine ended the stream without saying that it was done")
         return b""
 
-    def _take(self, event: bytes) -> None:
-        if _is_opened(event):
-            self._open(event)
-        elif event.startswith((b'{"error"', b'{ "error"')):
-            raise break_from(event, began=self._tally.frames > 0, served_model=self._served_model)
-        elif event != b"null":
-            if b'"finish_reason":"' not in event and not _only_opens(event):
-                self._tally.frames += 1
+    def _pass_on(self, event: bytes) -> None:
+        if not self.began:
             self.began = True
-            self._sink(event)
+            self._on_first()
+        self._sink(event)
 
     def _open(self, event: bytes) -> None:
         frame = _frames.decode(event)
@@ -101,7 +117,7 @@ class StreamReader:
             rest = _objects.decode(event)
             rest.pop("usage", None)
             rest.pop("timings", None)
-            self._sink(msgspec.json.encode(rest))
+            self._pass_on(msgspec.json.encode(rest))
 
 
 class BytesReader:

@@ -37,6 +37,14 @@ class _Count(msgspec.Struct):
     count: int
 
 
+def _ignore(event: bytes) -> None:
+    """A request beside inference has no events."""
+
+
+def _nothing() -> None:
+    """For those whom the first event does not concern."""
+
+
 class EngineClient:
     """Talks to the engine at one address over kept connections."""
 
@@ -67,10 +75,11 @@ class EngineClient:
         sink: EventSink,
         tally: Tally,
         serving_class: ServingClass = ServingClass.STANDARD,
+        on_first: Callable[[], None] = _nothing,
         on_answer: Callable[[], None] | None = None,
     ) -> Exchange:
         """Send one request; the caller awaits ``answer`` of what is returned, and aborts it when it no longer cares.
-        ``on_answer`` is called when the engine begins to answer.
+        ``on_answer`` is called when the engine begins to answer, ``on_first`` before the first event goes to ``sink``.
 
         Raises EngineUnavailable when the engine cannot be reached.
         """
@@ -83,6 +92,7 @@ class EngineClient:
             expected=Expectation.STREAM if stream else Expectation.WHOLE,
             last=last,
             sink=sink,
+            on_first=on_first,
             tally=tally,
             on_answer=on_answer,
         )
@@ -124,6 +134,7 @@ class EngineClient:
             expected=Expectation.BYTES,
             last=False,
             sink=_ignore,
+            on_first=_nothing,
             tally=Tally(prompt_tokens_guess=0),
         )
         try:
@@ -169,6 +180,7 @@ class EngineClient:
         expected: Expectation,
         last: bool,
         sink: EventSink,
+        on_first: Callable[[], None],
         tally: Tally,
         on_answer: Callable[[], None] | None = None,
     ) -> Exchange:
@@ -181,12 +193,9 @@ class EngineClient:
             last=last,
             expected=expected,
             sink=sink,
+            on_first=on_first,
             tally=tally,
             limits=self._limits,
             served_model=self._address.served_model,
             on_answer=on_answer,
         )
-
-
-def _ignore(event: bytes) -> None:
-    """A request beside inference has no events."""

@@ -64,6 +64,7 @@ class Exchange:
         last: bool,
         expected: Expectation,
         sink: EventSink,
+        on_first: Callable[[], None],
         tally: Tally,
         limits: ExchangeLimits,
         served_model: str = "",
@@ -77,6 +78,7 @@ class Exchange:
         self._again: asyncio.Task[None] | None = None
         self._expected = expected
         self._sink = sink
+        self._on_first = on_first
         self._tally = tally
         self._limits = limits
         self._served_model = served_model
@@ -212,6 +214,7 @@ class Exchange:
             case Expectation.STREAM:
                 return StreamReader(
                     sink=self._sink,
+                    on_first=self._on_first,
                     tally=self._tally,
                     max_event_bytes=limits.max_event_bytes,
                     served_model=self._served_model,

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 
 from servery.catalog.pool import Pool, UrlEngine
-from servery.core.clock import Clock, SystemClock
+from servery.core.clock import Clock
 from servery.core.engine_family import EngineFamily
 from servery.engines.family import traits_of
 from servery.fleet.replica import Replica
@@ -13,16 +13,15 @@ class ReplicaPool:
     """A pool of the catalog, running. ``traits`` tell what its engines can do. ``capacity`` is how many requests may be
     in flight over all replicas that can serve."""
 
-    def __init__(self, spec: Pool, clock: Clock | None = None) -> None:
+    def __init__(self, spec: Pool, clock: Clock) -> None:
         self.spec = spec
-        circuits_clock = clock or SystemClock()
         self.traits = traits_of(spec.engine.family if isinstance(spec.engine, UrlEngine) else EngineFamily.LLAMA_CPP)
         self._listeners: list[Callable[[], None]] = []
         self.replicas = [
             Replica(
                 name=f"{spec.name}/{number}",
                 concurrency=spec.concurrency,
-                clock=circuits_clock,
+                clock=clock,
                 on_change=self._changed,
             )
             for number in range(spec.replica_count)

@@ -109,9 +109,9 @@ class Dispatch:
         tally = branch.tally = Tally(prompt_tokens_guess=branch.prompt_tokens_guess)
         asked_s = journey.elapsed_s
 
-        def relay(event: bytes) -> None:
+        def begin() -> None:
             seat.first_byte()
-            journey.relay(branch, event)
+            journey.begin(branch)
 
         with seat.replica.circuit.trial() as trial:
             exchange = await seat.replica.client.ask(
@@ -119,7 +119,8 @@ class Dispatch:
                 endpoint=journey.request.endpoint,
                 stream=journey.request.stream,
                 place=CachePlace(slot=slot, salt=seat.owner),
-                sink=relay,
+                sink=journey.sink(branch),
+                on_first=begin,
                 tally=tally,
                 serving_class=_serving_class(offer),
                 on_answer=trial.answered,

@@ -1,11 +1,13 @@
 """What one request has gathered on its way so far: its clock, its answers' tallies, and how it is going."""
 
 from collections.abc import Sequence
+from functools import partial
 
 from servery.catalog.offer import Offer
 from servery.core.clock import Clock
 from servery.core.inference import Embedding, EngineReport, Generation, InferenceRequest
 from servery.core.usage import Usage
+from servery.engines.answer_reader import EventSink
 from servery.engines.tally import Tally
 from servery.serving.reply import Flow, Reply, StreamStart
 from servery.serving.served import Served
@@ -61,12 +63,15 @@ class Journey:
             self.replica = replica
             self.queue_wait_s = queue_wait_s
 
-    def relay(self, branch: Branch, event: bytes) -> None:
-        """Pass one engine event to the client. Runs once per generated token."""
+    def sink(self, branch: Branch) -> EventSink:
+        """Passes the branch's events to the client. Runs once per generated token, so nothing stands in between."""
+        return partial(self._reply.frame, branch.number)
+
+    def begin(self, branch: Branch) -> None:
+        """The branch's first event is about to be passed on."""
+        branch.delivered = True
         if self.time_to_first_token_s is None:
             self._start_stream(branch)
-        branch.delivered = True
-        self._reply.frame(branch.number, event)
 
     def first_token(self, *, prefill_s: float | None, asked_s: float) -> None:
         """A whole answer is there; the engine may have told how long its prompt took. A stream's first token is its

@@ -36,6 +36,8 @@ class HttpReply:
         self._presenter = presenter
         self._stream = stream
         self._headers = request_headers(request_id)
+        self._write = writer.write  # looked up once, for each token
+        self._show = presenter.stream_frame
 
     def granted(self, reading: LimitReading, path: ServingPath) -> None:
         self._headers += limit_headers(reading)
@@ -46,7 +48,7 @@ class HttpReply:
         self._writer.start(200, (*headers, *self._headers, *stream_headers(start)))
 
     def frame(self, branch: int, event: bytes) -> None:
-        self._writer.write(self._presenter.stream_frame(branch, event))
+        self._write(self._show(branch, event))
 
     def last_bytes(self, answers: list[bytes], served: Served) -> bytes:
         return self._presenter.stream_end(served) if self._stream else self._presenter.whole(answers, served)

@@ -54,8 +54,8 @@ class ResponseWriter:
         self._send(self._head(status, headers))
 
     def write(self, data: bytes) -> None:
-        if data and not self._head_only:
-            self._send(b"%x\r\n%b\r\n" % (len(data), data) if self._chunked else data)
+        if data and not self._head_only and not self._transport.is_closing():
+            self._transport.write(b"%x\r\n%b\r\n" % (len(data), data) if self._chunked else data)
 
     def end(self, data: bytes = b"") -> None:
         """Write ``data`` and finish."""
