@@ -57,11 +57,10 @@ class Gate:
         request's place in it, or when the wait grows too long."""
         ticket = Ticket(serving_class)
         arrived_s = self._clock.monotonic_s()
-        ahead = self._queue.waiting_ahead_of(serving_class)
         self._call(self._queue.enter(ticket))
         try:
             if ticket.state is not TicketState.ADMITTED:
-                await self._wait(ticket, ahead)
+                await self._wait(ticket, self._queue.waiting_ahead_of(serving_class))
             self.outcomes[AdmissionOutcome.DISPATCHED] += 1
             yield Place(self._clock.monotonic_s() - arrived_s)
             self._rate.count()

@@ -31,17 +31,14 @@ class Ticket:
 
 class PoolQueue:
     """``capacity`` may be in the pool at once and ``queue_limit`` may wait. Methods return the tickets whose state
-    they changed, other than the one they were called with."""
+    they changed, other than the one they were called with. ``inside`` and ``waiting`` are how many are where."""
 
     def __init__(self, *, capacity: int, queue_limit: int) -> None:
         self._capacity = capacity
         self._queue_limit = queue_limit
         self._waiting: dict[ServingClass, deque[Ticket]] = {one: deque() for one in ServingClass}
         self.inside = 0
-
-    @property
-    def waiting(self) -> int:
-        return sum(map(len, self._waiting.values()))
+        self.waiting = 0
 
     def waiting_ahead_of(self, serving_class: ServingClass) -> int:
         """How many would go before a newcomer of ``serving_class``."""
@@ -54,10 +51,12 @@ class PoolQueue:
             ticket.state = TicketState.ADMITTED
             return []
         self._waiting[ticket.serving_class].append(ticket)
+        self.waiting += 1
         if self.waiting <= self._queue_limit:
             return []
         shed = next(queue for queue in reversed(self._waiting.values()) if queue).pop()
         shed.state = TicketState.SHED
+        self.waiting -= 1
         return [] if shed is ticket else [shed]
 
     def leave(self, ticket: Ticket) -> list[Ticket]:
@@ -66,6 +65,7 @@ class PoolQueue:
             self.inside -= 1
         elif ticket.state is TicketState.WAITING:
             self._waiting[ticket.serving_class].remove(ticket)
+            self.waiting -= 1
         ticket.state = TicketState.LEFT
         return self._admit()
 
@@ -75,6 +75,7 @@ class PoolQueue:
         return self._admit()
 
     def check_integrity(self) -> None:
+        assert self.waiting == sum(map(len, self._waiting.values())), "who waits is counted"
         assert self.inside >= 0, "nobody leaves who did not enter"
         assert self.waiting <= self._queue_limit, "the queue is bounded"
         assert not self.waiting or self.inside >= self._capacity, "nobody waits while there is room"
@@ -84,6 +85,7 @@ class PoolQueue:
         while self.inside < self._capacity and self.waiting:
             ticket = next(queue for queue in self._waiting.values() if queue).popleft()
             ticket.state = TicketState.ADMITTED
+            self.waiting -= 1
             self.inside += 1
             admitted.append(ticket)
         return admitted

@@ -26,37 +26,42 @@ class Wish(msgspec.Struct, frozen=True, kw_only=True):
     session: str | None = None
 
 
-class Seat:
-    """One in-flight share of a replica. ``first_byte`` is called when the prompt has been computed, ``erased`` when
-    the slot that ``placement`` wanted empty is so."""
-
-    def __init__(
-        self, replica: Replica, placement: Placement, *, cache: CacheView, owner: str, pending_prompt_tokens: float
-    ) -> None:
-        self.replica = replica
-        self.placement = placement
-        self.owner = owner
-        self.pending_prompt_tokens = pending_prompt_tokens
-        self._cache = cache
-
-    def first_byte(self) -> None:
-        self.pending_prompt_tokens = 0.0
-
-    def erased(self) -> None:
-        self._cache.erased(self.placement)
-
-
 class _View:
     """What is believed of one incarnation of a replica."""
 
     def __init__(self, incarnation: int, cache: CacheView) -> None:
         self.incarnation = incarnation
         self.cache = cache
-        self.seats: set[Seat] = set()
+        self.pending_prompt_tokens = 0.0
 
-    @property
-    def pending_prompt_tokens(self) -> float:
-        return sum(seat.pending_prompt_tokens for seat in self.seats)
+
+class Seat:
+    """One in-flight share of a replica. ``first_byte`` is called when the prompt has been computed, ``erased`` when
+    the slot that ``placement`` wanted empty is so."""
+
+    def __init__(
+        self, replica: Replica, placement: Placement, *, view: _View, owner: str, pending_prompt_tokens: float
+    ) -> None:
+        self.replica = replica
+        self.placement = placement
+        self.owner = owner
+        self._view = view
+        self._pending_prompt_tokens = pending_prompt_tokens
+        view.pending_prompt_tokens += pending_prompt_tokens
+        replica.in_flight += 1
+
+    def first_byte(self) -> None:
+        self._view.pending_prompt_tokens -= self._pending_prompt_tokens
+        self._pending_prompt_tokens = 0.0
+
+    def erased(self) -> None:
+        self._view.cache.erased(self.placement)
+
+    def leave(self) -> None:
+        """Once, when the request is over."""
+        self.first_byte()
+        self.replica.in_flight -= 1
+        self._view.cache.leave(self.placement)
 
 
 class Router:
@@ -84,18 +89,14 @@ class Router:
         seat = Seat(
             replica,
             placement,
-            cache=view.cache,
+            view=view,
             owner=wish.owner,
             pending_prompt_tokens=uncached_bytes / wish.bytes_per_token,
         )
-        replica.in_flight += 1
-        view.seats.add(seat)
         try:
             yield seat
         finally:
-            view.seats.remove(seat)
-            replica.in_flight -= 1
-            view.cache.leave(placement)
+            seat.leave()
 
     def _choose(
         self, pool: ReplicaPool, wish: Wish, owner: str, chain: PrefixChain, avoid: frozenset[str]
