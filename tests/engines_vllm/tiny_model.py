@@ -13,8 +13,9 @@ from tokenizers.models import BPE
 from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
 
 CONTEXT_LENGTH = 2048
-LAYERS = 16  # small ones, and many: a stream is slow enough to be seen running
+LAYERS = 24  # small ones, and many: a stream is slow enough to be seen running
 SPECIALS = ["<|pad|>", "<|im_start|>", "<|im_end|>"]
+SPACE, NEWLINE = "\u0120", "\u010a"  # as the byte level writes them
 
 TEMPLATE = (
     "{%- if tools %}<|im_start|>system\n{{ tools | tojson }}<|im_end|>\n{% endif %}"
@@ -24,8 +25,9 @@ TEMPLATE = (
 
 
 def tokenizer() -> PreTrainedTokenizerFast:
-    """One token for each byte, none merged: how long a prompt is can be counted by hand."""
-    letters = sorted(pre_tokenizers.ByteLevel.alphabet())
+    """One token for each character of ASCII, none merged: how long a prompt is can be counted by hand. Others are not
+    known, so that noise is text."""
+    letters = [letter for letter in sorted(pre_tokenizers.ByteLevel.alphabet()) if letter.isascii()] + [SPACE, NEWLINE]
     vocabulary = {token: number for number, token in enumerate([*SPECIALS, *letters])}
     model = Tokenizer(BPE(vocab=vocabulary, merges=[]))
     model.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False)

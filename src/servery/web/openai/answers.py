@@ -1,5 +1,7 @@
 """The answers of this dialect as values: what a client reads, and nothing else."""
 
+from collections.abc import Sequence
+
 import msgspec
 from msgspec import UNSET, UnsetType
 
@@ -89,6 +91,9 @@ class TextChoice(msgspec.Struct):
     logprobs: Logprobs
 
 
+Choice = ChunkChoice | MessageChoice | TextChoice
+
+
 class Answer(msgspec.Struct):
     """A chunk or a whole answer, of chat or of completions."""
 
@@ -96,7 +101,7 @@ class Answer(msgspec.Struct):
     object: str
     created: int
     model: str
-    choices: list[ChunkChoice] | list[MessageChoice] | list[TextChoice]
+    choices: Sequence[Choice]
     service_tier: str
     usage: UsageShown | UnsetType = UNSET
     perf_metrics: PerfMetrics | UnsetType = UNSET

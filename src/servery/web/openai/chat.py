@@ -6,13 +6,12 @@ from typing import Literal
 import msgspec
 
 from servery.core.errors import InvalidRequest
-from servery.core.inference import Generation, InferenceRequest
+from servery.core.inference import Generation
 from servery.core.serving_path import Endpoint
-from servery.web.openai.attribution import cost_labels, isolation_key, session
 from servery.web.openai.chat_presenter import ChatPresenter
 from servery.web.openai.json_body import decode_body
 from servery.web.openai.messages import Message, ReasoningHistory, conversation
-from servery.web.openai.presentation import LogprobsAsked, Presentation
+from servery.web.openai.presentation import LogprobsAsked
 from servery.web.openai.reasoning import Effort, Thinking, reasoning
 from servery.web.openai.request_fields import UNSUPPORTED, GenerationFields
 from servery.web.openai.structured_output import structure
@@ -65,28 +64,9 @@ def parse_chat(body: bytes, headers: Mapping[str, str], request_id: str) -> Pars
     fields = decode_body(body, _DECODER)
     fields.check(_UNSUPPORTED)
     logprobs = fields.logprobs_asked()
-    request = InferenceRequest(
-        request_id=request_id,
-        endpoint=Endpoint.CHAT,
-        model=fields.model,
-        work=fields.choices_of(_generation(fields, logprobs)),
-        choices_per_prompt=fields.choices_per_prompt,
-        stream=bool(fields.stream),
-        priority=fields.service_tier == "priority",
-        session=session(headers, fields.prompt_cache_key, fields.user),
-        isolation_key=isolation_key(headers, fields.prompt_cache_isolation_key),
-        truncate_to_context=fields.context_length_exceeded_behavior != "error",
-        cost_labels=cost_labels(headers),
-    )
-    presentation = Presentation(
-        request_id=request_id,
-        model=fields.model,
-        branches=len(request.work),
-        include_usage=fields.include_usage,
-        perf_metrics=bool(fields.perf_metrics_in_response),
-        logprobs=logprobs,
-        function_calls=bool(fields.functions),
-    )
+    work = fields.choices_of(_generation(fields, logprobs))
+    request = fields.request(headers, request_id=request_id, endpoint=Endpoint.CHAT, work=work)
+    presentation = fields.presentation(request, logprobs, function_calls=bool(fields.functions))
     return ParsedCall(request, ChatPresenter(presentation))
 
 

@@ -2,9 +2,6 @@
 
 from msgspec import UNSET
 
-from servery.core.errors import EngineUnavailable, ServeryError
-from servery.core.serving_path import ServingPath
-from servery.serving.served import Served
 from servery.web.openai.answers import CalledFunction, ChunkChoice, Delta, Message, MessageChoice, ToolCall
 from servery.web.openai.engine_answer import (
     EngineAnswer,
@@ -12,67 +9,33 @@ from servery.web.openai.engine_answer import (
     EngineMessage,
     EngineToolCall,
     finish_reason,
-    read_event,
-    read_whole,
 )
-from servery.web.openai.envelope import Envelope
-from servery.web.openai.logprobs import LogprobView
-from servery.web.openai.plain_frame import NEVER, PlainFrame, TextKind, learned, plain_text
+from servery.web.openai.plain_frame import TextKind, learned, plain_text
 from servery.web.openai.presentation import Presentation
+from servery.web.openai.text_presenter import TextPresenter
 
 
-class ChatPresenter:
+class ChatPresenter(TextPresenter):
     """Shows the answer to one chat request; see ``Presenter``."""
 
     def __init__(self, presentation: Presentation) -> None:
-        self._shown = presentation
-        self._envelope = Envelope(presentation, chunk="chat.completion.chunk", whole="chat.completion")
-        self._plain: list[PlainFrame] = [NEVER] * presentation.branches
+        super().__init__(presentation, chunk="chat.completion.chunk", whole="chat.completion")
         self._begun = [False] * presentation.branches
-        self._logprobs = [LogprobView(presentation.logprobs) for _ in range(presentation.branches)]
 
-    def admitted(self, path: ServingPath) -> None:
-        self._envelope.admitted(path)
-
-    def stream_frame(self, branch: int, event: bytes) -> bytes:
-        """Raises EngineBroke when ``event`` cannot be read."""
-        frame = self._plain[branch].translated(event)
-        return self._read(branch, event) if frame is None else frame
-
-    def stream_end(self, served: Served) -> bytes:
-        return self._envelope.end(served)
-
-    def whole(self, answers: list[bytes], served: Served) -> bytes:
-        """Raises EngineUnavailable when an answer cannot be read."""
-        choices: list[MessageChoice] = []
-        for branch, text in enumerate(answers):
-            answer = read_whole(text, otherwise=EngineUnavailable)
-            self._envelope.note(answer)
-            choices.append(self._message(branch, answer.choice or EngineChoice()))
-        return self._envelope.whole(choices, served)
-
-    def error(self, error: ServeryError) -> bytes:
-        return self._envelope.error(error)
-
-    def error_frame(self, error: ServeryError) -> bytes:
-        return self._envelope.error_frame(error)
-
-    def _read(self, branch: int, event: bytes) -> bytes:
-        answer = read_event(event)
-        if answer is None or answer.choice is None:
-            return b""
-        self._envelope.note(answer)
+    def _frame_choices(
+        self, branch: int, event: bytes, answer: EngineAnswer, choice: EngineChoice
+    ) -> list[ChunkChoice]:
         if self._begun[branch]:
             self._learn(branch, event, answer)
-        delta = self._delta(answer.choice)
+        delta = self._delta(choice)
         if not self._begun[branch]:
             self._begun[branch] = True
             delta.role = "assistant"
             delta.content = "" if delta.content is UNSET else delta.content
-        choice = ChunkChoice(branch, delta, self._finish_reason(answer.choice))
+        shown = ChunkChoice(branch, delta, self._finish_reason(choice))
         if self._shown.logprobs:
-            choice.logprobs = self._logprobs[branch].shown(answer.choice.logprobs)
-        return self._envelope.frame([choice])
+            shown.logprobs = self._logprobs[branch].shown(choice.logprobs)
+        return [shown]
 
     def _learn(self, branch: int, event: bytes, answer: EngineAnswer) -> None:
         plain = plain_text(answer)
@@ -98,7 +61,7 @@ class ChatPresenter:
             delta.tool_calls = [_fragment(number, call) for number, call in enumerate(told.tool_calls)]
         return delta
 
-    def _message(self, branch: int, choice: EngineChoice) -> MessageChoice:
+    def _whole_choice(self, branch: int, choice: EngineChoice) -> MessageChoice:
         told = choice.message or EngineMessage()
         message = Message(content=(told.content or None) if told.tool_calls else told.content)
         if told.reasoning_text is not None:

@@ -7,12 +7,10 @@ import msgspec
 from msgspec import Meta
 
 from servery.core.errors import InvalidRequest
-from servery.core.inference import Generation, InferenceRequest
+from servery.core.inference import Generation
 from servery.core.serving_path import Endpoint
-from servery.web.openai.attribution import cost_labels, isolation_key, session
 from servery.web.openai.completions_presenter import CompletionsPresenter
 from servery.web.openai.json_body import decode_body
-from servery.web.openai.presentation import Presentation
 from servery.web.openai.request_fields import CHOICES_MAX, UNSUPPORTED, GenerationFields
 from servery.web.openai.structured_output import structure
 from servery.web.presenter import ParsedCall
@@ -65,32 +63,11 @@ def parse_completions(body: bytes, headers: Mapping[str, str], request_id: str) 
         sampling=fields.sampling(),
     )
     prompts = _prompts(fields)
-    request = InferenceRequest(
-        request_id=request_id,
-        endpoint=Endpoint.COMPLETIONS,
-        model=fields.model,
-        work=tuple(
-            choice
-            for prompt in prompts
-            for choice in fields.choices_of(msgspec.structs.replace(generation, prompt=prompt))
-        ),
-        choices_per_prompt=fields.choices_per_prompt,
-        stream=bool(fields.stream),
-        priority=fields.service_tier == "priority",
-        session=session(headers, fields.prompt_cache_key, fields.user),
-        isolation_key=isolation_key(headers, fields.prompt_cache_isolation_key),
-        truncate_to_context=fields.context_length_exceeded_behavior != "error",
-        cost_labels=cost_labels(headers),
+    work = tuple(
+        choice for prompt in prompts for choice in fields.choices_of(msgspec.structs.replace(generation, prompt=prompt))
     )
-    presentation = Presentation(
-        request_id=request_id,
-        model=fields.model,
-        branches=len(request.work),
-        include_usage=fields.include_usage,
-        perf_metrics=bool(fields.perf_metrics_in_response),
-        logprobs=logprobs,
-    )
-    return ParsedCall(request, CompletionsPresenter(presentation))
+    request = fields.request(headers, request_id=request_id, endpoint=Endpoint.COMPLETIONS, work=work)
+    return ParsedCall(request, CompletionsPresenter(fields.presentation(request, logprobs)))
 
 
 def _prompts(fields: CompletionBody) -> list[str | list[int]]:

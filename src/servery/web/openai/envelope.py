@@ -1,6 +1,6 @@
 """What is around the choices of an answer: id, time, model, tier, usage; the same for chat and completions."""
 
-from typing import TypeVar
+from collections.abc import Sequence
 
 import msgspec
 from msgspec import UNSET
@@ -10,9 +10,7 @@ from servery.core.serving_path import ServingPath
 from servery.serving.served import Served
 from servery.web.openai.answers import (
     Answer,
-    ChunkChoice,
-    MessageChoice,
-    TextChoice,
+    Choice,
     perf_metrics,
     service_tier,
     usage_shown,
@@ -23,8 +21,6 @@ from servery.web.openai.presentation import Presentation
 
 DONE = b"data: [DONE]\n\n"
 _encode = msgspec.json.Encoder().encode
-
-Choices = TypeVar("Choices", list[ChunkChoice], list[MessageChoice], list[TextChoice])
 
 
 class Envelope:
@@ -46,7 +42,7 @@ class Envelope:
         """Take the time of creation from the first answer that tells it."""
         self._created = self._created or int(answer.created)
 
-    def frame(self, choices: Choices) -> bytes:
+    def frame(self, choices: Sequence[Choice]) -> bytes:
         """One frame of a stream."""
         return _frame(self._answer(self._chunk, choices))
 
@@ -54,10 +50,9 @@ class Envelope:
         """The last frame, with usage and without choices, unless the client does not want it; and the terminator."""
         if not self._shown.include_usage:
             return DONE
-        last: list[ChunkChoice] = []
-        return _frame(self._closed(self._answer(self._chunk, last), served)) + DONE
+        return _frame(self._closed(self._answer(self._chunk, ()), served)) + DONE
 
-    def whole(self, choices: Choices, served: Served) -> bytes:
+    def whole(self, choices: Sequence[Choice], served: Served) -> bytes:
         return _encode(self._closed(self._answer(self._whole, choices), served))
 
     def error(self, error: ServeryError) -> bytes:
@@ -66,7 +61,7 @@ class Envelope:
     def error_frame(self, error: ServeryError) -> bytes:
         return error_frame(error, self._shown.request_id)
 
-    def _answer(self, kind: str, choices: Choices) -> Answer:
+    def _answer(self, kind: str, choices: Sequence[Choice]) -> Answer:
         shown = self._shown
         return Answer(shown.request_id, kind, self._created, shown.model, choices, self._tier)
 

@@ -7,8 +7,10 @@ import msgspec
 from msgspec import Meta
 
 from servery.core.errors import InvalidRequest
-from servery.core.inference import Generation
-from servery.web.openai.presentation import LogprobForm, LogprobsAsked
+from servery.core.inference import Generation, InferenceRequest
+from servery.core.serving_path import Endpoint
+from servery.web.openai.attribution import cost_labels, isolation_key, session
+from servery.web.openai.presentation import LogprobForm, LogprobsAsked, Presentation
 from servery.web.openai.sampling_fields import SamplingFields, nth_seed
 from servery.web.openai.structured_output import ResponseFormat
 
@@ -89,6 +91,38 @@ class GenerationFields(SamplingFields, kw_only=True):
     @property
     def choices_per_prompt(self) -> int:
         return self.n or 1
+
+    def request(
+        self, headers: Mapping[str, str], *, request_id: str, endpoint: Endpoint, work: tuple[Generation, ...]
+    ) -> InferenceRequest:
+        """What is asked, with ``work`` done."""
+        return InferenceRequest(
+            request_id=request_id,
+            endpoint=endpoint,
+            model=self.model,
+            work=work,
+            choices_per_prompt=self.choices_per_prompt,
+            stream=bool(self.stream),
+            priority=self.service_tier == "priority",
+            session=session(headers, self.prompt_cache_key, self.user),
+            isolation_key=isolation_key(headers, self.prompt_cache_isolation_key),
+            truncate_to_context=self.context_length_exceeded_behavior != "error",
+            cost_labels=cost_labels(headers),
+        )
+
+    def presentation(
+        self, request: InferenceRequest, logprobs: LogprobsAsked, *, function_calls: bool = False
+    ) -> Presentation:
+        """How the answer to ``request`` is to be shown."""
+        return Presentation(
+            request_id=request.request_id,
+            model=self.model,
+            branches=len(request.work),
+            include_usage=self.include_usage,
+            perf_metrics=bool(self.perf_metrics_in_response),
+            logprobs=logprobs,
+            function_calls=function_calls,
+        )
 
     def tokens_max(self) -> int | None:
         """Raises InvalidRequest when both of its spellings are given."""

@@ -1,0 +1,65 @@
+"""What chat and completions have in common in showing an answer; the rest differs by the shape of a choice."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+
+from servery.core.errors import EngineUnavailable, ServeryError
+from servery.core.serving_path import ServingPath
+from servery.serving.served import Served
+from servery.web.openai.answers import Choice
+from servery.web.openai.engine_answer import EngineAnswer, EngineChoice, read_event, read_whole
+from servery.web.openai.envelope import Envelope
+from servery.web.openai.logprobs import LogprobView
+from servery.web.openai.plain_frame import NEVER, PlainFrame
+from servery.web.openai.presentation import Presentation
+
+
+class TextPresenter(ABC):
+    """See ``Presenter``. ``chunk`` and ``whole`` are the ``object`` of a stream's frames and of a whole answer."""
+
+    def __init__(self, presentation: Presentation, *, chunk: str, whole: str) -> None:
+        self._shown = presentation
+        self._envelope = Envelope(presentation, chunk=chunk, whole=whole)
+        self._plain: list[PlainFrame] = [NEVER] * presentation.branches
+        self._logprobs = [LogprobView(presentation.logprobs) for _ in range(presentation.branches)]
+
+    def admitted(self, path: ServingPath) -> None:
+        self._envelope.admitted(path)
+
+    def stream_frame(self, branch: int, event: bytes) -> bytes:
+        """Raises EngineBroke when ``event`` cannot be read."""
+        frame = self._plain[branch].translated(event)
+        return self._read(branch, event) if frame is None else frame
+
+    def stream_end(self, served: Served) -> bytes:
+        return self._envelope.end(served)
+
+    def whole(self, answers: list[bytes], served: Served) -> bytes:
+        """Raises EngineUnavailable when an answer cannot be read."""
+        choices: list[Choice] = []
+        for branch, text in enumerate(answers):
+            answer = read_whole(text, otherwise=EngineUnavailable)
+            self._envelope.note(answer)
+            choices.append(self._whole_choice(branch, answer.choice or EngineChoice()))
+        return self._envelope.whole(choices, served)
+
+    def error(self, error: ServeryError) -> bytes:
+        return self._envelope.error(error)
+
+    def error_frame(self, error: ServeryError) -> bytes:
+        return self._envelope.error_frame(error)
+
+    def _read(self, branch: int, event: bytes) -> bytes:
+        answer = read_event(event)
+        if answer is None or answer.choice is None:
+            return b""
+        self._envelope.note(answer)
+        return self._envelope.frame(self._frame_choices(branch, event, answer, answer.choice))
+
+    @abstractmethod
+    def _frame_choices(self, branch: int, event: bytes, answer: EngineAnswer, choice: EngineChoice) -> Sequence[Choice]:
+        """The choices to show for an event; may learn from it how to show its like without reading them."""
+
+    @abstractmethod
+    def _whole_choice(self, branch: int, choice: EngineChoice) -> Choice:
+        """The choice of a whole answer."""
