@@ -64,6 +64,8 @@ async def running(platform: Platform) -> AsyncIterator[asyncio.Task[None]]:
         foundation.fleet.close()
         foundation.key_ring.record_last_uses()
         await foundation.database.close()
+        for handler in foundation.logger.handlers:
+            handler.flush()
     if not engines.cancelled():
         engines.result()
 

@@ -9,8 +9,8 @@ import pytest
 from servery.core.engine_family import EngineFamily
 from servery.core.errors import InvalidRequest
 from servery.core.inference import Embedding, Generation, Sampling, Structure, StructureKind
-from servery.core.serving_path import Endpoint
-from servery.engines.body import CachePlace, check_honoured, embedding_body, generation_body
+from servery.core.serving_path import Endpoint, ServingClass
+from servery.engines.body import CachePlace, check_honoured, embedding_body, generation_body, tokenize_body
 from servery.engines.family import traits_of
 
 MESSAGES = msgspec.Raw(b'[{"role":"user","content":"hi"}]')
@@ -222,3 +222,39 @@ def test_what_is_left_out_is_never_refused(family: EngineFamily) -> None:
 def test_every_family_honours_what_only_it_is_asked() -> None:
     """What the table says llama.cpp honours includes all of our sampling fields."""
     check_honoured(msgspec.structs.replace(CHAT, sampling=EVERY_SAMPLING), traits_of(EngineFamily.LLAMA_CPP))
+
+
+def test_priority_is_told_in_the_familys_numbers() -> None:
+    """Of vLLM the smaller number goes first, of SGLang the larger. Whoever has none is told none."""
+
+    def told(family: EngineFamily, serving_class: ServingClass) -> object:
+        text = generation_body(
+            CHAT,
+            endpoint=Endpoint.CHAT,
+            family=family,
+            traits=traits_of(family),
+            served_model="served",
+            stream=False,
+            place=CachePlace(),
+            serving_class=serving_class,
+        )
+        return json.loads(text).get("priority")
+
+    assert told(EngineFamily.VLLM, ServingClass.PRIORITY) == -1
+    assert told(EngineFamily.SGLANG, ServingClass.PRIORITY) == 1
+    assert told(EngineFamily.LLAMA_CPP, ServingClass.PRIORITY) is None
+    assert {told(family, ServingClass.STANDARD) for family in ALL} == {None}
+
+
+def test_what_vllm_is_asked_to_count() -> None:
+    """A text, or all that its template makes a prompt of."""
+    text = Generation(prompt="hi", max_tokens=5)
+    assert json.loads(tokenize_body(text, served_model="m")) == {"model": "m", "prompt": "hi"}
+    tools = msgspec.Raw(b'[{"type":"function"}]')
+    chat = Generation(messages=MESSAGES, tools=tools, template_options=msgspec.Raw(b'{"thinking":false}'), max_tokens=5)
+    assert json.loads(tokenize_body(chat, served_model="m")) == {
+        "model": "m",
+        "messages": [{"role": "user", "content": "hi"}],
+        "tools": [{"type": "function"}],
+        "chat_template_kwargs": {"thinking": False},
+    }

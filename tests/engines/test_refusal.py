@@ -4,7 +4,15 @@ import json
 
 import pytest
 
-from servery.core.errors import EngineUnavailable, InvalidRequest, Overloaded, PayloadTooLarge, ServeryError
+from servery.core.errors import (
+    ContextExceeded,
+    EngineBroke,
+    EngineUnavailable,
+    InvalidRequest,
+    Overloaded,
+    PayloadTooLarge,
+    ServeryError,
+)
 from servery.engines.refusal import break_from, refusal_from
 
 
@@ -67,3 +75,86 @@ def test_an_error_in_a_stream_keeps_its_words() -> None:
     """Told to the client in the error frame."""
     assert break_from(body("out of memory")).message == "out of memory"
     assert break_from(b"{").message
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        (
+            "This model's maximum context length is 2048 tokens. However, your prompt contains at least 2049 input"
+            " tokens, which exceeds this limit even without any output tokens. (parameter=input_tokens, value=2049)"
+        ),
+        "The input (2049 tokens) is longer than the model's context length (2048 tokens).",
+    ],
+)
+def test_a_prompt_without_room_for_an_answer_is_told_alike(words: str) -> None:
+    """Whichever engine says it: no shorter answer would help."""
+    told = refusal_from(400, body(words))
+    assert not isinstance(told, ContextExceeded)
+    assert told.message == "The prompt is too long: 2049, model maximum context length: 2048"
+
+
+@pytest.mark.parametrize(
+    ("words", "prompt_tokens"),
+    [
+        (
+            (
+                "'max_tokens' or 'max_completion_tokens' is too large: 2000. This model's maximum context length is"
+                " 2048 tokens and your request has 100 input tokens (2000 > 2048 - 100)."
+            ),
+            100,
+        ),
+        (
+            (
+                "This model's maximum context length is 2048 tokens. However, you requested 2100 tokens (100 in the"
+                " messages, 2000 in the completion). Please reduce the length of the messages or completion."
+            ),
+            100,
+        ),
+        (
+            (
+                "This model's maximum context length is 2048 tokens. However, you requested 2000 output tokens and your"
+                " prompt contains 100 input tokens, for a total of 2100 tokens."
+            ),
+            100,
+        ),
+        (
+            (
+                "This model's maximum context length is 2048 tokens. However, you requested 2000 output tokens and your"
+                " prompt contains at least 49 input tokens, for a total of at least 2049 tokens."
+            ),
+            None,
+        ),
+        (
+            (
+                "Requested token count exceeds the model's maximum context length of 2048 tokens. You requested a total"
+                " of 2100 tokens: 100 tokens from the input messages and 2000 tokens for the completion."
+            ),
+            100,
+        ),
+    ],
+)
+def test_prompt_and_answer_that_are_too_long_together(words: str, prompt_tokens: int | None) -> None:
+    """How long the prompt is, where the engine has counted it whole: so an answer that fits can be asked for."""
+    told = refusal_from(400, body(words))
+    assert isinstance(told, ContextExceeded)
+    assert (told.context_tokens, told.prompt_tokens) == (2048, prompt_tokens)
+
+
+def test_the_operators_name_for_the_model_is_not_told() -> None:
+    """As a word or a path; a word that merely contains it stays."""
+    told = refusal_from(400, body("/opt/tiny is no multimodal model"), served_model="/opt/tiny")
+    assert told.message == "the model is no multimodal model"
+    told = refusal_from(400, body("tiny cannot; tiny-er and a/tiny can; ask `tiny`."), served_model="tiny")
+    assert told.message == "the model cannot; tiny-er and a/tiny can; ask `the model`."
+    assert break_from(body("tiny fell over"), served_model="tiny").message == "the model fell over"
+
+
+@pytest.mark.parametrize(
+    ("code", "kind"), [(400, InvalidRequest), (503, Overloaded), (500, EngineUnavailable), (None, EngineBroke)]
+)
+def test_an_error_that_opens_a_stream_is_a_refusal(code: int | None, kind: type[ServeryError]) -> None:
+    """vLLM opens the stream with 200 and refuses then, with the status inside; after the first token it is a break."""
+    event = body("words", code=code, type="BadRequestError")
+    assert type(break_from(event, began=False)) is kind
+    assert type(break_from(event, began=True)) is EngineBroke
