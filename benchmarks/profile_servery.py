@@ -7,7 +7,6 @@ in the collapsed form that flame graph programs read, to ``build/bench/profile/`
 
 import argparse
 import subprocess
-import sys
 import tempfile
 import threading
 from collections import Counter
@@ -101,4 +100,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

@@ -101,12 +101,13 @@ class Started:
 
 @contextmanager
 def ended_by_signals() -> Iterator[None]:
-    """Within the block SIGTERM and SIGHUP unwind it as Ctrl-C does, so that every program is ended."""
+    """Within the block SIGINT, SIGTERM and SIGHUP unwind it, so that every program is ended; also where a shell has
+    told its background jobs to ignore Ctrl-C."""
 
     def unwind(number: int, frame: object) -> None:
         raise KeyboardInterrupt
 
-    before = {name: signal.signal(name, unwind) for name in (signal.SIGTERM, signal.SIGHUP)}
+    before = {name: signal.signal(name, unwind) for name in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)}
     try:
         yield
     finally:

@@ -1,4 +1,7 @@
-"""The routers in Rust that come from the Python package index: they place requests, and know no tenants and no money."""
+"""The routers in Rust from the Python package index: they place requests, and know no tenants and no money.
+
+smg is sglang-router's successor, by the same people.
+"""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -58,7 +61,7 @@ RUST_ROUTERS = (
         options=(*_AMPLE, "--log-level", "warn"),
     ),
     RustRouter(
-        name="smg (sglang-router's successor), round robin",
+        name="smg, round robin",
         package="smg",
         command=("smg", "launch"),
         policy="round_robin",

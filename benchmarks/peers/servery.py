@@ -5,7 +5,9 @@ import re
 import subprocess
 import sys
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from http.client import HTTPConnection
 from pathlib import Path
 
 from benchmarks.cores import pinned
@@ -15,11 +17,12 @@ from benchmarks.started import Started
 
 MODEL = "accounts/servery/models/mock"
 CONTEXT_LENGTH = 1_000_000
+_OPENERS = 16
 _AMPLE = 1_000_000_000_000
 
 
 class Servery:
-    """``accounts`` are opened beside the first, with a key each; requests use all keys in turn."""
+    """With more than one of ``accounts``, as many are opened first, and requests use their keys in turn."""
 
     def __init__(self, *, accounts: int = 1) -> None:
         self._accounts = accounts
@@ -46,9 +49,16 @@ class Servery:
                 port=int(port),
                 path="/inference/v1/chat/completions",
                 model=MODEL,
-                authorizations=tuple(f"Bearer {one}" for one in [key]),
+                authorizations=tuple(f"Bearer {one}" for one in self._keys(int(port), key)),
                 pid=process.pid,
             )
+
+    def _keys(self, port: int, admin_key: str) -> list[str]:
+        if self._accounts == 1:
+            return [admin_key]
+        with ThreadPoolExecutor(_OPENERS) as openers:
+            names = [f"tenant-{number}" for number in range(self._accounts)]
+            return list(openers.map(lambda name: _opened(port, admin_key, name), names))
 
 
 _SERVERY = [sys.executable, "-m", "servery"]
@@ -81,6 +91,25 @@ def catalog_text(engine_ports: list[int]) -> str:
         },
         indent=1,
     )
+
+
+def _opened(port: int, admin_key: str, account: str) -> str:
+    """A key of a new account."""
+    connection = HTTPConnection("127.0.0.1", port, timeout=30)
+    try:
+        _posted(connection, admin_key, "/v1/accounts", {"accountId": account})
+        created = _posted(connection, admin_key, f"/v1/accounts/{account}/apiKeys", {"apiKey": {"displayName": "load"}})
+    finally:
+        connection.close()
+    return str(created["key"])
+
+
+def _posted(connection: HTTPConnection, key: str, path: str, body: dict[str, object]) -> dict[str, object]:
+    connection.request("POST", path, json.dumps(body), {"x-api-key": key, "Content-Type": "application/json"})
+    response = connection.getresponse()
+    answer = response.read()
+    assert response.status == 200, f"{path}: {answer!r}"
+    return dict(json.loads(answer))
 
 
 def _found(pattern: str, text: str) -> str:

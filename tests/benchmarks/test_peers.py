@@ -1,15 +1,20 @@
 """How peers are described to themselves."""
 
 import re
+from contextlib import AbstractContextManager
 from datetime import date
 from pathlib import Path
 
 import pytest
 from benchmarks.__main__ import PEERS
+from benchmarks.comparison import compare
 from benchmarks.cores import Cores, pinned
 from benchmarks.growth import gap_ms
+from benchmarks.peers.peer import Gateway, NotInstalled
 from benchmarks.peers.servery import MODEL, catalog_text
+from benchmarks.place import Place
 from benchmarks.profile_servery import shares
+from benchmarks.sizes import QUICK
 
 from servery.catalog.reading import read_catalog
 
@@ -28,6 +33,26 @@ def test_the_catalog_is_one(replicas: int) -> None:
 def test_each_peer_has_a_name_of_its_own() -> None:
     """The table's lines can be told apart."""
     assert len({peer.name for peer in PEERS}) == len(PEERS)
+
+
+class Absent:
+    """A peer that cannot be had."""
+
+    name = "absent"
+
+    def install(self, place: Place) -> str:
+        raise NotInstalled(f"not for {place.scratch.name}")
+
+    def started(self, place: Place, engine_ports: list[int]) -> AbstractContextManager[Gateway]:
+        raise AssertionError("what is not installed is not started")
+
+
+def test_a_peer_that_cannot_be_had_has_a_row_that_says_so(tmp_path: Path) -> None:
+    """With the reason, without figures, and without an end to the run."""
+    place = Place(build=tmp_path, scratch=tmp_path / "here", cores=Cores())
+    (row,) = compare([Absent()], place, QUICK)
+    assert row.failures == {"all": "not installed: not for here"}
+    assert row.chunk_us is None
 
 
 @pytest.mark.parametrize("file", sorted(REQUIREMENTS.glob("*.txt")), ids=lambda file: file.name)

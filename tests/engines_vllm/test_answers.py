@@ -110,7 +110,7 @@ def test_a_grammar_is_kept(client: httpx.Client) -> None:
 @pytest.mark.parametrize("stream", [False, True])
 def test_a_tool_is_called(client: httpx.Client, choice: object, stream: bool) -> None:
     """With arguments that fit its schema, where the tool is strict: else vLLM keeps to JSON only."""
-    body = chat("paint", tools=[PAINT], tool_choice=choice, max_tokens=200, ignore_eos=False)
+    body = chat("paint", tools=[PAINT], tool_choice=choice, parallel_tool_calls=False, max_tokens=200, ignore_eos=False)
     if stream:
         told = choices(events(client, CHAT, body))
         fragments = [call for each in told for call in each["delta"].get("tool_calls", [])]

@@ -14,7 +14,7 @@ from tests.engines_vllm.asking import chat, completion, fresh
 from tests.engines_vllm.conftest import platform_before
 from tests.engines_vllm.vllm_process import QUEUED, SEQUENCES, VllmProcess
 from tests.integration.platform_process import PlatformProcess
-from tests.integration.streams import End, read_many, read_stream
+from tests.integration.streams import End, read_stream
 
 WAIT_LIMIT_S = 60.0
 LONG = {"max_tokens": 1_500, "temperature": 1.0}
@@ -27,8 +27,8 @@ def wait_until(holds: Callable[[], bool], *, what: str) -> None:
         time.sleep(0.05)
 
 
-def replicas(platform: PlatformProcess) -> dict[str, Any]:
-    shown: dict[str, Any] = httpx.get(f"{platform.base_url}/health").json()["replicas"]
+def replicas(client: httpx.Client, platform: PlatformProcess) -> dict[str, Any]:
+    shown: dict[str, Any] = client.get(f"{platform.base_url}/health").json()["replicas"]
     return shown
 
 
@@ -40,16 +40,16 @@ def test_a_client_that_leaves_stops_the_engine(
     body = {**chat(fresh(100), **LONG), "stream": stream}
     if stream:
         with client.stream("POST", "/chat/completions", json=body) as response:
-            lines = response.iter_lines()  # kept, because the response is closed with it
-            next(lines)
-            wait_until(lambda: engine.gauge("num_requests_running") == 1, what="the engine is at work")
+            for number, _ in enumerate(response.iter_lines()):
+                if number == 40:
+                    break
     else:
         with pytest.raises(httpx.ReadTimeout):
             client.post("/chat/completions", json=body, timeout=1.0)
     left_s = time.monotonic()
     wait_until(lambda: engine.gauge("num_requests_running") == 0, what="the engine stops")
     assert time.monotonic() - left_s < 2.0
-    wait_until(lambda: replicas(platform)["tiny/0"]["in_flight"] == 0, what="the platform knows")
+    wait_until(lambda: replicas(client, platform)["tiny/0"]["in_flight"] == 0, what="the platform knows")
 
 
 def test_the_engines_load_is_shown(platform: PlatformProcess, client: httpx.Client) -> None:
@@ -57,10 +57,13 @@ def test_the_engines_load_is_shown(platform: PlatformProcess, client: httpx.Clie
     with ThreadPoolExecutor(SEQUENCES + 2) as callers:
         calls = [callers.submit(read_stream, client, chat(fresh(500), **LONG)) for _ in range(SEQUENCES + 2)]
         wait_until(
-            lambda: [replicas(platform)["tiny/0"]["load"][name] for name in ("running", "waiting")] == [SEQUENCES, 2],
+            lambda: (
+                [replicas(client, platform)["tiny/0"]["load"][name] for name in ("running", "waiting")]
+                == [SEQUENCES, 2]
+            ),
             what="the load is seen",
         )
-        load = replicas(platform)["tiny/0"]["load"]
+        load = replicas(client, platform)["tiny/0"]["load"]
         told = httpx.get(f"{platform.base_url}/metrics").text
         assert {call.result().end for call in calls} == {End.COMPLETE}
     assert 0 < load["kv_usage"] < 1
@@ -77,16 +80,16 @@ def test_priority_goes_first_inside_the_engine(client: httpx.Client, engine: Vll
     lock = threading.Lock()
 
     def call(name: str, **fields: Any) -> None:
-        response = client.post("/completions", json=completion(fresh(50), max_tokens=400, **fields))
+        response = client.post("/completions", json=completion(fresh(50), max_tokens=1_200, **fields))
         assert response.status_code == 200, response.text
         with lock:
             ended.append(name)
 
-    with ThreadPoolExecutor(SEQUENCES + QUEUED) as callers:
+    with ThreadPoolExecutor(QUEUED) as callers:
         calls = [callers.submit(call, "standard") for _ in range(SEQUENCES)]
         wait_until(lambda: engine.gauge("num_requests_running") == SEQUENCES, what="the engine is busy")
-        calls += [callers.submit(call, "standard") for _ in range(QUEUED - 1)]
-        wait_until(lambda: engine.gauge("num_requests_waiting") == QUEUED - 1, what="the engine is full")
+        calls += [callers.submit(call, "standard") for _ in range(QUEUED - SEQUENCES - 1)]
+        wait_until(lambda: engine.gauge("num_requests_waiting") == QUEUED - SEQUENCES - 1, what="the engine is full")
         calls.append(callers.submit(call, "priority", service_tier="priority"))
         for each in calls:
             each.result()
@@ -95,9 +98,9 @@ def test_priority_goes_first_inside_the_engine(client: httpx.Client, engine: Vll
 
 def test_a_full_engine_is_a_503(client: httpx.Client) -> None:
     """With a time to come back at; what the engine took is served."""
-    with ThreadPoolExecutor(24) as callers:
+    with ThreadPoolExecutor(40) as callers:
         calls = [
-            callers.submit(client.post, "/completions", json=completion(fresh(50), max_tokens=600)) for _ in range(24)
+            callers.submit(client.post, "/completions", json=completion(fresh(50), max_tokens=600)) for _ in range(40)
         ]
         answers = [call.result() for call in calls]
     statuses = [answer.status_code for answer in answers]
@@ -118,19 +121,27 @@ def test_a_killed_engine_takes_only_its_own_streams(model: Path, engine: VllmPro
         platform_before([second, engine], tmp_path) as platform,
         platform.client() as client,
     ):
-        bodies = [chat(fresh(60), **LONG) for _ in range(2 * SEQUENCES)]
-        seen = read_many(client, bodies, when_all_began=second.kill)
-        assert {one.end for one in seen} == {End.COMPLETE, End.ERROR_FRAME}
+        began: set[int] = set()
+        with ThreadPoolExecutor(2 * SEQUENCES) as readers:
+            calls = [
+                readers.submit(
+                    read_stream, client, chat(fresh(60), **LONG), on_text=lambda: began.add(threading.get_ident())
+                )
+                for _ in range(2 * SEQUENCES)
+            ]
+            wait_until(lambda: len(began) == 2 * SEQUENCES, what="all streams run")
+            second.kill()
+            assert {call.result().end for call in calls} == {End.COMPLETE, End.ERROR_FRAME}
         right_after = [read_stream(client, chat(fresh(60))).end for _ in range(12)]
         assert right_after == [End.COMPLETE] * 12
-        wait_until(lambda: replicas(platform)["tiny/0"]["state"] == "down", what="it is seen to be gone")
-        assert replicas(platform)["tiny/1"]["state"] == "ready"
+        wait_until(lambda: replicas(client, platform)["tiny/0"]["state"] == "down", what="it is seen to be gone")
+        assert replicas(client, platform)["tiny/1"]["state"] == "ready"
         second.begin()
         second.wait()
-        wait_until(lambda: replicas(platform)["tiny/0"]["state"] == "ready", what="it is back")
+        wait_until(lambda: replicas(client, platform)["tiny/0"]["state"] == "ready", what="it is back")
         with ThreadPoolExecutor(8) as callers:
             calls = [callers.submit(read_stream, client, chat(fresh(60), max_tokens=200)) for _ in range(8)]
-            wait_until(lambda: replicas(platform)["tiny/0"]["in_flight"] > 0, what="it is used")
+            wait_until(lambda: replicas(client, platform)["tiny/0"]["in_flight"] > 0, what="it is used")
             assert [call.result().end for call in calls] == [End.COMPLETE] * 8
         assert platform.command("ledger", "verify").returncode == 0
 
@@ -150,5 +161,5 @@ def test_without_any_engine_the_answer_is_a_503_or_502(model: Path, tmp_path: Pa
         assert statuses <= {502, 503}
         only.begin()
         only.wait()
-        wait_until(lambda: replicas(platform)["tiny/0"]["state"] == "ready", what="it is back")
+        wait_until(lambda: replicas(client, platform)["tiny/0"]["state"] == "ready", what="it is back")
         assert read_stream(client, chat("hello")).end is End.COMPLETE

@@ -19,7 +19,8 @@ SERVED_MODEL = "operators-name-for-it"
 CONTEXT_LENGTH = 2_048
 BLOCK_TOKENS = 32
 SEQUENCES = 4
-QUEUED = 8
+QUEUED = 12
+"""How many it takes at once, running ones included: that is what its option means."""
 
 _ENVIRONMENT = {
     "VLLM_CPU_KVCACHE_SPACE": "1",
@@ -53,6 +54,7 @@ class VllmProcess:
             self.port: int = probe.getsockname()[1]
         self._model = model
         self._log = log
+        self._http = httpx.Client(timeout=10)
         self._process: subprocess.Popen[bytes] | None = None
 
     @property
@@ -68,6 +70,7 @@ class VllmProcess:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.kill()
+        self._http.close()
 
     def begin(self) -> None:
         """Start it; ``wait`` returns when it serves."""
@@ -99,13 +102,13 @@ class VllmProcess:
 
     def gauge(self, name: str) -> float:
         """One of its own metrics, such as ``num_requests_running``."""
-        told = httpx.get(f"{self.url}/metrics", timeout=10).text
+        told = self._http.get(f"{self.url}/metrics").text
         found = re.search(rf"^vllm:{name}{{[^}}]*}} (\S+)$", told, flags=re.MULTILINE)
         assert found is not None, name
         return float(found[1])
 
     def _is_well(self) -> bool:
         try:
-            return httpx.get(f"{self.url}/health", timeout=5).status_code == 200
+            return self._http.get(f"{self.url}/health").status_code == 200
         except httpx.TransportError:
             return False
