@@ -8,10 +8,11 @@ ATTEMPTS = 2
 class RetryBudget:
     """Keeps retries to a fraction of the traffic, so that failing engines do not double their own load.
 
-    Each request earns ``fraction`` of a retry, up to ``most`` saved; each retry costs one.
+    Each request earns ``fraction`` of a retry, up to ``most`` saved; each retry costs one. What is saved lets all that
+    a single replica had in flight be tried elsewhere when it dies.
     """
 
-    def __init__(self, *, fraction: float = 0.1, most: float = 20.0) -> None:
+    def __init__(self, *, fraction: float = 0.1, most: float = 100.0) -> None:
         self._fraction = fraction
         self._most = most
         self._saved = most
