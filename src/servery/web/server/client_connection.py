@@ -58,10 +58,6 @@ class ClientConnection(asyncio.Protocol):
 
     # What the listener calls
 
-    @property
-    def is_busy(self) -> bool:
-        return self._task is not None
-
     def close_when_idle(self) -> None:
         """Take no further request; close once the one being served is over."""
         self._closing = True

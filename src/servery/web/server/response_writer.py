@@ -32,10 +32,6 @@ class ResponseWriter:
         """Whether the connection may carry another request after this response."""
         return self._keep_alive and self.ended
 
-    def close_after(self) -> None:
-        """Tell the client that the connection closes after this response; call it before the response starts."""
-        self._keep_alive = False
-
     def whole(self, status: int, headers: Headers, body: bytes) -> None:
         assert not self.started, "a response is written once"
         self.started = self.ended = True
