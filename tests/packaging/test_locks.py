@@ -17,7 +17,7 @@ def pinned(file: Path) -> dict[str, str]:
 
 
 def wanted(requirements: list[str]) -> set[str]:
-    return {re.split(r"[<>=!~ ]", requirement)[0].lower() for requirement in requirements}
+    return {re.split(r"[<>=!~ \[]", requirement)[0].lower() for requirement in requirements}
 
 
 @pytest.mark.parametrize("file", [RUNTIME, DEVELOPMENT], ids=lambda file: file.name)
