@@ -10,6 +10,7 @@ from servery.core.engine_family import EngineFamily
 from servery.core.errors import EngineUnavailable
 from servery.engines.address import EngineAddress
 from servery.engines.client import EngineClient
+from servery.engines.load import EngineLoad
 from servery.fleet.replica_pool import ReplicaPool
 
 
@@ -39,11 +40,43 @@ def test_only_ready_replicas_count() -> None:
 def test_a_replica_has_room_while_it_is_ready_and_not_full() -> None:
     """In flight is counted by whoever takes seats."""
     replica = pool().replicas[0]
-    assert not replica.has_room
+    assert not replica.has_room_for(1)
     replica.up(client())
-    assert replica.has_room
-    replica.in_flight = 3
-    assert not replica.has_room
+    assert replica.has_room_for(1)
+    for _ in range(3):
+        replica.occupancy.enter(1)
+    assert (replica.in_flight, replica.has_room_for(1)) == (3, False)
+
+
+def test_what_changes_a_replicas_room_is_told() -> None:
+    """A report, its getting stale and a new limit, each once."""
+    one = pool()
+    replica = one.replicas[0]
+    replica.ready(is_fresh=True)
+    replica.occupancy.enter(1)
+    seen: list[bool] = []
+    one.listen(lambda: seen.append(replica.has_room_for(1)))
+    replica.reported(EngineLoad(running=3, waiting=0, scraped_at_s=0.0), replica.occupancy.gone())
+    replica.report_is_stale()
+    replica.report_is_stale()
+    replica.limit(1)
+    assert seen == [False, True, False]
+
+
+def test_a_pool_finds_room_wherever_it_is() -> None:
+    """The one asked for first, else any; a replica without a client does for who asks no engine."""
+    two = pool()
+    assert two.find_room(1) is None
+    first, second = two.replicas
+    second.ready(is_fresh=True)
+    assert two.find_room(1, first=first) is second
+    first.ready(is_fresh=True)
+    assert two.find_room(1, first=first) is first
+    for _ in range(3):
+        first.occupancy.enter(1)
+    assert two.find_room(1, first=first) is second
+    second.down("test")
+    assert two.find_room(1) is None
 
 
 def test_another_client_is_another_incarnation() -> None:
@@ -70,11 +103,14 @@ async def test_a_replica_that_gives_no_answers_is_left_alone() -> None:
     for _ in range(replica.circuit.limits.failures_to_open):
         with suppress(EngineUnavailable), replica.circuit.trial():
             raise EngineUnavailable("gone")
-    assert (one.capacity, replica.has_room) == (0, False)
+    assert (one.capacity, replica.has_room_for(1)) == (0, False)
     clock.advance(replica.circuit.limits.cool_down_s)
-    assert (one.capacity, replica.has_room) == (1, True)
+    assert (one.capacity, replica.has_room_for(1)) == (1, True)
+    replica.occupancy.hold(1)
+    assert not replica.has_room_for(1), "the trial's place is promised"
+    replica.occupancy.release(1)
     with replica.circuit.trial() as trial:
-        assert not replica.has_room
+        assert not replica.has_room_for(1)
         trial.answered()
     assert one.capacity == 3
     assert seen == [0, 3]
@@ -88,4 +124,4 @@ async def test_a_fresh_engine_has_a_closed_circuit() -> None:
         with suppress(EngineUnavailable), replica.circuit.trial():
             raise EngineUnavailable("gone")
     replica.up(client())
-    assert replica.has_room
+    assert replica.has_room_for(1)

@@ -114,7 +114,7 @@ def test_no_sequence_loses_a_share(steps: list[tuple[str, int, int]], slotted: b
             case "anew":
                 replica.up(client())
         assert sum(in_flight(pool)) == len(held)
-        assert all(one.in_flight <= one.concurrency for one in pool.replicas)
+        assert all(one.in_flight <= one.occupancy.sequences_limit for one in pool.replicas)
     for stack in held:
         stack.close()
     assert in_flight(pool) == [0, 0]

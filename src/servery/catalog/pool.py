@@ -46,13 +46,16 @@ class UrlEngine(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
 
 class Pool(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """``concurrency`` is requests in flight per replica; ``queue`` is requests that wait for the whole pool, beyond
-    which the answer is 503. ``replicas`` is None exactly for an engine that is given by URLs, which count themselves.
+    which the answer is 503. ``kv_tokens`` is how many tokens of prompts and answers fit each replica's KV cache at
+    once; None: not known, only requests are counted. ``replicas`` is None exactly for an engine that is given by URLs,
+    which count themselves.
     """
 
     name: str
     engine: EmbeddedEngine | UrlEngine
     concurrency: Count
     queue: Annotated[int, Meta(ge=0, le=1_000_000)] = 128
+    kv_tokens: Annotated[int, Meta(ge=1, le=1_000_000_000)] | None = None
     replicas: Annotated[int, Meta(ge=1, le=4096)] | None = None
 
     @property

@@ -65,6 +65,10 @@ class Circuit:
         self._trial: Trial | None = None
 
     @property
+    def is_closed(self) -> bool:
+        return not self._is_open
+
+    @property
     def state(self) -> CircuitState:
         if not self._is_open:
             return CircuitState.CLOSED

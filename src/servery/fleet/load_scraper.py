@@ -43,11 +43,12 @@ class LoadScraper:
 
     async def scrape(self, replica: Replica) -> None:
         """Ask one replica once, if it is ready and its kind of engine tells its load."""
+        asked = replica.occupancy.gone()
         load = await self._ask(replica) if replica.is_ready else None
         if load is not None:
-            replica.load = load
+            replica.reported(load, asked)
         elif replica.load is not None and self._age_s(replica.load) > self._pace.stale_after_s:
-            replica.load = msgspec.structs.replace(replica.load, is_stale=True)
+            replica.report_is_stale()
 
     async def _ask(self, replica: Replica) -> EngineLoad | None:
         client = replica.client

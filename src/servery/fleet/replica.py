@@ -4,13 +4,24 @@ import asyncio
 from collections.abc import Callable
 from enum import StrEnum
 
+import msgspec
+
 from servery.core.clock import Clock
 from servery.engines.client import EngineClient
 from servery.engines.load import EngineLoad
 from servery.fleet.circuit import Circuit, CircuitLimits, CircuitState
+from servery.fleet.occupancy import Gone, Occupancy
 
 _AFTER_COOL_DOWN_S = 0.05
 """The event loop's clock and the circuit's may differ by a little."""
+
+CallLater = Callable[[float, Callable[[], None]], object]
+"""Calls the function after so many seconds."""
+
+
+def on_running_loop(wait_s: float, function: Callable[[], None]) -> None:
+    """The ``CallLater`` of everyday."""
+    asyncio.get_running_loop().call_later(wait_s, function)
 
 
 class ReplicaState(StrEnum):
@@ -23,24 +34,33 @@ class ReplicaState(StrEnum):
 
 
 class Replica:
-    """Its state, its door, and what this gateway has in flight there.
+    """Its state, its door, and what it has in hand.
 
     ``incarnation`` grows with each start of the engine: whatever was known of its prompt cache before is void.
-    ``load`` is what the engine itself tells of how busy it is, None before it did.
+    ``load`` is what the engine itself tells of how busy it is, None before it did. Made and ``ready`` it does no I/O: a
+    client is needed only by who asks the engine.
     """
 
-    def __init__(self, *, name: str, concurrency: int, clock: Clock, on_change: Callable[[], None]) -> None:
+    def __init__(
+        self,
+        *,
+        name: str,
+        occupancy: Occupancy,
+        clock: Clock,
+        on_change: Callable[[], None],
+        call_later: CallLater = on_running_loop,
+    ) -> None:
         self.name = name
-        self.concurrency = concurrency
+        self.occupancy = occupancy
         self.state = ReplicaState.STARTING
         self.incarnation = 0
-        self.in_flight = 0
         self.restarts = 0
         self.reason = ""
         self.load: EngineLoad | None = None
         self.circuit = Circuit(CircuitLimits(), clock, on_change=self._circuit_changed)
         self._client: EngineClient | None = None
         self._on_change = on_change
+        self._call_later = call_later
 
     @property
     def client(self) -> EngineClient:
@@ -52,17 +72,26 @@ class Replica:
         return self.state is ReplicaState.READY
 
     @property
-    def has_room(self) -> bool:
-        return self.is_ready and self.in_flight < self.concurrency and self.circuit.allows
+    def in_flight(self) -> int:
+        """Requests of this gateway that are there now."""
+        return self.occupancy.sequences - self.occupancy.held
+
+    def has_room_for(self, tokens: float) -> bool:
+        """Whether one more request, which will have ``tokens`` resident, may be sent there now: a trial alone where it
+        is not known whether it answers."""
+        if self.state is not ReplicaState.READY or not self.occupancy.has_room_for(tokens):
+            return False
+        circuit = self.circuit
+        return circuit.is_closed or (circuit.allows and self.occupancy.held == 0)
 
     @property
     def capacity(self) -> int:
-        """How many requests may be in flight here now: a trial alone where it is not known whether it answers."""
+        """How many requests may be in flight here now, beside those that were sent before its circuit opened."""
         if not self.is_ready:
             return 0
         match self.circuit.state:
             case CircuitState.CLOSED:
-                return self.concurrency
+                return self.occupancy.sequences_limit
             case CircuitState.HALF_OPEN:
                 return 1
             case CircuitState.OPEN:
@@ -70,14 +99,39 @@ class Replica:
 
     def up(self, client: EngineClient) -> None:
         """The engine answers at ``client``'s address; a client other than before means a fresh engine."""
-        if client is not self._client:
+        is_fresh = client is not self._client
+        if is_fresh:
             if self._client is not None:
                 self._client.close()
             self._client = client
+        self.ready(is_fresh=is_fresh)
+
+    def ready(self, *, is_fresh: bool) -> None:
+        """It can serve. A fresh engine holds nothing in its prompt cache, and has reported nothing."""
+        if is_fresh:
             self.incarnation += 1
             self.load = None
+            self.occupancy.forget_report()
         self.circuit.reset()
         self._change(ReplicaState.READY, "")
+
+    def reported(self, load: EngineLoad, asked: Gone) -> None:
+        """What its engine told; ``asked`` is the occupancy's ``gone`` from before the engine was asked."""
+        self.load = load
+        self.occupancy.report(load, asked)
+        self._on_change()
+
+    def report_is_stale(self) -> None:
+        """The engine's report could not be renewed for too long: it is still shown, and not believed any more."""
+        if self.load is not None and not self.load.is_stale:
+            self.load = msgspec.structs.replace(self.load, is_stale=True)
+            self.occupancy.forget_report()
+            self._on_change()
+
+    def limit(self, sequences: int) -> None:
+        """From now on so many requests may be in flight there; those that are there stay."""
+        self.occupancy.sequences_limit = sequences
+        self._on_change()
 
     def down(self, reason: str) -> None:
         self._change(ReplicaState.DOWN, reason)
@@ -93,7 +147,7 @@ class Replica:
         self._on_change()
         if self.circuit.state is CircuitState.OPEN:
             wait_s = self.circuit.limits.cool_down_s + _AFTER_COOL_DOWN_S
-            asyncio.get_running_loop().call_later(wait_s, self._on_change)
+            self._call_later(wait_s, self._on_change)
 
     def _change(self, state: ReplicaState, reason: str) -> None:
         self.state = state

@@ -6,33 +6,50 @@ from servery.catalog.pool import Pool, UrlEngine
 from servery.core.clock import Clock
 from servery.core.engine_family import EngineFamily
 from servery.engines.family import traits_of
-from servery.fleet.replica import Replica
+from servery.fleet.occupancy import Occupancy
+from servery.fleet.replica import CallLater, Replica, on_running_loop
 
 
 class ReplicaPool:
     """A pool of the catalog, running. ``traits`` tell what its engines can do. ``capacity`` is how many requests may be
-    in flight over all replicas that can serve."""
+    in flight over all replicas that can serve. Making one does no I/O."""
 
-    def __init__(self, spec: Pool, clock: Clock) -> None:
+    def __init__(self, spec: Pool, clock: Clock, *, call_later: CallLater = on_running_loop) -> None:
         self.spec = spec
         self.traits = traits_of(spec.engine.family if isinstance(spec.engine, UrlEngine) else EngineFamily.LLAMA_CPP)
         self._listeners: list[Callable[[], None]] = []
         self.replicas = [
             Replica(
                 name=f"{spec.name}/{number}",
-                concurrency=spec.concurrency,
+                occupancy=Occupancy(sequences_limit=spec.concurrency, tokens_limit=spec.kv_tokens),
                 clock=clock,
                 on_change=self._changed,
+                call_later=call_later,
             )
             for number in range(spec.replica_count)
         ]
+        self._next = 0
 
     @property
     def capacity(self) -> int:
         return sum(replica.capacity for replica in self.replicas)
 
+    def find_room(self, tokens: float, *, first: Replica | None = None) -> Replica | None:
+        """Any replica that has room for a request of so many resident tokens, ``first`` if it has; None when none has.
+        The search goes on where the last one succeeded, so that it is short unless all are nearly full."""
+        if first is not None and first.has_room_for(tokens):
+            return first
+        count = len(self.replicas)
+        for step in range(count):
+            at = (self._next + step) % count
+            if self.replicas[at].has_room_for(tokens):
+                self._next = at
+                return self.replicas[at]
+        return None
+
     def listen(self, listener: Callable[[], None]) -> None:
-        """``listener`` is called after each change of a replica's state."""
+        """``listener`` is called after each change of a replica's state, limit or report. What its requests do to a
+        replica's occupancy is known to those who send them."""
         self._listeners.append(listener)
 
     def _changed(self) -> None:

@@ -18,12 +18,19 @@ _EVERYBODY = "*"
 
 
 class Wish(msgspec.Struct, frozen=True, kw_only=True):
-    """What routing needs to know of a request. ``owner`` names who may share prompt-cache entries."""
+    """What routing needs to know of a request. ``owner`` names who may share prompt-cache entries;
+    ``generated_tokens`` are expected."""
 
     owner: str
     prompt: bytes
     bytes_per_token: float
+    generated_tokens: float = 0.0
     session: str | None = None
+
+    @property
+    def resident_tokens(self) -> float:
+        """What it will hold of a replica's KV cache at its end."""
+        return len(self.prompt) / self.bytes_per_token + self.generated_tokens
 
 
 class _View:
@@ -40,7 +47,14 @@ class Seat:
     the slot that ``placement`` wanted empty is so."""
 
     def __init__(
-        self, replica: Replica, placement: Placement, *, view: _View, owner: str, pending_prompt_tokens: float
+        self,
+        replica: Replica,
+        placement: Placement,
+        *,
+        view: _View,
+        owner: str,
+        resident_tokens: float,
+        pending_prompt_tokens: float,
     ) -> None:
         self.replica = replica
         self.placement = placement
@@ -48,7 +62,8 @@ class Seat:
         self._view = view
         self._pending_prompt_tokens = pending_prompt_tokens
         view.pending_prompt_tokens += pending_prompt_tokens
-        replica.in_flight += 1
+        self._resident_tokens = resident_tokens
+        replica.occupancy.enter(resident_tokens)
 
     def first_byte(self) -> None:
         self._view.pending_prompt_tokens -= self._pending_prompt_tokens
@@ -60,7 +75,7 @@ class Seat:
     def leave(self) -> None:
         """Once, when the request is over."""
         self.first_byte()
-        self.replica.in_flight -= 1
+        self.replica.occupancy.leave(self._resident_tokens)
         self._view.cache.leave(self.placement)
 
 
@@ -91,6 +106,7 @@ class Router:
             placement,
             view=view,
             owner=wish.owner,
+            resident_tokens=wish.resident_tokens,
             pending_prompt_tokens=uncached_bytes / wish.bytes_per_token,
         )
         try:
@@ -101,7 +117,7 @@ class Router:
     def _choose(
         self, pool: ReplicaPool, wish: Wish, owner: str, chain: PrefixChain, avoid: frozenset[str]
     ) -> Replica | None:
-        able = {one.name: one for one in pool.replicas if one.has_room}
+        able = {one.name: one for one in pool.replicas if one.has_room_for(wish.resident_tokens)}
         able = {name: one for name, one in able.items() if name not in avoid} or able
         home = None
         if wish.session is not None:

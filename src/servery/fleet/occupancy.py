@@ -1,0 +1,132 @@
+"""What one replica has in hand: as this gateway knows it, and as the engine itself reports it. Pure.
+
+Two signals, and the larger wins. What this gateway has in flight is known at once, and says nothing of other gateways.
+What the engine reports is true of all of them, and late: since it was asked, requests have come and gone. So a report
+is kept as the part of it that is not ours,
+
+    others = what the engine reports - the most that it can have counted of ours
+
+which is what we had in flight when it was asked, and all that we sent until it had answered. ``others`` holds until the
+next report; what we send and finish meanwhile counts on top of it at once.
+
+A report is never believed so far that a replica stands idle for it: one request may always go where we have none. If
+the engine's numbers were wrong, or got stuck while it was idle, its next report says so.
+"""
+
+from servery.engines.load import EngineLoad
+
+
+class Gone:
+    """What had left when an engine was asked for its load: ``sequences`` and ``tokens``, counted from the start."""
+
+    __slots__ = ("sequences", "tokens")
+
+    def __init__(self, sequences: int, tokens: float) -> None:
+        self.sequences = sequences
+        self.tokens = tokens
+
+
+class Occupancy:
+    """``sequences_limit`` requests may be in flight, and ``tokens_limit`` tokens resident in the KV cache (None: not
+    known). Both may be changed at any time; what is in flight stays.
+
+    ``sequences`` is in flight from this gateway, ``resident_tokens`` the sum over those of prompt, what is generated
+    and what is still expected. ``pending_prefill_tokens`` are uncached prompt tokens that were sent and are not
+    computed yet; routing keeps them. ``held`` of the sequences are promised and not yet sent.
+    """
+
+    __slots__ = (
+        "_gone_sequences",
+        "_gone_tokens",
+        "held",
+        "other_sequences",
+        "other_tokens",
+        "pending_prefill_tokens",
+        "resident_tokens",
+        "sequences",
+        "sequences_limit",
+        "tokens_limit",
+    )
+
+    def __init__(self, *, sequences_limit: int, tokens_limit: int | None = None) -> None:
+        self.sequences_limit = sequences_limit
+        self.tokens_limit = tokens_limit
+        self.sequences = 0
+        self.resident_tokens = 0.0
+        self.pending_prefill_tokens = 0.0
+        self.held = 0
+        self.other_sequences = 0
+        self.other_tokens = 0.0
+        self._gone_sequences = 0
+        self._gone_tokens = 0.0
+
+    @property
+    def busy_sequences(self) -> int:
+        return self.sequences + self.other_sequences
+
+    @property
+    def used_tokens(self) -> float:
+        return self.resident_tokens + self.other_tokens
+
+    def has_room_for(self, tokens: float) -> bool:
+        """Whether one more request, which will have ``tokens`` resident, fits. The first one always does."""
+        sequences = self.sequences
+        if sequences == 0:
+            return self.sequences_limit > 0
+        if sequences + self.other_sequences >= self.sequences_limit:
+            return False
+        limit = self.tokens_limit
+        return limit is None or self.resident_tokens + self.other_tokens + tokens <= limit
+
+    def enter(self, tokens: float) -> None:
+        """A request is sent there."""
+        self.sequences += 1
+        self.resident_tokens += tokens
+
+    def hold(self, tokens: float) -> None:
+        """As ``enter``, for one that is promised a place and will be sent in a moment, or elsewhere."""
+        self.enter(tokens)
+        self.held += 1
+
+    def release(self, tokens: float) -> None:
+        """What was held is free again."""
+        assert self.held > 0, "nothing is released that was not held"
+        self.held -= 1
+        self.sequences -= 1
+        self.resident_tokens = self.resident_tokens - tokens if self.sequences else 0.0
+
+    def leave(self, tokens: float) -> None:
+        """It is over; ``tokens`` as it entered with, and as it has grown by."""
+        assert self.sequences > 0, "nobody leaves who did not enter"
+        self.sequences -= 1
+        self._gone_sequences += 1
+        self._gone_tokens += tokens
+        # With nobody there the sum is nothing, whatever rounding has left of it.
+        self.resident_tokens = self.resident_tokens - tokens if self.sequences else 0.0
+
+    def grow(self, tokens: float) -> None:
+        """Somebody there turned out larger than was expected, or smaller."""
+        self.resident_tokens += tokens
+
+    def gone(self) -> Gone:
+        """To be taken before the engine is asked for its load, and handed to ``report``."""
+        return Gone(self._gone_sequences, self._gone_tokens)
+
+    def report(self, load: EngineLoad, asked: Gone) -> None:
+        """What the engine told of itself; ``asked`` is from just before it was asked."""
+        ours = self.sequences - self.held + self._gone_sequences - asked.sequences
+        self.other_sequences = max(0, load.running + load.waiting - ours)
+        self.other_tokens = 0.0
+        if load.kv_usage is not None and self.tokens_limit is not None:
+            our_tokens = self.resident_tokens + self._gone_tokens - asked.tokens
+            self.other_tokens = max(0.0, load.kv_usage * self.tokens_limit - our_tokens)
+
+    def forget_report(self) -> None:
+        """The engine's report is too old to be believed, or of an engine that is no more."""
+        self.other_sequences = 0
+        self.other_tokens = 0.0
+
+    def check_integrity(self) -> None:
+        assert self.sequences >= self.held >= 0, "what is promised is a part of what is in flight"
+        assert self.sequences > 0 or self.resident_tokens == 0.0, "nothing is resident where nobody is"
+        assert min(self.other_sequences, self.other_tokens) >= 0, "others are a number"
