@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from servery.store.dialect import Dialect
 from servery.store.limits import StoreLimits
 from servery.store.migrations import Migration, migrate, packaged_migrations, statements
 from servery.store.sqlite import connect_writer
@@ -47,6 +48,12 @@ def test_a_trigger_is_one_statement() -> None:
 
 def test_the_packaged_migrations_apply(connection: sqlite3.Connection) -> None:
     """The schema that is shipped is valid and its foreign keys lead somewhere."""
-    migrate(connection, packaged_migrations())
+    migrate(connection, packaged_migrations(Dialect.SQLITE))
     assert connection.execute("PRAGMA foreign_key_check").fetchall() == []
     assert connection.execute("SELECT revision FROM configuration_revision").fetchall() == [(1,)]
+
+
+def test_both_databases_take_the_same_steps() -> None:
+    """A step is written for SQLite and for PostgreSQL, under one number and name, or not at all."""
+    sqlite, postgresql = (packaged_migrations(dialect) for dialect in Dialect)
+    assert [(each.number, each.what) for each in sqlite] == [(each.number, each.what) for each in postgresql]

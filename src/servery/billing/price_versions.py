@@ -1,7 +1,6 @@
 """Price versions: every price that a request was ever rated by, kept for good."""
 
 import hashlib
-import sqlite3
 
 import msgspec
 
@@ -9,6 +8,7 @@ from servery.core.clock import Clock
 from servery.core.errors import NotFound
 from servery.core.price import Price
 from servery.core.serving_path import ServingPath
+from servery.store.connection import Connection
 from servery.store.database import Database
 from servery.store.sql import load_queries
 
@@ -90,7 +90,7 @@ class PriceVersions:
         self._read()
         return list(self._by_id.values())
 
-    def _add(self, connection: sqlite3.Connection, version: PriceVersion) -> None:
+    def _add(self, connection: Connection, version: PriceVersion) -> None:
         facts = msgspec.structs.asdict(version)
         facts.pop("price")
         connection.execute(self._insert, {**facts, **msgspec.structs.asdict(version.price)})

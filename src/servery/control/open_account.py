@@ -1,11 +1,11 @@
 """Opening an account: in tenancy and in the books, in one transaction."""
 
 import secrets
-import sqlite3
 
 from servery.billing.charge_transfer import receivable_account
 from servery.core.clock import Clock
 from servery.ledger.ledger import Ledger
+from servery.store.connection import Connection
 from servery.store.database import Database, Operation
 from servery.tenancy.accounts import Account, Accounts
 from servery.tenancy.api_keys import ApiKeys, CreatedKey, RandomBytes
@@ -43,7 +43,7 @@ async def create_key(
         return await database.write(creating)
     opening = _opening(database, clock, account, "")
 
-    def operation(connection: sqlite3.Connection) -> CreatedKey:
+    def operation(connection: Connection) -> CreatedKey:
         if accounts.find(connection, account) is None:
             opening(connection)
         return creating(connection)
@@ -55,7 +55,7 @@ def _opening(database: Database, clock: Clock, account_id: str, display_name: st
     opening = Accounts(database, clock).opening(account_id, display_name)
     ledger = Ledger(database, clock)
 
-    def operation(connection: sqlite3.Connection) -> Account:
+    def operation(connection: Connection) -> Account:
         account = opening(connection)
         ledger.open_within(connection, receivable_account(account.id))
         return account

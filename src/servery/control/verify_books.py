@@ -5,7 +5,6 @@
 Nothing that is kept is trusted to prove itself: charges come from tokens and prices, balances from transfers.
 """
 
-import sqlite3
 from collections.abc import Iterator, Mapping
 
 import msgspec
@@ -16,8 +15,9 @@ from servery.billing.rating import rate
 from servery.control.books_report import BooksReport, Finding, FindingKind
 from servery.core.usage import Usage
 from servery.metering.open_request import open_requests
+from servery.store.connection import Connection
 from servery.store.database import Database
-from servery.store.sql import load_queries
+from servery.store.sql import Query, load_queries
 
 
 def verify(database: Database) -> BooksReport:
@@ -75,7 +75,7 @@ class _Evidence(msgspec.Struct, frozen=True):
 
 
 def _usage_findings(
-    connection: sqlite3.Connection, sql: dict[str, str], prices: Mapping[str, PriceVersion]
+    connection: Connection, sql: Mapping[str, Query], prices: Mapping[str, PriceVersion]
 ) -> Iterator[Finding]:
     for row in connection.execute(sql["usage_records_with_transfers"]):
         evidence = _Evidence(*row)
@@ -109,7 +109,7 @@ def _charge_findings(evidence: _Evidence, version: PriceVersion) -> Iterator[Fin
         yield finding(FindingKind.TRANSFER_ASTRAY, evidence.transfer_nanodollars)
 
 
-def _amount_findings(connection: sqlite3.Connection, sql: dict[str, str]) -> Iterator[Finding]:
+def _amount_findings(connection: Connection, sql: Mapping[str, Query]) -> Iterator[Finding]:
     for transfer_id, found in connection.execute(sql["transfers_without_usage_record"]):
         yield Finding(kind=FindingKind.USAGE_RECORD_MISSING, subject=transfer_id, found_nanodollars=found)
     for name, kind in (
@@ -128,7 +128,7 @@ def _amount_findings(connection: sqlite3.Connection, sql: dict[str, str]) -> Ite
         )
 
 
-def _duplicate_findings(connection: sqlite3.Connection, sql: dict[str, str]) -> Iterator[Finding]:
+def _duplicate_findings(connection: Connection, sql: Mapping[str, Query]) -> Iterator[Finding]:
     for name, kind in (
         ("usage_records_twice", FindingKind.USAGE_RECORD_TWICE),
         ("transfers_twice", FindingKind.TRANSFER_TWICE),

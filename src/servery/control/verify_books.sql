@@ -46,7 +46,7 @@ FROM (
     SELECT credit_account, -nanodollars, 0 FROM transfers
     UNION ALL
     SELECT ledger_account, 0, nanodollars FROM balances
-)
+) AS entries
 GROUP BY ledger_account
 HAVING sum(posted) <> sum(kept)
 ORDER BY ledger_account;

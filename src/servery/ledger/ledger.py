@@ -1,6 +1,5 @@
 """The ledger: posting transfers, and what they add up to."""
 
-import sqlite3
 from collections.abc import Sequence
 
 import msgspec
@@ -8,6 +7,7 @@ import msgspec
 from servery.core.clock import Clock
 from servery.core.errors import AlreadyExists, NotFound
 from servery.ledger.transfer import Transfer, TransferKind
+from servery.store.connection import Connection
 from servery.store.database import Database
 from servery.store.sql import load_queries
 
@@ -46,7 +46,7 @@ class Ledger:
         """
         created_ns = self._clock.wall_ns()
 
-        def operation(connection: sqlite3.Connection) -> Transfer:
+        def operation(connection: Connection) -> Transfer:
             found = self._posted(connection, [transfer_id])
             if not found:
                 raise NotFound(f"There is no transfer {transfer_id!r}.")
@@ -55,7 +55,7 @@ class Ledger:
 
         return await self._database.write(operation)
 
-    def post_within(self, connection: sqlite3.Connection, transfers: Sequence[Transfer]) -> list[Transfer]:
+    def post_within(self, connection: Connection, transfers: Sequence[Transfer]) -> list[Transfer]:
         """As ``post``, for many at once and inside a transaction; all or nothing."""
         posted = self._posted(connection, [transfer.id for transfer in transfers])
         fresh: list[Transfer] = []
@@ -73,7 +73,7 @@ class Ledger:
         self.append_within(connection, fresh)
         return [posted[transfer.id] for transfer in transfers]
 
-    def append_within(self, connection: sqlite3.Connection, transfers: Sequence[Transfer]) -> None:
+    def append_within(self, connection: Connection, transfers: Sequence[Transfer]) -> None:
         """Post transfers that the caller knows to be new. Raises sqlite3.IntegrityError when one of them is not."""
         changes: dict[str, int] = {}
         for transfer in transfers:
@@ -88,7 +88,7 @@ class Ledger:
             [{"ledger_account": name, "nanodollars": amount} for name, amount in changes.items()],
         )
 
-    def open_within(self, connection: sqlite3.Connection, name: str) -> None:
+    def open_within(self, connection: Connection, name: str) -> None:
         """Open a ledger account with a balance of zero, unless it is open."""
         connection.execute(self._open, {"name": name, "opened_ns": self._clock.wall_ns()})
         connection.execute(self._move_balance, {"ledger_account": name, "nanodollars": 0})
@@ -106,13 +106,13 @@ class Ledger:
         """Compute the projection anew from all transfers. Takes time in proportion to them, and nothing else is
         written meanwhile."""
 
-        def operation(connection: sqlite3.Connection) -> None:
+        def operation(connection: Connection) -> None:
             connection.execute(self._clear_balances)
             connection.execute(self._project_balances)
 
         await self._database.write(operation)
 
-    def _posted(self, connection: sqlite3.Connection, ids: Sequence[str]) -> dict[str, Transfer]:
+    def _posted(self, connection: Connection, ids: Sequence[str]) -> dict[str, Transfer]:
         rows = connection.execute(self._by_ids, {"ids": msgspec.json.encode(ids).decode()}).fetchall()
         return {row[0]: _transfer(row) for row in rows}
 

@@ -7,6 +7,10 @@ INSERT INTO ledger_accounts (name, opened_ns) VALUES (:name, :opened_ns) ON CONF
 SELECT id, debit_account, credit_account, nanodollars, kind, created_ns, reverses
 FROM transfers
 WHERE id IN (SELECT value FROM json_each(:ids));
+-- postgresql:
+SELECT id, debit_account, credit_account, nanodollars, kind, created_ns, reverses
+FROM transfers
+WHERE id IN (SELECT json_array_elements_text(CAST(:ids AS json)));
 
 -- name: insert_transfer
 -- Append a transfer.
@@ -16,7 +20,7 @@ VALUES (?, ?, ?, ?, ?, ?, ?);
 -- name: move_balance
 -- Carry transfers over to the projection: add to a ledger account's balance.
 INSERT INTO balances (ledger_account, nanodollars) VALUES (:ledger_account, :nanodollars)
-ON CONFLICT (ledger_account) DO UPDATE SET nanodollars = nanodollars + excluded.nanodollars;
+ON CONFLICT (ledger_account) DO UPDATE SET nanodollars = balances.nanodollars + excluded.nanodollars;
 
 -- name: balance
 -- The projected balance of a ledger account, or no row.
@@ -40,5 +44,5 @@ FROM (
     SELECT credit_account, -nanodollars FROM transfers
     UNION ALL
     SELECT name, 0 FROM ledger_accounts
-)
+) AS entries
 GROUP BY ledger_account;

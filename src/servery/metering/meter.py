@@ -1,6 +1,5 @@
 """The meter: posts what each request used, with its charge, in one durable step."""
 
-import sqlite3
 from collections.abc import Sequence
 
 import msgspec
@@ -15,6 +14,7 @@ from servery.ledger.ledger import Ledger
 from servery.ledger.transfer import Transfer
 from servery.metering.open_request import OpenRequest
 from servery.metering.usage_record import UsageRecord
+from servery.store.connection import Connection
 from servery.store.database import Database
 from servery.store.sql import load_queries
 
@@ -102,7 +102,7 @@ class Meter:
         Raises Overloaded as ``Database.write_soon`` does."""
         self._database.write_grouped_soon(self._write, _Voiding(request_id))
 
-    def _write(self, connection: sqlite3.Connection, events: Sequence[_Event]) -> list[None]:
+    def _write(self, connection: Connection, events: Sequence[_Event]) -> list[None]:
         """The group operation: whatever happened to many requests at once."""
         postings = [event for event in events if isinstance(event, _Posting)]
         ended = {posting.record.request_id for posting in postings}
@@ -117,7 +117,7 @@ class Meter:
             connection.execute(self._delete_open, {"request_ids": _json(list(ended))})
         return [None] * len(events)
 
-    def _post(self, connection: sqlite3.Connection, postings: Sequence[_Posting]) -> None:
+    def _post(self, connection: Connection, postings: Sequence[_Posting]) -> None:
         ids = _json([posting.record.request_id for posting in postings])
         posted = {row[0]: row for row in connection.execute(self._posted_usage, {"request_ids": ids}).fetchall()}
         fresh: list[_Posting] = []

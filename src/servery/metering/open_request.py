@@ -1,10 +1,9 @@
 """The journal of requests that an engine works on."""
 
-import sqlite3
-
 import msgspec
 
 from servery.core.serving_path import ServingPath
+from servery.store.connection import Connection
 from servery.store.sql import load_queries
 
 
@@ -20,7 +19,7 @@ class OpenRequest(msgspec.Struct, frozen=True, kw_only=True):
     opened_ns: int
 
 
-def open_requests(connection: sqlite3.Connection) -> list[OpenRequest]:
+def open_requests(connection: Connection) -> list[OpenRequest]:
     """The journal, oldest first: what is in flight now, and what platforms that were killed have left."""
     sql = load_queries("servery.metering", "open_request.sql")["open_requests"]
     return [_open_request(row) for row in connection.execute(sql).fetchall()]

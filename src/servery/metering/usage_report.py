@@ -1,10 +1,9 @@
 """Usage in sums: by account, model and serving path, and on request by day and by key."""
 
-import sqlite3
-
 import msgspec
 
 from servery.core.serving_path import ServingPath
+from servery.store.connection import Connection
 from servery.store.database import Database
 from servery.store.sql import load_queries
 
@@ -46,7 +45,7 @@ async def usage_report(database: Database, query: UsageQuery) -> list[UsageRow]:
     appear. Runs in another thread, for as long as there are records in the period."""
     sql = load_queries("servery.metering", "usage_report.sql")["usage_in_period"]
 
-    def operation(connection: sqlite3.Connection) -> list[UsageRow]:
+    def operation(connection: Connection) -> list[UsageRow]:
         return [_row(row) for row in connection.execute(sql, msgspec.structs.asdict(query))]
 
     return await database.read(operation)

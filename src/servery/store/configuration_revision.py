@@ -1,8 +1,7 @@
 """A counter that moves with every change to accounts and keys, so that a running platform notices what another
 process (a command, another gateway) has changed."""
 
-import sqlite3
-
+from servery.store.connection import Connection
 from servery.store.sql import load_queries
 
 
@@ -14,12 +13,12 @@ class ConfigurationRevision:
         self._read = queries["configuration_revision"]
         self._bump = queries["bump_configuration_revision"]
 
-    def current(self, connection: sqlite3.Connection) -> int:
+    def current(self, connection: Connection) -> int:
         """A few microseconds: one row of a table that has one row."""
         (revision,) = connection.execute(self._read).fetchone()
         assert isinstance(revision, int)
         return revision
 
-    def bump(self, connection: sqlite3.Connection) -> None:
+    def bump(self, connection: Connection) -> None:
         """Inside the transaction that makes the change."""
         connection.execute(self._bump)

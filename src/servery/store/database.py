@@ -9,6 +9,8 @@ from types import TracebackType
 from typing import Self, TypeVar
 
 from servery.core.errors import PreconditionFailed
+from servery.store.connection import Connection
+from servery.store.dialect import Dialect
 from servery.store.group_commit import GroupCommit, GroupOperation
 from servery.store.limits import StoreLimits
 from servery.store.migrations import migrate, packaged_migrations
@@ -18,7 +20,7 @@ T = TypeVar("T")
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 
-Operation = Callable[[sqlite3.Connection], T]
+Operation = Callable[[Connection], T]
 """Reads and writes through the connection, inside a transaction that others share. It may be run a second time (after
 a rollback), so it has no other effects; it neither begins nor ends a transaction."""
 
@@ -71,22 +73,28 @@ class Database:
         create_file(path)
         writer = connect_writer(path, limits)
         try:
-            migrate(writer, packaged_migrations())
+            migrate(writer, packaged_migrations(Dialect.SQLITE))
         except PreconditionFailed:
             writer.close()
             raise
         return cls(path, limits, writer=writer, on_lost_write=on_lost_write or _tell_the_loop)
 
     @property
-    def reader(self) -> sqlite3.Connection:
-        """For short reads on the event loop's thread. Fetch all rows at once: an open cursor holds back the
-        write-ahead log. It refuses to write."""
+    def reader(self) -> Connection:
+        """For the short reads of a start, and of tests. Fetch all rows at once: an open cursor holds back the
+        write-ahead log. It refuses to write. On PostgreSQL it blocks its thread for a round trip: code that runs on a
+        serving event loop uses ``look_up``."""
         return self._reader
 
     @property
     def queued_writes(self) -> int:
         """How many operations wait for the writer now."""
         return self._commits.queued
+
+    async def look_up(self, operation: Operation[T]) -> T:
+        """Run a short read. On SQLite it takes microseconds and does not yield; on PostgreSQL it runs in another
+        thread, with a time limit. Fetch all rows within ``operation``, which must not write."""
+        return operation(self._reader)
 
     async def write(self, operation: Operation[T]) -> T:
         """Run ``operation`` in the next group and return its result once that group is durable.
@@ -114,7 +122,7 @@ class Database:
         self._commits.write_soon(operation, item)
 
     @contextmanager
-    def snapshot(self) -> Iterator[sqlite3.Connection]:
+    def snapshot(self) -> Iterator[Connection]:
         """A connection of its own that sees one unchanging state, for long reads. Blocks the thread it is used on."""
         connection = connect_reader(self._path, self._limits)
         try:
@@ -146,7 +154,7 @@ class Database:
         await self.close()
 
 
-def _run_operations(connection: sqlite3.Connection, operations: Sequence[Operation[T]]) -> list[T]:
+def _run_operations(connection: Connection, operations: Sequence[Operation[T]]) -> list[T]:
     """Any operation is the item of this group operation."""
     return [operation(connection) for operation in operations]
 

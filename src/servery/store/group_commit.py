@@ -25,13 +25,14 @@ from queue import SimpleQueue
 from typing import Any, Generic, TypeVar
 
 from servery.core.errors import InternalError, Overloaded
+from servery.store.connection import Connection
 from servery.store.limits import StoreLimits
 from servery.store.sqlite import Savepoint, abandon, begin, commit
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 
-GroupOperation = Callable[[sqlite3.Connection, Sequence[Item]], Sequence[Result]]
+GroupOperation = Callable[[Connection, Sequence[Item]], Sequence[Result]]
 """Writes some items and returns one result for each, in order. All-or-nothing: raises when any of them fails."""
 
 

@@ -1,4 +1,8 @@
-"""Forward-only, numbered migrations: ``migrations/0001_<what>.sql`` and so on, each in a transaction of its own."""
+"""Forward-only, numbered migrations, each in a transaction of its own.
+
+Every step stands twice under one number and name: ``migrations/sqlite/0001_<what>.sql`` and
+``migrations/postgresql/0001_<what>.sql``.
+"""
 
 import re
 import sqlite3
@@ -8,6 +12,7 @@ from importlib import resources
 import msgspec
 
 from servery.core.errors import PreconditionFailed
+from servery.store.dialect import Dialect
 from servery.store.sqlite import transaction
 
 _FILE_NAME = re.compile(r"^(?P<number>[0-9]{4})_(?P<what>[a-z0-9_]+)\.sql$")
@@ -24,10 +29,10 @@ class Migration(msgspec.Struct, frozen=True):
     sql: str
 
 
-def packaged_migrations() -> tuple[Migration, ...]:
+def packaged_migrations(dialect: Dialect) -> tuple[Migration, ...]:
     """The migrations that this version of the software brings, in order, numbered from 1 without gaps."""
     migrations = []
-    for file in resources.files("servery.store").joinpath("migrations").iterdir():
+    for file in resources.files("servery.store").joinpath("migrations", dialect).iterdir():
         name = _FILE_NAME.match(file.name)
         assert name is not None, f"{file.name} is not named like a migration"
         migrations.append(Migration(int(name["number"]), name["what"], file.read_text(encoding="utf-8")))

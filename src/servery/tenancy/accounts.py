@@ -1,6 +1,5 @@
 """Accounts: the tenants, named ``accounts/<id>`` in resource names."""
 
-import sqlite3
 from enum import StrEnum
 
 import msgspec
@@ -9,6 +8,7 @@ from servery.core.clock import Clock
 from servery.core.errors import AlreadyExists, InvalidRequest, NotFound
 from servery.core.ids import checked_resource_id
 from servery.store.configuration_revision import ConfigurationRevision
+from servery.store.connection import Connection
 from servery.store.database import Database, Operation
 from servery.store.sql import load_queries
 
@@ -59,7 +59,7 @@ class Accounts:
             raise InvalidRequest(str(error), param="account_id") from None
         account = Account(account_id, display_name, 1, AccountState.ACTIVE, self._clock.wall_ns())
 
-        def operation(connection: sqlite3.Connection) -> Account:
+        def operation(connection: Connection) -> Account:
             if self.find(connection, account_id) is not None:
                 raise AlreadyExists(f"The account {account_id!r} already exists.", param="account_id")
             connection.execute(self._insert, msgspec.structs.asdict(account))
@@ -71,7 +71,7 @@ class Accounts:
     async def set_state(self, account_id: str, state: AccountState) -> Account:
         """Suspend an account or let it work again; returns it as it is now. Raises NotFound."""
 
-        def operation(connection: sqlite3.Connection) -> Account:
+        def operation(connection: Connection) -> Account:
             account = self._required(connection, account_id)
             connection.execute(self._set_state, {"id": account_id, "state": state})
             self._revision.bump(connection)
@@ -90,12 +90,12 @@ class Accounts:
     def exists(self, account_id: str) -> bool:
         return self.find(self._database.reader, account_id) is not None
 
-    def find(self, connection: sqlite3.Connection, account_id: str) -> Account | None:
+    def find(self, connection: Connection, account_id: str) -> Account | None:
         """The account as ``connection`` sees it, for use inside a transaction."""
         row = connection.execute(self._by_id, {"id": account_id}).fetchone()
         return None if row is None else _account(row)
 
-    def _required(self, connection: sqlite3.Connection, account_id: str) -> Account:
+    def _required(self, connection: Connection, account_id: str) -> Account:
         account = self.find(connection, account_id)
         if account is None:
             raise NotFound(f"There is no account {account_id!r}.", param="account_id")

@@ -8,7 +8,6 @@ however fast each guess is. A slow one would only be a way to keep this server b
 import base64
 import hashlib
 import secrets
-import sqlite3
 from collections.abc import Callable
 
 import msgspec
@@ -16,6 +15,7 @@ import msgspec
 from servery.core.clock import Clock
 from servery.core.errors import InvalidRequest, NotFound
 from servery.store.configuration_revision import ConfigurationRevision
+from servery.store.connection import Connection
 from servery.store.database import Database, Operation
 from servery.store.sql import load_queries
 from servery.tenancy.accounts import Accounts
@@ -109,7 +109,7 @@ class ApiKeys:
             last_used_ns=None,
         )
 
-        def operation(connection: sqlite3.Connection) -> CreatedKey:
+        def operation(connection: Connection) -> CreatedKey:
             if self._accounts.find(connection, account) is None:
                 raise NotFound(f"There is no account {account!r}.", param="account")
             connection.execute(
@@ -125,7 +125,7 @@ class ApiKeys:
         again changes nothing. Raises NotFound when the account has no such key."""
         revoked_ns = self._clock.wall_ns()
 
-        def operation(connection: sqlite3.Connection) -> None:
+        def operation(connection: Connection) -> None:
             cursor = connection.execute(self._revoke, {"account": account, "key_id": key_id, "revoked_ns": revoked_ns})
             if cursor.rowcount == 0:
                 raise NotFound(f"The account {account!r} has no API key {key_id!r}.", param="key_id")

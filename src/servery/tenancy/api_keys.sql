@@ -26,5 +26,5 @@ WHERE api_keys.secret_sha256 = :secret_sha256;
 -- name: record_last_use
 -- Note when a key was last used; never moves back.
 UPDATE api_keys
-SET last_used_ns = max(coalesce(last_used_ns, 0), :last_used_ns)
-WHERE key_id = :key_id;
+SET last_used_ns = :last_used_ns
+WHERE key_id = :key_id AND coalesce(last_used_ns, 0) < :last_used_ns;

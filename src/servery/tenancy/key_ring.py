@@ -1,7 +1,6 @@
 """The key ring: from a presented secret to a caller, on every request."""
 
 import hmac
-import sqlite3
 from collections.abc import Mapping
 
 import msgspec
@@ -10,6 +9,7 @@ from servery.core.caller import Caller
 from servery.core.clock import Clock
 from servery.core.errors import PreconditionFailed, Unauthenticated
 from servery.store.configuration_revision import ConfigurationRevision
+from servery.store.connection import Connection
 from servery.store.database import Database
 from servery.store.sql import load_queries
 from servery.tenancy.accounts import AccountState
@@ -100,7 +100,7 @@ class KeyRing:
         noted: Mapping[str, int] = self._last_used_ns
         self._last_used_ns = {}
 
-        def operation(connection: sqlite3.Connection) -> None:
+        def operation(connection: Connection) -> None:
             connection.executemany(
                 self._record_last_use,
                 [{"key_id": key_id, "last_used_ns": last_used_ns} for key_id, last_used_ns in noted.items()],

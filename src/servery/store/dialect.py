@@ -1,0 +1,39 @@
+"""From the SQL that packages keep, with ``:name`` or ``?`` for parameters, to the dialect of PostgreSQL's driver."""
+
+import re
+from enum import StrEnum
+
+_TOKEN = re.compile(
+    r"""
+    '(?:[^']|'')*'              # a string
+    | "(?:[^"]|"")*"            # a quoted name
+    | --[^\n]*                  # a comment
+    | ::                        # a cast in PostgreSQL's short form
+    | :(?P<name>[a-z][a-z0-9_]*)
+    | (?P<question>\?)
+    | %
+    """,
+    re.VERBOSE,
+)
+
+
+class Dialect(StrEnum):
+    """The two databases. The values name the directories of migrations."""
+
+    SQLITE = "sqlite"
+    POSTGRESQL = "postgresql"
+
+
+def to_postgresql(sql: str) -> str:
+    """``:name`` becomes ``%(name)s``, ``?`` becomes ``%s``, and a percent sign is doubled. Strings, quoted names,
+    comments and ``::`` keep their colons and question marks. Nothing else changes: where the dialects differ in more,
+    a query has a text for each."""
+    return _TOKEN.sub(_translated, sql)
+
+
+def _translated(token: re.Match[str]) -> str:
+    if token["name"]:
+        return f"%({token['name']})s"
+    if token["question"]:
+        return "%s"
+    return token[0].replace("%", "%%")
