@@ -29,6 +29,7 @@ from servery.fleet.load_scraper import ScrapePace
 from servery.fleet.local_launcher import LaunchLimits
 from servery.fleet.machine_check import missing
 from servery.fleet.prober import ProbePace
+from servery.fleet.station import Station
 from servery.fleet.weights_store import WeightsStore
 from servery.gauges import add_gauges
 from servery.limits.estimate import Estimators
@@ -44,6 +45,7 @@ from servery.store.database import Database
 from servery.store.limits import StoreLimits
 from servery.telemetry.announcer import Announcer
 from servery.telemetry.metrics import Metrics
+from servery.telemetry.shared_metrics import SharedMetrics
 from servery.tenancy.key_ring import KeyRing
 from servery.web.control.routes import ControlParts, control_routes
 from servery.web.fallback import exception_handlers
@@ -66,6 +68,7 @@ class Foundation(msgspec.Struct, frozen=True, kw_only=True):
     clock: Clock
     logger: logging.Logger
     metrics: Metrics
+    shared_metrics: SharedMetrics
     catalog: Catalog
     database: Database
     key_ring: KeyRing
@@ -80,9 +83,11 @@ class Platform(msgspec.Struct, frozen=True, kw_only=True):
     listener: Listener
 
 
-async def build(settings: Settings, *, announcer: Announcer, logger: logging.Logger, clock: Clock) -> Platform:
+async def build(
+    settings: Settings, *, announcer: Announcer, logger: logging.Logger, clock: Clock, station: Station
+) -> Platform:
     """Read the catalog, open the database, and connect the parts. Starts nothing. Raises Misconfigured."""
-    foundation = _foundation(settings, announcer, logger, clock)
+    foundation = lay_foundation(settings, announcer=announcer, logger=logger, clock=clock, station=station)
     pipeline = await _pipeline(foundation)
     entrance = Entrance(
         routes=inference_routes(),
@@ -97,7 +102,10 @@ async def build(settings: Settings, *, announcer: Announcer, logger: logging.Log
     return Platform(foundation=foundation, entrance=entrance, listener=listener)
 
 
-def _foundation(settings: Settings, announcer: Announcer, logger: logging.Logger, clock: Clock) -> Foundation:
+def lay_foundation(
+    settings: Settings, *, announcer: Announcer, logger: logging.Logger, clock: Clock, station: Station
+) -> Foundation:
+    """Read the catalog and open the database. Starts nothing. Raises Misconfigured."""
     catalog = _catalog(settings, utc_date(clock.wall_ns()))
     if any(isinstance(pool.engine, EmbeddedEngine) for pool in catalog.pools.values()) and (lacking := missing()):
         raise Misconfigured("\n".join(lacking))
@@ -108,10 +116,13 @@ def _foundation(settings: Settings, announcer: Announcer, logger: logging.Logger
         clock=clock,
         logger=logger,
         metrics=metrics,
+        shared_metrics=SharedMetrics(
+            metrics, settings.data_dir / "workers", index=station.share.index, count=station.share.count
+        ),
         catalog=catalog,
         database=database,
         key_ring=KeyRing(database, clock),
-        fleet=Fleet(catalog.pools, _fleet_parts(settings, catalog, announcer, clock)),
+        fleet=Fleet(catalog.pools, _fleet_parts(settings, catalog, announcer, clock, station)),
     )
 
 
@@ -146,7 +157,7 @@ def _asgi_app(foundation: Foundation, *, is_draining: Callable[[], bool]) -> Sta
     )
     return Starlette(
         routes=[
-            *status_routes(foundation.fleet, foundation.metrics, is_draining=is_draining),
+            *status_routes(foundation.fleet, foundation.shared_metrics, is_draining=is_draining),
             *control_routes(control),
         ],
         exception_handlers=exception_handlers(),
@@ -186,7 +197,9 @@ async def _record_prices(catalog: Catalog, database: Database, clock: Clock) -> 
     )
 
 
-def _fleet_parts(settings: Settings, catalog: Catalog, announcer: Announcer, clock: Clock) -> FleetParts:
+def _fleet_parts(
+    settings: Settings, catalog: Catalog, announcer: Announcer, clock: Clock, station: Station
+) -> FleetParts:
     engines = [pool.engine for pool in catalog.pools.values()]
     key_names = {one.api_key_env for one in engines if isinstance(one, UrlEngine) and one.api_key_env}
     return FleetParts(
@@ -205,6 +218,7 @@ def _fleet_parts(settings: Settings, catalog: Catalog, announcer: Announcer, clo
         clock=clock,
         clients=_client_factory(settings, clock),
         progress=announcer,
+        station=station,
     )
 
 

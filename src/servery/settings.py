@@ -54,6 +54,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
         "127.0.0.1"
     )
     port: Annotated[int, Meta(ge=0, le=65_535, description="The port to listen on; 0 picks a free one.")] = 8000
+    workers: Annotated[
+        int, Meta(ge=1, le=256, description="Processes that serve, all from the one port; 1: a single one does all.")
+    ] = 1
     catalog: Annotated[Path | None, Meta(description="The catalog file; none: the packaged one.")] = None
     model: Annotated[
         str | None,

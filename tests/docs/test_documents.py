@@ -56,7 +56,9 @@ def test_each_setting_has_its_heading() -> None:
     for field in msgspec.structs.fields(Settings):
         text = " ".join(told[field.name].split())
         default = getattr(defaults, field.name)
-        shown = {None: "none", True: "true", False: "false"}.get(default, str(default).replace(str(Path.home()), "~"))
+        shown = str(default).replace(str(Path.home()), "~")
+        if default is None or isinstance(default, bool):
+            shown = str(default).lower()
         assert f"`{variable(field.name)}`" in text
         assert f"`--{field.name.replace('_', '-')}`" in text
         assert f"Default: `{shown}`." in text

@@ -68,6 +68,17 @@ def test_what_happens_while_the_engine_is_asked_is_not_taken_for_others() -> Non
     assert occupancy.busy_sequences == 2
 
 
+def test_what_siblings_may_have_takes_nothing_from_us() -> None:
+    """A gateway with a share of 4 of 10 places does not count the 6 that are others' to use, and counts what is there
+    beyond them."""
+    occupancy = Occupancy(sequences_limit=4, tokens_limit=400, siblings_sequences=6, siblings_tokens=600)
+    occupancy.enter(50)
+    occupancy.report(load(7, 0, 0.65), occupancy.gone())
+    assert (occupancy.other_sequences, occupancy.other_tokens) == (0, 0.0)
+    occupancy.report(load(8, 1, 0.75), occupancy.gone())
+    assert (occupancy.other_sequences, occupancy.other_tokens) == (2, 100.0)
+
+
 def test_a_report_that_is_forgotten_counts_no_more() -> None:
     """Only what is ours is left."""
     occupancy = filled(100)

@@ -46,7 +46,7 @@ def _nothing() -> None:
 
 
 class EngineClient:
-    """Talks to the engine at one address over kept connections."""
+    """Talks to the engine at one ``address`` over kept connections."""
 
     def __init__(
         self,
@@ -56,7 +56,7 @@ class EngineClient:
         exchange_limits: ExchangeLimits,
         clock: Clock,
     ) -> None:
-        self._address = address
+        self.address = address
         self._limits = exchange_limits
         self._connections = Connections(address, connection_limits, clock)
         host = f"[{address.host}]" if ":" in address.host else address.host
@@ -109,7 +109,7 @@ class EngineClient:
         if work.messages is None and not isinstance(work.prompt, str):
             return len(work.prompt or ())
         if self.family is EngineFamily.VLLM:
-            body = tokenize_body(work, served_model=self._address.served_model)
+            body = tokenize_body(work, served_model=self.address.served_model)
             return msgspec.json.decode(
                 await self.call("POST", "/tokenize", body, timeout_s=timeout_s), type=_Count
             ).count
@@ -159,13 +159,13 @@ class EngineClient:
         serving_class: ServingClass = ServingClass.STANDARD,
     ) -> bytes:
         if isinstance(work, Embedding):
-            return embedding_body(work, served_model=self._address.served_model)
+            return embedding_body(work, served_model=self.address.served_model)
         return generation_body(
             work,
             endpoint=endpoint,
-            family=self._address.family,
+            family=self.address.family,
             traits=self.traits,
-            served_model=self._address.served_model,
+            served_model=self.address.served_model,
             stream=stream,
             place=place,
             serving_class=serving_class,
@@ -185,7 +185,7 @@ class EngineClient:
         on_answer: Callable[[], None] | None = None,
     ) -> Exchange:
         closing = "Connection: close\r\n" if last else ""
-        target = f"{self._address.base_path}{path}"
+        target = f"{self.address.base_path}{path}"
         head = f"{method} {target} HTTP/1.1\r\n{self._head}Content-Length: {len(body)}\r\n{closing}\r\n"
         return Exchange(
             head.encode("latin-1") + body,
@@ -196,6 +196,6 @@ class EngineClient:
             on_first=on_first,
             tally=tally,
             limits=self._limits,
-            served_model=self._address.served_model,
+            served_model=self.address.served_model,
             on_answer=on_answer,
         )

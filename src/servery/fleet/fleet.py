@@ -16,7 +16,9 @@ from servery.fleet.local_launcher import LaunchLimits, LocalLauncher
 from servery.fleet.prober import ProbePace
 from servery.fleet.progress import Progress
 from servery.fleet.replica import Replica, ReplicaState
+from servery.fleet.replica_news import NewsFollower
 from servery.fleet.replica_pool import ReplicaPool
+from servery.fleet.station import Station
 from servery.fleet.url_watcher import UrlWatcher
 from servery.fleet.weights_store import WeightsStore
 
@@ -34,14 +36,20 @@ class FleetParts(msgspec.Struct, frozen=True, kw_only=True):
     load_pace: ScrapePace = ScrapePace()
     clock: Clock = msgspec.field(default_factory=SystemClock)
     random: Random = msgspec.field(default_factory=SystemRandom)
+    station: Station = Station()
 
 
 class Fleet:
-    """Runs the catalog's pools inside ``run``; ``pools`` may be read at any time."""
+    """Runs the catalog's pools inside ``run``; ``pools`` may be read at any time. A process that does not serve runs
+    those whose engines it starts itself, and no others."""
 
     def __init__(self, pools: Mapping[str, Pool], parts: FleetParts) -> None:
         self._parts = parts
-        self.pools = {name: ReplicaPool(spec, parts.clock) for name, spec in pools.items()}
+        self.pools = {
+            name: ReplicaPool(spec, parts.clock, share=parts.station.share)
+            for name, spec in pools.items()
+            if parts.station.serves or isinstance(spec.engine, EmbeddedEngine)
+        }
 
     async def run(self) -> None:
         """Start and watch all replicas. Ends by being cancelled, when every engine of ours has ended too."""
@@ -49,7 +57,8 @@ class Fleet:
         replicas = [replica for pool in self.pools.values() for replica in pool.replicas]
         scraper = LoadScraper(replicas, pace=self._parts.load_pace, clock=self._parts.clock, random=self._parts.random)
         async with asyncio.TaskGroup() as group:
-            group.create_task(scraper.run(), name="load scraper")
+            if self._parts.station.serves:
+                group.create_task(scraper.run(), name="load scraper")
             for pool in self.pools.values():
                 for number, replica in enumerate(pool.replicas):
                     keeper = self._keeper(pool.spec, replica, number)
@@ -85,9 +94,11 @@ class Fleet:
             for replica in pool.replicas:
                 replica.close()
 
-    def _keeper(self, spec: Pool, replica: Replica, number: int) -> LocalLauncher | UrlWatcher:
+    def _keeper(self, spec: Pool, replica: Replica, number: int) -> LocalLauncher | NewsFollower | UrlWatcher:
         parts = self._parts
         match spec.engine:
+            case EmbeddedEngine() if parts.station.desk is not None:
+                return NewsFollower(replica, parts.station.desk, clients=parts.clients)
             case EmbeddedEngine() as engine:
                 return LocalLauncher(
                     replica,

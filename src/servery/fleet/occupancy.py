@@ -33,6 +33,9 @@ class Occupancy:
     ``sequences`` is in flight from this gateway, ``resident_tokens`` the sum over those of prompt, what is generated
     and what is still expected. ``pending_prefill_tokens`` are uncached prompt tokens that were sent and are not
     computed yet; routing keeps them. ``held`` of the sequences are promised and not yet sent.
+
+    ``siblings_sequences`` and ``siblings_tokens`` are the shares that other gateways have of the same engine, beyond
+    our limits: as much of a report is theirs, and takes nothing from us.
     """
 
     __slots__ = (
@@ -45,12 +48,23 @@ class Occupancy:
         "resident_tokens",
         "sequences",
         "sequences_limit",
+        "siblings_sequences",
+        "siblings_tokens",
         "tokens_limit",
     )
 
-    def __init__(self, *, sequences_limit: int, tokens_limit: int | None = None) -> None:
+    def __init__(
+        self,
+        *,
+        sequences_limit: int,
+        tokens_limit: int | None = None,
+        siblings_sequences: int = 0,
+        siblings_tokens: int = 0,
+    ) -> None:
         self.sequences_limit = sequences_limit
         self.tokens_limit = tokens_limit
+        self.siblings_sequences = siblings_sequences
+        self.siblings_tokens = siblings_tokens
         self.sequences = 0
         self.resident_tokens = 0.0
         self.pending_prefill_tokens = 0.0
@@ -115,11 +129,12 @@ class Occupancy:
     def report(self, load: EngineLoad, asked: Gone) -> None:
         """What the engine told of itself; ``asked`` is from just before it was asked."""
         ours = self.sequences - self.held + self._gone_sequences - asked.sequences
-        self.other_sequences = max(0, load.running + load.waiting - ours)
+        self.other_sequences = max(0, load.running + load.waiting - ours - self.siblings_sequences)
         self.other_tokens = 0.0
         if load.kv_usage is not None and self.tokens_limit is not None:
             our_tokens = self.resident_tokens + self._gone_tokens - asked.tokens
-            self.other_tokens = max(0.0, load.kv_usage * self.tokens_limit - our_tokens)
+            all_tokens = load.kv_usage * (self.tokens_limit + self.siblings_tokens)
+            self.other_tokens = max(0.0, all_tokens - our_tokens - self.siblings_tokens)
 
     def forget_report(self) -> None:
         """The engine's report is too old to be believed, or of an engine that is no more."""

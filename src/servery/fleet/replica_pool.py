@@ -8,20 +8,24 @@ from servery.core.engine_family import EngineFamily
 from servery.engines.family import traits_of
 from servery.fleet.occupancy import Occupancy
 from servery.fleet.replica import CallLater, Replica, on_running_loop
+from servery.fleet.share import Share
 
 
 class ReplicaPool:
     """A pool of the catalog, running. ``traits`` tell what its engines can do. ``capacity`` is how many requests may be
-    in flight over all replicas that can serve. Making one does no I/O."""
+    in flight over all replicas that can serve, as far as they are this gateway's ``share``. Making one does no I/O."""
 
-    def __init__(self, spec: Pool, clock: Clock, *, call_later: CallLater = on_running_loop) -> None:
+    def __init__(
+        self, spec: Pool, clock: Clock, *, share: Share | None = None, call_later: CallLater = on_running_loop
+    ) -> None:
         self.spec = spec
+        self.share = share or Share()
         self.traits = traits_of(spec.engine.family if isinstance(spec.engine, UrlEngine) else EngineFamily.LLAMA_CPP)
         self._listeners: list[Callable[[], None]] = []
         self.replicas = [
             Replica(
                 name=f"{spec.name}/{number}",
-                occupancy=Occupancy(sequences_limit=spec.concurrency, tokens_limit=spec.kv_tokens),
+                occupancy=self._occupancy(number),
                 clock=clock,
                 on_change=self._changed,
                 call_later=call_later,
@@ -51,6 +55,18 @@ class ReplicaPool:
         """``listener`` is called after each change of a replica's state, limit or report. What its requests do to a
         replica's occupancy is known to those who send them."""
         self._listeners.append(listener)
+
+    def _occupancy(self, number: int) -> Occupancy:
+        """What replica ``number`` may have in hand of ours."""
+        spec = self.spec
+        places = len(self.share.places(spec.concurrency, replica=number))
+        tokens = None if spec.kv_tokens is None else spec.kv_tokens * places // spec.concurrency
+        return Occupancy(
+            sequences_limit=places,
+            tokens_limit=tokens,
+            siblings_sequences=spec.concurrency - places,
+            siblings_tokens=0 if spec.kv_tokens is None or tokens is None else spec.kv_tokens - tokens,
+        )
 
     def _changed(self) -> None:
         for listener in self._listeners:

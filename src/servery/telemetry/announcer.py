@@ -4,13 +4,14 @@ from typing import IO
 
 
 class Announcer:
-    """Writes short lines to ``stream`` as things happen."""
+    """Writes short lines to ``stream`` as things happen; to none, it keeps quiet."""
 
-    def __init__(self, stream: IO[str]) -> None:
+    def __init__(self, stream: IO[str] | None) -> None:
         self._stream = stream
 
     def say(self, line: str = "") -> None:
-        print(line, file=self._stream, flush=True)
+        if self._stream is not None:
+            print(line, file=self._stream, flush=True)
 
     def downloading(self, replica: str, model: str) -> None:
         self.say(f"  {replica:<14} downloading  {model}")

@@ -8,10 +8,11 @@ from starlette.routing import Route
 
 from servery.fleet.fleet import Fleet
 from servery.fleet.replica import Replica
-from servery.telemetry.metrics import CONTENT_TYPE, Metrics
+from servery.telemetry.metrics import CONTENT_TYPE
+from servery.telemetry.shared_metrics import SharedMetrics
 
 
-def status_routes(fleet: Fleet, metrics: Metrics, *, is_draining: Callable[[], bool]) -> list[Route]:
+def status_routes(fleet: Fleet, metrics: SharedMetrics, *, is_draining: Callable[[], bool]) -> list[Route]:
     """``GET /health`` and ``GET /metrics``."""
 
     async def health(request: Request) -> Response:
@@ -22,7 +23,7 @@ def status_routes(fleet: Fleet, metrics: Metrics, *, is_draining: Callable[[], b
         return JSONResponse({"status": status, "replicas": replicas}, status_code=200 if ready else 503)
 
     async def show_metrics(request: Request) -> Response:
-        return Response(metrics.render(), media_type=CONTENT_TYPE)
+        return Response(await metrics.render(), media_type=CONTENT_TYPE)
 
     return [Route("/health", health), Route("/metrics", show_metrics)]
 

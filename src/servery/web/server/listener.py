@@ -29,11 +29,14 @@ class Listener:
     def open_connections(self) -> int:
         return len(self._connections)
 
-    async def start(self, host: str, port: int) -> int:
-        """Listen; returns the port (a free one when ``port`` is 0). Raises Misconfigured when it cannot."""
+    async def start(self, host: str, port: int, *, shared: bool = False) -> int:
+        """Listen; returns the port (a free one when ``port`` is 0). A ``shared`` port is listened on by several
+        processes, among which the system deals out new connections. Raises Misconfigured when it cannot."""
         loop = asyncio.get_running_loop()
         try:
-            self._server = await loop.create_server(self._new_connection, host, port, backlog=_BACKLOG, ssl=self._tls)
+            self._server = await loop.create_server(
+                self._new_connection, host, port, backlog=_BACKLOG, ssl=self._tls, reuse_port=shared
+            )
         except (OSError, OverflowError) as error:
             raise Misconfigured(f"cannot listen on {host}:{port}: {error}") from error
         self._sweep()

@@ -1,0 +1,94 @@
+"""How a platform lives in a process: it starts, serves, and is drained in good order."""
+
+import asyncio
+import gc
+import signal
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from servery.app import Foundation, Platform
+from servery.control.open_account import create_key
+from servery.core.clock import utc_date
+from servery.web.server.listener import Listener
+from servery.welcome import welcome
+
+START_KEY_DAYS = 7
+"""How long a key that is printed at a start is good for."""
+
+_COLLECT_AFTER_ALLOCATIONS = 50_000
+_DAY_NS = 86_400 * 1_000_000_000
+
+
+class StopSignals:
+    """SIGINT and SIGTERM: the first asks for an orderly end, a second one for a quick one."""
+
+    def __init__(self, listener: Listener) -> None:
+        self.asked = asyncio.Event()
+        self._listener = listener
+        loop = asyncio.get_running_loop()
+        for name in (signal.SIGINT, signal.SIGTERM):
+            loop.add_signal_handler(name, self._signalled)
+
+    def _signalled(self) -> None:
+        if self.asked.is_set() or self._listener.is_draining:
+            self._listener.abort()
+        self.asked.set()
+
+
+@asynccontextmanager
+async def running(platform: Platform) -> AsyncIterator[asyncio.Task[None]]:
+    """Keep the engines running; yields the task that does so, which ends only when something is wrong with it.
+    Leaving the block drains and stops everything."""
+    foundation = platform.foundation
+    await foundation.shared_metrics.open()
+    engines = asyncio.create_task(foundation.fleet.run(), name="fleet")
+    try:
+        yield engines
+    finally:
+        platform.entrance.is_draining = True
+        await platform.listener.drain(timeout_s=foundation.settings.drain_timeout_s)
+        engines.cancel()
+        await asyncio.wait({engines})
+        await close_foundation(foundation)
+    if not engines.cancelled():
+        engines.result()
+
+
+async def close_foundation(foundation: Foundation) -> None:
+    """After all that stood on it has ended."""
+    foundation.fleet.close()
+    foundation.shared_metrics.close()
+    foundation.key_ring.record_last_uses()
+    await foundation.database.close()
+    for handler in foundation.logger.handlers:
+        handler.flush()
+
+
+async def greeting(foundation: Foundation, port: int) -> str:
+    """What the operator reads once the platform serves on ``port``: with a new key of the first account, where the
+    settings want one."""
+    clock, settings = foundation.clock, foundation.settings
+    host = f"[{settings.host}]" if ":" in settings.host else settings.host
+    scheme = "http" if settings.tls_certificate is None else "https"
+    key = "(servery key create makes one)"
+    if settings.print_key:
+        created = await create_key(
+            foundation.database,
+            clock,
+            settings.first_account,
+            open_if_new=True,
+            display_name="printed at start",
+            expires_ns=clock.wall_ns() + START_KEY_DAYS * _DAY_NS,
+            admin=True,
+        )
+        key = created.key
+    offers = foundation.catalog.offers(utc_date(clock.wall_ns()))
+    return welcome(base_url=f"{scheme}://{host}:{port}", key=key, catalog=foundation.catalog, offers=offers)
+
+
+def spare_the_collector() -> None:
+    """What lives from now on lives long or is freed by its reference count: full collections find next to nothing, and
+    each would stop all streams while it looks through everything that was loaded."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(_COLLECT_AFTER_ALLOCATIONS, 50, 100)
