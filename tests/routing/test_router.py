@@ -1,6 +1,7 @@
 """Taking seats: in-flight shares that always come back, and memory that ends with an engine's life."""
 
-from contextlib import ExitStack
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import pytest
@@ -16,7 +17,7 @@ from servery.engines.client import EngineClient
 from servery.engines.connections import ConnectionLimits
 from servery.engines.exchange import ExchangeLimits
 from servery.fleet.replica_pool import ReplicaPool
-from servery.routing.router import Router, Wish
+from servery.routing.router import Router, Seat, Wish
 
 PROMPT = b"p" * 4_000
 
@@ -52,9 +53,22 @@ def wish(owner: str = "A/", prompt: bytes = PROMPT, session: str | None = None) 
     return Wish(owner=owner, prompt=prompt, bytes_per_token=4.0, session=session)
 
 
+@contextmanager
+def seated(
+    router: Router, pool: ReplicaPool, asked: Wish, *, avoid: frozenset[str] = frozenset()
+) -> Iterator[Seat | None]:
+    """A seat until the block ends."""
+    seat = router.seat(pool, asked, avoid=avoid)
+    try:
+        yield seat
+    finally:
+        if seat is not None:
+            seat.leave()
+
+
 def taken(router: Router, pool: ReplicaPool, asked: Wish, avoid: frozenset[str] = frozenset()) -> str:
     """Where a request goes that is over at once."""
-    with router.seat(pool, asked, avoid=avoid) as seat:
+    with seated(router, pool, asked, avoid=avoid) as seat:
         assert seat is not None
         return seat.replica.name
 
@@ -66,10 +80,10 @@ def in_flight(pool: ReplicaPool) -> list[int]:
 def test_a_seat_is_held_until_its_block_ends() -> None:
     """However it ends."""
     pool, router = blocks(), Router(slot_isolation=True)
-    with router.seat(pool, wish()):
+    with seated(router, pool, wish()):
         assert sum(in_flight(pool)) == 1
     assert in_flight(pool) == [0, 0]
-    with pytest.raises(RuntimeError, match="x"), router.seat(pool, wish()):
+    with pytest.raises(RuntimeError, match="x"), seated(router, pool, wish()):
         raise RuntimeError("x")
     assert in_flight(pool) == [0, 0]
 
@@ -79,9 +93,9 @@ def test_a_replica_takes_no_more_than_its_share() -> None:
     pool, router = blocks(concurrency=2), Router(slot_isolation=True)
     with ExitStack() as stack:
         for _ in range(4):
-            assert stack.enter_context(router.seat(pool, wish())) is not None
+            assert stack.enter_context(seated(router, pool, wish())) is not None
         assert in_flight(pool) == [2, 2]
-        assert stack.enter_context(router.seat(pool, wish())) is None
+        assert stack.enter_context(seated(router, pool, wish())) is None
         assert in_flight(pool) == [2, 2]
     assert in_flight(pool) == [0, 0]
 
@@ -103,7 +117,7 @@ def test_no_sequence_loses_a_share(steps: list[tuple[str, int, int]], slotted: b
         match what:
             case "enter":
                 stack = ExitStack()
-                if stack.enter_context(router.seat(pool, wish(f"{owner}/", PROMPT[: 500 * number]))) is not None:
+                if stack.enter_context(seated(router, pool, wish(f"{owner}/", PROMPT[: 500 * number]))) is not None:
                     held.append(stack)
             case "leave" if held:
                 held.pop(number % len(held)).close()
@@ -148,11 +162,11 @@ def test_a_slot_of_a_former_life_is_not_erased_in_the_next() -> None:
     pool, router = slots(replicas=1, concurrency=1), Router(slot_isolation=True)
     for owner in ("A/", "B/"):
         taken(router, pool, wish(owner))
-    with router.seat(pool, wish("C/")) as seat:
+    with seated(router, pool, wish("C/")) as seat:
         assert seat is not None
         assert seat.placement.erase
     pool.replicas[0].up(client())
-    with router.seat(pool, wish("D/")) as seat:
+    with seated(router, pool, wish("D/")) as seat:
         assert seat is not None
         assert not seat.placement.erase
 
@@ -161,7 +175,7 @@ def test_without_isolation_nothing_is_erased() -> None:
     """One tenant: its accounts share what lies in the slots."""
     pool, router = slots(replicas=1, concurrency=1), Router(slot_isolation=False)
     for owner in ("A/", "B/", "C/", "D/"):
-        with router.seat(pool, wish(owner)) as seat:
+        with seated(router, pool, wish(owner)) as seat:
             assert seat is not None
             assert not seat.placement.erase
     assert seat is not None
@@ -175,14 +189,14 @@ def test_replicas_to_avoid_are_taken_only_for_want_of_others() -> None:
     pool.replicas[1].down("test")
     assert taken(router, pool, wish(), frozenset({"p/0"})) == "p/0"
     pool.replicas[0].down("test")
-    with router.seat(pool, wish()) as seat:
+    with seated(router, pool, wish()) as seat:
         assert seat is None
 
 
 def test_a_prompt_that_is_not_computed_yet_counts_against_its_replica() -> None:
     """Two long prompts at once go to two replicas; once the first byte has come, the first is free again."""
     pool, router = blocks(replicas=2, concurrency=8), Router(slot_isolation=True)
-    with router.seat(pool, wish("A/")) as first, router.seat(pool, wish("B/")) as second:
+    with seated(router, pool, wish("A/")) as first, seated(router, pool, wish("B/")) as second:
         assert first is not None
         assert second is not None
         assert first.replica is not second.replica

@@ -1,8 +1,5 @@
 """Takes a seat for a request: a replica, and a place in its prompt cache, for as long as the request is there."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
-
 import msgspec
 
 from servery.fleet.replica import Replica
@@ -88,20 +85,18 @@ class Router:
         self._views: dict[str, _View] = {}
         self._turns: dict[str, Turns] = {}
 
-    @contextmanager
-    def seat(self, pool: ReplicaPool, wish: Wish, *, avoid: frozenset[str] = frozenset()) -> Iterator[Seat | None]:
-        """Hold a seat until the block ends; None when no replica has room. Replicas in ``avoid`` are taken only when
+    def seat(self, pool: ReplicaPool, wish: Wish, *, avoid: frozenset[str] = frozenset()) -> Seat | None:
+        """A seat, to be left by who took it; None when no replica has room. Replicas in ``avoid`` are taken only when
         there is no other."""
         owner = wish.owner if self._slot_isolation or not _has_slots(pool) else _EVERYBODY
         chain = prefix_chain(owner, wish.prompt)
         replica = self._choose(pool, wish, owner, chain, avoid)
         if replica is None:
-            yield None
-            return
+            return None
         view = self._view(pool, replica)
         placement = view.cache.enter(owner, chain)
         uncached_bytes = max(0, len(wish.prompt) - placement.cached_bytes)
-        seat = Seat(
+        return Seat(
             replica,
             placement,
             view=view,
@@ -109,10 +104,6 @@ class Router:
             resident_tokens=wish.resident_tokens,
             pending_prompt_tokens=uncached_bytes / wish.bytes_per_token,
         )
-        try:
-            yield seat
-        finally:
-            seat.leave()
 
     def _choose(
         self, pool: ReplicaPool, wish: Wish, owner: str, chain: PrefixChain, avoid: frozenset[str]

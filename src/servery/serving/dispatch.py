@@ -73,13 +73,16 @@ class Dispatch:
         for attempt in range(ATTEMPTS):
             try:
                 async with self._gates[offer.pool].place(_serving_class(offer)) as place:
-                    with self._router.seat(pool, wish, avoid=tried) as seat:
-                        if seat is None:
-                            raise Overloaded("service overloaded, please try again later", retry_after_s=1.0)
-                        tried |= {seat.replica.name}
+                    seat = self._router.seat(pool, wish, avoid=tried)
+                    if seat is None:
+                        raise Overloaded("service overloaded, please try again later", retry_after_s=1.0)
+                    tried |= {seat.replica.name}
+                    try:
                         journey.seated(replica=seat.replica.name, queue_wait_s=place.queue_wait_s)
                         self._open(caller, offer, journey)
                         return await self._exchange(offer, journey, branch, seat)
+                    finally:
+                        seat.leave()
             except ServeryError as error:
                 in_engine = len(tried) > 0 and not branch.delivered
                 if not (in_engine and may_retry(error, attempt=attempt) and self._retries.spend()):
