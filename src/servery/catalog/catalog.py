@@ -4,9 +4,12 @@ from collections.abc import Iterable, Mapping
 from datetime import date
 from types import MappingProxyType
 
+from servery.catalog.gpu_hour import DEFAULT_GPU_HOURS, GpuHours
 from servery.catalog.model import Model
 from servery.catalog.offer import Offer
 from servery.catalog.pool import Pool
+from servery.catalog.price_row import schedule_of
+from servery.catalog.price_schedule import PriceSchedule
 from servery.catalog.router import Router
 from servery.core.errors import InvalidRequest, NotFound
 from servery.core.serving_path import Endpoint, ServingPath
@@ -27,6 +30,7 @@ class Catalog:
         pools: Iterable[Pool],
         models: Iterable[Model],
         routers: Iterable[Router] = (),
+        gpu_hours: GpuHours = DEFAULT_GPU_HOURS,
         warnings: Iterable[str] = (),
     ) -> None:
         self.account = account
@@ -34,15 +38,13 @@ class Catalog:
         self.warnings = tuple(warnings)
         self._models = {model.name: model for model in models}
         self._routers = {router.name: router for router in routers}
-        self._priority = {
-            name: Offer(name, model, ServingPath.PRIORITY, model.pool, model.prices.priority.price())
-            for name, model in self._models.items()
-            if model.prices.priority is not None
+        self.gpu_hours = gpu_hours
+        self._schedules: dict[tuple[str, ServingPath], PriceSchedule] = {}
+        self._offers = self._on_path(ServingPath.STANDARD) | {
+            router.name: self._routed(router) for router in self._routers.values()
         }
-        self._offers = {
-            name: Offer(name, model, ServingPath.STANDARD, model.pool, model.prices.standard.price())
-            for name, model in self._models.items()
-        } | {router.name: self._routed(router) for router in self._routers.values()}
+        self._priority = self._on_path(ServingPath.PRIORITY)
+        self._batch = self._on_path(ServingPath.BATCH)
 
     def offer(self, name: str, endpoint: Endpoint, *, priority: bool, today: date) -> Offer:
         """What ``name`` means to a client who asks ``endpoint`` of it on ``today`` (UTC).
@@ -79,7 +81,16 @@ class Catalog:
 
     def priced_offers(self) -> list[Offer]:
         """Every offer that has a price of its own, on every serving path, also those no longer offered."""
-        return [*self._offers.values(), *self._priority.values()]
+        return [*self._offers.values(), *self._priority.values(), *self._batch.values()]
+
+    def price_schedule(self, name: str, path: ServingPath) -> PriceSchedule | None:
+        """What the file lists for ``name`` (a model's or a router's) on ``path``; None where it lists nothing."""
+        return self._schedules.get((name, path))
+
+    def lists_batch(self, name: str) -> bool:
+        """Whether the model of that name has a batch price of its own, rather than half of Standard."""
+        model = self._models.get(name)
+        return model is not None and model.price_rows.batch is not None
 
     def has_priority(self, name: str) -> bool:
         """Whether Priority is served under this name, rather than falling back to Standard."""
@@ -87,6 +98,18 @@ class Catalog:
 
     def _routed(self, router: Router) -> Offer:
         model = next(model for model in self._models.values() if model.name.endswith(f"/models/{router.model}"))
-        row = router.prices or model.prices.of(router.serving_path)
-        assert row is not None, "a router's price was checked when the catalog was read"
-        return Offer(router.name, model, router.serving_path, router.pool or model.pool, row.price())
+        own = None if router.prices is None else schedule_of(router.prices)
+        schedule = own or model.price_rows.of(router.serving_path)
+        assert schedule is not None, "a router's price was checked when the catalog was read"
+        self._schedules[router.name, router.serving_path] = schedule
+        return Offer(router.name, model, router.serving_path, router.pool or model.pool, schedule.steps[0].price)
+
+    def _on_path(self, path: ServingPath) -> dict[str, Offer]:
+        """The offers of all models that have a price on ``path``."""
+        offers = {}
+        for name, model in self._models.items():
+            schedule = model.price_rows.of(path)
+            if schedule is not None:
+                self._schedules[name, path] = schedule
+                offers[name] = Offer(name, model, path, model.pool, schedule.steps[0].price)
+        return offers

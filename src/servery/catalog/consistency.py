@@ -7,6 +7,7 @@ from typing import Final
 from servery.catalog.document import Path
 from servery.catalog.model import Capability, Model
 from servery.catalog.pool import EmbeddedEngine, Pool, UrlEngine
+from servery.catalog.price_row import PriceRow, PriceRows, rows_of
 from servery.catalog.router import Router
 from servery.core.engine_family import EngineFamily
 from servery.core.serving_path import ServingPath
@@ -59,13 +60,25 @@ class Consistency:
             self.warnings.append((path, message))
 
     def _check_model(self, path: Path, model: Model) -> None:
-        rows = {"standard": model.prices.standard, "priority": model.prices.priority}
-        for name, row in rows.items():
-            if model.generates and row is not None and row.output is None:
-                self.faults.append(((*path, "prices", name, "output"), "missing: this model generates tokens"))
+        prices = model.price_rows
+        for name, rows in {"standard": prices.standard, "priority": prices.priority, "batch": prices.batch}.items():
+            self._check_output((*path, "prices", name), model, rows)
+        if prices.batch is None:
+            try:
+                prices.of(ServingPath.BATCH)
+            except ValueError as error:
+                self.faults.append(
+                    ((*path, "prices", "standard"), f"batch costs half of this, and {error}: list batch")
+                )
         pool = self._pool((*path, "pool"), model.pool)
         if pool is not None:
             self._check_fit(path, model, pool)
+
+    def _check_output(self, path: Path, model: Model, rows: PriceRows | None) -> None:
+        for place, row in enumerate(rows_of(rows)):
+            if model.generates and row.output is None:
+                at = path if isinstance(rows, PriceRow) else (*path, place)
+                self.faults.append(((*at, "output"), "missing: this model generates tokens"))
 
     def _check_end(self, path: Path, model: Model, today: date) -> None:
         end = model.deprecation_date
@@ -85,13 +98,15 @@ class Consistency:
         if model is None:
             self.faults.append(((*path, "model"), f"there is no model {router.model!r}"))
             return
-        if router.serving_path is ServingPath.PRIORITY:
-            message = "Priority is asked for by service_tier, not by a router: give standard or fast"
+        if router.serving_path in {ServingPath.PRIORITY, ServingPath.BATCH}:
+            way = "by service_tier" if router.serving_path is ServingPath.PRIORITY else "by batch jobs"
+            message = (
+                f"{router.serving_path.value.capitalize()} is asked for {way}, not by a router: give standard or fast"
+            )
             self.faults.append(((*path, "serving_path"), message))
-        elif router.prices is None and model.prices.of(router.serving_path) is None:
+        elif router.prices is None and model.price_rows.of(router.serving_path) is None:
             self.faults.append(((*path, "prices"), f"missing: the model has no {router.serving_path.value} price"))
-        if model.generates and router.prices is not None and router.prices.output is None:
-            self.faults.append(((*path, "prices", "output"), "missing: this model generates tokens"))
+        self._check_output((*path, "prices"), model, router.prices)
         pool = None if router.pool is None else self._pool((*path, "pool"), router.pool)
         if pool is not None:
             self._check_fit(path, model, pool)

@@ -32,18 +32,20 @@ class DefaultSampling(Sampling, frozen=True, kw_only=True, omit_defaults=True, f
 class Model(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """``name`` is the full resource name, ``accounts/<account>/models/<id>``.
 
-    After ``deprecation_date`` the model is no longer offered: it answers 404 from the next day on.
+    ``moe``: a mixture of experts. Without ``prices`` it costs what its size does; once a catalog is read, each model
+    has its prices. After ``deprecation_date`` the model is no longer offered: it answers 404 from the next day on.
     """
 
     name: str
     pool: str
     context_length: Count
     capabilities: Annotated[frozenset[Capability], Meta(min_length=1)]
-    prices: ModelPrices
     created: date
+    prices: ModelPrices | None = None
     display_name: Annotated[str, Meta(max_length=63)] = ""
     description: Annotated[str, Meta(max_length=999)] = ""
     parameter_count: Annotated[int, Meta(ge=1)] | None = None
+    moe: bool = False
     sampling: DefaultSampling = DefaultSampling()
     limits: TokenLimits | None = None
     deprecation_date: date | None = None
@@ -51,6 +53,11 @@ class Model(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     @property
     def token_limits(self) -> TokenLimits:
         return self.limits or ceilings_by_size(self.parameter_count)
+
+    @property
+    def price_rows(self) -> ModelPrices:
+        assert self.prices is not None, "a model without prices was given its band's when the catalog was read"
+        return self.prices
 
     @property
     def generates(self) -> bool:

@@ -10,6 +10,9 @@ from servery.core.serving_path import ServingPath
 class Offer(msgspec.Struct, frozen=True):
     """What serves a request, and at which price. ``name`` is the id as the client asked for it (a model's or a
     router's), which is also what limits are counted by; ``path`` is the serving path that is served and charged.
+
+    In a catalog's offers ``price`` is the first that the file lists and ``price_id`` is empty; the price book gives an
+    offer the price in force and the id of its version.
     """
 
     name: str
@@ -17,3 +20,4 @@ class Offer(msgspec.Struct, frozen=True):
     path: ServingPath
     pool: str
     price: Price
+    price_id: str = ""

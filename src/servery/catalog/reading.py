@@ -15,8 +15,10 @@ from servery.catalog.catalog import Catalog
 from servery.catalog.consistency import Consistency
 from servery.catalog.document import Document
 from servery.catalog.document import Path as FieldPath
+from servery.catalog.gpu_hour import DEFAULT_GPU_HOURS, PricePerHour
 from servery.catalog.model import Capability, Model
 from servery.catalog.pool import Pool
+from servery.catalog.price_bands import PriceBands
 from servery.catalog.price_row import PricePerToken
 from servery.catalog.router import Router
 from servery.catalog.weights import Weights
@@ -28,7 +30,8 @@ from servery.core.serving_path import ServingPath
 DEFAULT_ACCOUNT: Final = "servery"
 
 _Entry = TypeVar("_Entry", Pool, Model, Router)
-_SECTIONS: Final = ("account", "pools", "models", "routers")
+_Section = TypeVar("_Section")
+_SECTIONS: Final = ("account", "pools", "models", "routers", "price_bands", "gpu_hours")
 _CLOSED_SETS: Final[dict[str, type[StrEnum]]] = {
     "capabilities": Capability,
     "family": EngineFamily,
@@ -68,10 +71,15 @@ class _Reader:
         pools = self._entries("pools", Pool, None)
         models = self._entries("models", Model, f"accounts/{owner}/{Collection.MODELS.value}/")
         routers = self._entries("routers", Router, f"accounts/{owner}/{Collection.ROUTERS.value}/")
+        bands = self._section("price_bands", PriceBands) or PriceBands()
+        gpu_hours = self._section("gpu_hours", dict[str, PricePerHour])
         for section in ("pools", "models"):
             if not self._document.plain.get(section):
                 self._fault((section,), "at least one is needed")
         if self._faults:  # what could not be read cannot be compared either
+            raise self._misconfigured()
+        models = {id_: self._priced(id_, model, bands) for id_, model in models.items()}
+        if self._faults:
             raise self._misconfigured()
         consistency = Consistency(pools, models, routers, today)
         for path, message in consistency.faults:
@@ -83,6 +91,7 @@ class _Reader:
             pools=pools.values(),
             models=models.values(),
             routers=routers.values(),
+            gpu_hours=DEFAULT_GPU_HOURS if gpu_hours is None else gpu_hours,
             warnings=[self._document.fault(path, message) for path, message in consistency.warnings],
         )
 
@@ -121,11 +130,37 @@ class _Reader:
                 self._fault(path, str(error))
         return entries
 
+    def _section(self, section: str, wanted: type[_Section]) -> _Section | None:
+        """A section that is one value; None where the file has none."""
+        written = self._document.plain.get(section)
+        if written is None:
+            return None
+        try:
+            return msgspec.convert(written, wanted, strict=False, dec_hook=self._hook)
+        except msgspec.ValidationError as error:
+            self._explain((section,), str(error))
+            return None
+
+    def _priced(self, id_: str, model: Model, bands: PriceBands) -> Model:
+        """The model with the prices of its band where it lists none."""
+        if model.prices is not None:
+            return model
+        path: FieldPath = ("models", id_, "prices")
+        if model.parameter_count is None:
+            self._fault(path, "missing: list prices, or give parameter_count for those of its band")
+            return model
+        prices = bands.prices(model.parameter_count, is_moe=model.moe, generates=model.generates)
+        if prices is None:
+            self._fault(path, "missing: no price band reaches a model of this size")
+        return msgspec.structs.replace(model, prices=prices)
+
     def _hook(self, wanted: type, value: object) -> object:
         if not isinstance(value, str):
             raise ValueError("expected one word")
         if wanted is PricePerToken:
             return PricePerToken.parse(value)
+        if wanted is PricePerHour:
+            return PricePerHour.parse(value)
         assert wanted is Weights, "no other type needs a hook"
         return Weights.parse(value, self._directory)
 

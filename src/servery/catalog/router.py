@@ -2,18 +2,21 @@
 
 import msgspec
 
-from servery.catalog.price_row import PriceRow
+from servery.catalog.price_row import PriceRows, check_days
 from servery.core.serving_path import ServingPath
 
 
 class Router(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """``name`` is the full resource name, ``accounts/<account>/routers/<id>``; ``model`` the id of a model of the
-    same catalog. What is left out is the model's: its pool; its price row of the same serving path.
+    same catalog. What is left out is the model's: its pool; its prices of the same serving path.
     """
 
     name: str
     model: str
     serving_path: ServingPath = ServingPath.FAST
     pool: str | None = None
-    prices: PriceRow | None = None
+    prices: PriceRows | None = None
     display_name: str = ""
+
+    def __post_init__(self) -> None:
+        check_days(self.prices)

@@ -15,9 +15,14 @@ _MAX_DOLLARS_PER_MILLION_TOKENS = Decimal(1_000_000)
 
 def nanodollars_from_picodollars(picodollars: int) -> int:
     """Round half to even. Exact for negative amounts too (reversals)."""
-    quotient, remainder = divmod(picodollars, PICODOLLARS_PER_NANODOLLAR)
-    half = PICODOLLARS_PER_NANODOLLAR // 2
-    if remainder > half or (remainder == half and quotient % 2 == 1):
+    return divided_half_even(picodollars, PICODOLLARS_PER_NANODOLLAR)
+
+
+def divided_half_even(dividend: int, divisor: int) -> int:
+    """The whole number nearest to ``dividend / divisor`` (> 0); of two that are as near, the even one."""
+    assert divisor > 0, "an amount is divided by how many parts it has"
+    quotient, remainder = divmod(dividend, divisor)
+    if 2 * remainder > divisor or (2 * remainder == divisor and quotient % 2 == 1):
         quotient += 1
     return quotient
 
@@ -45,3 +50,16 @@ def format_dollars(nanodollars: int) -> str:
     sign = "-" if nanodollars < 0 else ""
     dollars, rest = divmod(abs(nanodollars), NANODOLLARS_PER_DOLLAR)
     return f"{sign}{dollars}.{rest:09d}"
+
+
+def format_picodollars(picodollars: int) -> str:
+    """In dollars with twelve decimals, for amounts that have not been rounded: ``0.000000042500``."""
+    nanodollars, rest = divmod(abs(picodollars), PICODOLLARS_PER_NANODOLLAR)
+    return f"{'-' if picodollars < 0 else ''}{format_dollars(nanodollars)}{rest:03d}"
+
+
+def format_price(picodollars_per_token: int) -> str:
+    """In dollars per million tokens, without the zeros that say nothing, but with at least two decimals: ``0.10``."""
+    dollars, micros = divmod(picodollars_per_token, MICRODOLLARS_PER_DOLLAR)
+    decimals = f"{micros:06d}".rstrip("0")
+    return f"{dollars}.{decimals:0<2}"

@@ -4,11 +4,13 @@ from enum import IntEnum, StrEnum
 
 
 class ServingPath(StrEnum):
-    """How a request is served; each path of a model is a row of its price list."""
+    """How a request is served; each path of a model is a row of its price list. Batch is no path that a request can
+    ask for: it is how the requests of a batch job are charged."""
 
     STANDARD = "standard"
     PRIORITY = "priority"
     FAST = "fast"
+    BATCH = "batch"
 
 
 class ServingClass(IntEnum):
