@@ -41,7 +41,7 @@ class Servery:
         catalog = place.scratch / "catalog.yaml"
         catalog.write_text(catalog_text(engine_ports))
         command = [*_SERVERY, "serve", "--port", "0", "--catalog", str(catalog)]
-        command += ["--data-dir", str(_new_folder(place.scratch))]
+        command += ["--data-dir", str(_new_folder(place.scratch)), *_ample_limits()]
         with Started(pinned(command, place.cores.gateway), log=place.scratch / "servery.log") as process:
             said = process.wait_for_output("Ctrl-C stops.", timeout_s=60)
             port, key = _found(r"http://127\.0\.0\.1:(\d+)", said), _found(r"API key +(\S+)", said)
@@ -62,6 +62,12 @@ class Servery:
 
 
 _SERVERY = [sys.executable, "-m", "servery"]
+
+
+def _ample_limits() -> list[str]:
+    """Limits start where no load reaches them: they are enforced, and in nobody's way."""
+    starts = [f"--limit-start-{name}-tokens-per-minute" for name in ("prompt", "uncached-prompt", "generated")]
+    return [word for option in (*starts, "--limit-requests-per-minute") for word in (option, str(_AMPLE))]
 
 
 def catalog_text(engine_ports: list[int]) -> str:

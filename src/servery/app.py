@@ -2,6 +2,7 @@
 
 import logging
 import os
+import random
 import ssl
 from collections.abc import Callable
 from datetime import date
@@ -32,8 +33,10 @@ from servery.fleet.prober import ProbePace
 from servery.fleet.station import Station
 from servery.fleet.weights_store import WeightsStore
 from servery.gauges import add_gauges
+from servery.limits.ceilings import Ceilings, ceiling_rules
 from servery.limits.estimate import Estimators
 from servery.limits.limiter import Limiter
+from servery.limits.rules import limit_rules
 from servery.metering.meter import Meter
 from servery.routing.router import Router
 from servery.serving.dispatch import Dispatch
@@ -136,7 +139,8 @@ async def _pipeline(foundation: Foundation) -> Pipeline:
         PipelineParts(
             catalog=foundation.catalog,
             pools=pools,
-            limiter=Limiter(clock),
+            limiter=Limiter(clock, random=random.random, rules=limit_rules(settings)),
+            ceilings=Ceilings(ceiling_rules(settings)),
             estimators=estimators,
             dispatch=Dispatch(pools=pools, gates=gates, router=router, estimators=estimators, meter=meter),
             meter=meter,

@@ -23,6 +23,8 @@ DATABASE_FILE: Final = "servery.db"
 _WORDS: Final = {"int": "a whole number", "float": "a number", "bool": "true or false"}
 
 Seconds = Annotated[float, Meta(gt=0, le=86_400)]
+Positive = Annotated[int, Meta(ge=1, le=1_000_000_000_000_000)]
+Share = Annotated[float, Meta(gt=0, le=1)]
 AccountId = Annotated[str, Meta(pattern=RESOURCE_ID_PATTERN)]
 
 
@@ -118,6 +120,83 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
         bool,
         Meta(description="Keep accounts apart in the prompt caches of llama.cpp engines; false: one tenant, faster."),
     ] = True
+
+    limit_start_prompt_tokens_per_minute: Annotated[
+        Positive, Meta(description="Where an account's limit of prompt tokens for a model starts; its lower bound.")
+    ] = 3_600_000
+    limit_start_uncached_prompt_tokens_per_minute: Annotated[
+        Positive, Meta(description="The same for uncached prompt tokens.")
+    ] = 900_000
+    limit_start_generated_tokens_per_minute: Annotated[Positive, Meta(description="The same for generated tokens.")] = (
+        36_000
+    )
+    limit_burst_minutes: Annotated[
+        float, Meta(gt=0, le=60, description="How many minutes of a limit can be saved up, and used at once.")
+    ] = 1.0
+    limit_increase_factor: Annotated[float, Meta(ge=1, le=10, description="By how much a limit rises at a time.")] = (
+        1.25
+    )
+    limit_increase_above: Annotated[
+        Share, Meta(description="The share of a limit that a minute has to use for it to rise.")
+    ] = 0.5
+    limit_increase_interval_minutes: Annotated[
+        Positive, Meta(description="How long a limit stays before it rises.")
+    ] = 15
+    limit_decrease_factor: Annotated[Share, Meta(description="What is left of a limit when it falls.")] = 0.8
+    limit_decrease_below: Annotated[
+        Share, Meta(description="The share of a limit that no sample of the window may have used for it to fall.")
+    ] = 0.33
+    limit_decrease_not_above: Annotated[
+        Share, Meta(description="The share of the lower limit that the last minute may use for it to fall.")
+    ] = 0.5
+    limit_decrease_interval_minutes: Annotated[
+        Positive, Meta(description="How long a limit stays before it falls.")
+    ] = 1_440
+    limit_decrease_window_minutes: Annotated[
+        Positive, Meta(description="How far back samples are looked at before a limit falls.")
+    ] = 4_320
+    limit_sample_minutes: Annotated[Positive, Meta(description="How long a sample of use is.")] = 15
+    limit_idle_minutes: Annotated[
+        Positive, Meta(description="After how long without use an account's limits for a model go back to their start.")
+    ] = 4_320
+    limit_ceiling_small_prompt_tokens_per_minute: Annotated[
+        Positive, Meta(description="How high the limit of prompt tokens can rise for small models.")
+    ] = 216_000_000
+    limit_ceiling_medium_prompt_tokens_per_minute: Annotated[
+        Positive, Meta(description="How high it can rise for medium models.")
+    ] = 43_200_000
+    limit_ceiling_large_prompt_tokens_per_minute: Annotated[
+        Positive, Meta(description="How high it can rise for large models, and those of unknown size.")
+    ] = 21_600_000
+    limit_small_below_parameters: Annotated[Positive, Meta(description="A model with fewer parameters is small.")] = (
+        600_000_000_000
+    )
+    limit_medium_below_parameters: Annotated[
+        Positive, Meta(description="A model with fewer parameters, and not small, is medium.")
+    ] = 1_600_000_000_000
+    limit_tier_1_ceiling_share: Annotated[
+        Share, Meta(description="The share of these ceilings that accounts of spend tier 1 have.")
+    ] = 0.25
+    limit_tier_2_ceiling_share: Annotated[
+        Share, Meta(description="The share that accounts of spend tier 2 have; higher tiers have all of it.")
+    ] = 0.5
+    limit_requests_per_minute: Annotated[
+        Positive, Meta(description="Requests per minute of an account, over all models.")
+    ] = 6_000
+    limit_unfunded_requests_per_minute: Annotated[
+        Positive, Meta(description="The same for an account that has nothing to pay with.")
+    ] = 10
+    limit_retry_jitter: Annotated[
+        float,
+        Meta(
+            ge=0,
+            le=10,
+            description="The share of itself by which the wait told with a 429 is lengthened at most, at random.",
+        ),
+    ] = 0.5
+    limit_tracked_accounts: Annotated[
+        Positive, Meta(description="How many accounts' limits are remembered at once.")
+    ] = 100_000
 
     startup_timeout_s: Annotated[
         Seconds, Meta(description="How long an embedded engine may take to load its model.")

@@ -5,9 +5,9 @@ from pathlib import Path
 
 from servery.core.errors import LimitExceeded, Unauthenticated
 from servery.core.inference import EngineReport
+from servery.core.limit_reading import LimitReading
 from servery.core.serving_path import ServingPath
 from servery.core.usage import Usage
-from servery.limits.limiter import LimitReading
 from servery.serving.reply import StreamStart
 from servery.serving.served import Served
 from servery.web.server import response_headers as headers
@@ -21,9 +21,12 @@ def sent_headers() -> set[str]:
         prompt=1,
         uncached_prompt=1,
         generated=1,
+        requests=1,
         prompt_remaining=1,
         uncached_prompt_remaining=1,
         generated_remaining=1,
+        requests_remaining=1,
+        read_ns=0,
     )
     report = EngineReport(replica="r", queue_wait_s=0, time_to_first_token_s=0, processing_time_s=0)
     served = Served(request_id="r", model="m", path=ServingPath.STANDARD, usage=Usage(), report=report)

@@ -1,7 +1,7 @@
 """A client's side that keeps all that it is told."""
 
+from servery.core.limit_reading import LimitReading
 from servery.core.serving_path import ServingPath
-from servery.limits.limiter import LimitReading
 from servery.serving.reply import Flow, StreamStart
 from servery.serving.served import Served
 

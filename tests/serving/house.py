@@ -3,6 +3,7 @@
 import asyncio
 from datetime import UTC, datetime
 from pathlib import Path
+from random import Random
 
 import msgspec
 from tests.fakes.fake_engine import FakeEngine
@@ -23,6 +24,7 @@ from servery.engines.connections import ConnectionLimits
 from servery.engines.exchange import ExchangeLimits
 from servery.fleet.replica import Replica
 from servery.fleet.replica_pool import ReplicaPool
+from servery.limits.ceilings import Ceilings
 from servery.limits.estimate import Estimators
 from servery.limits.limiter import Limiter
 from servery.metering.meter import Meter
@@ -140,7 +142,7 @@ class House:
         self.catalog = read_catalog(text, source="test", directory=Path(), today=today)
         self.pools = {name: ReplicaPool(spec, self.clock) for name, spec in self.catalog.pools.items()}
         self.gates = {name: Gate(pool, self.clock, wait_limit_s=5.0) for name, pool in self.pools.items()}
-        self.limiter = Limiter(self.clock)
+        self.limiter = Limiter(self.clock, random=Random(1).random)
         self.estimators = Estimators()
         self.meter = Meter(database, self.clock)
         self.replies: list[RecordingReply] = []
@@ -156,6 +158,7 @@ class House:
                 catalog=self.catalog,
                 pools=self.pools,
                 limiter=self.limiter,
+                ceilings=Ceilings(),
                 estimators=self.estimators,
                 dispatch=Dispatch(
                     pools=self.pools,
@@ -217,12 +220,20 @@ class House:
 
     def _check_limits(self) -> None:
         """What is left of each limit is the limit without what was charged, token for token."""
-        for (account, name), buckets in self.limiter._tracked.items():
-            used = [one.usage for one in self.ended.records if (one.account, one.model) == (account, name)]
-            now_s = self.clock.monotonic_s()
-            for bucket, tokens in (
-                (buckets.prompt, sum(usage.prompt_tokens for usage in used)),
-                (buckets.uncached_prompt, sum(usage.uncached_prompt_tokens for usage in used)),
-                (buckets.generated, sum(usage.generated_tokens for usage in used)),
-            ):
-                assert bucket.remaining(now_s) == max(0, bucket.per_minute - tokens), (account, name)
+        assert self.limiter.open_grants == 0, "no reservation outlives its request"
+        for account in (ACME.account, GLOBEX.account):
+            for name in (CHAT, PLAIN, SLOTTED, EMBED, FAST):
+                reading = self.limiter.reading(account, name)
+                if reading is None:
+                    continue
+                used = [one.usage for one in self.ended.records if (one.account, one.model) == (account, name)]
+                for limit, remaining, tokens in (
+                    (reading.prompt, reading.prompt_remaining, sum(usage.prompt_tokens for usage in used)),
+                    (
+                        reading.uncached_prompt,
+                        reading.uncached_prompt_remaining,
+                        sum(usage.uncached_prompt_tokens for usage in used),
+                    ),
+                    (reading.generated, reading.generated_remaining, sum(usage.generated_tokens for usage in used)),
+                ):
+                    assert remaining == max(0, limit - tokens), (account, name)

@@ -9,7 +9,7 @@ from msgspec import Meta
 
 from servery.catalog.pool import Count
 from servery.catalog.price_row import ModelPrices
-from servery.catalog.token_limits import TokenLimits, ceilings_by_size
+from servery.catalog.token_limits import TokenLimits
 from servery.core.inference import Sampling
 from servery.core.serving_path import Endpoint
 
@@ -49,10 +49,6 @@ class Model(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     sampling: DefaultSampling = DefaultSampling()
     limits: TokenLimits | None = None
     deprecation_date: date | None = None
-
-    @property
-    def token_limits(self) -> TokenLimits:
-        return self.limits or ceilings_by_size(self.parameter_count)
 
     @property
     def price_rows(self) -> ModelPrices:

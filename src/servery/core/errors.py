@@ -22,6 +22,8 @@ ServeryError
 
 from typing import ClassVar
 
+from servery.core.limit_reading import LimitReading, Shortage
+
 
 class ServeryError(Exception):
     """A refusal with its status, a code for programs, and a message for people.
@@ -96,9 +98,23 @@ class PayloadTooLarge(ServeryError):
 
 
 class LimitExceeded(ServeryError):
+    """``shortage`` tells the limit that is in the way for longest, ``reading`` all of the account's."""
+
     status = 429
     code = "RATE_LIMIT_EXCEEDED"
     retry_helps = True
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        retry_after_s: float | None = None,
+        shortage: Shortage | None = None,
+        reading: LimitReading | None = None,
+    ) -> None:
+        super().__init__(message, retry_after_s=retry_after_s)
+        self.shortage = shortage
+        self.reading = reading
 
 
 class ClientGone(ServeryError):

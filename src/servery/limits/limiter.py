@@ -1,117 +1,154 @@
-"""The three limits of each account and model: total prompt, uncached prompt, and generated tokens per minute."""
+"""Who may use how much in a minute: reserve on arrival, settle with what was really used."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
-
-import msgspec
+from collections.abc import Callable, Mapping
+from itertools import islice
 
 from servery.catalog.token_limits import TokenLimits
 from servery.core.clock import Clock
 from servery.core.errors import LimitExceeded
-from servery.core.usage import Usage
+from servery.core.limit_reading import LimitMetric, LimitReading, Shortage
+from servery.limits.account_limits import AccountLimits
+from servery.limits.adaptation import AdaptiveLimits, not_ahead, starting
+from servery.limits.calendar import Calendar
+from servery.limits.custom_limits import CustomLimits
 from servery.limits.estimate import Estimate
-from servery.limits.token_bucket import TokenBucket
+from servery.limits.grant import Grant, reading_of
+from servery.limits.model_limits import ModelLimits
+from servery.limits.rules import LimitRules
 
-MAX_TRACKED = 100_000
+LimitKey = tuple[str, str]
+"""An account, and the name of a model or router."""
 
+_FORGETTING_LOOKS_AT = 64
 
-class LimitReading(msgspec.Struct, frozen=True, kw_only=True):
-    """What the response headers tell: limits per minute, and what is left of them now."""
-
-    prompt: int
-    uncached_prompt: int
-    generated: int
-    prompt_remaining: int
-    uncached_prompt_remaining: int
-    generated_remaining: int
-
-
-class _Buckets:
-    def __init__(self, limits: TokenLimits, now_s: float) -> None:
-        self.prompt = TokenBucket(per_minute=limits.prompt_tokens_per_minute, now_s=now_s)
-        self.uncached_prompt = TokenBucket(per_minute=limits.uncached_prompt_tokens_per_minute, now_s=now_s)
-        self.generated = TokenBucket(per_minute=limits.generated_tokens_per_minute, now_s=now_s)
-
-    def demands(self, estimate: Estimate) -> tuple[tuple[str, TokenBucket, int], ...]:
-        return (
-            ("prompt", self.prompt, estimate.prompt_tokens),
-            ("uncached prompt", self.uncached_prompt, estimate.uncached_prompt_tokens),
-            ("generated", self.generated, estimate.generated_tokens),
-        )
-
-    def take(self, estimate: Estimate, now_s: float) -> None:
-        for _, bucket, tokens in self.demands(estimate):
-            bucket.take(tokens, now_s)
-
-
-class Grant:
-    """A reservation. What ``settle`` is told replaces the estimate when the block ends; untold, all is given back."""
-
-    def __init__(self, buckets: _Buckets, clock: Clock) -> None:
-        self._buckets = buckets
-        self._clock = clock
-        self._used = Estimate(0, 0, 0)
-
-    def settle(self, usage: Usage) -> None:
-        self._used = Estimate(usage.prompt_tokens, usage.uncached_prompt_tokens, usage.generated_tokens)
-
-    @property
-    def used(self) -> Estimate:
-        return self._used
-
-    def reading(self) -> LimitReading:
-        buckets, now_s = self._buckets, self._clock.monotonic_s()
-        return LimitReading(
-            prompt=buckets.prompt.per_minute,
-            uncached_prompt=buckets.uncached_prompt.per_minute,
-            generated=buckets.generated.per_minute,
-            prompt_remaining=buckets.prompt.remaining(now_s),
-            uncached_prompt_remaining=buckets.uncached_prompt.remaining(now_s),
-            generated_remaining=buckets.generated.remaining(now_s),
-        )
+_NAMES = {
+    LimitMetric.PROMPT: "prompt tokens",
+    LimitMetric.UNCACHED_PROMPT: "uncached prompt tokens",
+    LimitMetric.GENERATED: "generated tokens",
+    LimitMetric.REQUESTS: "requests",
+}
 
 
 class Limiter:
-    """Enforces limits in this process. Keeps the buckets of the most recent ``MAX_TRACKED`` accounts and models."""
+    """Enforces limits in this process, on memory alone: nothing is awaited between asking and taking.
 
-    def __init__(self, clock: Clock) -> None:
+    ``random`` gives numbers in [0, 1), for the jitter of waits. Remembers ``rules.tracked_accounts`` accounts; beyond
+    that it forgets, of the 64 known for longest, the one not seen for longest, which begins anew when it comes back.
+    """
+
+    def __init__(self, clock: Clock, *, random: Callable[[], float], rules: LimitRules | None = None) -> None:
         self._clock = clock
-        self._tracked: dict[tuple[str, str], _Buckets] = {}
+        self._now = clock.monotonic_s
+        self._random = random
+        self._rules = rules or LimitRules()
+        self._calendar = Calendar(clock)
+        self._accounts: dict[str, AccountLimits] = {}
+        self._recalled: dict[LimitKey, AdaptiveLimits] = {}
+        self._custom: Mapping[LimitKey, CustomLimits] = {}
+        self._looked_at: dict[LimitKey, ModelLimits] = {}
 
-    @contextmanager
-    def reserve(self, *, account: str, counted_as: str, limits: TokenLimits, estimate: Estimate) -> Iterator[Grant]:
-        """Hold a reservation until the block ends. ``counted_as`` is the id whose limits are shared: a model's (its
-        Standard and Priority together) or a router's. Raises LimitExceeded."""
-        buckets = self._buckets(account, counted_as, limits)
-        now_s = self._clock.monotonic_s()
-        for name, bucket, tokens in buckets.demands(estimate):
-            if (wait_s := bucket.wait_s(tokens, now_s)) > 0:
-                raise LimitExceeded(
-                    f"rate limit exceeded, please try again later: {tokens} {name} tokens asked for,"
-                    f" {bucket.remaining(now_s)} of {bucket.per_minute} per minute remain",
-                    retry_after_s=wait_s,
-                )
-        buckets.take(estimate, now_s)
-        grant = Grant(buckets, self._clock)
-        try:
-            yield grant
-        finally:
-            buckets.take(_beyond(estimate, grant.used), self._clock.monotonic_s())
+    def reserve(
+        self, *, account: str, counted_as: str, limits: TokenLimits, estimate: Estimate, funded: bool = True
+    ) -> Grant:
+        """Take ``estimate``, to be settled and released by the caller. ``counted_as`` is the id whose limits are
+        shared: a model's (its Standard and Priority together) or a router's; ``limits`` are the ceilings that they can
+        rise to. Raises LimitExceeded, and then has taken nothing but the request's place among those of its minute."""
+        now_s = self._now()
+        tenant = self._accounts.get(account)
+        if tenant is None:
+            tenant = self._new_account(account, now_s, funded=funded)
+        model = tenant.models.get(counted_as)
+        if model is None:
+            model = self._new_model(tenant, account, counted_as, limits, now_s)
+        if model.ceilings is not limits:
+            model.set_ceilings(limits, now_s)
+        if now_s >= model.minute_ends_s:
+            model.end_minutes(now_s)
+        if not tenant.take_request(now_s, funded=funded):
+            raise self._refusal(tenant, model, tenant.shortage())
+        prompt, uncached = estimate.prompt_tokens, estimate.uncached_prompt_tokens
+        generated = estimate.generated_tokens
+        if not model.buckets.take(prompt, uncached, generated, now_s):
+            shortage = model.buckets.shortage(prompt, uncached, generated)
+            assert shortage is not None, "what was refused is short of something"
+            raise self._refusal(tenant, model, shortage)
+        model.open_grants += 1
+        return Grant(tenant, model, self._clock, prompt, uncached, generated)
 
-    def _buckets(self, account: str, counted_as: str, limits: TokenLimits) -> _Buckets:
-        key = (account, counted_as)
-        buckets = self._tracked.pop(key, None) or _Buckets(limits, self._clock.monotonic_s())
-        self._tracked[key] = buckets  # last in the dictionary: the most recent
-        if len(self._tracked) > MAX_TRACKED:
-            del self._tracked[next(iter(self._tracked))]
-        return buckets
+    @property
+    def open_grants(self) -> int:
+        """Reservations that have not been released."""
+        return sum(account.open_grants for account in self._accounts.values())
 
+    def reading(self, account: str, counted_as: str) -> LimitReading | None:
+        """The limits as they are now; None for those that have not been used lately."""
+        tenant = self._accounts.get(account)
+        model = None if tenant is None else tenant.models.get(counted_as)
+        if tenant is None or model is None:
+            return None
+        self._end_minutes(model)
+        return reading_of(tenant, model, self._clock)
 
-def _beyond(estimate: Estimate, used: Estimate) -> Estimate:
-    """What is still to be taken once ``estimate`` was; negative where it was too much. Giving the estimate back first
-    would spill over the brim what has been refilled in the meantime, and a long request would be counted twice."""
-    return Estimate(
-        used.prompt_tokens - estimate.prompt_tokens,
-        used.uncached_prompt_tokens - estimate.uncached_prompt_tokens,
-        used.generated_tokens - estimate.generated_tokens,
-    )
+    def set_custom(self, custom: Mapping[LimitKey, CustomLimits]) -> None:
+        """From now on these limits are fixed, and no others."""
+        changed = {key for key in (*self._custom, *custom) if self._custom.get(key) != custom.get(key)}
+        self._custom = dict(custom)
+        for account, name in changed:
+            tenant = self._accounts.get(account)
+            model = None if tenant is None else tenant.models.get(name)
+            if model is not None:
+                model.set_custom(custom.get((account, name)), self._now())
+
+    def recall(self, states: Mapping[LimitKey, AdaptiveLimits]) -> None:
+        """What limits were before a restart; those of accounts that are known by now are left as they are."""
+        now_minute = self._calendar.minute(self._now())
+        self._recalled = {key: not_ahead(state, now_minute=now_minute) for key, state in states.items()}
+
+    def take_looked_at(self) -> list[ModelLimits]:
+        """The limits that had a minute's end since this was last asked: what is to be written down."""
+        looked_at, self._looked_at = self._looked_at, {}
+        return list(looked_at.values())
+
+    def _new_account(self, account: str, now_s: float, *, funded: bool) -> AccountLimits:
+        if len(self._accounts) >= self._rules.tracked_accounts:
+            oldest = islice(self._accounts.items(), _FORGETTING_LOOKS_AT)
+            del self._accounts[min(oldest, key=lambda item: item[1].seen_s)[0]]
+        tenant = self._accounts[account] = AccountLimits(self._rules, funded=funded, now_s=now_s)
+        return tenant
+
+    def _new_model(
+        self, tenant: AccountLimits, account: str, name: str, ceilings: TokenLimits, now_s: float
+    ) -> ModelLimits:
+        recalled = self._recalled.pop((account, name), None)
+        minute = self._calendar.minute(now_s)
+        model = tenant.models[name] = ModelLimits(
+            account=account,
+            name=name,
+            adaptive=recalled or starting(self._rules.adaptation, ceilings, minute=minute),
+            ceilings=ceilings,
+            custom=self._custom.get((account, name)),
+            rules=self._rules,
+            calendar=self._calendar,
+            now_s=now_s,
+            on_minute=self._looked,
+        )
+        return model
+
+    def _looked(self, model: ModelLimits) -> None:
+        self._looked_at[model.account, model.name] = model
+
+    def _end_minutes(self, model: ModelLimits) -> None:
+        now_s = self._now()
+        if now_s >= model.minute_ends_s:
+            model.end_minutes(now_s)
+
+    def _refusal(self, tenant: AccountLimits, model: ModelLimits, shortage: Shortage) -> LimitExceeded:
+        retry_after_s = shortage.wait_s * (1.0 + self._rules.retry_jitter * self._random())
+        return LimitExceeded(
+            f"rate limit exceeded, please try again later: {shortage.requested} {_NAMES[shortage.metric]} asked for,"
+            f" {shortage.remaining} of {shortage.limit_per_minute} per minute remain;"
+            f" retry after {retry_after_s:.1f} s",
+            retry_after_s=retry_after_s,
+            shortage=shortage,
+            reading=reading_of(tenant, model, self._clock),
+        )

@@ -15,8 +15,10 @@ from servery.core.inference import InferenceRequest
 from servery.core.serving_path import Outcome
 from servery.core.usage import Usage
 from servery.fleet.replica_pool import ReplicaPool
+from servery.limits.ceilings import Ceilings
 from servery.limits.estimate import Estimators
-from servery.limits.limiter import Grant, Limiter
+from servery.limits.grant import Grant
+from servery.limits.limiter import Limiter
 from servery.metering.meter import Meter
 from servery.metering.usage_record import UsageRecord
 from servery.serving.dispatch import Dispatch
@@ -33,6 +35,7 @@ class PipelineParts(msgspec.Struct, frozen=True, kw_only=True):
     catalog: Catalog
     pools: Mapping[str, ReplicaPool]
     limiter: Limiter
+    ceilings: Ceilings
     estimators: Estimators
     dispatch: Dispatch
     meter: Meter
@@ -61,12 +64,14 @@ class Pipeline:
         work = fitted(request, offer.model, parts.pools[offer.pool].traits, prompts=prompts)
         journey = Journey(request, work, prompts, reply, parts.clock)
         estimator = parts.estimators.of(offer.model.name)
-        with parts.limiter.reserve(
+        grant = parts.limiter.reserve(
             account=caller.account,
             counted_as=offer.name,
-            limits=offer.model.token_limits,
+            limits=parts.ceilings.of(offer.model, spend_tier=caller.spend_tier),
             estimate=estimator.estimate(request, prompt_bytes=journey.prompt_bytes),
-        ) as grant:
+            funded=caller.funded,
+        )
+        try:
             reply.granted(grant.reading(), offer.path)
             try:
                 answers = await parts.dispatch.answers(caller, offer, journey)
@@ -88,6 +93,8 @@ class Pipeline:
                 self._charge_part(caller, offer, journey, grant, Outcome.COMPLETED)
                 raise
             reply.finish(last, served)
+        finally:
+            grant.release()
         parts.observer.ended(record, charge)
 
     def _charge_part(self, caller: Caller, offer: Offer, journey: Journey, grant: Grant, outcome: Outcome) -> None:

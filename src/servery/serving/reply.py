@@ -4,8 +4,8 @@ from typing import Protocol
 
 import msgspec
 
+from servery.core.limit_reading import LimitReading
 from servery.core.serving_path import ServingPath
-from servery.limits.limiter import LimitReading
 from servery.serving.served import Served
 
 

@@ -1,8 +1,8 @@
 """The client's side of one inference request, over HTTP and in the client's dialect."""
 
 from servery.core.errors import ServeryError
+from servery.core.limit_reading import LimitReading
 from servery.core.serving_path import ServingPath
-from servery.limits.limiter import LimitReading
 from servery.serving.reply import Flow, StreamStart
 from servery.serving.served import Served
 from servery.web.presenter import Presenter

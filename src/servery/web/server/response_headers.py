@@ -2,8 +2,8 @@
 
 import math
 
-from servery.core.errors import ServeryError
-from servery.limits.limiter import LimitReading
+from servery.core.errors import LimitExceeded, ServeryError
+from servery.core.limit_reading import LimitReading
 from servery.serving.reply import StreamStart
 from servery.serving.served import Served
 
@@ -18,8 +18,8 @@ def request_headers(request_id: str) -> HeaderList:
     return [(b"x-request-id", request_id.encode())]
 
 
-def limit_headers(reading: LimitReading) -> HeaderList:
-    """The three limits in tokens per minute, and what is left of them."""
+def limit_headers(reading: LimitReading, *, over_limit: bool = False) -> HeaderList:
+    """The three limits in tokens per minute, that of the account in requests per minute, and what is left of them."""
     rows = (
         (b"prompt", reading.prompt, reading.prompt_remaining),
         (b"cache-adjusted-prompt", reading.uncached_prompt, reading.uncached_prompt_remaining),
@@ -29,7 +29,9 @@ def limit_headers(reading: LimitReading) -> HeaderList:
     for name, limit, remaining in rows:
         headers.append((b"x-ratelimit-limit-tokens-" + name, str(limit).encode()))
         headers.append((b"x-ratelimit-remaining-tokens-" + name, str(remaining).encode()))
-    headers.append((b"x-ratelimit-over-limit", b"no"))
+    headers.append((b"x-ratelimit-limit-requests", str(reading.requests).encode()))
+    headers.append((b"x-ratelimit-remaining-requests", str(reading.requests_remaining).encode()))
+    headers.append((b"x-ratelimit-over-limit", b"yes" if over_limit else b"no"))
     return headers
 
 
@@ -53,12 +55,14 @@ def stream_headers(start: StreamStart) -> HeaderList:
 
 
 def refusal_headers(error: ServeryError) -> HeaderList:
-    """``retry-after`` in whole seconds, rounded up, and whether a client should retry at all."""
+    """``retry-after`` in whole seconds, rounded up, and to the millisecond; whether a client should retry at all; and
+    the limits that were exceeded."""
     headers = [(b"x-should-retry", b"true" if error.retry_helps else b"false")]
     if error.retry_after_s is not None:
         headers.append((b"retry-after", str(max(1, math.ceil(error.retry_after_s))).encode()))
-    if error.status == 429:
-        headers.append((b"x-ratelimit-over-limit", b"yes"))
+        headers.append((b"retry-after-ms", str(math.ceil(error.retry_after_s * 1_000)).encode()))
+    if isinstance(error, LimitExceeded) and error.reading is not None:
+        headers += limit_headers(error.reading, over_limit=True)
     if error.status == 401:
         headers.append((b"www-authenticate", b"Bearer"))
     return headers

@@ -1,0 +1,69 @@
+"""What one account may ask for: requests per minute over all models, and tokens for each."""
+
+from servery.core.limit_reading import LimitMetric, Shortage
+from servery.limits.model_limits import ModelLimits
+from servery.limits.rules import LimitRules
+
+
+class AccountLimits:
+    """The request envelope is a bucket too: it holds ``burst_minutes`` of requests and is refilled all the time.
+
+    ``models`` are by the name that they are counted as; there are no more of them than the catalog offers.
+    """
+
+    __slots__ = ("_capacity", "_filled_s", "_is_funded", "_level", "_rules", "models", "requests_per_minute")
+
+    def __init__(self, rules: LimitRules, *, funded: bool, now_s: float) -> None:
+        self.models: dict[str, ModelLimits] = {}
+        self._rules = rules
+        self._filled_s = now_s
+        self._set_funded(funded=funded)
+        self._level = self._capacity
+
+    @property
+    def seen_s(self) -> float:
+        """When the account last asked for something."""
+        return self._filled_s
+
+    @property
+    def open_grants(self) -> int:
+        return sum(model.open_grants for model in self.models.values())
+
+    def take_request(self, now_s: float, *, funded: bool) -> bool:
+        """Count one request; False when there is no room for it, and it is not counted."""
+        if funded is not self._is_funded:
+            # The share that was left stays: who runs out of money does not keep thousands of requests.
+            share = self._level / self._capacity
+            self._set_funded(funded=funded)
+            self._level = share * self._capacity
+        level, elapsed_s = self._level, now_s - self._filled_s
+        if elapsed_s > 0.0:
+            self._filled_s = now_s
+            level += elapsed_s * self.requests_per_minute / 60.0
+            level = min(level, self._capacity)
+        if level < 1.0:
+            self._level = level
+            return False
+        self._level = level - 1.0
+        return True
+
+    def shortage(self) -> Shortage:
+        """Why there was no room."""
+        return Shortage(
+            metric=LimitMetric.REQUESTS,
+            limit_per_minute=self.requests_per_minute,
+            requested=1,
+            remaining=0,
+            wait_s=(1.0 - self._level) * 60.0 / self.requests_per_minute,
+        )
+
+    @property
+    def requests_remaining(self) -> int:
+        """As of the last request."""
+        return int(self._level)
+
+    def _set_funded(self, *, funded: bool) -> None:
+        rules = self._rules
+        self._is_funded = funded
+        self.requests_per_minute = rules.requests_per_minute if funded else rules.unfunded_requests_per_minute
+        self._capacity = max(1.0, self.requests_per_minute * rules.burst_minutes)
