@@ -15,8 +15,8 @@ from starlette.applications import Starlette
 from servery.admission.gate import Gate
 from servery.billing.price_versions import PriceVersions
 from servery.catalog.catalog import Catalog
+from servery.catalog.engine import EmbeddedEngine, UrlEngine
 from servery.catalog.own_model import own_model_catalog
-from servery.catalog.pool import EmbeddedEngine, UrlEngine
 from servery.catalog.source import catalog_from_file, default_catalog
 from servery.core.clock import Clock, utc_date
 from servery.core.misconfigured import Misconfigured
@@ -110,7 +110,8 @@ def lay_foundation(
 ) -> Foundation:
     """Read the catalog and open the database. Starts nothing. Raises Misconfigured."""
     catalog = _catalog(settings, utc_date(clock.wall_ns()))
-    if any(isinstance(pool.engine, EmbeddedEngine) for pool in catalog.pools.values()) and (lacking := missing()):
+    engines = [engine for pool in catalog.pools.values() for engine in pool.engines]
+    if any(isinstance(engine, EmbeddedEngine) for engine in engines) and (lacking := missing()):
         raise Misconfigured("\n".join(lacking))
     metrics = Metrics()
     database = _database(settings, metrics, logger)
@@ -204,7 +205,7 @@ async def _record_prices(catalog: Catalog, database: Database, clock: Clock) -> 
 def _fleet_parts(
     settings: Settings, catalog: Catalog, announcer: Announcer, clock: Clock, station: Station
 ) -> FleetParts:
-    engines = [pool.engine for pool in catalog.pools.values()]
+    engines = [engine for pool in catalog.pools.values() for engine in pool.engines]
     key_names = {one.api_key_env for one in engines if isinstance(one, UrlEngine) and one.api_key_env}
     return FleetParts(
         weights=WeightsStore(

@@ -6,7 +6,8 @@ from collections.abc import Callable
 import pytest
 
 from servery.admission.gate import AdmissionOutcome, Gate
-from servery.catalog.pool import Pool, UrlEngine
+from servery.catalog.engine import UrlEngine
+from servery.catalog.pool import Pool
 from servery.core.clock import ManualClock
 from servery.core.engine_family import EngineFamily
 from servery.core.errors import Overloaded

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from servery.catalog.engine import EmbeddedEngine
 from servery.catalog.own_model import SMALL_BELOW_BYTES, model_id, own_model_catalog
-from servery.catalog.pool import EmbeddedEngine
 from servery.core.ids import checked_resource_id
 from servery.core.misconfigured import Misconfigured
 from servery.core.serving_path import Endpoint

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from servery.catalog.catalog import Catalog
 from servery.catalog.document import Document
-from servery.catalog.pool import EmbeddedEngine, UrlEngine
+from servery.catalog.engine import EmbeddedEngine, UrlEngine
 from servery.catalog.reading import read_catalog
 from servery.catalog.source import catalog_from_file
 from servery.core.misconfigured import Misconfigured
@@ -214,3 +214,36 @@ def test_shared_prompt_caches_are_warned_of() -> None:
     (warning,) = read(GOOD.replace("family: vllm", "family: llama.cpp")).warnings
     assert "pools.upstream.engine.slots: not given: all accounts share" in warning
     assert read(GOOD.replace("family: vllm", "family: llama.cpp\n      slots: 64")).warnings == ()
+
+
+ALSO = """
+    also:
+      - {kind: url, family: llama.cpp, urls: ["http://10.0.0.7:8080"], served_model: m, slots: 8, concurrency: 8}
+"""
+
+
+def test_a_pool_may_have_further_engines() -> None:
+    """Of another family, with a concurrency of their own; their replicas are counted on."""
+    pool = read(GOOD.replace("    concurrency: 64\n", "    concurrency: 64" + ALSO)).pools["upstream"]
+    specs = pool.replica_specs()
+    assert [spec.engine.family.value for spec in specs] == ["vllm", "vllm", "llama.cpp"]
+    assert [spec.concurrency for spec in specs] == [64, 64, 8]
+    assert specs[2].url == "http://10.0.0.7:8080"
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "fault"),
+    [
+        ("http://10.0.0.7:8080", "http://10.0.0.5:8000", "pools.upstream.also.0.urls: a URL is given twice"),
+        (
+            "concurrency: 8}",
+            "concurrency: 9}",
+            "pools.upstream.also.0.concurrency: a replica has 8 slots and serves no more requests than that at once",
+        ),
+        ("family: llama.cpp", "family: sglang", "pools.upstream.also.0.slots: only llama.cpp has slots"),
+    ],
+)
+def test_faults_of_further_engines_are_told_with_their_place(old: str, new: str, fault: str) -> None:
+    """As those of the first one are."""
+    told = faults(GOOD.replace("    concurrency: 64\n", "    concurrency: 64" + ALSO.replace(old, new)))
+    assert any(fault in one for one in told), told

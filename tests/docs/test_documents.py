@@ -9,8 +9,9 @@ import click
 import msgspec
 import pytest
 
+from servery.catalog.engine import EmbeddedEngine, UrlEngine
 from servery.catalog.model import Model
-from servery.catalog.pool import EmbeddedEngine, Pool, UrlEngine
+from servery.catalog.pool import Pool
 from servery.catalog.price_row import PriceRow
 from servery.catalog.reading import read_catalog
 from servery.catalog.router import Router

@@ -206,22 +206,22 @@ def test_what_an_engine_would_ignore_is_refused(family: EngineFamily, fields: di
     """The refusal names the field; a feature is never silently left out."""
     generation = msgspec.structs.replace(CHAT, **fields)
     with pytest.raises(InvalidRequest) as error:
-        check_honoured(generation, traits_of(family))
+        check_honoured(generation, traits_of(family).honours)
     assert error.value.param == refused
 
 
 @pytest.mark.parametrize("family", ALL)
 def test_what_is_left_out_is_never_refused(family: EngineFamily) -> None:
     """A request that asks for nothing special, or switches something off, suits every family."""
-    check_honoured(CHAT, traits_of(family))
+    check_honoured(CHAT, traits_of(family).honours)
     check_honoured(
-        msgspec.structs.replace(CHAT, logprobs=False, echo=False, sampling=Sampling(seed=0)), traits_of(family)
+        msgspec.structs.replace(CHAT, logprobs=False, echo=False, sampling=Sampling(seed=0)), traits_of(family).honours
     )
 
 
 def test_every_family_honours_what_only_it_is_asked() -> None:
     """What the table says llama.cpp honours includes all of our sampling fields."""
-    check_honoured(msgspec.structs.replace(CHAT, sampling=EVERY_SAMPLING), traits_of(EngineFamily.LLAMA_CPP))
+    check_honoured(msgspec.structs.replace(CHAT, sampling=EVERY_SAMPLING), traits_of(EngineFamily.LLAMA_CPP).honours)
 
 
 def test_priority_is_told_in_the_familys_numbers() -> None:

@@ -5,7 +5,8 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
-from servery.catalog.pool import EmbeddedEngine, Pool, UrlEngine
+from servery.catalog.engine import EmbeddedEngine, UrlEngine
+from servery.catalog.pool import Pool
 from servery.core.clock import SystemClock
 from servery.engines.address import EngineAddress
 from servery.engines.client import EngineClient

@@ -9,7 +9,7 @@ from tests.fakes.engine_scripts import refuses
 from tests.fakes.fake_engine import FakeEngine, FakeExchange
 from tests.fleet.keeping import new_client, replica_of
 
-from servery.catalog.pool import UrlEngine
+from servery.catalog.engine import UrlEngine
 from servery.core.clock import ManualClock
 from servery.core.engine_family import EngineFamily
 from servery.fleet.load_scraper import LoadScraper, ScrapePace

@@ -13,7 +13,7 @@ from tests.fakes.fake_engine import FakeEngine
 from tests.fleet.engine_processes import engines_of, is_alive, told_of, wait_gone
 from tests.fleet.keeping import LIMITS, PACE, Steps, kept, new_client, replica_of, wait_state, weights_store
 
-from servery.catalog.pool import EmbeddedEngine
+from servery.catalog.engine import EmbeddedEngine
 from servery.catalog.weights import Weights
 from servery.core.engine_family import EngineFamily
 from servery.engines.address import EngineAddress

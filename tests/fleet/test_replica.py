@@ -4,7 +4,8 @@ from contextlib import suppress
 
 from tests.fleet.keeping import new_client
 
-from servery.catalog.pool import Pool, UrlEngine
+from servery.catalog.engine import UrlEngine
+from servery.catalog.pool import Pool
 from servery.core.clock import ManualClock
 from servery.core.engine_family import EngineFamily
 from servery.core.errors import EngineUnavailable

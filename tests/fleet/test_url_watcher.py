@@ -8,7 +8,7 @@ from tests.fakes.engine_scripts import answers
 from tests.fakes.fake_engine import FakeEngine
 from tests.fleet.keeping import Steps, kept, new_client, replica_of, wait_state
 
-from servery.catalog.pool import UrlEngine
+from servery.catalog.engine import UrlEngine
 from servery.core.engine_family import EngineFamily
 from servery.fleet.prober import ProbePace
 from servery.fleet.replica import Replica, ReplicaState

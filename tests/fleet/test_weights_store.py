@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 from tests.fakes.fake_hub import FakeHub
 
-from servery.catalog.pool import EmbeddedEngine, Pool
+from servery.catalog.engine import EmbeddedEngine
+from servery.catalog.pool import Pool
 from servery.catalog.weights import Weights
 from servery.engines.address import EngineAddress
 from servery.engines.client import EngineClient

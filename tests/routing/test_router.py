@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from servery.catalog.pool import EmbeddedEngine, Pool, UrlEngine
+from servery.catalog.engine import EmbeddedEngine, UrlEngine
+from servery.catalog.pool import Pool
 from servery.catalog.weights import Weights
 from servery.core.clock import ManualClock
 from servery.core.engine_family import EngineFamily
@@ -17,6 +18,7 @@ from servery.engines.client import EngineClient
 from servery.engines.connections import ConnectionLimits
 from servery.engines.exchange import ExchangeLimits
 from servery.fleet.replica_pool import ReplicaPool
+from servery.fleet.share import Share
 from servery.routing.router import Router, Seat, Wish
 
 PROMPT = b"p" * 4_000
@@ -42,8 +44,8 @@ def slots(*, replicas: int = 2, concurrency: int = 2) -> ReplicaPool:
     return up(Pool(name="p", engine=engine, replicas=replicas, concurrency=concurrency))
 
 
-def up(spec: Pool) -> ReplicaPool:
-    pool = ReplicaPool(spec, ManualClock())
+def up(spec: Pool, *, share: Share | None = None) -> ReplicaPool:
+    pool = ReplicaPool(spec, ManualClock(), share=share)
     for replica in pool.replicas:
         replica.up(client())
     return pool
@@ -180,6 +182,48 @@ def test_without_isolation_nothing_is_erased() -> None:
             assert not seat.placement.erase
     assert seat is not None
     assert seat.placement.cached_bytes > 0
+
+
+def test_slots_of_an_engine_that_ran_before_are_erased_once() -> None:
+    """What lies in them may be anybody's: an engine given by URL, or shared with other workers, is not ours from its
+    start."""
+    engine = UrlEngine(family=EngineFamily.LLAMA_CPP, urls=("http://127.0.0.1:1",), served_model="m", slots=1)
+    pool, router = up(Pool(name="p", engine=engine, concurrency=1)), Router(slot_isolation=True)
+    for erase in (True, False):
+        with seated(router, pool, wish()) as seat:
+            assert seat is not None
+            assert seat.placement.erase is erase
+            assert seat.placement.cached_bytes == 0 or not erase
+            seat.erased()
+
+
+def test_a_pool_of_several_families_has_slots_where_its_engines_have() -> None:
+    """Each replica is asked as its engine wants it."""
+    llama = UrlEngine(family=EngineFamily.LLAMA_CPP, urls=("http://127.0.0.1:1",), served_model="m", slots=2)
+    vllm = UrlEngine(family=EngineFamily.VLLM, urls=("http://127.0.0.1:2",), served_model="m", concurrency=8)
+    pool, router = up(Pool(name="p", engine=llama, also=(vllm,), concurrency=2)), Router(slot_isolation=True)
+    assert pool.capacity == 10
+    placed = {}
+    with ExitStack() as stack:
+        for number in range(6):
+            seat = stack.enter_context(seated(router, pool, wish(f"{number}/", prompt=b"%d" % number * 900)))
+            assert seat is not None
+            placed.setdefault(seat.replica.name, []).append(seat.placement.slot)
+    assert sorted(placed["p/0"]) == [0, 1]
+    assert set(placed["p/1"]) == {None}
+
+
+def test_a_share_of_an_engine_is_a_share_of_its_slots() -> None:
+    """Gateways that serve from the same engine use different slots of it."""
+    engine = UrlEngine(family=EngineFamily.LLAMA_CPP, urls=("http://127.0.0.1:1",), served_model="m", slots=4)
+    pool = up(Pool(name="p", engine=engine, concurrency=4), share=Share(index=1, count=2))
+    router = Router(slot_isolation=True)
+    with seated(router, pool, wish("A/")) as one, seated(router, pool, wish("B/")) as two:
+        assert one is not None
+        assert two is not None
+        assert {one.placement.slot, two.placement.slot} == {1, 3}
+        with seated(router, pool, wish("C/")) as third:
+            assert third is None
 
 
 def test_replicas_to_avoid_are_taken_only_for_want_of_others() -> None:

@@ -19,7 +19,7 @@ class SlotMachine(RuleBasedStateMachine):
 
     def __init__(self) -> None:
         super().__init__()
-        self.cache = SlotCache(slots=SLOTS, turns=Turns(slots=SLOTS))
+        self.cache = SlotCache(slots=range(SLOTS), turns=Turns(slots=SLOTS))
         self.lies: dict[int, str] = {}  # whose content is in a slot
         self.running: list[tuple[Placement, str, bytes]] = []
 
@@ -81,14 +81,14 @@ def chain_of(owner: str, prompt: bytes) -> PrefixChain:
 def table() -> SlotCache:
     """The four slots of the table, at turn 97 of a pool of 64 slots."""
     turns = Turns(slots=64)
-    cache = SlotCache(slots=4, turns=turns)
+    cache = SlotCache(slots=range(4), turns=turns)
     for number, turn in sorted(TURNS_USED.items(), key=lambda entry: entry[1]):
         turns.taken = turn - 1
-        for other, slot in enumerate(cache._slots):
+        for other, slot in cache._slots.items():
             slot.busy = other != number
         placement = cache.enter(CONTENTS[number][0], chain_of(*CONTENTS[number]))
         assert placement.slot == number
-    for slot in cache._slots:
+    for slot in cache._slots.values():
         slot.busy = False
     return cache
 
@@ -125,7 +125,7 @@ def test_but_never_where_more_would_be_dropped_than_is_shared(table: SlotCache) 
 
 def test_an_empty_slot_goes_before_any_that_holds_something() -> None:
     """Nothing is lost there, and nothing to erase."""
-    cache = SlotCache(slots=2, turns=Turns(slots=2))
+    cache = SlotCache(slots=range(2), turns=Turns(slots=2))
     first = cache.enter("A", chain_of("A", A800))
     cache.leave(first)
     second = cache.enter("B", chain_of("B", A800))
@@ -136,7 +136,7 @@ def test_an_empty_slot_goes_before_any_that_holds_something() -> None:
 def test_dropping_what_was_just_used_costs_most() -> None:
     """In full right away, nothing after as many turns as the pool has slots."""
     turns = Turns(slots=10)
-    cache = SlotCache(slots=1, turns=turns)
+    cache = SlotCache(slots=range(1), turns=turns)
     chain = chain_of("A", A800)
     cache.leave(cache.enter("A", chain))
     other = chain_of("B", b"x" * 100)

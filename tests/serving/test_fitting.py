@@ -16,7 +16,7 @@ from servery.engines.family import traits_of
 from servery.serving.fitting import DEFAULT_MAX_TOKENS, fitted
 
 MESSAGES = msgspec.Raw(b"[]")
-TRAITS = traits_of(EngineFamily.LLAMA_CPP)
+HONOURS = traits_of(EngineFamily.LLAMA_CPP).honours
 
 
 def model(*capabilities: Capability, context_length: int = 4096) -> Model:
@@ -36,7 +36,7 @@ def fit(work: Generation | Embedding, to: Model, *, truncate: bool = True) -> An
     request = InferenceRequest(
         request_id="r", endpoint=Endpoint.CHAT, model=to.name, work=(work,), truncate_to_context=truncate
     )
-    return fitted(request, to, TRAITS, prompts=[one.prompt_bytes() for one in request.work])[0]
+    return fitted(request, to, HONOURS, prompts=[one.prompt_bytes() for one in request.work])[0]
 
 
 def test_the_models_sampling_fills_what_was_not_said() -> None:

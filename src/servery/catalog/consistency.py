@@ -5,8 +5,9 @@ from datetime import date, timedelta
 from typing import Final
 
 from servery.catalog.document import Path
+from servery.catalog.engine import EmbeddedEngine, UrlEngine
 from servery.catalog.model import Capability, Model
-from servery.catalog.pool import EmbeddedEngine, Pool, UrlEngine
+from servery.catalog.pool import Pool
 from servery.catalog.price_row import PriceRow, PriceRows, rows_of
 from servery.catalog.router import Router
 from servery.core.engine_family import EngineFamily
@@ -41,15 +42,20 @@ class Consistency:
             self.warnings.append((("pools", id_), "no model and no router uses this pool; it is started all the same"))
 
     def _check_pool(self, path: Path, pool: Pool) -> None:
-        if isinstance(pool.engine, UrlEngine):
-            if pool.replicas is not None:
-                self.faults.append(((*path, "replicas"), "each URL is one replica: leave this out"))
-            if len(set(pool.engine.urls)) < len(pool.engine.urls):
-                self.faults.append(((*path, "engine", "urls"), "a URL is given twice"))
-            self._check_slots((*path, "engine", "slots"), pool.engine)
-        if pool.engine.slots is not None and pool.concurrency > pool.engine.slots:
-            message = f"a replica has {pool.engine.slots} slots and serves no more requests than that at once"
-            self.faults.append(((*path, "concurrency"), message))
+        if isinstance(pool.engine, UrlEngine) and pool.replicas is not None:
+            self.faults.append(((*path, "replicas"), "each URL is one replica: leave this out"))
+        places: list[Path] = [(*path, "engine"), *((*path, "also", number) for number in range(len(pool.also)))]
+        seen: set[str] = set()
+        for place, engine in zip(places, pool.engines, strict=True):
+            if isinstance(engine, UrlEngine):
+                if len(seen | set(engine.urls)) < len(seen) + len(engine.urls):
+                    self.faults.append(((*place, "urls"), "a URL is given twice"))
+                seen.update(engine.urls)
+                self._check_slots((*place, "slots"), engine)
+            own = engine.concurrency if isinstance(engine, UrlEngine) else None
+            if engine.slots is not None and (own or pool.concurrency) > engine.slots:
+                message = f"a replica has {engine.slots} slots and serves no more requests than that at once"
+                self.faults.append((((*place, "concurrency") if own else (*path, "concurrency")), message))
 
     def _check_slots(self, path: Path, engine: UrlEngine) -> None:
         if engine.family is not EngineFamily.LLAMA_CPP:
@@ -119,14 +125,15 @@ class Consistency:
 
     def _check_fit(self, path: Path, model: Model, pool: Pool) -> None:
         """Whether the pool's engine can do what the model promises; only an embedded one is known well enough."""
-        if not isinstance(pool.engine, EmbeddedEngine):
-            return
-        if model.context_length > pool.engine.context_length:
-            message = f"the slots of pool {pool.name!r} hold {pool.engine.context_length} tokens"
-            self.faults.append((self._nearest(path, "context_length"), message))
-        if Capability.EMBEDDINGS in model.capabilities and not pool.engine.embeddings:
-            message = f"embeddings need a pool whose engine has embeddings: true; {pool.name!r} has not"
-            self.faults.append((self._nearest(path, "capabilities"), message))
+        for engine in pool.engines:
+            if not isinstance(engine, EmbeddedEngine):
+                continue
+            if model.context_length > engine.context_length:
+                message = f"the slots of pool {pool.name!r} hold {engine.context_length} tokens"
+                self.faults.append((self._nearest(path, "context_length"), message))
+            if Capability.EMBEDDINGS in model.capabilities and not engine.embeddings:
+                message = f"embeddings need a pool whose engine has embeddings: true; {pool.name!r} has not"
+                self.faults.append((self._nearest(path, "capabilities"), message))
 
     @staticmethod
     def _nearest(path: Path, field: str) -> Path:

@@ -7,7 +7,7 @@ from typing import Annotated
 import msgspec
 from msgspec import Meta
 
-from servery.catalog.pool import Count
+from servery.catalog.engine import Count
 from servery.catalog.price_row import ModelPrices
 from servery.catalog.token_limits import TokenLimits
 from servery.core.inference import Sampling

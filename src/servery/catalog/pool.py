@@ -1,65 +1,53 @@
-"""A pool: the replicas that serve one offer, the engine they run, and how much may be asked of them at once."""
+"""A pool: the replicas that serve one offer, the engines they run, and how much may be asked of them at once."""
 
 from typing import Annotated
 
 import msgspec
 from msgspec import Meta
 
-from servery.catalog.weights import Weights
-from servery.core.engine_family import EngineFamily
-
-Count = Annotated[int, Meta(ge=1, le=1_000_000)]
-EngineUrl = Annotated[str, Meta(pattern=r"^https?://[^\s/?#]+(/[^\s?#]*[^\s?#/])?$")]
-
-
-class EmbeddedEngine(
-    msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_field="kind", tag="embedded"
-):
-    """llama.cpp servers that the platform starts by itself, as child processes on loopback.
-
-    Each replica holds ``slots`` conversations of ``context_length`` tokens each in its prompt cache, and computes
-    with ``threads`` threads. ``embeddings`` lets it answer embedding calls.
-    """
-
-    model: Weights
-    slots: Annotated[int, Meta(ge=1, le=256)] = 8
-    context_length: Count = 4096
-    threads: Annotated[int, Meta(ge=1, le=1024)] = 1
-    embeddings: bool = False
-
-
-class UrlEngine(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, tag_field="kind", tag="url"):
-    """Engines that run already, one replica for each URL.
-
-    ``urls`` are bases without a final slash: ``/v1/chat/completions`` and its like are appended. ``served_model`` is
-    the model's name there; ``api_key_env`` names the environment variable that holds the engines' API key. ``slots``
-    is for llama.cpp: how many conversations each engine's prompt cache holds. Told of them, the gateway owns them and
-    keeps tenants apart.
-    """
-
-    family: EngineFamily
-    urls: Annotated[tuple[EngineUrl, ...], Meta(min_length=1)]
-    served_model: str
-    api_key_env: Annotated[str, Meta(pattern="^[A-Za-z_][A-Za-z0-9_]*$")] | None = None
-    slots: Annotated[int, Meta(ge=1, le=4096)] | None = None
+from servery.catalog.engine import Count, EmbeddedEngine, Engine, KvTokens, UrlEngine
+from servery.catalog.replica_spec import ReplicaSpec
 
 
 class Pool(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """``concurrency`` is requests in flight per replica; ``queue`` is requests that wait for the whole pool, beyond
     which the answer is 503. ``kv_tokens`` is how many tokens of prompts and answers fit each replica's KV cache at
     once; None: not known, only requests are counted. ``replicas`` is None exactly for an engine that is given by URLs,
-    which count themselves.
+    which count themselves. ``also`` are further engines that serve the same, of whatever family.
     """
 
     name: str
-    engine: EmbeddedEngine | UrlEngine
+    engine: Engine
     concurrency: Count
+    also: tuple[UrlEngine, ...] = ()
     queue: Annotated[int, Meta(ge=0, le=1_000_000)] = 128
-    kv_tokens: Annotated[int, Meta(ge=1, le=1_000_000_000)] | None = None
+    kv_tokens: KvTokens | None = None
     replicas: Annotated[int, Meta(ge=1, le=4096)] | None = None
 
     @property
+    def engines(self) -> tuple[Engine, ...]:
+        return (self.engine, *self.also)
+
+    def replica_specs(self) -> list[ReplicaSpec]:
+        """One for each replica, in the order of their numbers."""
+        return [spec for engine in self.engines for spec in self._specs(engine)]
+
+    @property
     def replica_count(self) -> int:
-        if isinstance(self.engine, UrlEngine):
-            return len(self.engine.urls)
-        return self.replicas or 1
+        return len(self.replica_specs())
+
+    def _specs(self, engine: Engine) -> list[ReplicaSpec]:
+        match engine:
+            case EmbeddedEngine():
+                one = ReplicaSpec(engine=engine, url=None, concurrency=self.concurrency, kv_tokens=self.kv_tokens)
+                return [one] * (self.replicas or 1)
+            case UrlEngine():
+                return [
+                    ReplicaSpec(
+                        engine=engine,
+                        url=url,
+                        concurrency=engine.concurrency or self.concurrency,
+                        kv_tokens=engine.kv_tokens or self.kv_tokens,
+                    )
+                    for url in engine.urls
+                ]

@@ -30,8 +30,8 @@ class CachePlace(msgspec.Struct, frozen=True):
     salt: str | None = None
 
 
-def check_honoured(generation: Generation, traits: Traits) -> None:
-    """Raise InvalidRequest naming the first feature that this family of engine would ignore or refuse."""
+def check_honoured(generation: Generation, honours: frozenset[str]) -> None:
+    """Raise InvalidRequest naming the first feature that is not among those which the engines honour."""
     asked = set(generation.sampling.given())
     if generation.tools is not None:
         asked.add("tools")
@@ -45,7 +45,7 @@ def check_honoured(generation: Generation, traits: Traits) -> None:
         asked.add("echo")
     if generation.structure is not None:
         asked.add("grammar" if generation.structure.kind is StructureKind.GRAMMAR else "structure")
-    for name in sorted(asked - traits.honours):
+    for name in sorted(asked - honours):
         raise InvalidRequest(f"{name} is not supported by the engine that serves this model", param=name)
 
 

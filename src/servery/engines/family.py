@@ -1,5 +1,6 @@
 """The table of differences between engines that speak OpenAI's protocol. Everything else about them is alike."""
 
+from collections.abc import Iterable
 from typing import assert_never
 
 import msgspec
@@ -39,6 +40,11 @@ _SAMPLING_OF_ALL = frozenset(
 )  # fmt: skip
 _SAMPLING_OF_OPEN_ENGINES = _SAMPLING_OF_ALL | {"top_k", "min_p", "repetition_penalty", "ignore_eos"}
 _FEATURES = frozenset({"structure", "tools", "template_options", "logprobs"})
+
+
+def shared_honours(families: Iterable[EngineFamily]) -> frozenset[str]:
+    """The optional features that work at engines of all ``families``."""
+    return frozenset.intersection(*(traits_of(family).honours for family in families))
 
 
 def traits_of(family: EngineFamily) -> Traits:

@@ -7,7 +7,9 @@ from random import Random, SystemRandom
 
 import msgspec
 
-from servery.catalog.pool import EmbeddedEngine, Pool, UrlEngine
+from servery.catalog.engine import EmbeddedEngine, UrlEngine
+from servery.catalog.pool import Pool
+from servery.catalog.replica_spec import ReplicaSpec
 from servery.core.clock import Clock, SystemClock
 from servery.engines.address import address_from_url
 from servery.fleet.client_factory import ClientFactory
@@ -48,7 +50,7 @@ class Fleet:
         self.pools = {
             name: ReplicaPool(spec, parts.clock, share=parts.station.share)
             for name, spec in pools.items()
-            if parts.station.serves or isinstance(spec.engine, EmbeddedEngine)
+            if parts.station.serves or any(isinstance(engine, EmbeddedEngine) for engine in spec.engines)
         }
 
     async def run(self) -> None:
@@ -60,9 +62,9 @@ class Fleet:
             if self._parts.station.serves:
                 group.create_task(scraper.run(), name="load scraper")
             for pool in self.pools.values():
-                for number, replica in enumerate(pool.replicas):
-                    keeper = self._keeper(pool.spec, replica, number)
-                    group.create_task(keeper.run(), name=f"replica {replica.name}")
+                for spec, replica in zip(pool.spec.replica_specs(), pool.replicas, strict=True):
+                    if self._is_kept_here(spec):
+                        group.create_task(self._keeper(spec, replica).run(), name=f"replica {replica.name}")
 
     @property
     def is_ready(self) -> bool:
@@ -94,7 +96,11 @@ class Fleet:
             for replica in pool.replicas:
                 replica.close()
 
-    def _keeper(self, spec: Pool, replica: Replica, number: int) -> LocalLauncher | NewsFollower | UrlWatcher:
+    def _is_kept_here(self, spec: ReplicaSpec) -> bool:
+        """Who does not serve keeps none but the engines that it starts."""
+        return self._parts.station.serves or isinstance(spec.engine, EmbeddedEngine)
+
+    def _keeper(self, spec: ReplicaSpec, replica: Replica) -> LocalLauncher | NewsFollower | UrlWatcher:
         parts = self._parts
         match spec.engine:
             case EmbeddedEngine() if parts.station.desk is not None:
@@ -111,8 +117,9 @@ class Fleet:
                     progress=parts.progress,
                 )
             case UrlEngine() as engine:
+                assert spec.url is not None, "such an engine is given by its URL"
                 address = address_from_url(
-                    engine.urls[number],
+                    spec.url,
                     family=engine.family,
                     served_model=engine.served_model,
                     api_key=parts.engine_keys.get(engine.api_key_env) if engine.api_key_env else None,

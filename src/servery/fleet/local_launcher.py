@@ -8,7 +8,7 @@ from pathlib import Path
 
 import msgspec
 
-from servery.catalog.pool import EmbeddedEngine
+from servery.catalog.engine import EmbeddedEngine
 from servery.core.engine_family import EngineFamily
 from servery.core.errors import EngineUnavailable, ServeryError
 from servery.engines.address import EngineAddress, address_from_url

@@ -36,6 +36,8 @@ class ReplicaState(StrEnum):
 class Replica:
     """Its state, its door, and what it has in hand.
 
+    ``slots`` are those of its prompt cache that are ours, None where it has none. ``starts_empty``: each incarnation is
+    an engine that was started for us, and holds nobody's prompts yet.
     ``incarnation`` grows with each start of the engine: whatever was known of its prompt cache before is void.
     ``load`` is what the engine itself tells of how busy it is, None before it did. Made and ``ready`` it does no I/O: a
     client is needed only by who asks the engine.
@@ -45,12 +47,16 @@ class Replica:
         self,
         *,
         name: str,
+        slots: tuple[int, ...] | None,
+        starts_empty: bool,
         occupancy: Occupancy,
         clock: Clock,
         on_change: Callable[[], None],
         call_later: CallLater = on_running_loop,
     ) -> None:
         self.name = name
+        self.slots = slots
+        self.starts_empty = starts_empty
         self.occupancy = occupancy
         self.state = ReplicaState.STARTING
         self.incarnation = 0

@@ -2,35 +2,38 @@
 
 from collections.abc import Callable
 
-from servery.catalog.pool import Pool, UrlEngine
+from servery.catalog.pool import Pool
+from servery.catalog.replica_spec import ReplicaSpec
 from servery.core.clock import Clock
-from servery.core.engine_family import EngineFamily
-from servery.engines.family import traits_of
+from servery.engines.family import shared_honours
 from servery.fleet.occupancy import Occupancy
 from servery.fleet.replica import CallLater, Replica, on_running_loop
 from servery.fleet.share import Share
 
 
 class ReplicaPool:
-    """A pool of the catalog, running. ``traits`` tell what its engines can do. ``capacity`` is how many requests may be
-    in flight over all replicas that can serve, as far as they are this gateway's ``share``. Making one does no I/O."""
+    """A pool of the catalog, running. ``honours`` are the optional features that work at all of its engines.
+    ``capacity`` is how many requests may be in flight over all replicas that can serve, as far as they are this
+    gateway's ``share``. Making one does no I/O."""
 
     def __init__(
         self, spec: Pool, clock: Clock, *, share: Share | None = None, call_later: CallLater = on_running_loop
     ) -> None:
         self.spec = spec
         self.share = share or Share()
-        self.traits = traits_of(spec.engine.family if isinstance(spec.engine, UrlEngine) else EngineFamily.LLAMA_CPP)
+        self.honours = shared_honours(engine.family for engine in spec.engines)
         self._listeners: list[Callable[[], None]] = []
         self.replicas = [
             Replica(
                 name=f"{spec.name}/{number}",
-                occupancy=self._occupancy(number),
+                slots=self._slots(one, number),
+                starts_empty=one.url is None and self.share.count == 1,
+                occupancy=self._occupancy(one, number),
                 clock=clock,
                 on_change=self._changed,
                 call_later=call_later,
             )
-            for number in range(spec.replica_count)
+            for number, one in enumerate(spec.replica_specs())
         ]
         self._next = 0
 
@@ -56,10 +59,17 @@ class ReplicaPool:
         replica's occupancy is known to those who send them."""
         self._listeners.append(listener)
 
-    def _occupancy(self, number: int) -> Occupancy:
+    def _slots(self, spec: ReplicaSpec, number: int) -> tuple[int, ...] | None:
+        """The prompt-cache slots of replica ``number`` that are ours."""
+        slots = spec.engine.slots
+        return None if slots is None else tuple(self.share.places(slots, replica=number))
+
+    def _occupancy(self, spec: ReplicaSpec, number: int) -> Occupancy:
         """What replica ``number`` may have in hand of ours."""
-        spec = self.spec
         places = len(self.share.places(spec.concurrency, replica=number))
+        slots = self._slots(spec, number)
+        if slots is not None:
+            places = min(places, len(slots))
         tokens = None if spec.kv_tokens is None else spec.kv_tokens * places // spec.concurrency
         return Occupancy(
             sequences_limit=places,

@@ -133,17 +133,17 @@ class Router:
     def _view(self, pool: ReplicaPool, replica: Replica) -> _View:
         view = self._views.get(replica.name)
         if view is None or view.incarnation != replica.incarnation:
-            view = _View(replica.incarnation, self._new_cache(pool))
+            view = _View(replica.incarnation, self._new_cache(pool, replica))
             self._views[replica.name] = view
         return view
 
-    def _new_cache(self, pool: ReplicaPool) -> CacheView:
-        slots = pool.spec.engine.slots
-        if slots is None:
+    def _new_cache(self, pool: ReplicaPool, replica: Replica) -> CacheView:
+        if replica.slots is None:
             return BlockCache()
-        turns = self._turns.setdefault(pool.spec.name, Turns(slots=slots * pool.spec.replica_count))
-        return SlotCache(slots=slots, turns=turns)
+        slots = sum(len(one.slots or ()) for one in pool.replicas)
+        turns = self._turns.setdefault(pool.spec.name, Turns(slots=slots))
+        return SlotCache(slots=replica.slots, turns=turns, empty=replica.starts_empty or not self._slot_isolation)
 
 
 def _has_slots(pool: ReplicaPool) -> bool:
-    return pool.spec.engine.slots is not None
+    return all(replica.slots is not None for replica in pool.replicas)

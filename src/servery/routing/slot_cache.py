@@ -16,6 +16,8 @@ the next that anybody would drop, so dropping it costs nothing; what was used ju
 replicas together keep what was used last, and no clock is needed.
 """
 
+from collections.abc import Sequence
+
 import msgspec
 
 from servery.routing.cache_view import Forecast, Placement
@@ -44,10 +46,11 @@ class _Slot(msgspec.Struct):
 
 
 class SlotCache:
-    """What lies in each of ``slots`` slots, and whose it is."""
+    """What lies in each of the slots with the numbers ``slots``, and whose it is. An engine that is not known to
+    be ``empty`` may hold anybody's."""
 
-    def __init__(self, *, slots: int, turns: Turns) -> None:
-        self._slots = [_Slot() for _ in range(slots)]
+    def __init__(self, *, slots: Sequence[int], turns: Turns, empty: bool = True) -> None:
+        self._slots = {number: _Slot(foreign=not empty) for number in slots}
         self._turns = turns
 
     def forecast(self, owner: str, chain: PrefixChain) -> Forecast:
@@ -80,7 +83,7 @@ class SlotCache:
         slot.busy = False
 
     def check_integrity(self) -> None:
-        assert all(slot.owner or not slot.chain for slot in self._slots), "what lies in a slot has an owner"
+        assert all(slot.owner or not slot.chain for slot in self._slots.values()), "what lies in a slot has an owner"
 
     def _slot_of(self, placement: Placement) -> _Slot:
         assert placement.slot is not None, "a placement in slots names one"
@@ -88,7 +91,7 @@ class SlotCache:
 
     def _best(self, owner: str, chain: PrefixChain) -> int | None:
         """The free slot in which most can be gone on with; if there is none for that, the one used longest ago."""
-        free = [number for number, slot in enumerate(self._slots) if not slot.busy]
+        free = [number for number, slot in self._slots.items() if not slot.busy]
         going_on = {}
         for number in free:
             shared = self._shared(self._slots[number], owner, chain)

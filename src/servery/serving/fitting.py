@@ -8,7 +8,6 @@ from servery.catalog.model import Capability, Model
 from servery.core.errors import InvalidRequest
 from servery.core.inference import Embedding, Generation, InferenceRequest, Sampling
 from servery.engines.body import check_honoured
-from servery.engines.family import Traits
 
 DEFAULT_MAX_TOKENS = 2_048
 
@@ -18,28 +17,28 @@ _MOST_BYTES_PER_TOKEN = 64
 
 
 def fitted(
-    request: InferenceRequest, model: Model, traits: Traits, *, prompts: Sequence[bytes]
+    request: InferenceRequest, model: Model, honours: frozenset[str], *, prompts: Sequence[bytes]
 ) -> tuple[Generation | Embedding, ...]:
-    """The request's work with the model's defaults filled in; ``prompts`` are its prompts as bytes. Raises
-    InvalidRequest for what would be ignored or cannot fit."""
+    """The request's work with the model's defaults filled in; ``honours`` are the optional features that the engines
+    have, ``prompts`` the request's prompts as bytes. Raises InvalidRequest for what would be ignored or cannot fit."""
     _check_lengths(request, model, prompts)
     return tuple(
-        _fitted_embedding(work, traits)
+        _fitted_embedding(work, honours)
         if isinstance(work, Embedding)
-        else _fitted_generation(work, model, traits, truncate=request.truncate_to_context)
+        else _fitted_generation(work, model, honours, truncate=request.truncate_to_context)
         for work in request.work
     )
 
 
-def _fitted_embedding(work: Embedding, traits: Traits) -> Embedding:
-    if work.dimensions is not None and "dimensions" not in traits.honours:
+def _fitted_embedding(work: Embedding, honours: frozenset[str]) -> Embedding:
+    if work.dimensions is not None and "dimensions" not in honours:
         raise InvalidRequest("dimensions is not supported by the engine that serves this model", param="dimensions")
     return work
 
 
-def _fitted_generation(work: Generation, model: Model, traits: Traits, *, truncate: bool) -> Generation:
+def _fitted_generation(work: Generation, model: Model, honours: frozenset[str], *, truncate: bool) -> Generation:
     _check_capabilities(work, model)
-    check_honoured(work, traits)
+    check_honoured(work, honours)
     max_tokens = work.max_tokens or min(DEFAULT_MAX_TOKENS, model.context_length)
     if max_tokens > model.context_length:
         if not truncate:

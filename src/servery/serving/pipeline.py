@@ -61,7 +61,7 @@ class Pipeline:
             request.model, request.endpoint, priority=request.priority, today=utc_date(parts.clock.wall_ns())
         )
         prompts = [work.prompt_bytes() for work in request.work]
-        work = fitted(request, offer.model, parts.pools[offer.pool].traits, prompts=prompts)
+        work = fitted(request, offer.model, parts.pools[offer.pool].honours, prompts=prompts)
         journey = Journey(request, work, prompts, reply, parts.clock)
         estimator = parts.estimators.of(offer.model.name)
         grant = parts.limiter.reserve(

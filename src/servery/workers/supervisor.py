@@ -99,7 +99,7 @@ def _check_shares(foundation: Foundation) -> None:
     """Raises Misconfigured where a worker would have no place in a pool."""
     workers = foundation.settings.workers
     for pool in foundation.catalog.pools.values():
-        places = pool.replica_count * pool.concurrency
+        places = sum(spec.concurrency for spec in pool.replica_specs())
         if places < workers:
             raise Misconfigured(
                 f"--workers {workers}: the pool {pool.name} takes {places} requests at once, so not every worker"
