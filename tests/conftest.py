@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from servery.core.clock import ManualClock
+from servery.metering.journal import Journal
 from servery.metering.meter import Meter
 from servery.store.database import Database
 
@@ -27,5 +28,10 @@ async def database(path: Path) -> AsyncIterator[Database]:
 
 
 @pytest.fixture
-def meter(database: Database, clock: ManualClock) -> Meter:
-    return Meter(database, clock)
+def journal(tmp_path: Path) -> Journal:
+    return Journal.open(tmp_path / "journal")
+
+
+@pytest.fixture
+def meter(database: Database, clock: ManualClock, journal: Journal) -> Meter:
+    return Meter(database, clock, journal)

@@ -37,6 +37,8 @@ from servery.limits.ceilings import Ceilings, ceiling_rules
 from servery.limits.estimate import Estimators
 from servery.limits.limiter import Limiter
 from servery.limits.rules import limit_rules
+from servery.metering.cut_requests import keep_cut_requests
+from servery.metering.journal import Journal
 from servery.metering.meter import Meter
 from servery.routing.router import Router
 from servery.serving.dispatch import Dispatch
@@ -134,7 +136,10 @@ async def _pipeline(foundation: Foundation) -> Pipeline:
     settings, clock, pools = foundation.settings, foundation.clock, foundation.fleet.pools
     gates = {name: Gate(pool, clock, wait_limit_s=settings.queue_wait_limit_s) for name, pool in pools.items()}
     add_gauges(foundation.metrics, foundation.fleet, gates)
-    meter, estimators = Meter(foundation.database, clock), Estimators()
+    journal = Journal.open(settings.journal_file)
+    await keep_cut_requests(foundation.database, clock, journal.left)
+    journal.forget_left()
+    meter, estimators = Meter(foundation.database, clock, journal), Estimators()
     router = Router(slot_isolation=settings.slot_isolation)
     return Pipeline(
         PipelineParts(

@@ -19,6 +19,7 @@ from servery.core.misconfigured import Misconfigured
 
 PREFIX: Final = "SERVERY_"
 DATABASE_FILE: Final = "servery.db"
+JOURNAL_FILE: Final = "open_requests.journal"
 
 _WORDS: Final = {"int": "a whole number", "float": "a number", "bool": "true or false"}
 
@@ -225,6 +226,10 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     @property
     def database_file(self) -> Path:
         return self.data_dir / DATABASE_FILE
+
+    @property
+    def journal_file(self) -> Path:
+        return self.data_dir / JOURNAL_FILE
 
 
 def read_settings(options: Mapping[str, str] | None = None, environment: Mapping[str, str] = os.environ) -> Settings:

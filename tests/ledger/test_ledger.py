@@ -25,7 +25,7 @@ def transfer(
         debit_account=debit,
         credit_account=credit,
         nanodollars=nanodollars,
-        kind=TransferKind.USAGE,
+        kind=TransferKind.CREDIT,
         created_ns=created_ns,
     )
 
@@ -89,9 +89,9 @@ async def test_a_correction_is_a_reversal(ledger: Ledger, database: Database) ->
 @pytest.mark.parametrize(
     "statement",
     [
-        "UPDATE transfers SET nanodollars = 1",
-        "DELETE FROM transfers",
-        "INSERT OR REPLACE INTO transfers SELECT * FROM transfers",
+        "UPDATE transfers_besides_usage SET nanodollars = 1",
+        "DELETE FROM transfers_besides_usage",
+        "INSERT OR REPLACE INTO transfers_besides_usage SELECT * FROM transfers_besides_usage",
         "UPDATE usage_records SET charge_nanodollars = 1",
         "DELETE FROM price_versions",
     ],
@@ -170,6 +170,6 @@ def test_a_transfer_is_between_two_accounts() -> None:
 def _add_a_usage_record(connection: sqlite3.Connection) -> None:
     connection.execute("INSERT INTO price_versions VALUES ('p', 'm', 'standard', 1, 1, 1, 0)")
     connection.execute(
-        "INSERT INTO usage_records VALUES (1, 'r', 'a', 'k', 'm', 'standard', 'p', 1, 0, 1, 0, 0, 'completed', 0, 0, "
-        "'replica', 0, NULL, '[]', 2)"
+        "INSERT INTO usage_records VALUES (1, 'r', 'other', 'k', 'm', 'standard', 'p', 1, 0, 1, 0, 0, 'completed', 0, "
+        "0, 'replica', 0, NULL, '[]', 2)"
     )

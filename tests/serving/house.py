@@ -27,6 +27,7 @@ from servery.fleet.replica_pool import ReplicaPool
 from servery.limits.ceilings import Ceilings
 from servery.limits.estimate import Estimators
 from servery.limits.limiter import Limiter
+from servery.metering.journal import Journal
 from servery.metering.meter import Meter
 from servery.metering.usage_record import UsageRecord
 from servery.routing.router import Router
@@ -144,7 +145,8 @@ class House:
         self.gates = {name: Gate(pool, self.clock, wait_limit_s=5.0) for name, pool in self.pools.items()}
         self.limiter = Limiter(self.clock, random=Random(1).random)
         self.estimators = Estimators()
-        self.meter = Meter(database, self.clock)
+        self.journal = Journal.in_memory()
+        self.meter = Meter(database, self.clock, self.journal)
         self.replies: list[RecordingReply] = []
 
     async def open(self) -> None:
@@ -208,7 +210,7 @@ class House:
         await self.database.write(lambda connection: None)  # all that was queued before is written
         report = verify(self.database)
         assert report.holds, report.findings
-        assert report.open_requests == (), "every request that was journalled has ended"
+        assert not self.journal.open_ids, "every request that was journalled has ended"
         assert report.charged_nanodollars == sum(charge.nanodollars for charge in self.ended.charges)
         assert report.usage_records == len(self.ended.records)
         for pool in self.pools.values():

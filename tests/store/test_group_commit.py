@@ -122,7 +122,10 @@ async def test_a_failing_commit_fails_all(database: Database) -> None:
 
     def breaks_at_commit(connection: sqlite3.Connection) -> None:
         connection.execute("PRAGMA defer_foreign_keys = ON")
-        connection.execute("INSERT INTO balances VALUES ('there is no such ledger account', 0)")
+        connection.execute(
+            "INSERT INTO api_keys (key_id, account, display_name, prefix, created_ns, admin, secret_sha256) "
+            "VALUES ('k', 'there is no such account', '', '', 0, 0, zeroblob(32))"
+        )
 
     gate = await closed_gate(database)
     writes = asyncio.gather(

@@ -2,6 +2,7 @@
 
 import asyncio
 import sys
+from collections.abc import Sequence
 from typing import Final
 
 import click
@@ -11,9 +12,11 @@ from servery.cli.data_directory import data_dir_option, existing_database
 from servery.cli.table import show_table
 from servery.control.books_report import BooksReport, Finding
 from servery.control.verify_books import verify
-from servery.core.clock import SystemClock
+from servery.core.clock import SystemClock, rfc3339
 from servery.core.money import format_dollars
 from servery.ledger.ledger import Ledger
+from servery.metering.cut_requests import CutRequest, acknowledge_cut_requests
+from servery.metering.journal import open_requests
 from servery.metering.open_request import OpenRequest
 from servery.settings import Settings
 
@@ -21,7 +24,10 @@ BOOKS_DO_NOT_HOLD_STATUS: Final = 1
 
 
 class BooksOutput(msgspec.Struct, kw_only=True):
-    """What ``ledger verify --json`` prints; ``charged_dollars`` has all nine decimals."""
+    """What ``ledger verify --json`` prints; ``charged_dollars`` has all nine decimals.
+
+    ``open_requests`` stand in the journal of this data directory: an engine works on them now, or the platform was
+    killed and has not been started again. ``cut_requests`` were found by a start and not yet acknowledged."""
 
     holds: bool
     usage_records: int
@@ -30,6 +36,7 @@ class BooksOutput(msgspec.Struct, kw_only=True):
     charged_nanodollars: int
     charged_dollars: str
     findings: tuple[Finding, ...]
+    cut_requests: tuple[CutRequest, ...]
     open_requests: tuple[OpenRequest, ...]
 
 
@@ -59,15 +66,28 @@ def verify_command(settings: Settings, *, as_json: bool) -> None:
         async with existing_database(settings) as database:
             return verify(database)
 
-    report = asyncio.run(examine())
+    report, still_open = asyncio.run(examine()), open_requests(settings.journal_file)
     if as_json:
         facts = {name: getattr(report, name) for name in report.__struct_fields__}
-        output = BooksOutput(holds=report.holds, charged_dollars=format_dollars(report.charged_nanodollars), **facts)
+        dollars = format_dollars(report.charged_nanodollars)
+        output = BooksOutput(holds=report.holds, charged_dollars=dollars, open_requests=tuple(still_open), **facts)
         click.echo(msgspec.json.encode(output).decode())
     else:
-        _show(report)
+        _show(report, still_open)
     if not report.holds:
         sys.exit(BOOKS_DO_NOT_HOLD_STATUS)
+
+
+@ledger_group.command("acknowledge")
+@data_dir_option
+def acknowledge_command(settings: Settings) -> None:
+    """Tell no more of the requests that were cut when a platform ended."""
+
+    async def acknowledge() -> int:
+        async with existing_database(settings) as database:
+            return await acknowledge_cut_requests(database, SystemClock())
+
+    click.echo(f"{asyncio.run(acknowledge())} cut requests acknowledged")
 
 
 @ledger_group.command("balances")
@@ -87,14 +107,18 @@ def balances_command(settings: Settings, *, as_json: bool) -> None:
         show_table(("LEDGER ACCOUNT", "DOLLARS"), [(row.ledger_account, row.dollars) for row in rows])
 
 
-def _show(report: BooksReport) -> None:
+def _show(report: BooksReport, still_open: Sequence[OpenRequest]) -> None:
     click.echo(
         f"{report.usage_records} usage records, {report.transfers} transfers, {report.ledger_accounts} ledger accounts,"
         f" {format_dollars(report.charged_nanodollars)} dollars charged"
     )
-    if report.open_requests:
+    if still_open:
+        click.echo(f"{len(still_open)} open requests: in flight now, or cut when the platform ended; not charged")
+    if report.cut_requests:
+        first, last = (rfc3339(report.cut_requests[index].opened_ns) for index in (0, -1))
         click.echo(
-            f"{len(report.open_requests)} open requests: in flight now, or cut when a platform ended; not charged"
+            f"{len(report.cut_requests)} requests were cut between {first} and {last} when a platform ended;"
+            " not charged (servery ledger acknowledge: tell of them no more)"
         )
     if report.holds:
         click.echo("the books hold")

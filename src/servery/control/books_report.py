@@ -4,7 +4,7 @@ from enum import StrEnum
 
 import msgspec
 
-from servery.metering.open_request import OpenRequest
+from servery.metering.cut_requests import CutRequest
 
 
 class FindingKind(StrEnum):
@@ -20,17 +20,9 @@ class FindingKind(StrEnum):
     """A usage record names the price version of another model or serving path."""
     PRICE_ALTERED = "price_altered"
     """A price version (the subject) does not belong to its id."""
-    TRANSFER_MISSING = "transfer_missing"
-    """A usage record without its transfer."""
-    TRANSFER_DIFFERS = "transfer_differs"
-    """A transfer of another amount than its usage record's tokens cost."""
-    TRANSFER_ASTRAY = "transfer_astray"
-    """A usage record's transfer between other ledger accounts than the record's."""
-    USAGE_RECORD_MISSING = "usage_record_missing"
-    """A transfer for usage that no record tells of."""
     USAGE_RECORD_TWICE = "usage_record_twice"
     TRANSFER_TWICE = "transfer_twice"
-    """More than one transfer under one id (the subject)."""
+    """More than one transfer under one id (the subject), or one under a request's id."""
     REVERSAL_DIFFERS = "reversal_differs"
     """A reversal (the subject) that does not undo what it says it reverses."""
     BALANCE_DIFFERS = "balance_differs"
@@ -51,8 +43,8 @@ class Finding(msgspec.Struct, frozen=True, kw_only=True):
 class BooksReport(msgspec.Struct, frozen=True, kw_only=True):
     """What was examined, and every contradiction.
 
-    ``open_requests`` are no contradiction: they are in flight now, or a platform that was killed left them; those
-    were cut and not charged.
+    ``cut_requests`` are no contradiction: an engine worked on them when their platform ended, and they were not
+    charged. They are told of until somebody acknowledges them.
     """
 
     usage_records: int
@@ -60,7 +52,7 @@ class BooksReport(msgspec.Struct, frozen=True, kw_only=True):
     ledger_accounts: int
     charged_nanodollars: int
     findings: tuple[Finding, ...]
-    open_requests: tuple[OpenRequest, ...]
+    cut_requests: tuple[CutRequest, ...]
 
     @property
     def holds(self) -> bool:

@@ -2,7 +2,7 @@
 
 import secrets
 
-from servery.billing.charge_transfer import receivable_account
+from servery.billing.ledger_names import receivable_account
 from servery.core.clock import Clock
 from servery.ledger.ledger import Ledger
 from servery.store.connection import Connection

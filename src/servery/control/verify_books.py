@@ -1,6 +1,6 @@
 """Verifying the books: everything that was derived is derived again, and compared to the nano-dollar.
 
-    usage record  x  price version  =  charge  =  transfer  ->  balances  ->  zero
+    usage record  x  price version  =  charge;  charges and other transfers  ->  balances  ->  zero
 
 Nothing that is kept is trusted to prove itself: charges come from tokens and prices, balances from transfers.
 """
@@ -9,12 +9,11 @@ from collections.abc import Iterator, Mapping
 
 import msgspec
 
-from servery.billing.charge_transfer import receivable_account, revenue_account
 from servery.billing.price_versions import PriceVersion, is_intact, price_version
 from servery.billing.rating import rate
 from servery.control.books_report import BooksReport, Finding, FindingKind
 from servery.core.usage import Usage
-from servery.metering.open_request import open_requests
+from servery.metering.cut_requests import cut_requests
 from servery.store.connection import Connection
 from servery.store.database import Database
 from servery.store.sql import Query, load_queries
@@ -43,15 +42,14 @@ def verify(database: Database) -> BooksReport:
             ledger_accounts=ledger_accounts,
             charged_nanodollars=charged_nanodollars,
             findings=tuple(findings),
-            open_requests=tuple(open_requests(connection)),
+            cut_requests=tuple(cut_requests(connection)),
         )
 
 
 class _Evidence(msgspec.Struct, frozen=True):
-    """A row of the query ``usage_records_with_transfers``; the parts of a transfer that is missing are None."""
+    """A row of the query ``usage_records``."""
 
     request_id: str
-    account: str
     model: str
     serving_path: str
     price_id: str
@@ -60,9 +58,6 @@ class _Evidence(msgspec.Struct, frozen=True):
     generated_tokens: int
     reasoning_tokens: int
     charge_nanodollars: int
-    debit_account: str | None
-    credit_account: str | None
-    transfer_nanodollars: int | None
 
     @property
     def contradicts_itself(self) -> bool:
@@ -77,7 +72,7 @@ class _Evidence(msgspec.Struct, frozen=True):
 def _usage_findings(
     connection: Connection, sql: Mapping[str, Query], prices: Mapping[str, PriceVersion]
 ) -> Iterator[Finding]:
-    for row in connection.execute(sql["usage_records_with_transfers"]):
+    for row in connection.execute(sql["usage_records"]):
         evidence = _Evidence(*row)
         version = prices.get(evidence.price_id)
         if version is None:
@@ -87,31 +82,17 @@ def _usage_findings(
         elif evidence.contradicts_itself:
             yield Finding(kind=FindingKind.TOKENS_CONTRADICT, subject=evidence.request_id)
         else:
-            yield from _charge_findings(evidence, version)
-
-
-def _charge_findings(evidence: _Evidence, version: PriceVersion) -> Iterator[Finding]:
-    """What disagrees with the amount that the tokens cost."""
-    expected = rate(evidence.usage(), version.price).nanodollars
-
-    def finding(kind: FindingKind, found: int | None) -> Finding:
-        return Finding(kind=kind, subject=evidence.request_id, expected_nanodollars=expected, found_nanodollars=found)
-
-    if evidence.charge_nanodollars != expected:
-        yield finding(FindingKind.CHARGE_DIFFERS, evidence.charge_nanodollars)
-    if evidence.transfer_nanodollars is None:
-        yield finding(FindingKind.TRANSFER_MISSING, None)
-        return
-    if evidence.transfer_nanodollars != expected:
-        yield finding(FindingKind.TRANSFER_DIFFERS, evidence.transfer_nanodollars)
-    debit, credit = receivable_account(evidence.account), revenue_account(version.model, version.serving_path)
-    if (evidence.debit_account, evidence.credit_account) != (debit, credit):
-        yield finding(FindingKind.TRANSFER_ASTRAY, evidence.transfer_nanodollars)
+            expected = rate(evidence.usage(), version.price).nanodollars
+            if evidence.charge_nanodollars != expected:
+                yield Finding(
+                    kind=FindingKind.CHARGE_DIFFERS,
+                    subject=evidence.request_id,
+                    expected_nanodollars=expected,
+                    found_nanodollars=evidence.charge_nanodollars,
+                )
 
 
 def _amount_findings(connection: Connection, sql: Mapping[str, Query]) -> Iterator[Finding]:
-    for transfer_id, found in connection.execute(sql["transfers_without_usage_record"]):
-        yield Finding(kind=FindingKind.USAGE_RECORD_MISSING, subject=transfer_id, found_nanodollars=found)
     for name, kind in (
         ("reversals_that_differ", FindingKind.REVERSAL_DIFFERS),
         ("balances_that_differ", FindingKind.BALANCE_DIFFERS),

@@ -1,18 +1,8 @@
--- name: usage_records_with_transfers
--- Every usage record with the transfer that has its id.
-SELECT usage_records.request_id, usage_records.account, usage_records.model, usage_records.serving_path,
-       usage_records.price_id, usage_records.prompt_tokens, usage_records.cached_prompt_tokens,
-       usage_records.generated_tokens, usage_records.reasoning_tokens, usage_records.charge_nanodollars,
-       transfers.debit_account, transfers.credit_account, transfers.nanodollars
+-- name: usage_records
+-- Every usage record, as far as its charge depends on it.
+SELECT request_id, model, serving_path, price_id, prompt_tokens, cached_prompt_tokens, generated_tokens,
+       reasoning_tokens, charge_nanodollars
 FROM usage_records
-LEFT JOIN transfers ON transfers.id = usage_records.request_id AND transfers.kind = 'usage'
-ORDER BY usage_records.sequence;
-
--- name: transfers_without_usage_record
--- Usage that was charged and never recorded.
-SELECT id, nanodollars
-FROM transfers
-WHERE kind = 'usage' AND NOT EXISTS (SELECT 1 FROM usage_records WHERE request_id = transfers.id)
 ORDER BY sequence;
 
 -- name: usage_records_twice
@@ -20,13 +10,16 @@ ORDER BY sequence;
 SELECT request_id FROM usage_records GROUP BY request_id HAVING count(*) > 1 ORDER BY request_id;
 
 -- name: transfers_twice
--- Ids under which more than one transfer was posted.
-SELECT id FROM transfers GROUP BY id HAVING count(*) > 1 ORDER BY id;
+-- Ids under which more than one transfer was posted that is not a usage record's.
+SELECT id FROM transfers_besides_usage GROUP BY id HAVING count(*) > 1
+UNION
+SELECT id FROM transfers_besides_usage WHERE EXISTS (SELECT 1 FROM usage_records WHERE request_id = id)
+ORDER BY id;
 
 -- name: reversals_that_differ
 -- Reversals that do not mirror what they reverse.
 SELECT reversal.id, reversed.nanodollars, reversal.nanodollars
-FROM transfers AS reversal
+FROM transfers_besides_usage AS reversal
 LEFT JOIN transfers AS reversed ON reversed.id = reversal.reverses
 WHERE reversal.kind = 'reversal'
   AND (
@@ -57,5 +50,5 @@ SELECT coalesce(sum(nanodollars), 0) FROM balances;
 
 -- name: counts
 -- How much there is in the books, and the sum of all charges.
-SELECT (SELECT count(*) FROM usage_records), (SELECT count(*) FROM transfers), (SELECT count(*) FROM ledger_accounts),
+SELECT (SELECT count(*) FROM usage_records), (SELECT count(*) FROM transfers), (SELECT count(*) FROM balances),
        (SELECT coalesce(sum(charge_nanodollars), 0) FROM usage_records);

@@ -13,10 +13,11 @@ from servery.store.sql import load_queries
 
 
 class Ledger:
-    """Double entry. Transfers are only ever added; balances are a projection kept in the same transaction.
+    """Double entry. Transfers are only ever added; balances are a projection that triggers of the database keep.
 
-    A ledger account is opened by the first transfer that names it, or explicitly. Methods that take a connection run
-    inside the transaction of whoever calls them.
+    Transfers of usage are not posted here: a usage record is the transfer of its charge, and ``metering`` writes it.
+    Here they can be looked up and reversed like any other. A ledger account is opened by the first transfer that names
+    it, or explicitly. Methods that take a connection run inside the transaction of whoever calls them.
     """
 
     def __init__(self, database: Database, clock: Clock) -> None:
@@ -24,7 +25,6 @@ class Ledger:
         self._open = queries["open_ledger_account"]
         self._by_ids = queries["transfers_by_ids"]
         self._insert = queries["insert_transfer"]
-        self._move_balance = queries["move_balance"]
         self._balance = queries["balance"]
         self._balances = queries["balances"]
         self._clear_balances = queries["clear_balances"]
@@ -74,24 +74,13 @@ class Ledger:
         return [posted[transfer.id] for transfer in transfers]
 
     def append_within(self, connection: Connection, transfers: Sequence[Transfer]) -> None:
-        """Post transfers that the caller knows to be new. Raises sqlite3.IntegrityError when one of them is not."""
-        changes: dict[str, int] = {}
-        for transfer in transfers:
-            amount = transfer.nanodollars
-            changes[transfer.debit_account] = changes.get(transfer.debit_account, 0) + amount
-            changes[transfer.credit_account] = changes.get(transfer.credit_account, 0) - amount
-        opened_ns = self._clock.wall_ns()
-        connection.executemany(self._open, [{"name": name, "opened_ns": opened_ns} for name in changes])
+        """Post transfers that the caller knows to be new. The database refuses when one of them is not."""
+        assert all(transfer.kind is not TransferKind.USAGE for transfer in transfers), "the meter posts usage"
         connection.executemany(self._insert, [msgspec.structs.astuple(transfer) for transfer in transfers])
-        connection.executemany(
-            self._move_balance,
-            [{"ledger_account": name, "nanodollars": amount} for name, amount in changes.items()],
-        )
 
     def open_within(self, connection: Connection, name: str) -> None:
         """Open a ledger account with a balance of zero, unless it is open."""
         connection.execute(self._open, {"name": name, "opened_ns": self._clock.wall_ns()})
-        connection.execute(self._move_balance, {"ledger_account": name, "nanodollars": 0})
 
     def balance_nanodollars(self, ledger_account: str) -> int:
         """Debits less credits; 0 for a ledger account that nothing was posted to."""

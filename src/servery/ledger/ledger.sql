@@ -1,9 +1,10 @@
 -- name: open_ledger_account
--- Add a place in the books, unless it is there.
-INSERT INTO ledger_accounts (name, opened_ns) VALUES (:name, :opened_ns) ON CONFLICT (name) DO NOTHING;
+-- Add a place in the books with a balance of zero, unless it is there.
+INSERT INTO balances (ledger_account, nanodollars, opened_ns) VALUES (:name, 0, :opened_ns)
+ON CONFLICT (ledger_account) DO NOTHING;
 
 -- name: transfers_by_ids
--- Those of a JSON array of ids that are posted.
+-- Those of a JSON array of ids that are posted, whatever their kind.
 SELECT id, debit_account, credit_account, nanodollars, kind, created_ns, reverses
 FROM transfers
 WHERE id IN (SELECT value FROM json_each(:ids));
@@ -13,14 +14,9 @@ FROM transfers
 WHERE id IN (SELECT json_array_elements_text(CAST(:ids AS json)));
 
 -- name: insert_transfer
--- Append a transfer.
-INSERT INTO transfers (id, debit_account, credit_account, nanodollars, kind, created_ns, reverses)
+-- Append a transfer that is not a usage record's; a trigger moves the two balances.
+INSERT INTO transfers_besides_usage (id, debit_account, credit_account, nanodollars, kind, created_ns, reverses)
 VALUES (?, ?, ?, ?, ?, ?, ?);
-
--- name: move_balance
--- Carry transfers over to the projection: add to a ledger account's balance.
-INSERT INTO balances (ledger_account, nanodollars) VALUES (:ledger_account, :nanodollars)
-ON CONFLICT (ledger_account) DO UPDATE SET nanodollars = balances.nanodollars + excluded.nanodollars;
 
 -- name: balance
 -- The projected balance of a ledger account, or no row.
@@ -32,17 +28,17 @@ SELECT ledger_account, nanodollars FROM balances ORDER BY ledger_account;
 
 -- name: clear_balances
 -- Throw the projection away, to rebuild it.
-DELETE FROM balances;
+UPDATE balances SET nanodollars = 0;
 
 -- name: project_balances
 -- Compute every balance anew from all transfers.
-INSERT INTO balances (ledger_account, nanodollars)
-SELECT ledger_account, sum(nanodollars)
+INSERT INTO balances (ledger_account, nanodollars, opened_ns)
+SELECT ledger_account, sum(nanodollars), min(created_ns)
 FROM (
-    SELECT debit_account AS ledger_account, nanodollars FROM transfers
+    SELECT debit_account AS ledger_account, nanodollars, created_ns FROM transfers
     UNION ALL
-    SELECT credit_account, -nanodollars FROM transfers
-    UNION ALL
-    SELECT name, 0 FROM ledger_accounts
+    SELECT credit_account, -nanodollars, created_ns FROM transfers
 ) AS entries
-GROUP BY ledger_account;
+WHERE true
+GROUP BY ledger_account
+ON CONFLICT (ledger_account) DO UPDATE SET nanodollars = balances.nanodollars + excluded.nanodollars;

@@ -9,6 +9,11 @@ class TransferKind(StrEnum):
     """Why money moved."""
 
     USAGE = "usage"
+    """A usage record's charge; posted by the meter alone."""
+    GPU_HOURS = "gpu_hours"
+    """Time that a replica of a rented deployment was up."""
+    CREDIT = "credit"
+    """Paid in advance, or given."""
     REVERSAL = "reversal"
 
 

@@ -1,19 +1,19 @@
 """The meter: posts what each request used, with its charge, in one durable step."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import msgspec
 
-from servery.billing.charge_transfer import charge_transfer
 from servery.billing.rating import Charge, rate
 from servery.core.clock import Clock
-from servery.core.errors import AlreadyExists
+from servery.core.errors import AlreadyExists, ServeryError
 from servery.core.price import Price
 from servery.core.serving_path import ServingPath
-from servery.ledger.ledger import Ledger
-from servery.ledger.transfer import Transfer
+from servery.metering.journal import Journal
 from servery.metering.open_request import OpenRequest
 from servery.metering.usage_record import UsageRecord
+from servery.store.bulk_insert import BulkInsert
 from servery.store.connection import Connection
 from servery.store.database import Database
 from servery.store.sql import load_queries
@@ -40,47 +40,35 @@ class _Posting(msgspec.Struct, frozen=True):
         )
 
 
-class _Voiding(msgspec.Struct, frozen=True):
-    """A request that ended and costs nothing."""
-
-    request_id: str
-
-
-_Event = OpenRequest | _Posting | _Voiding
-
-
 class Meter:
-    """From a request's end to the books. Usage record, transfer, balances and the closing of the journal's row are
-    one group operation: either all of it is durable or nothing."""
+    """From a request's end to the books: usage records, which are the transfers of their charges, and the balances
+    they move, in one group operation. Either all of it is durable or nothing."""
 
-    def __init__(self, database: Database, clock: Clock) -> None:
+    def __init__(self, database: Database, clock: Clock, journal: Journal | None = None) -> None:
+        """``journal`` None: one in memory, which tells nobody what was cut."""
         queries = load_queries("servery.metering", "meter.sql")
-        self._insert_record = queries["insert_usage_record"]
+        self._insert = BulkInsert(queries["insert_usage_records"])
         self._posted_usage = queries["posted_usage"]
-        self._insert_open = queries["insert_open_request"]
-        self._delete_open = queries["delete_open_requests"]
         self._database = database
         self._clock = clock
-        self._ledger = Ledger(database, clock)
+        self._journal = journal or Journal.in_memory()
 
     def opened(
         self, request_id: str, *, account: str, key_id: str, model: str, path: ServingPath, replica: str
     ) -> None:
-        """Journal, without waiting, that an engine begins to work on the request. Every opened request is posted or
-        voided; those that a killed platform leaves open are found by ``verify``.
-
-        Raises Overloaded when the database cannot keep up: such a request should not begin.
-        """
-        opened = OpenRequest(
-            request_id=request_id,
-            account=account,
-            key_id=key_id,
-            model=model,
-            serving_path=path,
-            replica=replica,
-            opened_ns=self._clock.wall_ns(),
+        """Journal that an engine begins to work on the request. Every opened request is posted or voided; those that
+        a killed platform leaves open are found by its next start, and told of by ``verify``."""
+        self._journal.opened(
+            OpenRequest(
+                request_id=request_id,
+                account=account,
+                key_id=key_id,
+                model=model,
+                serving_path=path,
+                replica=replica,
+                opened_ns=self._clock.wall_ns(),
+            )
         )
-        self._database.write_grouped_soon(self._write, opened)
 
     async def post(self, record: UsageRecord, price: Price) -> Charge:
         """Rate and post. Once it returns, the charge is durable. ``price`` is the one that ``record.price_id`` names.
@@ -89,66 +77,52 @@ class Meter:
         with other tokens or another price, and what ``Database.write`` raises.
         """
         charge = rate(record.usage, price)
-        await self._database.write_grouped(self._write, _Posting(record, charge))
+        try:
+            await self._database.write_grouped(self._write, _Posting(record, charge))
+        except ServeryError:
+            self._journal.ended(record.request_id)
+            raise
+        # Whoever is cancelled here posts once more, soon; until then the journal keeps the request.
+        self._journal.ended(record.request_id)
         return charge
 
     def post_soon(self, record: UsageRecord, price: Price) -> None:
         """As ``post``, for requests whose client is gone: nobody waits. An orderly close of the database writes it;
         a failure goes to the database's ``on_lost_write``. Raises Overloaded as ``Database.write_soon`` does."""
-        self._database.write_grouped_soon(self._write, _Posting(record, rate(record.usage, price)))
+        posting = _Posting(record, rate(record.usage, price))
+        self._database.write_grouped_soon(
+            self._write, posting, on_written=lambda: self._journal.ended(record.request_id)
+        )
 
     def void(self, request_id: str) -> None:
-        """The opened request ended before its first byte and costs nothing: take it off the journal, without waiting.
-        Raises Overloaded as ``Database.write_soon`` does."""
-        self._database.write_grouped_soon(self._write, _Voiding(request_id))
+        """The opened request ended before its first byte and costs nothing: take it off the journal."""
+        self._journal.ended(request_id)
 
-    def _write(self, connection: Connection, events: Sequence[_Event]) -> list[None]:
-        """The group operation: whatever happened to many requests at once."""
-        postings = [event for event in events if isinstance(event, _Posting)]
-        ended = {posting.record.request_id for posting in postings}
-        ended.update(event.request_id for event in events if isinstance(event, _Voiding))
-        # A request that begins and ends within one group never needs its row in the journal.
-        opened = [event for event in events if isinstance(event, OpenRequest) and event.request_id not in ended]
-        if postings:
-            self._post(connection, postings)
-        if opened:
-            connection.executemany(self._insert_open, [msgspec.structs.astuple(event) for event in opened])
-        if ended:
-            connection.execute(self._delete_open, {"request_ids": _json(list(ended))})
-        return [None] * len(events)
-
-    def _post(self, connection: Connection, postings: Sequence[_Posting]) -> None:
-        ids = _json([posting.record.request_id for posting in postings])
-        posted = {row[0]: row for row in connection.execute(self._posted_usage, {"request_ids": ids}).fetchall()}
-        fresh: list[_Posting] = []
+    def _write(self, connection: Connection, postings: Sequence[_Posting]) -> list[None]:
+        """The group operation: the charges of many requests at once."""
+        fresh: dict[str, _Posting] = {}
         for posting in postings:
-            first = posted.get(posting.record.request_id)
-            if first is None:
-                posted[posting.record.request_id] = posting.facts
-                fresh.append(posting)
-            elif first != posting.facts:
-                raise AlreadyExists(
-                    f"The request {posting.record.request_id!r} was charged {first[-1]} nano-dollars for other facts; "
-                    f"it cannot be charged {posting.charge.nanodollars}."
-                )
-        connection.executemany(self._insert_record, [_row(posting) for posting in fresh])
-        self._ledger.append_within(connection, [_transfer(posting) for posting in fresh])
+            first = fresh.setdefault(posting.record.request_id, posting)
+            if first is not posting:
+                _check_same(first.facts, posting)
+        if self._insert.run(connection, [_row(posting) for posting in fresh.values()]) < len(fresh):
+            ids = _json(list(fresh))
+            for facts in connection.execute(self._posted_usage, {"request_ids": ids}).fetchall():
+                _check_same(facts, fresh[facts[0]])
+        return [None] * len(postings)
 
 
-def _transfer(posting: _Posting) -> Transfer:
-    record = posting.record
-    return charge_transfer(
-        posting.charge,
-        request_id=record.request_id,
-        account=record.account,
-        model=record.model,
-        path=record.serving_path,
-        created_ns=record.finished_ns,
-    )
+def _check_same(first: tuple[Any, ...], posting: _Posting) -> None:
+    """Raises AlreadyExists when a request was charged for other ``facts`` than ``posting``'s."""
+    if first != posting.facts:
+        raise AlreadyExists(
+            f"The request {first[0]!r} was charged {first[-1]} nano-dollars for other facts; "
+            f"it cannot be charged {posting.charge.nanodollars}."
+        )
 
 
 def _row(posting: _Posting) -> tuple[str | int | None, ...]:
-    """The values of the query ``insert_usage_record``."""
+    """The values of the query ``insert_usage_records``."""
     record, usage = posting.record, posting.record.usage
     return (
         record.request_id,

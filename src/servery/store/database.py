@@ -117,9 +117,15 @@ class Database:
         (by equality) in one group are handed to it together, in the order in which they were queued."""
         return await self._commits.write(operation, item)
 
-    def write_grouped_soon(self, operation: GroupOperation[Item, Result], item: Item) -> None:
-        """As ``write_soon``, for group operations."""
-        self._commits.write_soon(operation, item)
+    def write_grouped_soon(
+        self,
+        operation: GroupOperation[Item, Result],
+        item: Item,
+        *,
+        on_written: Callable[[], None] | None = None,
+    ) -> None:
+        """As ``write_soon``, for group operations. ``on_written`` is called on the event loop once it is durable."""
+        self._commits.write_soon(operation, item, on_written=on_written)
 
     @contextmanager
     def snapshot(self) -> Iterator[Connection]:

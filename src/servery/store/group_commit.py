@@ -37,16 +37,22 @@ GroupOperation = Callable[[Connection, Sequence[Item]], Sequence[Result]]
 
 
 class _Entry(Generic[Item, Result]):
-    """One queued item. ``future`` is None when nobody waits."""
+    """One queued item. ``future`` is None when nobody waits; ``on_written`` may then be called instead."""
 
-    __slots__ = ("error", "future", "item", "operation", "result")
+    __slots__ = ("error", "future", "item", "on_written", "operation", "result")
 
     def __init__(
-        self, operation: GroupOperation[Item, Result], item: Item, future: asyncio.Future[Result] | None
+        self,
+        operation: GroupOperation[Item, Result],
+        item: Item,
+        *,
+        future: asyncio.Future[Result] | None = None,
+        on_written: Callable[[], None] | None = None,
     ) -> None:
         self.operation = operation
         self.item = item
         self.future = future
+        self.on_written = on_written
         self.result: Result | None = None
         self.error: Exception | None = None
 
@@ -82,16 +88,22 @@ class GroupCommit:
             await self._room()
         loop = self._loop or self._running_loop()
         future: asyncio.Future[Result] = loop.create_future()
-        self._put(_Entry(operation, item, future))
+        self._put(_Entry(operation, item, future=future))
         return await future
 
-    def write_soon(self, operation: GroupOperation[Item, Result], item: Item) -> None:
+    def write_soon(
+        self,
+        operation: GroupOperation[Item, Result],
+        item: Item,
+        *,
+        on_written: Callable[[], None] | None = None,
+    ) -> None:
         """Queue and return. Raises Overloaded when even the room kept for those that cannot wait is full."""
         if self._loop is None:
             self._loop = asyncio.get_running_loop()
         if self._queue.qsize() >= 2 * self._limits.queued_writes:
             raise Overloaded("The database cannot keep up with what is to be written.")
-        self._put(_Entry(operation, item, None))
+        self._put(_Entry(operation, item, on_written=on_written))
 
     async def close(self) -> None:
         """Write what is queued, then end the thread. What comes later is refused."""
@@ -184,6 +196,8 @@ class GroupCommit:
             if entry.future is None or entry.future.done():  # done: its caller was cancelled
                 if entry.error is not None:
                     self._on_lost_write(entry.error)
+                elif entry.on_written is not None:
+                    entry.on_written()
             elif entry.error is not None:
                 entry.future.set_exception(entry.error)
             else:

@@ -1,0 +1,120 @@
+"""The journal: which requests an engine is working on, in a file that a killed process leaves behind.
+
+The file is mapped into memory and divided into slots. A request takes a free slot when it goes to an engine and gives
+it back when it ends; what is found in slots after the process is gone was cut.
+
+    slot   | length, 2 bytes | JSON ...             |      length 0: free
+           ^ written last, so that a slot is whole or free, wherever the process was killed
+
+Writing is a copy in memory, a microsecond; the system keeps the pages when the process dies. A power cut may lose
+them: what was cut by one costs nothing either, only nobody is told.
+"""
+
+import mmap
+import os
+from pathlib import Path
+from typing import Final, Self
+
+import msgspec
+
+from servery.metering.open_request import OpenRequest
+
+_SLOT_BYTES: Final = 1_024
+_FIRST_SLOTS: Final = 4_096
+_LENGTH_BYTES: Final = 2
+_FREE: Final = bytes(_LENGTH_BYTES)
+
+_encode = msgspec.json.Encoder().encode
+_decode = msgspec.json.Decoder(OpenRequest).decode
+
+
+class Journal:
+    """Belongs to one process at a time (``store.ProcessLock`` sees to it); others may read the file."""
+
+    def __init__(self, memory: mmap.mmap) -> None:
+        """``Journal.open`` and ``Journal.in_memory`` are how to get there."""
+        self._memory = memory
+        self._slots: dict[str, int] = {}
+        self.left = _requests(memory[:])
+        """What was found when the journal was opened, oldest first. Kept until ``forget_left``."""
+        occupied = [offset for offset in range(0, len(memory), _SLOT_BYTES) if memory[offset : offset + 2] != _FREE]
+        self._left_slots = occupied
+        self._free = sorted(set(range(0, len(memory), _SLOT_BYTES)) - set(occupied), reverse=True)
+
+    @classmethod
+    def open(cls, file: Path) -> Self:
+        """The journal in ``file``, which is made (0600) where it is missing."""
+        descriptor = os.open(file, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        try:
+            size = max(os.fstat(descriptor).st_size // _SLOT_BYTES, _FIRST_SLOTS) * _SLOT_BYTES
+            os.ftruncate(descriptor, size)
+            return cls(mmap.mmap(descriptor, size))
+        finally:
+            os.close(descriptor)
+
+    @classmethod
+    def in_memory(cls) -> Self:
+        """A journal that ends with its process, for those who need not know what was cut."""
+        return cls(mmap.mmap(-1, _FIRST_SLOTS * _SLOT_BYTES))
+
+    @property
+    def open_ids(self) -> frozenset[str]:
+        """The requests that this process has opened and not ended."""
+        return frozenset(self._slots)
+
+    def opened(self, request: OpenRequest) -> None:
+        """Write that an engine begins to work on it."""
+        if request.request_id in self._slots:
+            return
+        text = _encode(request)
+        if len(text) > _SLOT_BYTES - _LENGTH_BYTES:  # names of any length can stand in a catalog
+            text = _encode(msgspec.structs.replace(request, model="", replica=""))
+        if not self._free:
+            self._grow()
+        offset = self._slots[request.request_id] = self._free.pop()
+        start = offset + _LENGTH_BYTES
+        self._memory[start : start + len(text)] = text
+        self._memory[offset:start] = len(text).to_bytes(_LENGTH_BYTES, "little")
+
+    def ended(self, request_id: str) -> None:
+        """Write that the request has ended; nothing when it never began."""
+        offset = self._slots.pop(request_id, None)
+        if offset is not None:
+            self._memory[offset : offset + _LENGTH_BYTES] = _FREE
+            self._free.append(offset)
+
+    def forget_left(self) -> None:
+        """Free the slots of ``left``, once they are kept elsewhere."""
+        for offset in self._left_slots:
+            self._memory[offset : offset + _LENGTH_BYTES] = _FREE
+        self._free.extend(self._left_slots)
+        self._left_slots, self.left = [], []
+
+    def close(self) -> None:
+        self._memory.close()
+
+    def _grow(self) -> None:
+        size = len(self._memory)
+        self._memory.resize(2 * size)
+        self._free = list(range(2 * size - _SLOT_BYTES, size - _SLOT_BYTES, -_SLOT_BYTES))
+
+
+def open_requests(file: Path) -> list[OpenRequest]:
+    """What stands in the journal of a platform that may be running, oldest first; nothing where there is none."""
+    try:
+        return _requests(file.read_bytes())
+    except FileNotFoundError:
+        return []
+
+
+def _requests(slots: bytes) -> list[OpenRequest]:
+    found = []
+    for offset in range(0, len(slots), _SLOT_BYTES):
+        length = int.from_bytes(slots[offset : offset + _LENGTH_BYTES], "little")
+        if length:
+            start = offset + _LENGTH_BYTES
+            try:
+                found.append(_decode(slots[start : start + length]))
+            except msgspec.DecodeError:
+                continue  # a slot that is being written at this moment
+    return sorted(found, key=lambda request: (request.opened_ns, request.request_id))

@@ -1,0 +1,46 @@
+"""Many rows in few statements: between statements SQLite hands Python's interpreter lock back and forth, and
+PostgreSQL makes a round trip, so that what each of them costs does not depend on the row."""
+
+import re
+import sqlite3
+from collections.abc import Sequence
+from typing import Any, Final
+
+import msgspec
+
+from servery.store.connection import Connection
+from servery.store.sql import Query
+
+_ROW: Final = re.compile(r"(?<=VALUES )\((?:\?, )*\?\)")
+_MOST_ROWS: Final = 256
+
+
+class BulkInsert:
+    """An INSERT that is written for one row, ``VALUES (?, ?, ...)``, or for PostgreSQL from a JSON array ``:rows`` of
+    arrays."""
+
+    def __init__(self, query: Query) -> None:
+        found = _ROW.search(query)
+        assert found is not None, "the query has a row of question marks"
+        self._query = query
+        self._row = found[0]
+        self._sql_by_size: dict[int, str] = {}
+
+    def run(self, connection: Connection, rows: Sequence[Sequence[Any]]) -> int:
+        """Insert ``rows``; returns how many were inserted, which is fewer where the query passes over conflicts."""
+        if not isinstance(connection, sqlite3.Connection):
+            return connection.execute(self._query, {"rows": msgspec.json.encode(rows).decode()}).rowcount
+        inserted = done = 0
+        while done < len(rows):
+            # Powers of two, so that a few prepared statements serve groups of all sizes.
+            size = min(1 << ((len(rows) - done).bit_length() - 1), _MOST_ROWS)
+            values = [value for row in rows[done : done + size] for value in row]
+            inserted += connection.execute(self._sql(size), values).rowcount
+            done += size
+        return inserted
+
+    def _sql(self, size: int) -> str:
+        sql = self._sql_by_size.get(size)
+        if sql is None:
+            sql = self._sql_by_size[size] = _ROW.sub(", ".join([self._row] * size), self._query, count=1)
+        return sql

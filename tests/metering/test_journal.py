@@ -1,0 +1,105 @@
+"""The journal of open requests: whole slots, kept past the end of the process."""
+
+from pathlib import Path
+
+from servery.core.clock import ManualClock
+from servery.core.serving_path import ServingPath
+from servery.metering.cut_requests import acknowledge_cut_requests, cut_requests, keep_cut_requests
+from servery.metering.journal import Journal, open_requests
+from servery.metering.open_request import OpenRequest
+from servery.store.database import Database
+
+
+def request(request_id: str, *, opened_ns: int = 1, model: str = "accounts/acme/models/small") -> OpenRequest:
+    return OpenRequest(
+        request_id=request_id,
+        account="acme",
+        key_id="key_1",
+        model=model,
+        serving_path=ServingPath.STANDARD,
+        replica="shared-0",
+        opened_ns=opened_ns,
+    )
+
+
+def test_what_has_not_ended_is_found_by_the_next_start(tmp_path: Path) -> None:
+    """Also while the platform runs, from another process's view of the file; oldest first."""
+    file = tmp_path / "journal"
+    journal = Journal.open(file)
+    for number, request_id in enumerate("abc"):
+        journal.opened(request(request_id, opened_ns=10 - number))
+    journal.ended("b")
+    journal.ended("unknown")
+    assert open_requests(file) == [request("c", opened_ns=8), request("a", opened_ns=10)]
+    assert Journal.open(file).left == [request("c", opened_ns=8), request("a", opened_ns=10)]
+
+
+def test_what_was_left_keeps_its_slots_until_it_is_kept_elsewhere(tmp_path: Path) -> None:
+    """A start that is killed in its turn loses nothing."""
+    file = tmp_path / "journal"
+    Journal.open(file).opened(request("a"))
+    second = Journal.open(file)
+    second.opened(request("b", opened_ns=2))
+    assert open_requests(file) == [request("a"), request("b", opened_ns=2)]
+    second.forget_left()
+    assert (second.left, open_requests(file)) == ([], [request("b", opened_ns=2)])
+
+
+def test_there_is_room_for_any_number(tmp_path: Path) -> None:
+    """The file grows, and its slots are used again."""
+    file = tmp_path / "journal"
+    journal = Journal.open(file)
+    for number in range(9_000):
+        journal.opened(request(str(number)))
+    size = file.stat().st_size
+    for number in range(9_000):
+        journal.ended(str(number))
+    for number in range(9_000):
+        journal.opened(request(str(number)))
+    assert (file.stat().st_size, len(open_requests(file))) == (size, 9_000)
+    assert len(Journal.open(file).left) == 9_000
+
+
+def test_opening_twice_is_opening_once(tmp_path: Path) -> None:
+    """A request has one slot."""
+    journal = Journal.open(tmp_path / "journal")
+    journal.opened(request("a"))
+    journal.opened(request("a"))
+    journal.ended("a")
+    assert open_requests(tmp_path / "journal") == []
+
+
+def test_names_of_any_length_fit(tmp_path: Path) -> None:
+    """What would not fit a slot is left out; the request's id is what counts."""
+    journal = Journal.open(tmp_path / "journal")
+    journal.opened(request("a", model="m" * 3_000))
+    assert [each.request_id for each in open_requests(tmp_path / "journal")] == ["a"]
+
+
+def test_a_half_written_slot_is_passed_over(tmp_path: Path) -> None:
+    """A reader may look while the platform writes."""
+    file = tmp_path / "journal"
+    journal = Journal.open(file)
+    journal.opened(request("a"))
+    journal.opened(request("b"))
+    content = bytearray(file.read_bytes())
+    content[2:40] = bytes(38)
+    file.write_bytes(content)
+    assert [each.request_id for each in open_requests(file)] == ["b"]
+    assert open_requests(tmp_path / "nothing") == []
+
+
+async def test_cut_requests_are_told_of_until_acknowledged(database: Database, clock: ManualClock) -> None:
+    """Each once, with the time at which it was found, however often a start finds it."""
+    await keep_cut_requests(database, clock, [request("a"), request("b", opened_ns=2)])
+    found_ns = clock.wall_ns()
+    clock.advance(1)
+    await keep_cut_requests(database, clock, [request("a")])
+    assert [(each.request_id, each.found_ns) for each in cut_requests(database.reader)] == [
+        ("a", found_ns),
+        ("b", found_ns),
+    ]
+    assert await acknowledge_cut_requests(database, clock) == 2
+    assert cut_requests(database.reader) == []
+    await keep_cut_requests(database, clock, [request("a"), request("c")])
+    assert [each.request_id for each in cut_requests(database.reader)] == ["c"]
