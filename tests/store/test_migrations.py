@@ -95,8 +95,8 @@ def test_the_first_books_are_carried_over(connection: sqlite3.Connection) -> Non
     "spoiling",
     [
         "INSERT INTO transfers VALUES (3, 's', 'accounts/a', 'revenue/m/standard', 1, 'usage', 8, NULL)",
-        "INSERT INTO usage_records VALUES (2, 's', 'a', 'k', 'm', 'standard', 'p', 9, 0, 1, 0, 0, 'completed', 0, 8, 'x',"
-        " 0, NULL, '[]', 10)",
+        """INSERT INTO usage_records VALUES
+        (2, 's', 'a', 'k', 'm', 'standard', 'p', 9, 0, 1, 0, 0, 'completed', 0, 8, 'x', 0, NULL, '[]', 10)""",
     ],
 )
 def test_first_books_that_contradict_themselves_are_refused(connection: sqlite3.Connection, spoiling: str) -> None:
