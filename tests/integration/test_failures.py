@@ -103,7 +103,7 @@ def test_a_killed_platform_loses_no_completed_response(platform: PlatformProcess
         assert (one.request_id in books) == (one.end is End.COMPLETE)
     verified = platform.command("ledger", "verify")
     assert verified.returncode == 0, verified.stdout
-    assert sum(one.end is End.CUT for one in cut) == int(re.search(r"(\d+) open request", verified.stdout)[1])
+    assert sum(one.end is End.CUT for one in cut) == int(re.search(r"(\d+) requests were cut", verified.stdout)[1])
 
 
 def test_a_client_that_leaves_stops_its_engine_and_pays_for_what_it_got(platform: PlatformProcess):
