@@ -1,6 +1,7 @@
 """One request to an engine, and what came of it."""
 
 import asyncio
+from collections.abc import Callable
 
 import msgspec
 
@@ -20,6 +21,9 @@ class Asking:
 
     def __init__(self, client: EngineClient, *, stream: bool = True) -> None:
         self.events: list[bytes] = []
+        self.on_event: Callable[[], None] | None = None
+        self.plain: set[bytes] = set()
+        self.taken_plain: list[bytes] = []
         self.tally = Tally(prompt_tokens_guess=7)
         self.arrived = asyncio.Event()
         self._client = client
@@ -31,7 +35,7 @@ class Asking:
             endpoint=Endpoint.CHAT,
             stream=self._stream,
             place=CachePlace(),
-            sink=self._take,
+            sink=self,
             tally=self.tally,
         )
 
@@ -51,6 +55,15 @@ class Asking:
             self.arrived.clear()
             await self.arrived.wait()
 
-    def _take(self, event: bytes) -> None:
+    def take(self, event: bytes) -> None:
         self.events.append(event)
         self.arrived.set()
+        if self.on_event is not None:
+            self.on_event()
+
+    def take_plain(self, piece: bytes) -> bool:
+        """True for what ``plain`` says is like something before."""
+        if piece not in self.plain:
+            return False
+        self.taken_plain.append(piece)
+        return True

@@ -49,6 +49,19 @@ async def test_a_stream_arrives_with_its_usage(engine: FakeEngine, new_client: N
     assert asking.tally.frames == 40
 
 
+async def test_an_event_like_an_earlier_one_is_not_read(engine: FakeEngine, new_client: NewClient) -> None:
+    """Where it comes whole and its sink knows it; it is a token all the same. What stands beside it in one piece of
+    the body is read."""
+    a, b = (b"data: %b\n\n" % one for one in (token("a"), token("b")))
+    engine.always = sends(OPENING, token("a"), token("a"), token("b"), token("a"), usage_chunk(usage_of(1, 4)))
+    asking = Asking(new_client())
+    asking.plain = {a, a + b}
+    await asking.answer()
+    assert asking.taken_plain.count(a) + texts(asking).count("a") == 3
+    assert b not in asking.taken_plain
+    assert asking.tally.frames == 4
+
+
 async def test_usage_and_progress_are_told_and_never_relayed(engine: FakeEngine, new_client: NewClient) -> None:
     """What is private to the engine stays behind: prompt progress, usage, and timings beside a finish."""
     finish = chunk({}, finish="stop", usage=usage_of(5, 1), timings={"cache_n": 0, "prompt_ms": 1.5})
@@ -514,13 +527,7 @@ async def test_a_pause_at_the_end_does_not_reach_the_next_request(engine: FakeEn
     asking = Asking(client)
     exchange = await asking.begin()
     paused_at = len(asking.events)
-    take = asking._take
-
-    def take_and_pause(event: bytes) -> None:
-        take(event)
-        exchange.pause()
-
-    exchange._sink = take_and_pause
+    asking.on_event = exchange.pause
     while not exchange.answer.done():
         await asyncio.sleep(0)
         if len(asking.events) > paused_at and not exchange.answer.done():
@@ -552,10 +559,10 @@ async def test_a_fault_of_ours_is_not_blamed_on_the_engine(engine: FakeEngine, n
     asking = Asking(new_client())
     exchange = await asking.begin()
 
-    def at_fault(event: bytes) -> None:
+    def at_fault() -> None:
         raise AssertionError("ours")
 
-    exchange._sink = at_fault
+    asking.on_event = at_fault
     with pytest.raises(AssertionError, match="ours"):
         await exchange.answer
     await engine.wait_connections(0)

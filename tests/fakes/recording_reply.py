@@ -2,6 +2,7 @@
 
 from servery.core.limit_reading import LimitReading
 from servery.core.serving_path import ServingPath
+from servery.engines.answer_reader import EventSink
 from servery.serving.reply import Flow, StreamStart
 from servery.serving.served import Served
 
@@ -27,10 +28,8 @@ class RecordingReply:
         assert self.started is None, "started once"
         self.started = start
 
-    def frame(self, branch: int, event: bytes) -> None:
-        assert self.started is not None, "started first"
-        assert self.served is None, "nothing follows the end"
-        self.frames.append((branch, event))
+    def sink(self, branch: int) -> EventSink:
+        return _RecordingSink(self, branch)
 
     def last_bytes(self, answers: list[bytes], served: Served) -> bytes:
         assert self.answers is None, "asked once"
@@ -49,3 +48,17 @@ class RecordingReply:
 
     def detach(self, flow: Flow) -> None:
         self.flows.remove(flow)
+
+
+class _RecordingSink:
+    def __init__(self, reply: RecordingReply, branch: int) -> None:
+        self._reply = reply
+        self._branch = branch
+
+    def take(self, event: bytes) -> None:
+        assert self._reply.started is not None, "started first"
+        assert self._reply.served is None, "nothing follows the end"
+        self._reply.frames.append((self._branch, event))
+
+    def take_plain(self, piece: bytes) -> bool:
+        return False

@@ -10,8 +10,19 @@ from servery.engines.event_splitter import EventSplitter
 from servery.engines.refusal import break_from, refusal_from
 from servery.engines.tally import ReportedUsage, Tally
 
-EventSink = Callable[[bytes], None]
-"""Takes the JSON of one engine event; called inside the connection's ``data_received``, so it must not block."""
+
+class EventSink(Protocol):
+    """Where a stream's generated events go. Called inside the connection's ``data_received``, so it must not block."""
+
+    def take(self, event: bytes) -> None:
+        """The JSON of one event."""
+        ...
+
+    def take_plain(self, piece: bytes) -> bool:
+        """Take one whole event with its framing, ``data: {…}`` and an empty line, if it says the same as one that was
+        taken before but for a piece of generated text. False, without having done anything, if it does not."""
+        ...
+
 
 _BYTES_PER_TOKEN = 4
 
@@ -66,12 +77,22 @@ class StreamReader:
     ) -> None:
         self.began = False
         self._sink = sink
+        self._take_plain = sink.take_plain
         self._on_first = on_first
         self._tally = tally
         self._served_model = served_model
         self._splitter = EventSplitter(max_event_bytes=max_event_bytes)
+        self._between_events = False
 
     def feed(self, piece: bytes) -> bool:
+        if self._between_events and self._take_plain(piece):
+            self._tally.frames += 1
+            return False
+        is_complete = self._feed_events(piece)
+        self._between_events = self.began and not self._splitter.holds_part
+        return is_complete
+
+    def _feed_events(self, piece: bytes) -> bool:
         for event in self._splitter.feed(piece):
             # Only an event that holds one of these is opened; none can stand inside a JSON string, where quotes are
             # escaped. This runs once per token, so it is written out.
@@ -89,10 +110,7 @@ class StreamReader:
             elif event != b"null":
                 if b'"finish_reason":"' not in event and not _only_opens(event):
                     self._tally.frames += 1
-                if self.began:
-                    self._sink(event)
-                else:
-                    self._pass_on(event)
+                self._pass_on(event)
         return False
 
     def end(self) -> bytes:
@@ -104,7 +122,7 @@ class StreamReader:
         if not self.began:
             self.began = True
             self._on_first()
-        self._sink(event)
+        self._sink.take(event)
 
     def _open(self, event: bytes) -> None:
         frame = _frames.decode(event)

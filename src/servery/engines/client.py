@@ -37,8 +37,14 @@ class _Count(msgspec.Struct):
     count: int
 
 
-def _ignore(event: bytes) -> None:
-    """A request beside inference has no events."""
+class _NoEvents:
+    """A request beside inference has none."""
+
+    def take(self, event: bytes) -> None:
+        raise AssertionError("a body as it is has no events")
+
+    def take_plain(self, piece: bytes) -> bool:
+        return False
 
 
 def _nothing() -> None:
@@ -133,7 +139,7 @@ class EngineClient:
             body,
             expected=Expectation.BYTES,
             last=False,
-            sink=_ignore,
+            sink=_NoEvents(),
             on_first=_nothing,
             tally=Tally(prompt_tokens_guess=0),
         )

@@ -3,13 +3,13 @@
 import asyncio
 from typing import Protocol, cast
 
-import httptools
+from servery.engines.response_parser import Headers, NotHttp, ResponseParser
 
 
 class ResponseReader(Protocol):
     """What a connection tells about the response to the request in flight on it."""
 
-    def on_head(self, status: int, headers: dict[bytes, bytes]) -> None: ...
+    def on_head(self, status: int, headers: Headers) -> None: ...
 
     def on_body(self, piece: bytes) -> None: ...
 
@@ -23,9 +23,8 @@ class EngineConnection(asyncio.Protocol):
 
     def __init__(self) -> None:
         self._transport: asyncio.Transport | None = None
-        self._parser: httptools.HttpResponseParser | None = None
+        self._parser: ResponseParser | None = None
         self._reader: ResponseReader | None = None
-        self._headers: dict[bytes, bytes] = {}
         self.reusable = True
         self.idle_since_s = 0.0
         self.exchanges = 0
@@ -37,15 +36,14 @@ class EngineConnection(asyncio.Protocol):
         assert self._reader is None, "a connection carries one exchange at a time"
         assert self._transport is not None, "requests follow the connection's start"
         self._reader = reader
-        self._parser = httptools.HttpResponseParser(self)
-        self._headers = {}
+        self._parser = ResponseParser(on_head=reader.on_head, on_body=reader.on_body, on_end=self._ended)
         self.reusable = not last
         self.exchanges += 1
         self._transport.write(request)
 
     def close(self) -> None:
         """Close now; the engine aborts what it was generating. The reader hears nothing more."""
-        self._reader = None
+        self._let_go()
         self.reusable = False
         if self._transport is not None:
             self._transport.abort()
@@ -68,15 +66,13 @@ class EngineConnection(asyncio.Protocol):
         self._transport = cast(asyncio.Transport, transport)  # uvloop's are not of asyncio's classes
 
     def data_received(self, data: bytes) -> None:
-        if self._reader is None or self._parser is None:
+        if self._parser is None:
             self.close()  # bytes that nobody asked for: whatever they are, they answer no request of ours
             return
         try:
-            self._parser.feed_data(data)
-        except httptools.HttpParserCallbackError as error:
-            self._fail(error.__context__ if isinstance(error.__context__, Exception) else error)
-        except httptools.HttpParserError as error:
-            self._fail(ValueError(f"not HTTP: {error}"))
+            self._parser.feed(data)
+        except NotHttp as error:
+            self._fail(error)
 
     def eof_received(self) -> bool:
         return False
@@ -85,29 +81,26 @@ class EngineConnection(asyncio.Protocol):
         self._fail(exc)
         self._transport = None
 
-    # What the parser calls
+    # Its own
 
-    def on_header(self, name: bytes, value: bytes) -> None:
-        self._headers[name.lower()] = value
-
-    def on_headers_complete(self) -> None:
-        if self._reader is not None and self._parser is not None:
-            self._reader.on_head(self._parser.get_status_code(), self._headers)
-
-    def on_body(self, body: bytes) -> None:
-        if self._reader is not None:
-            self._reader.on_body(body)
-
-    def on_message_complete(self) -> None:
-        reader, self._reader = self._reader, None
-        self.reusable = self.reusable and self._parser is not None and self._parser.should_keep_alive()
+    def _ended(self) -> None:
+        """The response is complete."""
+        self.reusable = self.reusable and self._parser is not None and self._parser.keeps_alive
+        reader = self._let_go()
         if reader is not None:
             reader.on_complete()
 
     def _fail(self, error: Exception | None) -> None:
-        reader, self._reader = self._reader, None
+        reader = self._let_go()
         self.reusable = False
         if self._transport is not None:
             self._transport.abort()
         if reader is not None:
             reader.on_lost(error)
+
+    def _let_go(self) -> ResponseReader | None:
+        """The reader hears nothing more, unless from who calls this."""
+        if self._parser is not None:
+            self._parser.stop()
+        reader, self._reader, self._parser = self._reader, None, None
+        return reader

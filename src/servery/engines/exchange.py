@@ -17,6 +17,7 @@ from servery.engines.answer_reader import (
     WholeReader,
 )
 from servery.engines.connection import EngineConnection
+from servery.engines.response_parser import Headers, NotHttp
 from servery.engines.tally import Tally
 
 
@@ -123,7 +124,7 @@ class Exchange:
 
     # What the connection calls
 
-    def on_head(self, status: int, headers: dict[bytes, bytes]) -> None:
+    def on_head(self, status: int, headers: Headers) -> None:
         self._last_heard_s = self._loop.time()
         self._until_closed = b"content-length" not in headers and b"transfer-encoding" not in headers
         if self._on_answer is not None:
@@ -171,9 +172,9 @@ class Exchange:
         ):
             # A kept connection that the engine had closed in the meantime: the request was never read.
             self._again = self._loop.create_task(self._send_anew())
-        elif error is not None and not isinstance(error, ValueError | OSError):
+        elif error is not None and not isinstance(error, NotHttp | OSError):
             self._fail(error)  # a fault of ours in what the sink does, not the engine's
-        elif isinstance(error, ValueError):
+        elif isinstance(error, NotHttp):
             self._fail(EngineUnavailable("the engine that serves this model did not speak HTTP"))
         elif self._until_closed and error is None:
             self._end_of_body()
@@ -201,7 +202,7 @@ class Exchange:
         else:
             self._send_on(connection)
 
-    def _new_reader(self, status: int, headers: dict[bytes, bytes]) -> AnswerReader:
+    def _new_reader(self, status: int, headers: Headers) -> AnswerReader:
         limits = self._limits
         if status != 200:
             return RefusalReader(

@@ -1,7 +1,6 @@
 """What one request has gathered on its way so far: its clock, its answers' tallies, and how it is going."""
 
 from collections.abc import Sequence
-from functools import partial
 
 from servery.catalog.offer import Offer
 from servery.core.clock import Clock
@@ -65,7 +64,7 @@ class Journey:
 
     def sink(self, branch: Branch) -> EventSink:
         """Passes the branch's events to the client. Runs once per generated token, so nothing stands in between."""
-        return partial(self._reply.frame, branch.number)
+        return self._reply.sink(branch.number)
 
     def begin(self, branch: Branch) -> None:
         """The branch's first event is about to be passed on."""

@@ -6,6 +6,7 @@ import msgspec
 
 from servery.core.limit_reading import LimitReading
 from servery.core.serving_path import ServingPath
+from servery.engines.answer_reader import EventSink
 from servery.serving.served import Served
 
 
@@ -26,8 +27,8 @@ class StreamStart(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Reply(Protocol):
-    """Written to by the pipeline, in this order: ``granted``; ``start`` and ``frame`` for a stream; ``last_bytes``;
-    ``finish``. Refusals are raised past it."""
+    """Written to by the pipeline, in this order: ``granted``; ``start`` and what goes to a ``sink``, for a stream;
+    ``last_bytes``; ``finish``. Refusals are raised past it."""
 
     def granted(self, reading: LimitReading, path: ServingPath) -> None:
         """The caller's limits, to be shown in the response's head, and the path on which the request is served."""
@@ -37,8 +38,8 @@ class Reply(Protocol):
         """A stream begins; from now on the request cannot be retried elsewhere."""
         ...
 
-    def frame(self, branch: int, event: bytes) -> None:
-        """Pass on one engine event of element ``branch`` of the request's work."""
+    def sink(self, branch: int) -> EventSink:
+        """Passes on the engine events of element ``branch`` of the request's work."""
         ...
 
     def last_bytes(self, answers: list[bytes], served: Served) -> bytes:

@@ -28,6 +28,11 @@ class Presenter(Protocol):
         """Bytes to send for one event of element ``branch`` of the request's work; may be empty."""
         ...
 
+    def plain_frame(self, branch: int, piece: bytes) -> bytes | None:
+        """Bytes to send for ``piece``, an event with its framing, where they can be told without reading it, because
+        it is like an earlier one; None where they cannot. The same as ``stream_frame`` says of that event."""
+        ...
+
     def stream_end(self, served: Served) -> bytes:
         """The last bytes of a stream: what carries usage, and the terminator. Sent once the charge is durable."""
         ...

@@ -126,3 +126,17 @@ def test_what_cannot_be_placed_is_not_learned() -> None:
     long = event(LLAMA_CPP, "a" * 5_000)
     assert learned(long, TextKind.CONTENT, client_head=b"", client_tail=b"") is NEVER
     assert NEVER.translated(b'{"choices":[]}') is None
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+@given(text=st.text())
+def test_a_framed_event_is_told_without_its_frame_being_read(shape: str, text: str) -> None:
+    """A whole event with its framing gives what the event alone gives; other framings, and several at once, nothing."""
+    shown = presenter()
+    assert shown.plain_frame(0, b"data: " + event(shape, "a") + b"\n\n") is None
+    for learned_from in "ab":
+        shown.stream_frame(0, event(shape, learned_from))
+    framed = b"data: " + event(shape, text) + b"\n\n"
+    assert shown.plain_frame(0, framed) == shown.stream_frame(0, event(shape, text))
+    for other in (framed + framed, framed[:-1], framed.replace(b"\n", b"\r\n"), framed[6:], b": ping\n\n" + framed):
+        assert shown.plain_frame(0, other) is None

@@ -38,6 +38,9 @@ class MessagesPresenter:
         """Raises EngineBroke when ``event`` cannot be read."""
         return self._stream.frame(event)
 
+    def plain_frame(self, branch: int, piece: bytes) -> None:
+        """Never: each event is translated."""
+
     def stream_end(self, served: Served) -> bytes:
         return self._stream.end(served.usage)
 

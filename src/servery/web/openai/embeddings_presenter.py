@@ -70,6 +70,9 @@ class EmbeddingsPresenter:
     def stream_frame(self, branch: int, event: bytes) -> NoReturn:
         raise AssertionError("embeddings are not streamed")
 
+    def plain_frame(self, branch: int, piece: bytes) -> NoReturn:
+        raise AssertionError("embeddings are not streamed")
+
     def stream_end(self, served: Served) -> NoReturn:
         raise AssertionError("embeddings are not streamed")
 

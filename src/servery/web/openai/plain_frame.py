@@ -56,6 +56,12 @@ class PlainFrame(msgspec.Struct, frozen=True):
             return None
         return self.client_head + text + self.client_tail
 
+    def framed(self) -> "PlainFrame":
+        """The same for an event that still has its framing as a server-sent event."""
+        if self is NEVER:
+            return NEVER
+        return PlainFrame(b"data: " + self.head, self.tail + b"\n\n", self.client_head, self.client_tail)
+
 
 NEVER = PlainFrame(b"never", b"never", b"", b"")
 """Translates nothing: no JSON begins like this."""

@@ -21,6 +21,7 @@ class TextPresenter(ABC):
         self._shown = presentation
         self._envelope = Envelope(presentation, chunk=chunk, whole=whole)
         self._plain: list[PlainFrame] = [NEVER] * presentation.branches
+        self._plain_pieces: list[PlainFrame] = [NEVER] * presentation.branches
         self._logprobs = [LogprobView(presentation.logprobs) for _ in range(presentation.branches)]
 
     def admitted(self, path: ServingPath) -> None:
@@ -30,6 +31,9 @@ class TextPresenter(ABC):
         """Raises EngineBroke when ``event`` cannot be read."""
         frame = self._plain[branch].translated(event)
         return self._read(branch, event) if frame is None else frame
+
+    def plain_frame(self, branch: int, piece: bytes) -> bytes | None:
+        return self._plain_pieces[branch].translated(piece)
 
     def stream_end(self, served: Served) -> bytes:
         return self._envelope.end(served)
@@ -48,6 +52,10 @@ class TextPresenter(ABC):
 
     def error_frame(self, error: ServeryError) -> bytes:
         return self._envelope.error_frame(error)
+
+    def _learned(self, branch: int, plain: PlainFrame) -> None:
+        self._plain[branch] = plain
+        self._plain_pieces[branch] = plain.framed()
 
     def _read(self, branch: int, event: bytes) -> bytes:
         answer = read_event(event)

@@ -3,6 +3,7 @@
 from servery.core.errors import ServeryError
 from servery.core.limit_reading import LimitReading
 from servery.core.serving_path import ServingPath
+from servery.engines.answer_reader import EventSink
 from servery.serving.reply import Flow, StreamStart
 from servery.serving.served import Served
 from servery.web.presenter import Presenter
@@ -36,8 +37,6 @@ class HttpReply:
         self._presenter = presenter
         self._stream = stream
         self._headers = request_headers(request_id)
-        self._write = writer.write  # looked up once, for each token
-        self._show = presenter.stream_frame
 
     def granted(self, reading: LimitReading, path: ServingPath) -> None:
         self._headers += limit_headers(reading)
@@ -47,8 +46,8 @@ class HttpReply:
         headers = (EVENT_STREAM, (b"cache-control", b"no-cache"), (b"x-accel-buffering", b"no"))
         self._writer.start(200, (*headers, *self._headers, *stream_headers(start)))
 
-    def frame(self, branch: int, event: bytes) -> None:
-        self._write(self._show(branch, event))
+    def sink(self, branch: int) -> EventSink:
+        return _FrameSink(self._writer, self._presenter, branch)
 
     def last_bytes(self, answers: list[bytes], served: Served) -> bytes:
         return self._presenter.stream_end(served) if self._stream else self._presenter.whole(answers, served)
@@ -77,3 +76,25 @@ class HttpReply:
 
     def detach(self, flow: Flow) -> None:
         self._pressure.detach(flow)
+
+
+class _FrameSink:
+    """From an engine's events to the client's frames, of one branch. Runs once per generated token."""
+
+    __slots__ = ("_branch", "_show", "_show_plain", "_write")
+
+    def __init__(self, writer: ResponseWriter, presenter: Presenter, branch: int) -> None:
+        self._branch = branch
+        self._show = presenter.stream_frame
+        self._show_plain = presenter.plain_frame
+        self._write = writer.write
+
+    def take(self, event: bytes) -> None:
+        self._write(self._show(self._branch, event))
+
+    def take_plain(self, piece: bytes) -> bool:
+        frame = self._show_plain(self._branch, piece)
+        if frame is None:
+            return False
+        self._write(frame)
+        return True

@@ -1,0 +1,207 @@
+"""Reads an engine's HTTP/1.1 response from the bytes of its connection.
+
+Written for what engines send: heads are read once they are whole, and a chunked body of one event a chunk, which is
+how nearly all tokens come, costs one search and two comparisons a chunk.
+"""
+
+import re
+from collections.abc import Callable
+from enum import Enum, auto
+
+_HEAD_BYTES_MAX = 65_536
+_LINE_BYTES_MAX = 8_192
+_STATUS_LINE = re.compile(rb"HTTP/1\.(?P<minor>[01]) (?P<status>[1-9]\d\d)(?: [^\r\n\0]*)?")
+_HEADER = re.compile(rb"([!#$%&'*+.^_`|~0-9A-Za-z-]+):[ \t]*([^\r\n\0]*?)[ \t]*")
+_SIZE = re.compile(rb"([0-9A-Fa-f]{1,15})[ \t]*(?:;[^\r\n\0]*)?")
+_WITHOUT_BODY = {204, 304}
+
+Headers = dict[bytes, bytes]
+"""By lower-case name; of several with one name the last."""
+
+
+class NotHttp(Exception):
+    """What came is no response of HTTP/1.1, or one that could be read in two ways."""
+
+
+class _Part(Enum):
+    """What the next byte belongs to."""
+
+    HEAD = auto()
+    CHUNK_SIZE = auto()
+    CHUNK = auto()
+    CHUNK_END = auto()
+    TRAILERS = auto()
+    COUNTED_BODY = auto()
+    UNTIL_CLOSED = auto()
+    OVER = auto()
+
+
+class ResponseParser:
+    """Fed with all bytes that follow one request. ``on_head`` is called with status and headers, ``on_body`` with each
+    piece of the body, ``on_end`` when the response is complete: never where a body ends with its connection.
+
+    ``keeps_alive`` tells at the end whether the connection may carry another request. After ``stop`` nothing more is
+    called.
+    """
+
+    __slots__ = ("_left", "_on_body", "_on_end", "_on_head", "_part", "_rest", "keeps_alive")
+
+    def __init__(
+        self,
+        *,
+        on_head: Callable[[int, Headers], None],
+        on_body: Callable[[bytes], None],
+        on_end: Callable[[], None],
+    ) -> None:
+        self._on_head = on_head
+        self._on_body = on_body
+        self._on_end = on_end
+        self._part = _Part.HEAD
+        self._left = 0
+        self._rest = b""
+        self.keeps_alive = False
+
+    def stop(self) -> None:
+        self._part = _Part.OVER
+        self._rest = b""
+
+    def feed(self, data: bytes) -> None:
+        """Raises NotHttp, and whatever the callbacks raise."""
+        if self._part is _Part.CHUNK_SIZE and not self._rest:
+            begin = data.find(b"\n") + 1  # one whole chunk and nothing else: so nearly all tokens come
+            size = len(data) - begin - 2
+            if size > 0 and data[:begin] == b"%x\r\n" % size and data.endswith(b"\r\n"):
+                self._on_body(data[begin:-2])
+                return
+        if self._rest:
+            data = self._rest + data
+            self._rest = b""
+        position = 0
+        while position < len(data) and self._part is not _Part.OVER:
+            position = self._step(data, position)
+
+    def _step(self, data: bytes, position: int) -> int:
+        """Read one part, as far as it is there; returns where the next begins."""
+        match self._part:
+            case _Part.HEAD:
+                return self._head(data, position)
+            case _Part.CHUNK_SIZE:
+                return self._chunk_size(data, position)
+            case _Part.CHUNK | _Part.COUNTED_BODY:
+                return self._counted(data, position)
+            case _Part.CHUNK_END:
+                return self._chunk_end(data, position)
+            case _Part.TRAILERS:
+                return self._trailer(data, position)
+            case _Part.UNTIL_CLOSED | _Part.OVER:
+                return self._uncounted(data, position)
+
+    def _head(self, data: bytes, position: int) -> int:
+        end = data.find(b"\r\n\r\n", position)
+        if end < 0:
+            # What cannot begin a response is refused at once, not when it has grown large.
+            if not b"HTTP/1.".startswith(data[position : position + 7]):
+                raise NotHttp("no response of HTTP/1.1")
+            return self._wait(data, position, at_most=_HEAD_BYTES_MAX)
+        status_line, *lines = data[position:end].split(b"\r\n")
+        began = _STATUS_LINE.fullmatch(status_line)
+        if began is None:
+            raise NotHttp("no response of HTTP/1.1")
+        status = int(began["status"])
+        if status == 101:
+            raise NotHttp("another protocol was not asked for")
+        if status >= 200:
+            self._begin_body(status, _headers(lines), minor=began["minor"])
+        return end + 4
+
+    def _begin_body(self, status: int, headers: Headers, *, minor: bytes) -> None:
+        coding, length = headers.get(b"transfer-encoding"), headers.get(b"content-length")
+        if coding is not None and length is not None:
+            raise NotHttp("a length and a transfer coding contradict each other")
+        told = headers.get(b"connection", b"").lower()
+        self.keeps_alive = b"close" not in told if minor == b"1" else b"keep-alive" in told
+        if status in _WITHOUT_BODY:
+            self._left, self._part = 0, _Part.COUNTED_BODY
+        elif coding is not None and coding.lower() == b"chunked":
+            self._part = _Part.CHUNK_SIZE
+        elif coding is None and length is not None:
+            self._left, self._part = int(length), _Part.COUNTED_BODY
+        else:
+            self._part, self.keeps_alive = _Part.UNTIL_CLOSED, False
+        self._on_head(status, headers)
+        if self._part is _Part.COUNTED_BODY and self._left == 0:
+            self._end(is_last=True)
+
+    def _chunk_size(self, data: bytes, position: int) -> int:
+        end = data.find(b"\r\n", position)
+        if end < 0:
+            return self._wait(data, position, at_most=_LINE_BYTES_MAX)
+        size = _SIZE.fullmatch(data, position, end)
+        if size is None:
+            raise NotHttp("no size of a chunk")
+        self._left = int(size[1], 16)
+        self._part = _Part.CHUNK if self._left else _Part.TRAILERS
+        return end + 2
+
+    def _counted(self, data: bytes, position: int) -> int:
+        """As much of a chunk, or of a body whose length is known, as is there."""
+        piece = data[position : position + self._left]
+        self._left -= len(piece)
+        end = position + len(piece)
+        is_chunk = self._part is _Part.CHUNK
+        if is_chunk and self._left == 0:
+            self._part = _Part.CHUNK_END
+        self._on_body(piece)
+        if self._part is _Part.COUNTED_BODY and self._left == 0:
+            self._end(is_last=end == len(data))
+        return end
+
+    def _uncounted(self, data: bytes, position: int) -> int:
+        if self._part is not _Part.OVER:
+            self._on_body(data[position:])
+        return len(data)
+
+    def _chunk_end(self, data: bytes, position: int) -> int:
+        if data[position : position + 2] == b"\r\n":
+            self._part = _Part.CHUNK_SIZE
+            return position + 2
+        if data[position:] == b"\r":
+            return self._wait(data, position, at_most=1)
+        raise NotHttp("a chunk is longer than its size")
+
+    def _trailer(self, data: bytes, position: int) -> int:
+        """One line after the last chunk; the empty one is the end."""
+        end = data.find(b"\r\n", position)
+        if end < 0:
+            return self._wait(data, position, at_most=_LINE_BYTES_MAX)
+        if end == position:
+            self._end(is_last=end + 2 == len(data))
+        return end + 2
+
+    def _end(self, *, is_last: bool) -> None:
+        """What follows a response answers no request: its connection is not used again."""
+        self.stop()
+        self.keeps_alive = self.keeps_alive and is_last
+        self._on_end()
+
+    def _wait(self, data: bytes, position: int, *, at_most: int) -> int:
+        """Keep what is there until more comes."""
+        if len(data) - position > at_most:
+            raise NotHttp("a line or a head without an end")
+        self._rest = data[position:]
+        return len(data)
+
+
+def _headers(lines: list[bytes]) -> Headers:
+    headers: Headers = {}
+    for line in lines:
+        found = _HEADER.fullmatch(line)
+        if found is None:
+            raise NotHttp("no header")
+        name, value = found[1].lower(), found[2]
+        if name == b"content-length" and (not value.isdigit() or headers.get(name, value) != value):
+            raise NotHttp("no length")
+        if name == b"transfer-encoding" and name in headers:
+            raise NotHttp("several transfer codings")
+        headers[name] = value
+    return headers

@@ -1,0 +1,176 @@
+"""Reading an engine's response: the same however it is cut, and nothing that could be read in two ways."""
+
+import itertools
+
+import httptools
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from servery.engines.response_parser import Headers, NotHttp, ResponseParser
+
+STREAM = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n"
+
+
+class Heard:
+    """What a parser told."""
+
+    def __init__(self) -> None:
+        self.heads: list[tuple[int, Headers]] = []
+        self.body = b""
+        self.pieces = 0
+        self.ended = False
+        self.parser = ResponseParser(on_head=self._head, on_body=self._body, on_end=self._end)
+
+    def _head(self, status: int, headers: Headers) -> None:
+        self.heads.append((status, headers))
+
+    def _body(self, piece: bytes) -> None:
+        assert piece, "an empty piece is none"
+        self.body += piece
+        self.pieces += 1
+
+    def _end(self) -> None:
+        assert not self.ended, "a response ends once"
+        self.ended = True
+
+
+def heard(*pieces: bytes) -> Heard:
+    told = Heard()
+    for piece in pieces:
+        told.parser.feed(piece)
+    return told
+
+
+def chunked(*parts: bytes) -> bytes:
+    return b"".join(b"%x\r\n%b\r\n" % (len(part), part) for part in parts) + b"0\r\n\r\n"
+
+
+@given(st.lists(st.binary(min_size=1, max_size=40), max_size=6), st.lists(st.integers(0, 400), max_size=8))
+def test_a_chunked_body_is_read_however_it_is_cut(parts: list[bytes], cuts: list[int]) -> None:
+    """Any bytes in any chunks, cut anywhere: the same body, one end, and a connection that may be kept."""
+    whole = STREAM + chunked(*parts)
+    at = sorted({0, *(min(cut, len(whole)) for cut in cuts), len(whole)})
+    told = heard(*(whole[start:end] for start, end in itertools.pairwise(at)))
+    assert told.heads == [(200, {b"content-type": b"text/event-stream", b"transfer-encoding": b"chunked"})]
+    assert (told.body, told.ended, told.parser.keeps_alive) == (b"".join(parts), True, True)
+
+
+@given(st.binary(max_size=60), st.lists(st.integers(0, 200), max_size=5))
+def test_a_counted_body_is_read_however_it_is_cut(body: bytes, cuts: list[int]) -> None:
+    """Also an empty one."""
+    whole = b"HTTP/1.1 200 OK\r\ncontent-length:  %d \r\n\r\n" % len(body) + body
+    at = sorted({0, *(min(cut, len(whole)) for cut in cuts), len(whole)})
+    told = heard(*(whole[start:end] for start, end in itertools.pairwise(at)))
+    assert (told.body, told.ended, told.parser.keeps_alive) == (body, True, True)
+
+
+class _Reference:
+    """The same, as httptools tells it."""
+
+    def __init__(self) -> None:
+        self.body = b""
+        self.ended = False
+
+    def on_body(self, piece: bytes) -> None:
+        self.body += piece
+
+    def on_message_complete(self) -> None:
+        self.ended = True
+
+
+_ODD = st.sampled_from(
+    [b"5\r\nhello\r\n", b"3;a=b\r\nabc\r\n", b"A\r\n0123456789\r\n", b"0\r\n\r\n", b"0\r\nx: y\r\n\r\n"]
+)
+_WRONG = st.sampled_from([b"g\r\n", b"5\r\nhello!\r\n", b"-1\r\n", b"0x5\r\nhello\r\n", b"\r\n", b"5 5\r\nhello\r\n"])
+
+
+@given(st.lists(_ODD | _WRONG, max_size=5))
+def test_it_takes_no_more_than_another_parser_does(parts: list[bytes]) -> None:
+    """What is understood here is understood in the same way by httptools."""
+    reference = _Reference()
+    parser = httptools.HttpResponseParser(reference)
+    told = Heard()
+    try:
+        for part in (STREAM, *parts):
+            if not told.ended:
+                told.parser.feed(part)
+    except NotHttp:
+        return
+    for part in (STREAM, *parts):
+        if not reference.ended:
+            parser.feed_data(part)
+    assert (told.body, told.ended) == (reference.body, reference.ended)
+
+
+@pytest.mark.parametrize(
+    "head",
+    [
+        b"HTTP/2 200 OK",
+        b"ICY 200 OK",
+        b"HTTP/1.1 2OO OK",
+        b"HTTP/1.1 200 OK\r\nno colon",
+        b"HTTP/1.1 200 OK\r\nspaced : x",
+        b"HTTP/1.1 200 OK\r\nfolded: x\r\n y",
+        b"HTTP/1.1 200 OK\r\ncontent-length: 5\r\ncontent-length: 6",
+        b"HTTP/1.1 200 OK\r\ncontent-length: +5",
+        b"HTTP/1.1 200 OK\r\ncontent-length: 5\r\ntransfer-encoding: chunked",
+        b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\ntransfer-encoding: chunked",
+        b"HTTP/1.1 101 Switching Protocols\r\nupgrade: h2c",
+    ],
+)
+def test_other_heads_are_refused(head: bytes) -> None:
+    """Nothing is guessed."""
+    with pytest.raises(NotHttp):
+        heard(head + b"\r\n\r\n")
+
+
+def test_no_more_is_gathered_than_a_head_may_have() -> None:
+    """A head, or a chunk's size, that never ends is refused while it comes."""
+    with pytest.raises(NotHttp):
+        heard(b"HTTP/1.1 200 OK\r\nlong: ", *[b"x" * 10_000] * 8)
+    with pytest.raises(NotHttp):
+        heard(STREAM, *[b"1;" + b"x" * 1_000] * 9)
+
+
+def test_interim_answers_are_passed_over() -> None:
+    """Only the last head is told."""
+    told = heard(b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early\r\nlink: x\r\n\r\nHTTP/1.1 204 No Content\r\n\r\n")
+    assert told.heads == [(204, {})]
+    assert told.ended
+
+
+def test_a_body_may_last_until_the_connection_ends() -> None:
+    """Then nobody is told of an end here, and nothing follows."""
+    told = heard(b"HTTP/1.1 200 OK\r\n\r\nab", b"cd")
+    assert (told.body, told.ended, told.parser.keeps_alive) == (b"abcd", False, False)
+
+
+@pytest.mark.parametrize(
+    ("version", "connection", "kept"),
+    [(b"1", b"", True), (b"1", b"Close", False), (b"0", b"", False), (b"0", b"Keep-Alive", True)],
+)
+def test_whether_a_connection_is_kept(version: bytes, connection: bytes, kept: bool) -> None:
+    """As the engine says, or else as its version has it."""
+    said = b"connection: %b\r\n" % connection if connection else b""
+    told = heard(b"HTTP/1.%b 200 OK\r\n%bcontent-length: 0\r\n\r\n" % (version, said))
+    assert told.ended
+    assert told.parser.keeps_alive is kept
+
+
+def test_what_follows_a_response_is_nobodys() -> None:
+    """It is not read, and the connection is not used again."""
+    for body in (b"content-length: 2\r\n\r\nab", b"transfer-encoding: chunked\r\n\r\n2\r\nab\r\n0\r\n\r\n"):
+        told = heard(b"HTTP/1.1 200 OK\r\n" + body + b"HTTP/1.1 200 OK\r\n")
+        assert (told.body, told.ended, told.parser.keeps_alive) == (b"ab", True, False)
+
+
+def test_a_stopped_parser_tells_nothing() -> None:
+    """Also in the middle of what it was fed with."""
+    told = Heard()
+    told.parser = ResponseParser(
+        on_head=lambda status, headers: None, on_body=lambda piece: told.parser.stop(), on_end=told._end
+    )
+    told.parser.feed(STREAM + chunked(b"a", b"b"))
+    told.parser.feed(b"1\r\nc\r\n")
+    assert not told.ended
