@@ -1,32 +1,37 @@
 """Accounts: the tenants, named ``accounts/<id>`` in resource names."""
 
-from enum import StrEnum
+from collections.abc import Callable
 
 import msgspec
 
 from servery.core.clock import Clock
 from servery.core.errors import AlreadyExists, InvalidRequest, NotFound
 from servery.core.ids import checked_resource_id
-from servery.store.configuration_revision import ConfigurationRevision
+from servery.core.suspend_state import SuspendState
 from servery.store.connection import Connection
 from servery.store.database import Database, Operation
 from servery.store.sql import load_queries
+from servery.tenancy.account_revision import AccountRevision
+from servery.tenancy.users import Users
 
 
-class AccountState(StrEnum):
-    """Whether an account's keys are honoured."""
-
-    ACTIVE = "active"
-    SUSPENDED = "suspended"
-
-
-class Account(msgspec.Struct, frozen=True):
-    """A tenant. ``spend_tier`` is 1 to 4."""
+class Account(msgspec.Struct, frozen=True, kw_only=True):
+    """A tenant. ``spend_tier`` is 1 to 4; pinned, it does not change by itself. ``suspend_state`` is what the operator
+    has set. A ``prepaid`` account may spend its credits alone; ``funded`` is false when it has none.
+    ``spend_limit_dollars`` is what the account allows itself in a month, None for what its tier allows;
+    ``spend_thresholds`` are the nano-dollars of a month's spending at which it wants to be told."""
 
     id: str
-    display_name: str
-    spend_tier: int
-    state: AccountState
+    display_name: str = ""
+    email: str = ""
+    spend_tier: int = 1
+    tier_pinned: bool = False
+    suspend_state: SuspendState = SuspendState.UNSUSPENDED
+    prepaid: bool = False
+    funded: bool = True
+    spend_limit_dollars: int | None = None
+    spend_limit_set_ns: int = 0
+    spend_thresholds: tuple[int, ...] = ()
     created_ns: int
 
 
@@ -38,18 +43,20 @@ class Accounts:
         self._insert = queries["insert_account"]
         self._by_id = queries["account_by_id"]
         self._all = queries["all_accounts"]
-        self._set_state = queries["set_account_state"]
+        self._update = queries["update_account"]
         self._database = database
         self._clock = clock
-        self._revision = ConfigurationRevision()
+        self._users = Users(database, clock)
+        self._revision = AccountRevision()
 
     async def open(self, account_id: str, display_name: str = "") -> Account:
         """A new, active account at spend tier 1. Raises InvalidRequest when ``account_id`` cannot be an id, and
         AlreadyExists when it is taken."""
         return await self._database.write(self.opening(account_id, display_name))
 
-    def opening(self, account_id: str, display_name: str = "") -> Operation[Account]:
-        """What ``open`` does, as an operation, for those who open something else in the same transaction.
+    def opening(self, account_id: str, display_name: str = "", email: str = "") -> Operation[Account]:
+        """What ``open`` does, as an operation, for those who open something else in the same transaction: the account
+        and its first user.
 
         Raises InvalidRequest at once; the operation raises AlreadyExists.
         """
@@ -57,51 +64,91 @@ class Accounts:
             checked_resource_id(account_id)
         except ValueError as error:
             raise InvalidRequest(str(error), param="account_id") from None
-        account = Account(account_id, display_name, 1, AccountState.ACTIVE, self._clock.wall_ns())
+        account = Account(id=account_id, display_name=display_name, email=email, created_ns=self._clock.wall_ns())
 
         def operation(connection: Connection) -> Account:
             if self.find(connection, account_id) is not None:
                 raise AlreadyExists(f"The account {account_id!r} already exists.", param="account_id")
-            connection.execute(self._insert, msgspec.structs.asdict(account))
-            self._revision.bump(connection)
+            connection.execute(
+                self._insert,
+                {
+                    "id": account.id,
+                    "display_name": account.display_name,
+                    "email": account.email,
+                    "spend_tier": account.spend_tier,
+                    "created_ns": account.created_ns,
+                },
+            )
+            self._users.add_first(connection, account_id, email=email)
+            self._revision.touch(connection, account_id)
             return account
 
         return operation
 
-    async def set_state(self, account_id: str, state: AccountState) -> Account:
-        """Suspend an account or let it work again; returns it as it is now. Raises NotFound."""
+    async def suspend(self, account_id: str, reason: SuspendState) -> Account:
+        """Refuse the account's inference until it is resumed; returns it as it is now. Raises NotFound."""
+        return await self._database.write(
+            lambda connection: self.change(
+                connection, account_id, lambda account: msgspec.structs.replace(account, suspend_state=reason)
+            )
+        )
 
-        def operation(connection: Connection) -> Account:
-            account = self._required(connection, account_id)
-            connection.execute(self._set_state, {"id": account_id, "state": state})
-            self._revision.bump(connection)
-            return msgspec.structs.replace(account, state=state)
+    async def resume(self, account_id: str) -> Account:
+        """Undo what ``suspend`` did. Raises NotFound."""
+        return await self.suspend(account_id, SuspendState.UNSUSPENDED)
 
-        return await self._database.write(operation)
+    def change(self, connection: Connection, account_id: str, change: Callable[[Account], Account]) -> Account:
+        """Within a transaction: put what ``change`` makes of the account in its place; a platform that runs notices.
+        Raises NotFound."""
+        before = self.required(connection, account_id)
+        after = change(before)
+        if after == before:
+            return before
+        facts = msgspec.structs.asdict(after)
+        del facts["created_ns"]
+        thresholds = msgspec.json.encode(after.spend_thresholds).decode()
+        connection.execute(self._update, {**facts, "spend_thresholds": thresholds})
+        self._revision.touch(connection, account_id)
+        return after
 
-    def get(self, account_id: str) -> Account:
+    async def get(self, account_id: str) -> Account:
         """Raises NotFound."""
-        return self._required(self._database.reader, account_id)
+        return await self._database.look_up(lambda connection: self.required(connection, account_id))
 
-    def list(self) -> list[Account]:
+    async def list(self) -> list[Account]:
         """All accounts, by id."""
-        return [_account(row) for row in self._database.reader.execute(self._all).fetchall()]
+        rows = await self._database.look_up(lambda connection: connection.execute(self._all).fetchall())
+        return [_account(row) for row in rows]
 
-    def exists(self, account_id: str) -> bool:
-        return self.find(self._database.reader, account_id) is not None
+    async def exists(self, account_id: str) -> bool:
+        return await self._database.look_up(lambda connection: self.find(connection, account_id)) is not None
 
     def find(self, connection: Connection, account_id: str) -> Account | None:
         """The account as ``connection`` sees it, for use inside a transaction."""
         row = connection.execute(self._by_id, {"id": account_id}).fetchone()
         return None if row is None else _account(row)
 
-    def _required(self, connection: Connection, account_id: str) -> Account:
+    def required(self, connection: Connection, account_id: str) -> Account:
+        """As ``find``. Raises NotFound."""
         account = self.find(connection, account_id)
         if account is None:
             raise NotFound(f"There is no account {account_id!r}.", param="account_id")
         return account
 
 
-def _account(row: tuple[str, str, int, str, int]) -> Account:
-    account_id, display_name, spend_tier, state, created_ns = row
-    return Account(account_id, display_name, spend_tier, AccountState(state), created_ns)
+def _account(row: tuple[str, str, str, int, int, str, int, int, int | None, int, str, int]) -> Account:
+    account_id, display_name, email, tier, pinned, state, prepaid, funded, limit, limit_set_ns, thresholds, opened = row
+    return Account(
+        id=account_id,
+        display_name=display_name,
+        email=email,
+        spend_tier=tier,
+        tier_pinned=bool(pinned),
+        suspend_state=SuspendState(state),
+        prepaid=bool(prepaid),
+        funded=bool(funded),
+        spend_limit_dollars=limit,
+        spend_limit_set_ns=limit_set_ns,
+        spend_thresholds=tuple(msgspec.json.decode(thresholds, type=list[int])),
+        created_ns=opened,
+    )

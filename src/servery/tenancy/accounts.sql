@@ -1,16 +1,34 @@
 -- name: insert_account
 -- Add an account.
-INSERT INTO accounts (id, display_name, spend_tier, state, created_ns)
-VALUES (:id, :display_name, :spend_tier, :state, :created_ns);
+INSERT INTO accounts (id, display_name, email, spend_tier, created_ns)
+VALUES (:id, :display_name, :email, :spend_tier, :created_ns);
 
 -- name: account_by_id
 -- One account, or no row.
-SELECT id, display_name, spend_tier, state, created_ns FROM accounts WHERE id = :id;
+SELECT id, display_name, email, spend_tier, tier_pinned, suspend_state, prepaid, funded, spend_limit_dollars,
+       spend_limit_set_ns, spend_thresholds, created_ns
+FROM accounts
+WHERE id = :id;
 
 -- name: all_accounts
 -- Every account, by id.
-SELECT id, display_name, spend_tier, state, created_ns FROM accounts ORDER BY id;
+SELECT id, display_name, email, spend_tier, tier_pinned, suspend_state, prepaid, funded, spend_limit_dollars,
+       spend_limit_set_ns, spend_thresholds, created_ns
+FROM accounts
+ORDER BY id;
 
--- name: set_account_state
--- Suspend an account or let it work again.
-UPDATE accounts SET state = :state WHERE id = :id;
+-- name: update_account
+-- Change what can be changed of an account.
+UPDATE accounts
+SET display_name = :display_name, email = :email, spend_tier = :spend_tier, tier_pinned = :tier_pinned,
+    suspend_state = :suspend_state, prepaid = :prepaid, funded = :funded, spend_limit_dollars = :spend_limit_dollars,
+    spend_limit_set_ns = :spend_limit_set_ns, spend_thresholds = :spend_thresholds
+WHERE id = :id;
+
+-- name: touch_account
+-- Note that the account, or something of it, changed at the revision that is current now.
+UPDATE accounts SET revision = (SELECT revision FROM configuration_revision) WHERE id = :id;
+
+-- name: accounts_since
+-- The accounts that changed after a revision.
+SELECT id FROM accounts WHERE revision > :revision ORDER BY id;

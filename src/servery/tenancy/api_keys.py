@@ -12,13 +12,15 @@ from collections.abc import Callable
 
 import msgspec
 
+from servery.core.caller import FIRST_USER
 from servery.core.clock import Clock
 from servery.core.errors import InvalidRequest, NotFound
-from servery.store.configuration_revision import ConfigurationRevision
 from servery.store.connection import Connection
 from servery.store.database import Database, Operation
 from servery.store.sql import load_queries
+from servery.tenancy.account_revision import AccountRevision
 from servery.tenancy.accounts import Accounts
+from servery.tenancy.users import Users
 
 RandomBytes = Callable[[int], bytes]
 """Given a number, as many bytes that nobody can predict (``secrets.token_bytes``)."""
@@ -29,11 +31,12 @@ _PREFIX_LENGTH = 8  # "sv_" and five characters of 43: enough to tell keys apart
 
 
 class ApiKey(msgspec.Struct, frozen=True, kw_only=True):
-    """What may be shown of a key. ``prefix`` is the beginning of its secret; ``last_used_ns`` may lag by a minute.
-    A key with ``admin`` may operate the platform."""
+    """What may be shown of a key of the user ``user``. ``prefix`` is the beginning of its secret; ``last_used_ns`` may
+    lag by a minute. A key with ``admin`` may operate the platform."""
 
     key_id: str
     account: str
+    user: str
     display_name: str
     prefix: str
     created_ns: int
@@ -73,21 +76,34 @@ class ApiKeys:
         self._clock = clock
         self._random_bytes = random_bytes
         self._accounts = Accounts(database, clock)
-        self._revision = ConfigurationRevision()
+        self._users = Users(database, clock)
+        self._revision = AccountRevision()
 
     async def create(
-        self, account: str, *, display_name: str = "", expires_ns: int | None = None, admin: bool = False
+        self,
+        account: str,
+        *,
+        user: str = FIRST_USER,
+        display_name: str = "",
+        expires_ns: int | None = None,
+        admin: bool = False,
     ) -> CreatedKey:
-        """A new key. It works until ``expires_ns``, or until it is revoked.
+        """A new key of the account's ``user``. It works until ``expires_ns``, or until it is revoked.
 
-        Raises NotFound when there is no such account, and InvalidRequest when the expiry is not in the future.
+        Raises NotFound when there is no such account or user, and InvalidRequest when the expiry is not in the future.
         """
         return await self._database.write(
-            self.creating(account, display_name=display_name, expires_ns=expires_ns, admin=admin)
+            self.creating(account, user=user, display_name=display_name, expires_ns=expires_ns, admin=admin)
         )
 
     def creating(
-        self, account: str, *, display_name: str = "", expires_ns: int | None = None, admin: bool = False
+        self,
+        account: str,
+        *,
+        user: str = FIRST_USER,
+        display_name: str = "",
+        expires_ns: int | None = None,
+        admin: bool = False,
     ) -> Operation[CreatedKey]:
         """What ``create`` does, as an operation, for those who do something else in the same transaction.
 
@@ -100,6 +116,7 @@ class ApiKeys:
         api_key = ApiKey(
             key_id="key_" + self._random_bytes(_KEY_ID_BYTES).hex(),
             account=account,
+            user=user,
             display_name=display_name,
             prefix=secret[:_PREFIX_LENGTH],
             created_ns=created_ns,
@@ -110,42 +127,47 @@ class ApiKeys:
         )
 
         def operation(connection: Connection) -> CreatedKey:
-            if self._accounts.find(connection, account) is None:
-                raise NotFound(f"There is no account {account!r}.", param="account")
+            self._accounts.required(connection, account)
+            self._users.required(connection, account, user)
+            facts = msgspec.structs.asdict(api_key)
             connection.execute(
-                self._insert, {**msgspec.structs.asdict(api_key), "secret_sha256": secret_sha256(secret)}
+                self._insert, {**facts, "secret_sha256": secret_sha256(secret)}
             )
-            self._revision.bump(connection)
+            self._revision.touch(connection, account)
             return CreatedKey(secret, api_key)
 
         return operation
 
-    async def revoke(self, account: str, key_id: str) -> None:
+    async def revoke(self, account: str, key_id: str, *, user: str | None = None) -> None:
         """The key is refused from now on (by a platform in another process: within its refresh interval). Revoking
-        again changes nothing. Raises NotFound when the account has no such key."""
+        again changes nothing. Raises NotFound when the account, or its ``user`` where one is named, has no such key."""
         revoked_ns = self._clock.wall_ns()
+        chosen = {"account": account, "key_id": key_id, "user": user, "revoked_ns": revoked_ns}
 
         def operation(connection: Connection) -> None:
-            cursor = connection.execute(self._revoke, {"account": account, "key_id": key_id, "revoked_ns": revoked_ns})
-            if cursor.rowcount == 0:
-                raise NotFound(f"The account {account!r} has no API key {key_id!r}.", param="key_id")
-            self._revision.bump(connection)
+            if connection.execute(self._revoke, chosen).rowcount == 0:
+                owner = f"The account {account!r}" if user is None else f"The user {user!r} of {account!r}"
+                raise NotFound(f"{owner} has no API key {key_id!r}.", param="key_id")
+            self._revision.touch(connection, account)
 
         await self._database.write(operation)
 
-    def list(self, account: str) -> list[ApiKey]:
-        """The account's keys, oldest first, with those revoked or expired; empty when there is no such account."""
-        rows = self._database.reader.execute(self._of_account, {"account": account}).fetchall()
+    async def list(self, account: str, *, user: str | None = None) -> list[ApiKey]:
+        """The keys of the account, or of one user, oldest first, with those revoked or expired; empty when there is no
+        such account."""
+        chosen = {"account": account, "user": user}
+        rows = await self._database.look_up(lambda connection: connection.execute(self._of_account, chosen).fetchall())
         return [_api_key(row) for row in rows]
 
 
 def _api_key(
-    row: tuple[str, str, str, str, int, int | None, int | None, int, int | None],
+    row: tuple[str, str, str, str, str, int, int | None, int | None, int, int | None],
 ) -> ApiKey:
-    key_id, account, display_name, prefix, created_ns, expires_ns, revoked_ns, admin, last_used_ns = row
+    key_id, account, user, display_name, prefix, created_ns, expires_ns, revoked_ns, admin, last_used_ns = row
     return ApiKey(
         key_id=key_id,
         account=account,
+        user=user,
         display_name=display_name,
         prefix=prefix,
         created_ns=created_ns,

@@ -1,30 +1,43 @@
 -- name: insert_api_key
 -- Add a key, of which only the hash is kept.
-INSERT INTO api_keys (key_id, account, display_name, prefix, created_ns, expires_ns, admin, secret_sha256)
-VALUES (:key_id, :account, :display_name, :prefix, :created_ns, :expires_ns, :admin, :secret_sha256);
+INSERT INTO api_keys (
+    key_id, account, user_id, display_name, prefix, created_ns, expires_ns, admin, secret_sha256
+)
+VALUES (:key_id, :account, :user, :display_name, :prefix, :created_ns, :expires_ns, :admin, :secret_sha256);
 
 -- name: api_keys_of_account
--- The keys of an account, oldest first.
-SELECT key_id, account, display_name, prefix, created_ns, expires_ns, revoked_ns, admin, last_used_ns
+-- The keys of an account, or of one of its users, oldest first.
+SELECT key_id, account, user_id, display_name, prefix, created_ns, expires_ns, revoked_ns, admin, last_used_ns
 FROM api_keys
-WHERE account = :account
+WHERE account = :account AND (CAST(:user AS TEXT) IS NULL OR user_id = :user)
 ORDER BY created_ns, key_id;
 
 -- name: revoke_api_key
 -- Revoke a key; the time of its first revocation stays.
 UPDATE api_keys
 SET revoked_ns = coalesce(revoked_ns, :revoked_ns)
-WHERE account = :account AND key_id = :key_id;
+WHERE account = :account AND key_id = :key_id AND (CAST(:user AS TEXT) IS NULL OR user_id = :user);
 
 -- name: api_key_by_secret
 -- What authentication needs to know of the key with this hash, or no row.
-SELECT api_keys.secret_sha256, api_keys.key_id, api_keys.account, api_keys.expires_ns, api_keys.revoked_ns,
-       api_keys.admin, accounts.spend_tier, accounts.state
-FROM api_keys JOIN accounts ON accounts.id = api_keys.account
+SELECT api_keys.secret_sha256, api_keys.key_id, api_keys.account, api_keys.user_id, api_keys.expires_ns,
+       api_keys.revoked_ns, api_keys.admin, users.role, accounts.spend_tier, accounts.funded, accounts.suspend_state
+FROM api_keys
+JOIN accounts ON accounts.id = api_keys.account
+JOIN users ON users.account = api_keys.account AND users.id = api_keys.user_id
 WHERE api_keys.secret_sha256 = :secret_sha256;
+
+-- name: api_keys_to_remember
+-- The same of all keys of an account.
+SELECT api_keys.secret_sha256, api_keys.key_id, api_keys.account, api_keys.user_id, api_keys.expires_ns,
+       api_keys.revoked_ns, api_keys.admin, users.role, accounts.spend_tier, accounts.funded, accounts.suspend_state
+FROM api_keys
+JOIN accounts ON accounts.id = api_keys.account
+JOIN users ON users.account = api_keys.account AND users.id = api_keys.user_id
+WHERE api_keys.account = :account;
 
 -- name: record_last_use
 -- Note when a key was last used; never moves back.
 UPDATE api_keys
 SET last_used_ns = :last_used_ns
-WHERE key_id = :key_id AND coalesce(last_used_ns, 0) < :last_used_ns;
+WHERE key_id = :key_id AND (last_used_ns IS NULL OR last_used_ns < :last_used_ns);

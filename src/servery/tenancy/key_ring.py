@@ -2,97 +2,121 @@
 
 import hmac
 from collections.abc import Mapping
+from typing import Final
 
 import msgspec
 
 from servery.core.caller import Caller
 from servery.core.clock import Clock
-from servery.core.errors import PreconditionFailed, Unauthenticated
-from servery.store.configuration_revision import ConfigurationRevision
+from servery.core.errors import InternalError, Overloaded, Unauthenticated
+from servery.core.role import Role
+from servery.core.suspend_state import SuspendState
 from servery.store.connection import Connection
 from servery.store.database import Database
 from servery.store.sql import load_queries
-from servery.tenancy.accounts import AccountState
+from servery.tenancy.account_revision import AccountRevision
 from servery.tenancy.api_keys import secret_sha256
+from servery.tenancy.known_keys import KnownKey, KnownKeys
 
-_REFUSAL = "The API key you provided is invalid."
+_REFUSAL: Final = "The API key you provided is invalid."
 
 
 class KeyRingLimits(msgspec.Struct, frozen=True, kw_only=True):
-    """``cached_keys``: how many good keys are remembered. ``refresh_interval_s``: how long a change made by another
-    process may go unnoticed. ``last_used_interval_s``: how often the times of last use are written down."""
+    """``cached_keys``: how many good keys are remembered. ``refused_keys`` and ``refusal_s``: how many secrets that
+    belong to no key are remembered, and for how long. ``lookups``: how many unknown secrets are looked up at once.
+    ``last_used_interval_s``: how often the times of last use are written down."""
 
     cached_keys: int = 65_536
-    refresh_interval_s: float = 1.0
+    refused_keys: int = 16_384
+    refusal_s: float = 1.0
+    lookups: int = 64
     last_used_interval_s: float = 60.0
-
-
-class _KnownKey(msgspec.Struct, frozen=True):
-    """A key that was good when it was read."""
-
-    caller: Caller
-    expires_ns: int | None
-    suspended: bool
 
 
 class KeyRing:
     """Authenticates on the event loop's thread, from memory when it can.
 
-    Good keys are remembered by the hash of their secret, not the secret. Bad ones are not remembered: a key that was
-    created a moment ago, by whatever process, works at once, and an unknown key costs one indexed read.
+    Secrets are remembered by their hash: good keys until something about them changes, others for a moment, so that a
+    client with a wrong key, however eager, costs the database one indexed read a second. While the database is away,
+    keys that are known go on working, and nobody is told that a key is wrong.
     """
 
     def __init__(self, database: Database, clock: Clock, limits: KeyRingLimits | None = None) -> None:
         queries = load_queries("servery.tenancy", "api_keys.sql")
         self._by_secret = queries["api_key_by_secret"]
+        self._of_account = queries["api_keys_to_remember"]
         self._record_last_use = queries["record_last_use"]
         self._database = database
         self._clock = clock
         self._limits = limits or KeyRingLimits()
-        self._revision = ConfigurationRevision()
-        self._seen_revision = self._revision.current(database.reader)
-        self._known: dict[bytes, _KnownKey] = {}
+        self._revision = AccountRevision()
+        self._seen_revision = 0
+        self._known = KnownKeys(
+            keys_max=self._limits.cached_keys,
+            refusals_max=self._limits.refused_keys,
+            refusal_s=self._limits.refusal_s,
+        )
+        self._lookups = 0
         self._last_used_ns: dict[str, int] = {}
-        self._refresh_due_s = clock.monotonic_s() + self._limits.refresh_interval_s
         self._recording_due_s = clock.monotonic_s() + self._limits.last_used_interval_s
 
-    def authenticate(self, presented: str) -> Caller:
-        """The caller whose secret is ``presented``.
+    def find(self, presented: str) -> Caller | None:
+        """The caller whose secret is ``presented``, if it is remembered; None: ``authenticate`` has to look it up.
 
         Raises Unauthenticated, always with the same message, for a key that is unknown, revoked, or expired at this
-        moment; PreconditionFailed for a good key of a suspended account.
+        moment.
         """
-        now_s = self._clock.monotonic_s()
-        if now_s >= self._refresh_due_s:
-            self.refresh()
         digest = secret_sha256(presented)
-        key = self._known.get(digest) or self._read(digest)
-        now_ns = self._clock.wall_ns()
-        if key is None or (key.expires_ns is not None and now_ns >= key.expires_ns):
-            raise Unauthenticated(_REFUSAL)
-        if key.suspended:
-            raise PreconditionFailed(f"The account {key.caller.account!r} is suspended.")
-        self._last_used_ns[key.caller.key_id] = now_ns
-        if now_s >= self._recording_due_s or len(self._last_used_ns) > self._limits.cached_keys:
-            self.record_last_uses()
-        return key.caller
+        key = self._known.find(digest)
+        if key is None:
+            if self._known.is_refused(digest, self._clock.monotonic_s()):
+                raise Unauthenticated(_REFUSAL)
+            return None
+        return self._admitted(key)
 
-    def refresh(self) -> None:
-        """Forget what is remembered if accounts or keys have changed, in this process or another.
+    async def authenticate(self, presented: str) -> Caller:
+        """As ``find``, from the database where need be. A good key of a suspended account is let in: what it may not
+        do is for those who know what it wants.
 
-        ``authenticate`` does this by itself once per refresh interval; whoever has just made a change may not want
-        to wait for that.
+        Raises Overloaded while the database cannot be asked, or too many unknown secrets are being looked up.
         """
-        self._refresh_due_s = self._clock.monotonic_s() + self._limits.refresh_interval_s
-        revision = self._revision.current(self._database.reader)
-        if revision != self._seen_revision:
-            self._seen_revision = revision
-            self._known.clear()
+        caller = self.find(presented)
+        if caller is not None:
+            return caller
+        digest = secret_sha256(presented)
+        key = await self._look_up(digest)
+        if key is None:
+            self._known.refuse(digest, self._clock.monotonic_s())
+            raise Unauthenticated(_REFUSAL)
+        return self._admitted(key)
+
+    async def refresh(self) -> list[str]:
+        """Take notice of changes to accounts, users and keys, by this process or another; the ids of the accounts
+        that have changed. Whoever has just made a change calls this; others can wait for the next of the platform's
+        rounds. Until it returns, what was known holds."""
+        seen = self._seen_revision
+
+        def read(connection: Connection) -> tuple[int, list[str], list[_Row]]:
+            current, accounts = self._revision.changes(connection, since=seen)
+            rows = [
+                row
+                for account in accounts
+                for row in connection.execute(self._of_account, {"account": account}).fetchall()
+            ]
+            return current, accounts, rows
+
+        current, accounts, rows = await self._database.read(read)
+        if current > self._seen_revision:
+            self._seen_revision = current
+            self._known.forget_refusals()
+            for row in rows:
+                self._known.renew(row[0], _known_key(row))
+        return accounts
 
     def record_last_uses(self) -> None:
         """Queue the times of last use noted since the last time, as one write; call it before closing the database.
 
-        ``authenticate`` does this by itself at intervals. Needs a running event loop.
+        Authentication does this by itself at intervals. Needs a running event loop.
         """
         self._recording_due_s = self._clock.monotonic_s() + self._limits.last_used_interval_s
         if not self._last_used_ns:
@@ -106,20 +130,61 @@ class KeyRing:
                 [{"key_id": key_id, "last_used_ns": last_used_ns} for key_id, last_used_ns in noted.items()],
             )
 
-        self._database.write_soon(operation)
+        try:
+            self._database.write_soon(operation)
+        except Overloaded:
+            self._last_used_ns = {**noted, **self._last_used_ns}  # for the next time; it is bounded
 
-    def _read(self, digest: bytes) -> _KnownKey | None:
-        row = self._database.reader.execute(self._by_secret, {"secret_sha256": digest}).fetchone()
-        if row is None:
-            return None
-        stored, key_id, account, expires_ns, revoked_ns, admin, spend_tier, state = row
+    def _admitted(self, key: KnownKey) -> Caller:
+        now_ns = self._clock.wall_ns()
+        if key.expires_ns is not None and now_ns >= key.expires_ns:
+            raise Unauthenticated(_REFUSAL)
+        self._last_used_ns[key.caller.key_id] = now_ns
+        full = len(self._last_used_ns) > self._limits.cached_keys
+        if full or self._clock.monotonic_s() >= self._recording_due_s:
+            self.record_last_uses()
+        return key.caller
+
+    async def _look_up(self, digest: bytes) -> KnownKey | None:
+        if self._lookups >= self._limits.lookups:
+            raise Overloaded("too many unknown API keys are being looked up, please try again", retry_after_s=1.0)
+        self._lookups += 1
+        seen = self._seen_revision
+        try:
+            row: _Row | None = await self._database.look_up(
+                lambda connection: connection.execute(self._by_secret, {"secret_sha256": digest}).fetchone()
+            )
+        except InternalError as error:
+            raise Overloaded("API keys cannot be looked up now, please try again", retry_after_s=1.0) from error
+        finally:
+            self._lookups -= 1
         # The index was searched for a hash; how long that takes tells nothing about any secret. The comparison that
         # decides takes the same time wherever the two differ.
-        if not hmac.compare_digest(stored, digest) or revoked_ns is not None:
+        if row is None or not hmac.compare_digest(bytes(row[0]), digest):
             return None
-        caller = Caller(account=account, key_id=key_id, spend_tier=spend_tier, admin=bool(admin))
-        key = _KnownKey(caller, expires_ns, suspended=state == AccountState.SUSPENDED)
-        if len(self._known) >= self._limits.cached_keys:
-            del self._known[next(iter(self._known))]  # the one remembered longest: dicts keep their order
-        self._known[digest] = key
+        key = _known_key(row)
+        if key is not None and seen == self._seen_revision:  # else it may be what was before a change
+            self._known.remember(digest, key)
         return key
+
+
+_Row = tuple[bytes, str, str, str, int | None, int | None, int, str, int, int, str]
+"""A row of the query ``api_key_by_secret``."""
+
+
+def _known_key(row: _Row) -> KnownKey | None:
+    """None for a key that was revoked."""
+    _, key_id, account, user, expires_ns, revoked_ns, admin, role, spend_tier, funded, suspend_state = row
+    if revoked_ns is not None:
+        return None
+    caller = Caller(
+        account=account,
+        key_id=key_id,
+        spend_tier=spend_tier,
+        admin=bool(admin),
+        user=user,
+        role=Role(role),
+        funded=bool(funded),
+        suspend_state=SuspendState(suspend_state),
+    )
+    return KnownKey(caller, expires_ns)

@@ -1,0 +1,27 @@
+-- name: insert_user
+-- Add a user.
+INSERT INTO users (account, id, display_name, email, role, service_account, created_ns)
+VALUES (:account, :id, :display_name, :email, :role, :service_account, :created_ns);
+
+-- name: user_by_id
+-- One user, deleted or not, or no row.
+SELECT account, id, display_name, email, role, service_account, created_ns, deleted_ns
+FROM users
+WHERE account = :account AND id = :id;
+
+-- name: users_of_account
+-- The account's users that are not deleted, oldest first.
+SELECT account, id, display_name, email, role, service_account, created_ns, deleted_ns
+FROM users
+WHERE account = :account AND deleted_ns IS NULL
+ORDER BY created_ns, id;
+
+-- name: update_user
+-- Change what can be changed of a user.
+UPDATE users
+SET display_name = :display_name, email = :email, role = :role, deleted_ns = :deleted_ns
+WHERE account = :account AND id = :id;
+
+-- name: revoke_keys_of_user
+-- Revoke all keys of a user.
+UPDATE api_keys SET revoked_ns = :revoked_ns WHERE account = :account AND user_id = :id AND revoked_ns IS NULL;
