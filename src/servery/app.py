@@ -163,6 +163,7 @@ def _asgi_app(foundation: Foundation, *, is_draining: Callable[[], bool]) -> Sta
         database=foundation.database,
         key_ring=foundation.key_ring,
         clock=foundation.clock,
+        domain=foundation.settings.platform_domain,
         render_inference_error=lambda error: error_body(error, ""),
     )
     return Starlette(

@@ -20,6 +20,7 @@ from servery.core.misconfigured import Misconfigured
 PREFIX: Final = "SERVERY_"
 DATABASE_FILE: Final = "servery.db"
 JOURNAL_FILE: Final = "open_requests.journal"
+DOMAIN_PATTERN: Final = r"^[a-z0-9.-]{1,253}$"
 
 _WORDS: Final = {"int": "a whole number", "float": "a number", "bool": "true or false"}
 
@@ -69,6 +70,13 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
         AccountId | None,
         Meta(description="The account in the ids of models and routers; none: the one the catalog names."),
     ] = None
+    platform_domain: Annotated[
+        str,
+        Meta(
+            pattern=DOMAIN_PATTERN,
+            description="The platform's domain, in the e-mail addresses of service accounts.",
+        ),
+    ] = "servery.local"
     first_account: Annotated[
         AccountId, Meta(description="The account that is opened, with a key, when the data directory is new.")
     ] = "default"
@@ -305,6 +313,8 @@ def _reworded(message: str, name: str, text: str) -> str:
         return f"expected a number {bound[1]}, got {text!r}"
     if message.startswith("Invalid enum value"):
         return f"{text!r} is none of {', '.join(_CLOSED_SETS[name])}"
+    if DOMAIN_PATTERN in message:
+        return f"{text!r} is not a domain: 1 to 253 of a-z, 0-9, '.' and '-'"
     if RESOURCE_ID_PATTERN in message:
         return f"{text!r} is not an account id: 1 to 63 of a-z, 0-9 and '-', '-' not at either end"
     return message

@@ -9,6 +9,7 @@ from servery.cli.data_directory import data_dir_option, existing_database
 from servery.cli.moments import DurationNs
 from servery.cli.table import show_table
 from servery.control.open_account import create_key
+from servery.core.caller import FIRST_USER
 from servery.core.clock import SystemClock, rfc3339
 from servery.settings import Settings
 from servery.store.database import Database
@@ -32,13 +33,21 @@ def key_group() -> None:
 
 @key_group.command("create")
 @click.option("--account", required=True, metavar="ID", help="The account; it is opened if it is new.")
+@click.option("--user", default=FIRST_USER, show_default=True, metavar="ID", help="The user who owns the key.")
 @click.option("--display-name", default="", metavar="TEXT", help="What the key is for.")
 @click.option("--expires-in", "expires_in_ns", type=DurationNs(), help="Such as 30d or 12h.  [default: never]")
 @click.option("--admin", is_flag=True, help="The key may operate the platform: see and open all accounts.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead of text.")
 @data_dir_option
 def create_command(
-    account: str, display_name: str, expires_in_ns: int | None, settings: Settings, *, admin: bool, as_json: bool
+    account: str,
+    user: str,
+    display_name: str,
+    expires_in_ns: int | None,
+    settings: Settings,
+    *,
+    admin: bool,
+    as_json: bool,
 ) -> None:
     """Create an API key and print it. It is shown this once; only its hash is kept."""
     clock = SystemClock()
@@ -46,12 +55,13 @@ def create_command(
 
     async def create() -> CreatedKey:
         async with Database.open(settings.database_file) as database:
-            is_new = not Accounts(database, clock).exists(account)
+            is_new = not await Accounts(database, clock).exists(account)
             created = await create_key(
                 database,
                 clock,
                 account,
                 open_if_new=True,
+                user=user,
                 display_name=display_name,
                 expires_ns=expires_ns,
                 admin=admin,
@@ -82,19 +92,20 @@ def list_command(account: str | None, settings: Settings, *, as_json: bool) -> N
     async def keys_of_accounts() -> list[ApiKey]:
         async with existing_database(settings) as database:
             accounts, keys = Accounts(database, clock), ApiKeys(database, clock)
-            chosen = accounts.list() if account is None else [accounts.get(account)]
-            return [key for each in chosen for key in keys.list(each.id)]
+            chosen = await accounts.list() if account is None else [await accounts.get(account)]
+            return [key for each in chosen for key in await keys.list(each.id)]
 
     keys = asyncio.run(keys_of_accounts())
     if as_json:
         click.echo(msgspec.json.encode(keys).decode())
         return
     show_table(
-        ("KEY ID", "ACCOUNT", "BEGINS WITH", "STATE", "ADMIN", "CREATED", "LAST USED", "DISPLAY NAME"),
+        ("KEY ID", "ACCOUNT", "USER", "BEGINS WITH", "STATE", "ADMIN", "CREATED", "LAST USED", "DISPLAY NAME"),
         [
             (
                 key.key_id,
                 key.account,
+                key.user,
                 key.prefix,
                 _state(key, clock.wall_ns()),
                 "yes" if key.admin else "no",

@@ -3,6 +3,7 @@
 import secrets
 
 from servery.billing.ledger_names import receivable_account
+from servery.core.caller import FIRST_USER
 from servery.core.clock import Clock
 from servery.ledger.ledger import Ledger
 from servery.store.connection import Connection
@@ -11,12 +12,14 @@ from servery.tenancy.accounts import Account, Accounts
 from servery.tenancy.api_keys import ApiKeys, CreatedKey, RandomBytes
 
 
-async def open_account(database: Database, clock: Clock, account_id: str, *, display_name: str = "") -> Account:
+async def open_account(
+    database: Database, clock: Clock, account_id: str, *, display_name: str = "", email: str = ""
+) -> Account:
     """A new account, and its place in the books with a balance of zero.
 
     Raises InvalidRequest when ``account_id`` cannot be an id, AlreadyExists when it is taken.
     """
-    return await database.write(_opening(database, clock, account_id, display_name))
+    return await database.write(_opening(database, clock, account_id, display_name, email))
 
 
 async def create_key(
@@ -25,6 +28,7 @@ async def create_key(
     account: str,
     *,
     open_if_new: bool,
+    user: str = FIRST_USER,
     display_name: str = "",
     expires_ns: int | None = None,
     admin: bool = False,
@@ -32,16 +36,16 @@ async def create_key(
 ) -> CreatedKey:
     """A new key for ``account``, which is opened in the same transaction when it is new and ``open_if_new``.
 
-    Raises NotFound when it is new otherwise, InvalidRequest when it cannot be an id or ``expires_ns`` is not in the
+    Raises NotFound when it is new otherwise or has no such ``user``, InvalidRequest when it cannot be an id or ``expires_ns`` is not in the
     future.
     """
     accounts = Accounts(database, clock)
     creating = ApiKeys(database, clock, random_bytes).creating(
-        account, display_name=display_name, expires_ns=expires_ns, admin=admin
+        account, user=user, display_name=display_name, expires_ns=expires_ns, admin=admin
     )
     if not open_if_new:
         return await database.write(creating)
-    opening = _opening(database, clock, account, "")
+    opening = _opening(database, clock, account, "", "")
 
     def operation(connection: Connection) -> CreatedKey:
         if accounts.find(connection, account) is None:
@@ -51,8 +55,8 @@ async def create_key(
     return await database.write(operation)
 
 
-def _opening(database: Database, clock: Clock, account_id: str, display_name: str) -> Operation[Account]:
-    opening = Accounts(database, clock).opening(account_id, display_name)
+def _opening(database: Database, clock: Clock, account_id: str, display_name: str, email: str) -> Operation[Account]:
+    opening = Accounts(database, clock).opening(account_id, display_name, email)
     ledger = Ledger(database, clock)
 
     def operation(connection: Connection) -> Account:

@@ -12,9 +12,11 @@ _END_OF_TIME_NS = 2**63 - 1
 
 class UsageQuery(msgspec.Struct, frozen=True, kw_only=True):
     """Which usage, in which groups. A request counts at the moment it finished: from ``since_ns`` until just before
-    ``until_ns``. ``account`` None means all. Days are those of UTC."""
+    ``until_ns``. ``account`` None means all, and so does ``user``, the user of an account whose keys
+    were used. Days are those of UTC."""
 
     account: str | None = None
+    user: str | None = None
     since_ns: int = 0
     until_ns: int = _END_OF_TIME_NS
     by_day: bool = False

@@ -130,9 +130,7 @@ class ApiKeys:
             self._accounts.required(connection, account)
             self._users.required(connection, account, user)
             facts = msgspec.structs.asdict(api_key)
-            connection.execute(
-                self._insert, {**facts, "secret_sha256": secret_sha256(secret)}
-            )
+            connection.execute(self._insert, {**facts, "secret_sha256": secret_sha256(secret)})
             self._revision.touch(connection, account)
             return CreatedKey(secret, api_key)
 

@@ -8,7 +8,7 @@ import msgspec
 
 from servery.core.caller import Caller
 from servery.core.clock import Clock
-from servery.core.errors import InternalError, Overloaded, Unauthenticated
+from servery.core.errors import Overloaded, ServeryError, Unauthenticated
 from servery.core.role import Role
 from servery.core.suspend_state import SuspendState
 from servery.store.connection import Connection
@@ -154,7 +154,7 @@ class KeyRing:
             row: _Row | None = await self._database.look_up(
                 lambda connection: connection.execute(self._by_secret, {"secret_sha256": digest}).fetchone()
             )
-        except InternalError as error:
+        except ServeryError as error:
             raise Overloaded("API keys cannot be looked up now, please try again", retry_after_s=1.0) from error
         finally:
             self._lookups -= 1

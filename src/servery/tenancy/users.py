@@ -79,9 +79,7 @@ class Users:
 
     def add_first(self, connection: Connection, account: str, *, email: str = "") -> None:
         """The user that every account begins with: an admin. Within the transaction that opens the account."""
-        first = User(
-            account=account, id=FIRST_USER, email=email, role=Role.ADMIN, created_ns=self._clock.wall_ns()
-        )
+        first = User(account=account, id=FIRST_USER, email=email, role=Role.ADMIN, created_ns=self._clock.wall_ns())
         self._add(connection, first)
 
     async def update(
@@ -110,9 +108,7 @@ class Users:
         now_ns = self._clock.wall_ns()
 
         def operation(connection: Connection) -> None:
-            self._change(
-                connection, account, user_id, lambda user: msgspec.structs.replace(user, deleted_ns=now_ns)
-            )
+            self._change(connection, account, user_id, lambda user: msgspec.structs.replace(user, deleted_ns=now_ns))
             connection.execute(self._revoke_keys, {"account": account, "id": user_id, "revoked_ns": now_ns})
 
         await self._database.write(operation)
@@ -120,10 +116,6 @@ class Users:
     async def get(self, account: str, user_id: str) -> User:
         """Raises NotFound."""
         return await self._database.look_up(lambda connection: self.required(connection, account, user_id))
-
-    async def list(self, account: str) -> list[User]:
-        """The account's users, oldest first, without deleted ones."""
-        return await self._database.look_up(lambda connection: self._list(connection, account))
 
     def required(self, connection: Connection, account: str, user_id: str) -> User:
         """The user as ``connection`` sees it. Raises NotFound, also for a deleted one."""
@@ -137,9 +129,7 @@ class Users:
         del facts["deleted_ns"]
         connection.execute(self._insert, facts)
 
-    def _change(
-        self, connection: Connection, account: str, user_id: str, change: Callable[[User], User]
-    ) -> User:
+    def _change(self, connection: Connection, account: str, user_id: str, change: Callable[[User], User]) -> User:
         after = change(self.required(connection, account, user_id))
         connection.execute(
             self._update,
@@ -152,13 +142,17 @@ class Users:
                 "deleted_ns": after.deleted_ns,
             },
         )
-        if not any(user.role is Role.ADMIN for user in self._list(connection, account)):
+        if not any(user.role is Role.ADMIN for user in self._of(connection, account)):
             raise PreconditionFailed(f"{user_id!r} is the last admin of {account!r}.")
         self._revision.touch(connection, account)
         return after
 
-    def _list(self, connection: Connection, account: str) -> list[User]:
+    def _of(self, connection: Connection, account: str) -> list[User]:
         return [_user(row) for row in connection.execute(self._of_account, {"account": account}).fetchall()]
+
+    async def list(self, account: str) -> list[User]:
+        """The account's users, oldest first, without deleted ones."""
+        return await self._database.look_up(lambda connection: self._of(connection, account))
 
 
 def _user(row: tuple[str, str, str, str, str, int, int, int | None]) -> User:

@@ -1,4 +1,4 @@
-"""``/v1/accounts/{account}/users/default/apiKeys``: the keys of an account."""
+"""``/v1/accounts/{account}/users/{user}/apiKeys``: the keys of a user; without ``users/{user}``, of the account."""
 
 from datetime import datetime
 
@@ -11,9 +11,10 @@ from servery.core.clock import Clock, rfc3339
 from servery.store.database import Database
 from servery.tenancy.api_keys import ApiKey, ApiKeys
 from servery.tenancy.key_ring import KeyRing
-from servery.web.control.access import account_of
+from servery.web.control.access import key_scope
 from servery.web.control.body import body_of
 from servery.web.control.moment import wall_ns
+from servery.web.control.nothing import Nothing
 from servery.web.control.page import page_of
 
 
@@ -43,6 +44,7 @@ class KeyResource(msgspec.Struct, rename="camel"):
     display_name: str
     prefix: str
     create_time: str
+    user: str
     key: str | UnsetType = UNSET
     expire_time: str | UnsetType = UNSET
     last_used: str | UnsetType = UNSET
@@ -55,10 +57,6 @@ class KeyList(msgspec.Struct, rename="camel"):
     total_size: int
 
 
-class Nothing(msgspec.Struct):
-    """``{}``."""
-
-
 class ApiKeyEndpoints:
     """Handlers for API keys. Keys that may operate the platform are made at the command line alone."""
 
@@ -67,23 +65,28 @@ class ApiKeyEndpoints:
         self._key_ring = key_ring
 
     async def list_all(self, request: Request, caller: Caller) -> KeyList:
-        """The account's keys that have not been deleted, oldest first."""
-        seen = [key for key in self._keys.list(account_of(request, caller)) if key.revoked_ns is None]
+        """The keys that have not been deleted, oldest first."""
+        scope = key_scope(request, caller)
+        seen = [key for key in await self._keys.list(scope.account, user=scope.user) if key.revoked_ns is None]
         keys, token = page_of(request, seen)
         return KeyList([_shown(key) for key in keys], token, len(seen))
 
     async def create(self, request: Request, caller: Caller) -> KeyResource:
-        account = account_of(request, caller)
+        scope = key_scope(request, caller)
         wanted = (await body_of(request, NewKey)).api_key
         expires_ns = None if wanted.expire_time is None else wall_ns(wanted.expire_time, param="expireTime")
-        created = await self._keys.create(account, display_name=wanted.display_name, expires_ns=expires_ns)
+        created = await self._keys.create(
+            scope.account, user=scope.maker, display_name=wanted.display_name, expires_ns=expires_ns
+        )
+        await self._key_ring.refresh()
         return msgspec.structs.replace(_shown(created.api_key), key=created.key)
 
     async def delete(self, request: Request, caller: Caller) -> Nothing:
         """The key is refused from the next request on."""
-        account = account_of(request, caller)
-        await self._keys.revoke(account, (await body_of(request, DeletedKey)).key_id)
-        self._key_ring.refresh()
+        scope = key_scope(request, caller)
+        wanted = await body_of(request, DeletedKey)
+        await self._keys.revoke(scope.account, wanted.key_id, user=scope.user)
+        await self._key_ring.refresh()
         return Nothing()
 
 
@@ -93,6 +96,7 @@ def _shown(key: ApiKey) -> KeyResource:
         display_name=key.display_name,
         prefix=key.prefix,
         create_time=rfc3339(key.created_ns),
+        user=f"accounts/{key.account}/users/{key.user}",
         expire_time=UNSET if key.expires_ns is None else rfc3339(key.expires_ns),
         last_used=UNSET if key.last_used_ns is None else rfc3339(key.last_used_ns),
     )

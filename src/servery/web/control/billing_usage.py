@@ -14,6 +14,7 @@ from servery.core.errors import InvalidRequest
 from servery.core.money import NANODOLLARS_PER_DOLLAR
 from servery.metering.usage_report import UsageQuery, UsageRow, usage_report
 from servery.store.database import Database
+from servery.tenancy.permissions import Permission, may
 from servery.web.control.access import account_of
 from servery.web.control.moment import wall_ns
 
@@ -82,6 +83,7 @@ class BillingUsageEndpoints:
         start, end = self._period(asked.get("startTime"), asked.get("endTime"))
         query = UsageQuery(
             account=account,
+            user=None if may(caller, Permission.READ_USAGE) else caller.user,
             since_ns=wall_ns(start, param="startTime"),
             until_ns=wall_ns(end, param="endTime"),
             by_day=True,

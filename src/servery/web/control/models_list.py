@@ -39,10 +39,12 @@ class ModelListEndpoints:
         self._catalog = catalog
         self._clock = clock
 
-    async def list_all(self, _request: Request, _caller: Caller) -> ListedModels:
+    async def list_all(self, _request: Request, caller: Caller) -> ListedModels:
+        caller.require_unsuspended()
         return ListedModels([self._listed(offer) for offer in self._offers()])
 
-    async def get(self, request: Request, _caller: Caller) -> ListedModel:
+    async def get(self, request: Request, caller: Caller) -> ListedModel:
+        caller.require_unsuspended()
         name = request.path_params["name"]
         offer = next((offer for offer in self._offers() if offer.name == name), None)
         if offer is None:

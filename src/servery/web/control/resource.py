@@ -11,10 +11,20 @@ from starlette.types import Receive, Scope, Send
 from servery.core.caller import Caller
 from servery.core.errors import MethodNotAllowed, ServeryError
 from servery.tenancy.key_ring import KeyRing
+from servery.tenancy.permissions import Permission, require
+from servery.web.control.access import account_of
 from servery.web.presented_key import presented_key
 
 Handler = Callable[[Request, Caller], Awaitable[msgspec.Struct]]
 """Answers one method, with a value that is encoded as JSON. Raises ServeryErrors."""
+
+
+class Action(msgspec.Struct, frozen=True):
+    """What one method of a path does, and what that needs."""
+
+    permission: Permission
+    handler: Handler
+
 
 RenderError = Callable[[ServeryError], bytes]
 """The JSON body of a refusal."""
@@ -50,25 +60,34 @@ def control_error(error: ServeryError) -> bytes:
 
 
 class Resource:
-    """An ASGI application for one path. Every caller has a key; what that key may see is the handlers' decision."""
+    """An ASGI application for one path. Every caller has a key, and each action its permission. Where the path names an
+    account, it is the caller's own, except for asking models, which are everybody's: there the handler decides."""
 
     def __init__(
-        self, key_ring: KeyRing, methods: Mapping[str, Handler], render_error: RenderError = control_error
+        self, key_ring: KeyRing, actions: Mapping[str, Action], render_error: RenderError = control_error
     ) -> None:
         self._key_ring = key_ring
-        self._methods = methods
+        self.actions = actions
         self._render_error = render_error
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         request = Request(scope, receive, send)
         try:
-            caller = self._key_ring.authenticate(presented_key(request.headers))
-            handler = self._methods.get(request.method)
-            if handler is None:
-                allowed = " and ".join(self._methods)
+            caller = await self._key_ring.authenticate(presented_key(request.headers))
+            action = self.actions.get(request.method)
+            if action is None:
+                allowed = " and ".join(self.actions)
                 raise MethodNotAllowed(f"{request.url.path} takes {allowed}, not {request.method}")
-            response = Response(msgspec.json.encode(await handler(request, caller)), media_type=JSON)
+            _check_access(request, caller, action.permission)
+            response = Response(msgspec.json.encode(await action.handler(request, caller)), media_type=JSON)
         except ServeryError as error:
-            headers = {"allow": ", ".join(self._methods)} if isinstance(error, MethodNotAllowed) else None
+            headers = {"allow": ", ".join(self.actions)} if isinstance(error, MethodNotAllowed) else None
             response = Response(self._render_error(error), error.status, headers, JSON)
         await response(scope, receive, send)
+
+
+def _check_access(request: Request, caller: Caller, permission: Permission) -> None:
+    """Raises PermissionDenied."""
+    if permission is not Permission.INFER and "account" in request.path_params:
+        account_of(request, caller)
+    require(caller, permission)

@@ -1,6 +1,7 @@
 """The control plane's paths."""
 
 from collections.abc import Callable
+from typing import Final
 
 import msgspec
 from starlette.routing import Route
@@ -10,58 +11,103 @@ from servery.core.clock import Clock
 from servery.core.errors import ServeryError
 from servery.store.database import Database
 from servery.tenancy.key_ring import KeyRing
+from servery.tenancy.permissions import Permission
 from servery.web.control.accounts import AccountEndpoints
 from servery.web.control.api_keys import ApiKeyEndpoints
 from servery.web.control.billing_usage import BillingUsageEndpoints
 from servery.web.control.models import ModelEndpoints
 from servery.web.control.models_list import ModelListEndpoints
-from servery.web.control.resource import Handler, RenderError, Resource, control_error
+from servery.web.control.resource import Action, RenderError, Resource, control_error
+from servery.web.control.users import UserEndpoints
+
+_ACCOUNT: Final = "/v1/accounts/{account}"
+_USER: Final = "/v1/accounts/{account}/users/{user}"
 
 
 class ControlParts(msgspec.Struct, frozen=True, kw_only=True):
     """What the control plane works on. ``render_inference_error`` writes refusals of the list of models, which belongs
-    to the inference API, in that API's dialect."""
+    to the inference API, in that API's dialect; ``domain`` stands in the addresses of service accounts."""
 
     database: Database
     clock: Clock
     catalog: Catalog
     key_ring: KeyRing
+    domain: str
     render_inference_error: Callable[[ServeryError], bytes]
 
 
 def control_routes(parts: ControlParts) -> list[Route]:
-    """Routes for a Starlette application; a path that is not here is for the application to refuse."""
-    accounts = AccountEndpoints(parts.database, parts.clock)
+    """Routes for a Starlette application; a path that is not here is for the application to refuse. Where two match,
+    the first is meant."""
+    return [*_tenancy_routes(parts), *_billing_routes(parts), *_model_routes(parts)]
+
+
+def _tenancy_routes(parts: ControlParts) -> list[Route]:
+    accounts = AccountEndpoints(parts.database, parts.clock, parts.key_ring)
+    users = UserEndpoints(parts.database, parts.clock, parts.key_ring, domain=parts.domain)
     keys = ApiKeyEndpoints(parts.database, parts.clock, parts.key_ring)
-    models = ModelEndpoints(parts.catalog, parts.clock)
-    listed = ModelListEndpoints(parts.catalog, parts.clock)
-    usage = BillingUsageEndpoints(parts.database, parts.clock)
-
-    def route(path: str, *, render_error: RenderError = control_error, **methods: Handler) -> Route:
-        return Route(path, Resource(parts.key_ring, methods, render_error))
-
-    account = "/v1/accounts/{account}"
-    inference = parts.render_inference_error
+    own_keys, manage_users = Permission.OWN_KEYS, Permission.MANAGE_USERS
     return [
-        route("/v1/accounts", GET=accounts.list_all, POST=accounts.create),
-        route(account, GET=accounts.get),
-        route(f"{account}/models", GET=models.list_all),
-        route(account + "/models/{model}", GET=models.get),
-        *(
-            each
-            for owner in (account, account + "/users/{user}")
-            for each in (
-                route(f"{owner}/apiKeys", GET=keys.list_all, POST=keys.create),
-                route(f"{owner}/apiKeys:delete", POST=keys.delete),
-            )
+        _route(
+            parts,
+            "/v1/accounts",
+            GET=Action(Permission.READ_ACCOUNT, accounts.list_all),
+            POST=Action(Permission.OPERATE, accounts.create),
         ),
-        route(f"{account}/billingUsage", GET=usage.get),
+        _route(parts, f"{_ACCOUNT}:suspend", POST=Action(Permission.OPERATE, accounts.suspend)),
+        _route(parts, f"{_ACCOUNT}:resume", POST=Action(Permission.OPERATE, accounts.resume)),
+        _route(parts, _ACCOUNT, GET=Action(Permission.READ_ACCOUNT, accounts.get)),
+        _route(
+            parts,
+            f"{_ACCOUNT}/users",
+            GET=Action(manage_users, users.list_all),
+            POST=Action(manage_users, users.create),
+        ),
+        _route(
+            parts,
+            _USER,
+            GET=Action(manage_users, users.get),
+            PATCH=Action(manage_users, users.update),
+            DELETE=Action(manage_users, users.delete),
+        ),
         *(
-            each
-            for prefix in ("/inference/v1", "/v1")
-            for each in (
-                route(f"{prefix}/models", render_error=inference, GET=listed.list_all),
-                route(prefix + "/models/{name:path}", render_error=inference, GET=listed.get),
+            route
+            for owner in (_ACCOUNT, _USER)
+            for route in (
+                _route(
+                    parts,
+                    f"{owner}/apiKeys",
+                    GET=Action(own_keys, keys.list_all),
+                    POST=Action(own_keys, keys.create),
+                ),
+                _route(parts, f"{owner}/apiKeys:delete", POST=Action(own_keys, keys.delete)),
             )
         ),
     ]
+
+
+def _billing_routes(parts: ControlParts) -> list[Route]:
+    usage = BillingUsageEndpoints(parts.database, parts.clock)
+    return [_route(parts, f"{_ACCOUNT}/billingUsage", GET=Action(Permission.READ_OWN_USAGE, usage.get))]
+
+
+def _model_routes(parts: ControlParts) -> list[Route]:
+    models = ModelEndpoints(parts.catalog, parts.clock)
+    listed = ModelListEndpoints(parts.catalog, parts.clock)
+    infer, inference = Permission.INFER, parts.render_inference_error
+    return [
+        _route(parts, f"{_ACCOUNT}/models", GET=Action(infer, models.list_all)),
+        _route(parts, _ACCOUNT + "/models/{model}", GET=Action(infer, models.get)),
+        *(
+            route
+            for prefix in ("/inference/v1", "/v1")
+            for route in (
+                _route(parts, f"{prefix}/models", render_error=inference, GET=Action(infer, listed.list_all)),
+                _route(parts, prefix + "/models/{name:path}", render_error=inference, GET=Action(infer, listed.get)),
+            )
+        ),
+    ]
+
+
+def _route(parts: ControlParts, path: str, *, render_error: RenderError = control_error, **actions: Action) -> Route:
+    return Route(path, Resource(parts.key_ring, actions, render_error))

@@ -85,7 +85,9 @@ class Entrance:
             if request.method != "POST":
                 raise MethodNotAllowed(f"{request.path} takes POST, not {request.method}")
             headers = HeaderView(request.headers)
-            caller = self._key_ring.authenticate(presented_key(headers))
+            key = presented_key(headers)
+            caller = self._key_ring.find(key) or await self._key_ring.authenticate(key)
+            caller.require_unsuspended()
             encoding = headers.get("content-encoding", "")
             body = decoded_body(request.body, encoding, most_bytes=self._max_body_bytes)
             call = route.parse(body, headers, request_id)

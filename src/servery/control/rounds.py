@@ -1,0 +1,32 @@
+"""What a platform looks after at regular times, beside serving."""
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Sequence
+
+from servery.core.errors import ServeryError
+
+Duty = Callable[[], Awaitable[object]]
+
+
+class Rounds:
+    """Does all ``duties`` in turn, again and again, with a pause of ``interval_s``. A duty that fails, because the
+    database is away for example, is tried again the next time."""
+
+    def __init__(self, duties: Sequence[Duty], *, interval_s: float, logger: logging.Logger) -> None:
+        self._duties = duties
+        self._interval_s = interval_s
+        self._logger = logger
+
+    async def run(self) -> None:
+        """Until it is cancelled."""
+        while True:
+            for duty in self._duties:
+                await self._do(duty)
+            await asyncio.sleep(self._interval_s)
+
+    async def _do(self, duty: Duty) -> None:
+        try:
+            await duty()
+        except ServeryError as error:
+            self._logger.warning("a duty failed", extra={"fields": {"code": error.code, "reason": error.message}})

@@ -1,0 +1,7 @@
+"""The answer that says nothing."""
+
+import msgspec
+
+
+class Nothing(msgspec.Struct):
+    """``{}``."""
