@@ -18,6 +18,7 @@ from servery.catalog.catalog import Catalog
 from servery.catalog.engine import EmbeddedEngine, UrlEngine
 from servery.catalog.own_model import own_model_catalog
 from servery.catalog.source import catalog_from_file, default_catalog
+from servery.control.rounds import Rounds
 from servery.core.clock import Clock, utc_date
 from servery.core.misconfigured import Misconfigured
 from servery.engines.address import EngineAddress
@@ -66,6 +67,10 @@ _STALE_AFTER_SCRAPES = 3
 """A load that could not be renewed so many times in a row is not believed any more."""
 
 
+_ROUND_S = 1.0
+"""How long a change that another process made may go unnoticed."""
+
+
 class Foundation(msgspec.Struct, frozen=True, kw_only=True):
     """What the rest of a platform stands on."""
 
@@ -86,6 +91,7 @@ class Platform(msgspec.Struct, frozen=True, kw_only=True):
     foundation: Foundation
     entrance: Entrance
     listener: Listener
+    rounds: Rounds
 
 
 async def build(
@@ -104,7 +110,8 @@ async def build(
         max_body_bytes=settings.max_body_bytes,
     )
     listener = Listener(entrance.handle, _server_limits(settings), tls=_tls(settings))
-    return Platform(foundation=foundation, entrance=entrance, listener=listener)
+    rounds = Rounds([foundation.key_ring.refresh], interval_s=_ROUND_S, logger=logger)
+    return Platform(foundation=foundation, entrance=entrance, listener=listener, rounds=rounds)
 
 
 def lay_foundation(

@@ -42,13 +42,15 @@ async def running(platform: Platform) -> AsyncIterator[asyncio.Task[None]]:
     foundation = platform.foundation
     await foundation.shared_metrics.open()
     engines = asyncio.create_task(foundation.fleet.run(), name="fleet")
+    rounds = asyncio.create_task(platform.rounds.run(), name="rounds")
     try:
         yield engines
     finally:
         platform.entrance.is_draining = True
         await platform.listener.drain(timeout_s=foundation.settings.drain_timeout_s)
+        rounds.cancel()
         engines.cancel()
-        await asyncio.wait({engines})
+        await asyncio.wait({engines, rounds})
         await close_foundation(foundation)
     if not engines.cancelled():
         engines.result()

@@ -16,7 +16,7 @@ from servery.tenancy.key_ring import KeyRing
 def authenticates(data_dir: Path, key: str) -> str:
     async def check() -> str:
         async with Database.open(data_dir / "servery.db") as database:
-            return KeyRing(database, SystemClock()).authenticate(key).account
+            return (await KeyRing(database, SystemClock()).authenticate(key)).account
 
     return asyncio.run(check())
 
@@ -62,8 +62,8 @@ def test_a_revoked_key_is_refused_and_listed(run, data_dir: Path) -> None:
     with pytest.raises(Unauthenticated):
         authenticates(data_dir, created["key"])
     header, row = run("key", "list", "--account", "acme").stdout.splitlines()
-    assert header.split()[:4] == ["KEY", "ID", "ACCOUNT", "BEGINS"]
-    assert row.split()[:4] == [created["key_id"], "acme", created["key"][:8], "revoked"]
+    assert header.split()[:5] == ["KEY", "ID", "ACCOUNT", "USER", "BEGINS"]
+    assert row.split()[:5] == [created["key_id"], "acme", "default", created["key"][:8], "revoked"]
     assert created["key"] not in row
 
 

@@ -14,7 +14,7 @@ from servery.tenancy.key_ring import KeyRing
 async def test_an_account_has_its_place_in_the_books(database: Database, clock: ManualClock) -> None:
     """A new account owes nothing, and the books say so."""
     account = await open_account(database, clock, "acme", display_name="Acme Inc.")
-    assert Accounts(database, clock).get("acme") == account
+    assert await Accounts(database, clock).get("acme") == account
     assert Ledger(database, clock).balances_nanodollars() == {"accounts/acme": 0}
     with pytest.raises(AlreadyExists):
         await open_account(database, clock, "acme")
@@ -24,7 +24,7 @@ async def test_a_key_may_open_its_account(database: Database, clock: ManualClock
     """The account is opened when it is new, and used when it is not; either way the key works."""
     for _ in range(2):
         created = await create_key(database, clock, "acme", open_if_new=True, admin=True)
-        assert KeyRing(database, clock).authenticate(created.key).account == "acme"
+        assert (await KeyRing(database, clock).authenticate(created.key)).account == "acme"
     assert Ledger(database, clock).balances_nanodollars() == {"accounts/acme": 0}
 
 
@@ -36,4 +36,4 @@ async def test_a_key_does_not_open_accounts_unasked(database: Database, clock: M
         await create_key(database, clock, "Not An Id", open_if_new=True)
     with pytest.raises(InvalidRequest):
         await create_key(database, clock, "acme", open_if_new=True, expires_ns=clock.wall_ns())
-    assert Accounts(database, clock).list() == []
+    assert await Accounts(database, clock).list() == []

@@ -11,6 +11,7 @@ from servery.core.errors import InvalidRequest, NotFound
 from servery.store.database import Database
 from servery.tenancy.accounts import Accounts
 from servery.tenancy.api_keys import ApiKeys, secret_sha256
+from servery.tenancy.users import Users
 
 
 @pytest.fixture
@@ -31,7 +32,7 @@ async def test_randomness_comes_in_as_a_part(database: Database, clock: ManualCl
     created = await ApiKeys(database, clock, random_bytes=lambda size: b"\x01" * size).create("acme")
     assert created.key == "sv_" + "AQEB" * 10 + "AQE"
     assert created.api_key.key_id == "key_" + "01" * 12
-    assert keys.list("acme") == [created.api_key]
+    assert await keys.list("acme") == [created.api_key]
 
 
 async def test_no_secret_is_on_the_disk(keys: ApiKeys, path: Path) -> None:
@@ -58,8 +59,8 @@ async def test_keys_are_listed_oldest_first(keys: ApiKeys, clock: ManualClock) -
     first = await keys.create("acme", display_name="one", expires_ns=clock.wall_ns() + 1, admin=True)
     clock.advance(1)
     second = await keys.create("acme")
-    assert keys.list("acme") == [first.api_key, second.api_key]
-    assert keys.list("other") == []
+    assert await keys.list("acme") == [first.api_key, second.api_key]
+    assert await keys.list("other") == []
     assert first.api_key.admin
     assert first.key.startswith(first.api_key.prefix)
 
@@ -71,7 +72,7 @@ async def test_revoking_is_idempotent(keys: ApiKeys, clock: ManualClock) -> None
     revoked_ns = clock.wall_ns()
     clock.advance(1)
     await keys.revoke("acme", created.api_key.key_id)
-    assert [key.revoked_ns for key in keys.list("acme")] == [revoked_ns]
+    assert [key.revoked_ns for key in await keys.list("acme")] == [revoked_ns]
     for account, key_id in (("acme", "key_unknown"), ("other", created.api_key.key_id)):
         with pytest.raises(NotFound):
             await keys.revoke(account, key_id)
@@ -83,4 +84,19 @@ async def test_keys_that_make_no_sense_are_refused(keys: ApiKeys, clock: ManualC
         await keys.create("other")
     with pytest.raises(InvalidRequest):
         await keys.create("acme", expires_ns=clock.wall_ns())
-    assert keys.list("acme") == []
+    assert await keys.list("acme") == []
+
+
+async def test_a_key_belongs_to_a_user(keys: ApiKeys, database: Database, clock: ManualClock) -> None:
+    """Users see and revoke their own; the account's list has all; a user who is gone gets none."""
+    users = Users(database, clock)
+    await users.create("acme", "eve")
+    own, first = await keys.create("acme", user="eve"), await keys.create("acme")
+    assert await keys.list("acme", user="eve") == [own.api_key]
+    assert await keys.list("acme") == sorted([own.api_key, first.api_key], key=lambda key: key.key_id)
+    with pytest.raises(NotFound):
+        await keys.revoke("acme", first.api_key.key_id, user="eve")
+    await users.delete("acme", "eve")
+    assert (await keys.list("acme", user="eve"))[0].revoked_ns == clock.wall_ns()
+    with pytest.raises(NotFound):
+        await keys.create("acme", user="eve")

@@ -8,13 +8,16 @@ import httpx
 import msgspec
 import pytest
 from starlette.applications import Starlette
+from starlette.routing import Route
 
 from servery.catalog.source import default_catalog
 from servery.control.open_account import create_key
 from servery.core.clock import ManualClock
+from servery.core.role import Role
 from servery.store.database import Database
-from servery.tenancy.api_keys import CreatedKey
+from servery.tenancy.api_keys import ApiKeys, CreatedKey
 from servery.tenancy.key_ring import KeyRing
+from servery.tenancy.users import Users
 from servery.web.control.routes import ControlParts, control_routes
 
 NOW = datetime(2026, 11, 20, 12, tzinfo=UTC)
@@ -24,6 +27,7 @@ class Plane(msgspec.Struct):
     """A control plane with the accounts ``acme`` and ``beta`` (a key each) and a key of ``ops`` that may operate."""
 
     client: httpx.AsyncClient
+    routes: list[Route]
     database: Database
     clock: ManualClock
     acme: CreatedKey
@@ -43,6 +47,11 @@ class Plane(msgspec.Struct):
             assert answer.keys() == {"code", "message", "details"}, "as a gRPC gateway writes it"
         return answer
 
+    async def key_of(self, user: str, role: Role, *, account: str = "acme") -> CreatedKey:
+        """A key of a new user with that role."""
+        await Users(self.database, self.clock).create(account, user, role=role)
+        return await ApiKeys(self.database, self.clock).create(account, user=user)
+
 
 @pytest.fixture
 async def plane(tmp_path: Path) -> AsyncIterator[Plane]:
@@ -53,12 +62,15 @@ async def plane(tmp_path: Path) -> AsyncIterator[Plane]:
             clock=clock,
             catalog=default_catalog(today=NOW.date()),
             key_ring=KeyRing(database, clock),
+            domain="example.org",
             render_inference_error=lambda error: msgspec.json.encode({"error": {"code": error.code}}),
         )
-        transport = httpx.ASGITransport(app=Starlette(routes=control_routes(parts)))
+        routes = control_routes(parts)
+        transport = httpx.ASGITransport(app=Starlette(routes=routes))
         async with httpx.AsyncClient(transport=transport, base_url="http://servery") as client:
             yield Plane(
                 client=client,
+                routes=routes,
                 database=database,
                 clock=clock,
                 acme=await create_key(database, clock, "acme", open_if_new=True),

@@ -7,6 +7,8 @@ PATHS = [
     "/v1/accounts/beta",
     "/v1/accounts/beta/models",
     "/v1/accounts/beta/apiKeys",
+    "/v1/accounts/beta/users",
+    "/v1/accounts/beta/users/default",
     "/v1/accounts/beta/users/default/apiKeys",
     "/v1/accounts/beta/billingUsage",
 ]
@@ -54,10 +56,3 @@ async def test_a_method_that_a_path_does_not_have(plane: Plane) -> None:
     assert answer.status_code == 405
     assert answer.headers["allow"] == "GET, POST"
     assert answer.json()["code"] == 12
-
-
-async def test_there_is_one_user(plane: Plane) -> None:
-    """Every account has the user ``default`` and no other."""
-    own = await plane.call("GET", "/v1/accounts/acme/users/default/apiKeys")
-    assert own == await plane.call("GET", "/v1/accounts/acme/apiKeys")
-    assert (await plane.call("GET", "/v1/accounts/acme/users/eve/apiKeys", status=404))["code"] == 5

@@ -6,12 +6,13 @@ from tests.web_control.conftest import Plane
 
 async def test_the_operator_opens_accounts(plane: Plane) -> None:
     """An account that was opened is there, with its fields; only an operator's key can do it."""
-    body = {"accountId": "gamma", "account": {"displayName": "Gamma"}}
+    body = {"accountId": "gamma", "account": {"displayName": "Gamma", "email": "g@example.org"}}
     assert (await plane.call("POST", "/v1/accounts", body=body, status=403))["code"] == 7
     opened = await plane.call("POST", "/v1/accounts", body=body, key=plane.ops)
     assert opened == {
         "name": "accounts/gamma",
         "displayName": "Gamma",
+        "email": "g@example.org",
         "createTime": "2026-11-20T12:00:00.000000Z",
         "state": "READY",
         "suspendState": "UNSUSPENDED",
@@ -57,3 +58,18 @@ async def test_a_page_that_cannot_be_is_a_400(plane: Plane, query: str) -> None:
 async def test_sizes_are_coerced(plane: Plane, query: str) -> None:
     """Nothing and too much mean the default and the maximum; a page behind the end is empty."""
     await plane.call("GET", f"/v1/accounts?{query}", key=plane.ops)
+
+
+async def test_the_operator_suspends_and_resumes(plane: Plane) -> None:
+    """With a reason that the account can read; its control plane stays open, its list of models does not."""
+    body = {"reason": "FAILED_PAYMENTS"}
+    await plane.call("POST", "/v1/accounts/acme:suspend", body=body, status=403)
+    suspended = await plane.call("POST", "/v1/accounts/acme:suspend", body=body, key=plane.ops)
+    assert suspended["suspendState"] == "FAILED_PAYMENTS"
+    assert (await plane.call("GET", "/v1/accounts/acme"))["suspendState"] == "FAILED_PAYMENTS"
+    refused = await plane.client.get("/v1/models", headers={"x-api-key": plane.acme.key})
+    assert (refused.status_code, refused.json()) == (412, {"error": {"code": "PRECONDITION_FAILED"}})
+    assert (await plane.call("POST", "/v1/accounts/acme:resume", key=plane.ops))["suspendState"] == "UNSUSPENDED"
+    assert (await plane.client.get("/v1/models", headers={"x-api-key": plane.acme.key})).status_code == 200
+    for reason in ("UNSUSPENDED", "LAZY"):
+        await plane.call("POST", "/v1/accounts/acme:suspend", body={"reason": reason}, key=plane.ops, status=400)

@@ -3,6 +3,8 @@
 import pytest
 from tests.web_control.conftest import Plane
 
+from servery.core.role import Role
+
 KEYS = "/v1/accounts/acme/users/default/apiKeys"
 
 
@@ -17,6 +19,23 @@ async def test_a_key_is_made_used_and_deleted(plane: Plane) -> None:
     assert await plane.call("POST", f"{KEYS}:delete", body={"keyId": created["keyId"]}) == {}
     assert (await plane.client.get(KEYS, headers={"x-api-key": created["key"]})).status_code == 401
     assert [key["keyId"] for key in (await plane.call("GET", KEYS))["apiKeys"]] == [plane.acme.api_key.key_id]
+
+
+async def test_users_have_keys_of_their_own(plane: Plane) -> None:
+    """Without naming a user, a key makes, sees and deletes its own user's; an admin sees and deletes all."""
+    eve, bob = await plane.key_of("eve", Role.USER), await plane.key_of("bob", Role.CONTRIBUTOR)
+    made = await plane.call("POST", "/v1/accounts/acme/apiKeys", body={}, key=eve)
+    assert made["user"] == "accounts/acme/users/eve"
+    seen = await plane.call("GET", "/v1/accounts/acme/users/eve/apiKeys", key=eve)
+    assert await plane.call("GET", "/v1/accounts/acme/apiKeys", key=eve) == seen
+    assert {key["keyId"] for key in seen["apiKeys"]} == {eve.api_key.key_id, made["keyId"]}
+    await plane.call("GET", "/v1/accounts/acme/users/eve/apiKeys", key=bob, status=403)
+    await plane.call("POST", "/v1/accounts/acme/apiKeys:delete", body={"keyId": made["keyId"]}, key=bob, status=404)
+    every = await plane.call("GET", "/v1/accounts/acme/apiKeys")
+    assert {key["user"].rsplit("/", 1)[1] for key in every["apiKeys"]} == {"default", "eve", "bob"}
+    await plane.call("POST", "/v1/accounts/acme/apiKeys:delete", body={"keyId": made["keyId"]})
+    foreign = await plane.call("POST", "/v1/accounts/acme/apiKeys", body={}, key=plane.ops)
+    assert foreign["user"] == "accounts/acme/users/default"
 
 
 async def test_a_secret_is_shown_once(plane: Plane) -> None:

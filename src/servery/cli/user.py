@@ -32,11 +32,11 @@ def user_group() -> None:
 def create_command(
     user_id: str,
     account: str,
+    settings: Settings,
+    *,
     role: str,
     display_name: str,
     email: str,
-    settings: Settings,
-    *,
     service_account: bool,
 ) -> None:
     """Add the user USER_ID to an account."""
@@ -98,7 +98,7 @@ def list_command(account: str, settings: Settings, *, as_json: bool) -> None:
 @click.option("--email", metavar="ADDRESS", help="The user's e-mail address.")
 @data_dir_option
 def update_command(
-    user_id: str, account: str, role: str | None, display_name: str | None, email: str | None, settings: Settings
+    user_id: str, account: str, settings: Settings, *, role: str | None, display_name: str | None, email: str | None
 ) -> None:
     """Change the user USER_ID: what is not given stays."""
 

@@ -36,8 +36,8 @@ async def create_key(
 ) -> CreatedKey:
     """A new key for ``account``, which is opened in the same transaction when it is new and ``open_if_new``.
 
-    Raises NotFound when it is new otherwise or has no such ``user``, InvalidRequest when it cannot be an id or ``expires_ns`` is not in the
-    future.
+    Raises NotFound when it is new otherwise or has no such ``user``, InvalidRequest when it cannot be an id or
+    ``expires_ns`` is not in the future.
     """
     accounts = Accounts(database, clock)
     creating = ApiKeys(database, clock, random_bytes).creating(

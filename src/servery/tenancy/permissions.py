@@ -1,4 +1,4 @@
-"""Who may do what: the one table of roles and permissions. ``docs/api.md`` shows it."""
+"""Who may do what: the one table of roles and permissions. ``docs/control-api.md`` shows it."""
 
 from collections.abc import Mapping
 from enum import StrEnum
