@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from servery.telemetry.log import JsonFormatter, TextFormatter, set_up_logging
+from servery.telemetry.log import JsonFormatter, TextFormatter, event_writer, set_up_logging
 
 
 def event(message: str, *, fault: Exception | None = None, **fields: object) -> logging.LogRecord:
@@ -48,3 +48,26 @@ def test_events_go_to_standard_error(capsys: pytest.CaptureFixture[str]) -> None
     assert [json.loads(line)["event"] for line in err.splitlines()] == ["told"]
     logger.handlers.clear()
     assert sys.stderr is not None
+
+
+@pytest.mark.parametrize("as_json", [True, False])
+def test_frequent_events_are_written_as_others_are(capsys: pytest.CaptureFixture[str], *, as_json: bool) -> None:
+    """Past the standard library's records, in the same words; a percent sign is none of a template's."""
+    logger = set_up_logging(level="info", as_json=as_json)
+    write = event_writer(logger)
+    assert write is not None
+    fields = {"model": "100%s", "tokens": 7}
+    write("50 % ended", fields)
+    logger.info("50 % ended", extra={"fields": fields})
+    write("ended", {})
+    first, second, third = capsys.readouterr().err.splitlines()
+    time_ends = first.index("info")
+    assert first[time_ends:] == second[time_ends:]
+    assert "100%s" in first
+    assert "50 % ended" in first
+    assert "ended" in third
+
+
+def test_nobody_writes_for_who_does_not_listen() -> None:
+    """Above the level ``info`` such events are not even put together."""
+    assert event_writer(set_up_logging(level="warning", as_json=False)) is None

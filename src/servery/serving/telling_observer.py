@@ -5,6 +5,7 @@ import logging
 from servery.billing.rating import Charge
 from servery.core.serving_path import Outcome, ServingPath
 from servery.metering.usage_record import UsageRecord
+from servery.telemetry.log import event_writer
 from servery.telemetry.metrics import Metrics
 
 
@@ -13,7 +14,7 @@ class TellingObserver:
 
     def __init__(self, metrics: Metrics, logger: logging.Logger) -> None:
         self._metrics = metrics
-        self._logger = logger
+        self._tell = event_writer(logger)
         self._told: dict[tuple[str, ServingPath], _Told] = {}
 
     def ended(self, record: UsageRecord, charge: Charge) -> None:
@@ -22,8 +23,8 @@ class TellingObserver:
         if told is None:
             told = self._told[key] = _Told(self._metrics, *key)
         told.ended(record, charge)
-        if self._logger.isEnabledFor(logging.INFO):
-            self._logger.info("request ended", extra={"fields": _fields(record, charge)})
+        if self._tell is not None:
+            self._tell("request ended", _fields(record, charge))
 
 
 class _Told:
@@ -41,11 +42,11 @@ class _Told:
 
     def ended(self, record: UsageRecord, charge: Charge) -> None:
         usage = record.usage
-        self._outcomes[record.outcome].inc()
-        self._uncached.inc(usage.uncached_prompt_tokens)
-        self._cached.inc(usage.cached_prompt_tokens)
-        self._generated.inc(usage.generated_tokens)
-        self._charged.inc(charge.nanodollars)
+        self._outcomes[record.outcome].number += 1
+        self._uncached.number += usage.prompt_tokens - usage.cached_prompt_tokens
+        self._cached.number += usage.cached_prompt_tokens
+        self._generated.number += usage.generated_tokens
+        self._charged.number += charge.nanodollars
         self._queue_wait.observe(record.queue_wait_us / 1_000_000)
         if record.time_to_first_token_us is not None:
             self._first_token.observe(record.time_to_first_token_us / 1_000_000)

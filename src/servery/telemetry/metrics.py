@@ -2,9 +2,11 @@
 
 from collections.abc import Callable, Iterable
 
-from prometheus_client import CollectorRegistry, Counter, Histogram, generate_latest
+from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
+
+from servery.telemetry.instruments import Counts, Distributions
 
 Reading = tuple[tuple[str, ...], float]
 """Label values and a number."""
@@ -45,7 +47,9 @@ class Metrics:
             "estimated_usage", "Requests whose usage the engine did not report whole.", "model"
         )
         self.charged_nanodollars = self._counter("charged_nanodollars", "Charged, in nano-dollars.", "model", "path")
-        self.lost_writes = self._counter("lost_writes", "Database writes that nobody waited for and that failed.")
+        self.lost_writes = self._counter(
+            "lost_writes", "Database writes that nobody waited for and that failed."
+        ).labels()
         self.time_to_first_token = self._histogram(
             "time_to_first_token_seconds", "From a request's arrival to its first token.", "model", "path"
         )
@@ -58,8 +62,12 @@ class Metrics:
     def render(self) -> bytes:
         return generate_latest(self.registry)
 
-    def _counter(self, name: str, text: str, *labels: str) -> Counter:
-        return Counter(f"servery_{name}", text, labels, registry=self.registry)
+    def _counter(self, name: str, text: str, *labels: str) -> Counts:
+        counts = Counts(f"servery_{name}", text, labels)
+        self.registry.register(counts)
+        return counts
 
-    def _histogram(self, name: str, text: str, *labels: str) -> Histogram:
-        return Histogram(f"servery_{name}", text, labels, registry=self.registry, buckets=_SECONDS)
+    def _histogram(self, name: str, text: str, *labels: str) -> Distributions:
+        distributions = Distributions(f"servery_{name}", text, labels, bounds=_SECONDS)
+        self.registry.register(distributions)
+        return distributions
