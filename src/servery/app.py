@@ -147,7 +147,7 @@ async def _pipeline(foundation: Foundation) -> Pipeline:
     await keep_cut_requests(foundation.database, clock, journal.left)
     journal.forget_left()
     meter, estimators = Meter(foundation.database, clock, journal), Estimators()
-    router = Router(slot_isolation=settings.slot_isolation)
+    router = Router(clock, slot_isolation=settings.slot_isolation)
     return Pipeline(
         PipelineParts(
             catalog=foundation.catalog,

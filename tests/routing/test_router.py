@@ -19,7 +19,10 @@ from servery.engines.connections import ConnectionLimits
 from servery.engines.exchange import ExchangeLimits
 from servery.fleet.replica_pool import ReplicaPool
 from servery.fleet.share import Share
-from servery.routing.router import Router, Seat, Wish
+from servery.routing.chain import text_chain
+from servery.routing.router import Router
+from servery.routing.seat import Seat
+from servery.routing.wish import Wish
 
 PROMPT = b"p" * 4_000
 
@@ -52,7 +55,7 @@ def up(spec: Pool, *, share: Share | None = None) -> ReplicaPool:
 
 
 def wish(owner: str = "A/", prompt: bytes = PROMPT, session: str | None = None) -> Wish:
-    return Wish(owner=owner, prompt=prompt, bytes_per_token=4.0, session=session)
+    return Wish(owner=owner, chain=text_chain(owner, prompt), units_per_token=4.0, session=session)
 
 
 @contextmanager
@@ -81,7 +84,7 @@ def in_flight(pool: ReplicaPool) -> list[int]:
 
 def test_a_seat_is_held_until_its_block_ends() -> None:
     """However it ends."""
-    pool, router = blocks(), Router(slot_isolation=True)
+    pool, router = blocks(), Router(ManualClock(), slot_isolation=True)
     with seated(router, pool, wish()):
         assert sum(in_flight(pool)) == 1
     assert in_flight(pool) == [0, 0]
@@ -92,7 +95,7 @@ def test_a_seat_is_held_until_its_block_ends() -> None:
 
 def test_a_replica_takes_no_more_than_its_share() -> None:
     """And when all are full there is no seat."""
-    pool, router = blocks(concurrency=2), Router(slot_isolation=True)
+    pool, router = blocks(concurrency=2), Router(ManualClock(), slot_isolation=True)
     with ExitStack() as stack:
         for _ in range(4):
             assert stack.enter_context(seated(router, pool, wish())) is not None
@@ -112,7 +115,7 @@ STEPS = st.lists(
 def test_no_sequence_loses_a_share(steps: list[tuple[str, int, int]], slotted: bool, isolated: bool) -> None:
     """Requests come and go while replicas fall, rise, and are replaced under them."""
     pool = slots() if slotted else blocks()
-    router = Router(slot_isolation=isolated)
+    router = Router(ManualClock(), slot_isolation=isolated)
     held: list[ExitStack] = []
     for what, number, owner in steps:
         replica = pool.replicas[number % 2]
@@ -134,13 +137,13 @@ def test_no_sequence_loses_a_share(steps: list[tuple[str, int, int]], slotted: b
     for stack in held:
         stack.close()
     assert in_flight(pool) == [0, 0]
-    assert all(abs(view.pending_prompt_tokens) < 1e-6 for view in router._views.values())
+    assert all(one.occupancy.pending_prefill_tokens == 0 for one in pool.replicas)
 
 
 def test_a_prompt_goes_where_it_lies() -> None:
     """Its second request finds the first one's replica; another owner's does not care."""
     for pool in (blocks(replicas=4), slots(replicas=4)):
-        router = Router(slot_isolation=True)
+        router = Router(ManualClock(), slot_isolation=True)
         home = taken(router, pool, wish("A/"))
         for number in range(3):
             taken(router, pool, wish(f"B{number}/", b"q" * 4_000))
@@ -149,19 +152,22 @@ def test_a_prompt_goes_where_it_lies() -> None:
 
 def test_a_new_incarnation_has_forgotten() -> None:
     """What was sent to the engine before it was started anew counts for nothing."""
-    pool, router = blocks(replicas=2), Router(slot_isolation=True)
-    home = taken(router, pool, wish())
-    replica = next(one for one in pool.replicas if one.name == home)
-    chain_was_there = router._views[home].cache
-    replica.up(client())
-    taken(router, pool, wish(prompt=b"short"))
-    taken(router, pool, wish(prompt=b"short"))
-    assert router._views[home].cache is not chain_was_there
+    for pool in (blocks(replicas=1), slots(replicas=1)):
+        router = Router(ManualClock(), slot_isolation=True)
+        predicted = []
+        for anew in (False, False, True):
+            if anew:
+                pool.replicas[0].up(client())
+            with seated(router, pool, wish()) as seat:
+                assert seat is not None
+                predicted.append(seat.predicted_cached_tokens)
+        assert predicted[0] == predicted[2] == 0
+        assert predicted[1] > 900
 
 
 def test_a_slot_of_a_former_life_is_not_erased_in_the_next() -> None:
     """A fresh engine has nothing of anybody's."""
-    pool, router = slots(replicas=1, concurrency=1), Router(slot_isolation=True)
+    pool, router = slots(replicas=1, concurrency=1), Router(ManualClock(), slot_isolation=True)
     for owner in ("A/", "B/"):
         taken(router, pool, wish(owner))
     with seated(router, pool, wish("C/")) as seat:
@@ -175,25 +181,25 @@ def test_a_slot_of_a_former_life_is_not_erased_in_the_next() -> None:
 
 def test_without_isolation_nothing_is_erased() -> None:
     """One tenant: its accounts share what lies in the slots."""
-    pool, router = slots(replicas=1, concurrency=1), Router(slot_isolation=False)
-    for owner in ("A/", "B/", "C/", "D/"):
-        with seated(router, pool, wish(owner)) as seat:
+    pool, router = slots(replicas=1, concurrency=1), Router(ManualClock(), slot_isolation=False)
+    for account in ("A", "B", "C", "D"):
+        with seated(router, pool, wish(router.owner(pool, account, None))) as seat:
             assert seat is not None
             assert not seat.placement.erase
     assert seat is not None
-    assert seat.placement.cached_bytes > 0
+    assert seat.predicted_cached_tokens > 0
 
 
 def test_slots_of_an_engine_that_ran_before_are_erased_once() -> None:
     """What lies in them may be anybody's: an engine given by URL, or shared with other workers, is not ours from its
     start."""
     engine = UrlEngine(family=EngineFamily.LLAMA_CPP, urls=("http://127.0.0.1:1",), served_model="m", slots=1)
-    pool, router = up(Pool(name="p", engine=engine, concurrency=1)), Router(slot_isolation=True)
+    pool, router = up(Pool(name="p", engine=engine, concurrency=1)), Router(ManualClock(), slot_isolation=True)
     for erase in (True, False):
         with seated(router, pool, wish()) as seat:
             assert seat is not None
             assert seat.placement.erase is erase
-            assert seat.placement.cached_bytes == 0 or not erase
+            assert seat.predicted_cached_tokens == 0 or not erase
             seat.erased()
 
 
@@ -201,7 +207,10 @@ def test_a_pool_of_several_families_has_slots_where_its_engines_have() -> None:
     """Each replica is asked as its engine wants it."""
     llama = UrlEngine(family=EngineFamily.LLAMA_CPP, urls=("http://127.0.0.1:1",), served_model="m", slots=2)
     vllm = UrlEngine(family=EngineFamily.VLLM, urls=("http://127.0.0.1:2",), served_model="m", concurrency=8)
-    pool, router = up(Pool(name="p", engine=llama, also=(vllm,), concurrency=2)), Router(slot_isolation=True)
+    pool, router = (
+        up(Pool(name="p", engine=llama, also=(vllm,), concurrency=2)),
+        Router(ManualClock(), slot_isolation=True),
+    )
     assert pool.capacity == 10
     placed = {}
     with ExitStack() as stack:
@@ -217,7 +226,7 @@ def test_a_share_of_an_engine_is_a_share_of_its_slots() -> None:
     """Gateways that serve from the same engine use different slots of it."""
     engine = UrlEngine(family=EngineFamily.LLAMA_CPP, urls=("http://127.0.0.1:1",), served_model="m", slots=4)
     pool = up(Pool(name="p", engine=engine, concurrency=4), share=Share(index=1, count=2))
-    router = Router(slot_isolation=True)
+    router = Router(ManualClock(), slot_isolation=True)
     with seated(router, pool, wish("A/")) as one, seated(router, pool, wish("B/")) as two:
         assert one is not None
         assert two is not None
@@ -228,7 +237,7 @@ def test_a_share_of_an_engine_is_a_share_of_its_slots() -> None:
 
 def test_replicas_to_avoid_are_taken_only_for_want_of_others() -> None:
     """A retry goes elsewhere where there is an elsewhere."""
-    pool, router = blocks(replicas=2), Router(slot_isolation=True)
+    pool, router = blocks(replicas=2), Router(ManualClock(), slot_isolation=True)
     assert taken(router, pool, wish(), frozenset({"p/0"})) == "p/1"
     pool.replicas[1].down("test")
     assert taken(router, pool, wish(), frozenset({"p/0"})) == "p/0"
@@ -239,7 +248,7 @@ def test_replicas_to_avoid_are_taken_only_for_want_of_others() -> None:
 
 def test_a_prompt_that_is_not_computed_yet_counts_against_its_replica() -> None:
     """Two long prompts at once go to two replicas; once the first byte has come, the first is free again."""
-    pool, router = blocks(replicas=2, concurrency=8), Router(slot_isolation=True)
+    pool, router = blocks(replicas=2, concurrency=8), Router(ManualClock(), slot_isolation=True)
     with seated(router, pool, wish("A/")) as first, seated(router, pool, wish("B/")) as second:
         assert first is not None
         assert second is not None
@@ -250,7 +259,7 @@ def test_a_prompt_that_is_not_computed_yet_counts_against_its_replica() -> None:
 
 def test_a_session_is_sent_home() -> None:
     """With prompts that have nothing in common, as long as home is there."""
-    pool, router = blocks(replicas=4, concurrency=8), Router(slot_isolation=True)
+    pool, router = blocks(replicas=4, concurrency=8), Router(ManualClock(), slot_isolation=True)
     names = {taken(router, pool, wish(prompt=bytes([65 + n]) * 1_000, session="acme/s")) for n in range(10)}
     assert len(names) == 1
     next(one for one in pool.replicas if one.name in names).down("test")

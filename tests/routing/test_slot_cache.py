@@ -5,8 +5,8 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
-from servery.routing.cache_view import Placement
-from servery.routing.prefix import PrefixChain, prefix_bytes, prefix_chain
+from servery.routing.chain import Chain, text_chain
+from servery.routing.placement import Placement
 from servery.routing.slot_cache import SlotCache, Turns
 
 SLOTS = 3
@@ -26,16 +26,16 @@ class SlotMachine(RuleBasedStateMachine):
     @precondition(lambda self: len(self.running) < SLOTS)
     @rule(owner=OWNERS, prompt=PROMPTS, erasure_works=st.booleans())
     def request(self, owner: str, prompt: bytes, erasure_works: bool) -> None:
-        chain = prefix_chain(owner, prompt)
+        chain = text_chain(owner, prompt)
         forecast = self.cache.forecast(owner, chain)
         placement = self.cache.enter(owner, chain)
         assert placement.slot is not None
         assert placement.slot not in {other.slot for other, _, _ in self.running}, "no slot is given twice"
-        assert forecast.cached_bytes == placement.cached_bytes, "what was forecast is what is found"
+        assert forecast.cached == placement.cached, "what was forecast is what is found"
         found = self.lies.get(placement.slot)
         assert placement.erase or found in {None, owner}, "what another left is erased before it is used"
         if placement.erase:
-            assert placement.cached_bytes == 0
+            assert placement.cached == 0
             if not erasure_works:
                 self.cache.leave(placement)  # the engine was not asked: what lay there lies there still
                 return
@@ -53,9 +53,9 @@ class SlotMachine(RuleBasedStateMachine):
     @precondition(lambda self: len(self.running) == SLOTS)
     @rule(owner=OWNERS)
     def one_too_many(self, owner: str) -> None:
-        assert self.cache.forecast(owner, ()).cached_bytes == 0
+        assert self.cache.forecast(owner, text_chain(owner, b"")).cached == 0
         with pytest.raises(IndexError):
-            self.cache.enter(owner, ())
+            self.cache.enter(owner, text_chain(owner, b""))
 
     @invariant()
     def holds_together(self) -> None:
@@ -73,8 +73,8 @@ CONTENTS = {0: ("A", A800 + b"b" * 400), 1: ("A", A800), 2: ("A", A800 + b"c" * 
 TURNS_USED = {0: 97, 1: 96, 2: 95, 3: 60}
 
 
-def chain_of(owner: str, prompt: bytes) -> PrefixChain:
-    return prefix_chain(owner, prompt)
+def chain_of(owner: str, prompt: bytes) -> Chain:
+    return text_chain(owner, prompt)
 
 
 @pytest.fixture
@@ -103,7 +103,7 @@ def test_a_request_goes_on_where_nothing_is_dropped(table: SlotCache) -> None:
     placement = table.enter("A", chain_of("A", A800 + b"x" * 100))
     assert placement.slot == 1
     assert not placement.erase
-    assert 700 <= placement.cached_bytes <= 800
+    assert 700 <= placement.cached <= 800
 
 
 def test_else_where_little_is_dropped(table: SlotCache) -> None:
@@ -111,7 +111,7 @@ def test_else_where_little_is_dropped(table: SlotCache) -> None:
     occupy(table, 1)
     placement = table.enter("A", chain_of("A", A800 + b"x" * 100))
     assert placement.slot == 0
-    assert 700 <= placement.cached_bytes <= 800
+    assert 700 <= placement.cached <= 800
 
 
 def test_but_never_where_more_would_be_dropped_than_is_shared(table: SlotCache) -> None:
@@ -120,7 +120,7 @@ def test_but_never_where_more_would_be_dropped_than_is_shared(table: SlotCache) 
     placement = table.enter("A", chain_of("A", A800 + b"x" * 100))
     assert placement.slot == 3
     assert placement.erase
-    assert placement.cached_bytes == 0
+    assert placement.cached == 0
 
 
 def test_an_empty_slot_goes_before_any_that_holds_something() -> None:
@@ -142,8 +142,8 @@ def test_dropping_what_was_just_used_costs_most() -> None:
     other = chain_of("B", b"x" * 100)
     costs = []
     for _ in range(12):
-        costs.append(cache.forecast("B", other).dropped_bytes)
+        costs.append(cache.forecast("B", other).dropped)
         turns.taken += 1
-    assert costs[0] == prefix_bytes(len(chain))
+    assert costs[0] == chain.length
     assert costs == sorted(costs, reverse=True)
     assert costs[10] == costs[11] == 0

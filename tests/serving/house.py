@@ -165,7 +165,7 @@ class House:
                 dispatch=Dispatch(
                     pools=self.pools,
                     gates=self.gates,
-                    router=Router(slot_isolation=True),
+                    router=Router(self.clock, slot_isolation=True),
                     estimators=self.estimators,
                     meter=self.meter,
                 ),

@@ -20,8 +20,11 @@ from collections.abc import Sequence
 
 import msgspec
 
-from servery.routing.cache_view import Forecast, Placement
-from servery.routing.prefix import PrefixChain, prefix_bytes, shared_bytes
+from servery.routing.chain import Chain, agreement
+from servery.routing.placement import Placement
+
+_WORTH_A_STRIKE_TOKENS = 64
+_STRIKES = 2
 
 
 class Turns(msgspec.Struct):
@@ -31,18 +34,31 @@ class Turns(msgspec.Struct):
     taken: int = 0
 
 
-class _Slot(msgspec.Struct):
-    """``foreign``: holds what its present owner must not see."""
+class Forecast(msgspec.Struct, frozen=True):
+    """What sending a prompt to a replica would gain and cost, in the chain's unit: the part that its slots hold, and
+    what they would drop for it, weighted by how much that is worth."""
 
-    owner: str = ""
-    chain: PrefixChain = ()
-    used: int = -1
-    busy: bool = False
-    foreign: bool = False
+    cached: float
+    dropped: float = 0.0
+
+
+class _Slot:
+    """``chain`` and the ``answer`` behind it lie in it. ``foreign``: it holds what its present owner must not see."""
+
+    __slots__ = ("answer", "busy", "chain", "foreign", "number", "owner", "used")
+
+    def __init__(self, number: int, *, foreign: bool) -> None:
+        self.number = number
+        self.owner = ""
+        self.chain: Chain | None = None
+        self.answer = 0.0
+        self.used = -1
+        self.busy = False
+        self.foreign = foreign
 
     @property
-    def held_bytes(self) -> int:
-        return prefix_bytes(len(self.chain))
+    def held(self) -> float:
+        return 0.0 if self.chain is None else self.chain.length + self.answer
 
 
 class SlotCache:
@@ -50,28 +66,31 @@ class SlotCache:
     be ``empty`` may hold anybody's."""
 
     def __init__(self, *, slots: Sequence[int], turns: Turns, empty: bool = True) -> None:
-        self._slots = {number: _Slot(foreign=not empty) for number in slots}
+        self._slots = {number: _Slot(number, foreign=not empty) for number in slots}
         self._turns = turns
+        self._strikes = 0
 
-    def forecast(self, owner: str, chain: PrefixChain) -> Forecast:
-        number = self._best(owner, chain)
-        if number is None:
+    def forecast(self, owner: str, chain: Chain) -> Forecast:
+        slot = self._best(owner, chain)
+        if slot is None:
             return Forecast(0.0)
-        slot = self._slots[number]
-        shared = self._shared(slot, owner, chain)
-        return Forecast(shared, self._wanted(slot) * (slot.held_bytes - shared))
+        shared = _shared(slot, owner, chain)
+        return Forecast(shared, self._wanted(slot) * max(0.0, slot.held - shared))
 
-    def enter(self, owner: str, chain: PrefixChain) -> Placement:
+    def enter(self, owner: str, chain: Chain) -> Placement:
         """Raises IndexError when all slots are busy: a replica has at least as many slots as it may have in flight."""
-        number = self._best(owner, chain)
-        if number is None:
+        slot = self._best(owner, chain)
+        if slot is None:
             raise IndexError("no slot is free")
-        slot = self._slots[number]
-        cached_bytes = self._shared(slot, owner, chain)
+        cached = _shared(slot, owner, chain)
         slot.foreign = slot.foreign or slot.owner not in {"", owner}
         self._turns.taken += 1
-        slot.owner, slot.chain, slot.used, slot.busy = owner, chain, self._turns.taken, True
-        return Placement(number, slot.foreign, cached_bytes)
+        slot.owner, slot.chain, slot.answer, slot.used, slot.busy = owner, chain, 0.0, self._turns.taken, True
+        return Placement(slot.number, slot.foreign, cached)
+
+    def answered(self, placement: Placement, length: float) -> None:
+        """So long an answer lies behind the prompt now."""
+        self._slot_of(placement).answer = length
 
     def erased(self, placement: Placement) -> None:
         """The slot is empty now. Until this is told, whoever takes the slot must erase it, also after a failure."""
@@ -82,29 +101,59 @@ class SlotCache:
         assert slot.busy, "a slot is left once"
         slot.busy = False
 
+    def correct(self, *, predicted: float, reported: float) -> None:
+        """So many tokens were cached. When twice running nothing is true of what was predicted, the engine has been
+        started anew, and nothing lies in the slots that could be gone on with. Whose they are stays: who is not sure
+        erases."""
+        if predicted < _WORTH_A_STRIKE_TOKENS or reported > predicted / 2:
+            self._strikes = 0 if predicted >= _WORTH_A_STRIKE_TOKENS else self._strikes
+            return
+        self._strikes += 1
+        if self._strikes < _STRIKES:
+            return
+        self._strikes = 0
+        for slot in self._slots.values():
+            if not slot.busy:
+                slot.chain, slot.answer = None, 0.0
+
     def check_integrity(self) -> None:
-        assert all(slot.owner or not slot.chain for slot in self._slots.values()), "what lies in a slot has an owner"
+        assert all(slot.owner or slot.chain is None for slot in self._slots.values()), (
+            "what lies in a slot has an owner"
+        )
 
     def _slot_of(self, placement: Placement) -> _Slot:
         assert placement.slot is not None, "a placement in slots names one"
         return self._slots[placement.slot]
 
-    def _best(self, owner: str, chain: PrefixChain) -> int | None:
+    def _best(self, owner: str, chain: Chain) -> _Slot | None:
         """The free slot in which most can be gone on with; if there is none for that, the one used longest ago."""
-        free = [number for number, slot in self._slots.items() if not slot.busy]
-        going_on = {}
-        for number in free:
-            shared = self._shared(self._slots[number], owner, chain)
-            if shared and 2 * shared >= self._slots[number].held_bytes:
-                going_on[number] = (shared, -self._slots[number].held_bytes)
-        if going_on:
-            return max(going_on, key=going_on.__getitem__)
-        return min(free, key=lambda number: self._slots[number].used, default=None)
+        best, most = None, (0.0, 0.0)
+        oldest = None
+        for slot in self._slots.values():
+            if slot.busy:
+                continue
+            if oldest is None or slot.used < oldest.used:
+                oldest = slot
+            if slot.owner == owner:
+                shared = _shared(slot, owner, chain)
+                if shared and 2 * shared >= slot.held and (best is None or (shared, -slot.held) > most):
+                    best, most = slot, (shared, -slot.held)
+        return best or oldest
 
     def _wanted(self, slot: _Slot) -> float:
         """How likely it is, from 0 to 1, that somebody comes back for what lies in the slot."""
         age = self._turns.taken - slot.used
         return max(0.0, 1.0 - age / self._turns.slots) ** 2
 
-    def _shared(self, slot: _Slot, owner: str, chain: PrefixChain) -> int:
-        return 0 if slot.owner != owner or slot.foreign else shared_bytes(slot.chain, chain)
+
+def _shared(slot: _Slot, owner: str, chain: Chain) -> float:
+    """How much of the prompt lies in the slot for its owner."""
+    there = slot.chain
+    if there is None or slot.owner != owner or slot.foreign:
+        return 0.0
+    reach: float = chain.covered(agreement(there, chain))
+    if chain.went_on is not None and chain.went_on == there.whole:
+        return max(reach, min(chain.length, chain.went_on.end + slot.answer))
+    if chain.begun is not None and chain.begun in {there.begun, there.whole}:
+        return max(reach, chain.begun.end)
+    return reach

@@ -17,7 +17,9 @@ from servery.engines.tally import Tally
 from servery.fleet.replica_pool import ReplicaPool
 from servery.limits.estimate import Estimators
 from servery.metering.meter import Meter
-from servery.routing.router import Router, Seat, Wish
+from servery.routing.router import Router
+from servery.routing.seat import Seat
+from servery.routing.wish import Wish
 from servery.serving.journey import Branch, Journey
 from servery.serving.retry import ATTEMPTS, RetryBudget, may_retry
 
@@ -66,8 +68,7 @@ class Dispatch:
         """Wait for a place, take a seat, ask the engine; once more elsewhere if it fails before the first byte."""
         pool = self._pools[offer.pool]
         wish = self._wish(caller, offer, journey, branch)
-        guess = round(len(wish.prompt) / wish.bytes_per_token)
-        branch.prompt_tokens_guess = min(guess, offer.model.context_length)
+        branch.prompt_tokens_guess = min(round(wish.prompt_tokens), offer.model.context_length)
         tried: frozenset[str] = frozenset()
         self._retries.earn()
         for attempt in range(ATTEMPTS):
@@ -135,6 +136,13 @@ class Dispatch:
                 journey.detach(exchange)
                 exchange.abort()
         journey.first_token(prefill_s=tally.prefill_s, asked_s=asked_s)
+        if tally.is_reported:
+            usage = tally.usage()
+            seat.reported(
+                cached_tokens=usage.cached_prompt_tokens,
+                prompt_tokens=usage.prompt_tokens,
+                generated_tokens=usage.generated_tokens,
+            )
         return answer
 
     async def _check_fit(self, offer: Offer, journey: Journey, branch: Branch, client: EngineClient) -> None:
@@ -167,11 +175,13 @@ class Dispatch:
 
     def _wish(self, caller: Caller, offer: Offer, journey: Journey, branch: Branch) -> Wish:
         request = journey.request
+        owner = self._router.owner(self._pools[offer.pool], caller.account, request.isolation_key)
         return Wish(
-            owner=f"{caller.account}/{request.isolation_key or ''}",
-            prompt=branch.prompt,
-            bytes_per_token=self._estimators.of(offer.model.name).bytes_per_token,
+            owner=owner,
+            chain=self._router.chain(owner, branch.prompt),
+            units_per_token=self._estimators.of(offer.model.name).bytes_per_token,
             session=f"{caller.account}/{request.session}" if request.session else None,
+            tells_first_token=request.stream,
         )
 
     def _open(self, caller: Caller, offer: Offer, journey: Journey) -> None:

@@ -1,0 +1,135 @@
+"""A prompt as a chain of links: two prompts share a prefix as far as their links agree.
+
+    prompt   |..... block 0 .....|..... block 1 .....|..... block 2 .....|.. rest ..|
+    links                    links[0]            links[1]            links[2]    links[3]
+    ends                      ends[0]             ends[1]             ends[2]     ends[3] = length
+
+Each link covers all that precedes it, and its owner, so one comparison tells whether two prompts agree up to there.
+What is measured is the chain's own unit: bytes for text, tokens for blocks that an engine or a trace has hashed.
+
+Blocks of text grow with their distance from the start, by a quarter of it: 32 kB are 22 of them. That is coarse, but
+prompts do not part anywhere. They part where a message ends: a conversation goes on from its last turn, and many
+questions follow one system prompt. So besides its links a prompt has *marks*, hashes up to the end of a message. Others
+may go on from its end, or from where its last message begins. It may itself go on from others where its last message
+begins, or, in a conversation that goes on, where its last answer begins, which is where its last turn ended.
+"""
+
+from bisect import bisect_right
+from collections.abc import Sequence
+from itertools import pairwise
+from typing import NamedTuple
+
+from xxhash import xxh3_64_intdigest
+
+_LEAST_BLOCK_BYTES = 128
+_GROWTH = 4
+_LONGEST_PROMPT_BYTES = 1 << 30
+_MESSAGE = b'{"role":"'
+_MARKED = 0x9E3779B97F4A7C15
+"""Keeps the hash of a mark apart from that of a block."""
+_ANSWER = b'{"role":"assistant"'
+_LAST_MESSAGE_BYTES = 4_096
+"""How far back a message's beginning is looked for: of a longer one, the blocks say enough."""
+
+
+class Mark(NamedTuple):
+    """A hash of all up to ``end``, which lies in the block that follows the first ``blocks``."""
+
+    link: int
+    end: int
+    blocks: int
+
+
+def _block_ends() -> tuple[int, ...]:
+    ends = [_LEAST_BLOCK_BYTES]
+    while ends[-1] < _LONGEST_PROMPT_BYTES:
+        ends.append(ends[-1] + max(_LEAST_BLOCK_BYTES, ends[-1] // _GROWTH))
+    return tuple(ends)
+
+
+_ENDS = _block_ends()
+_SPANS = tuple(slice(start, end) for start, end in pairwise((0, *_ENDS)))
+
+
+class Chain:
+    """``ends`` may be longer than ``links``. ``length`` is the whole prompt's, which the last link need not reach.
+
+    Marks, None where there is none: ``whole`` is the prompt's end, ``begun`` where its last message begins, ``went_on``
+    where its last answer begins.
+    """
+
+    __slots__ = ("begun", "ends", "length", "links", "went_on", "whole")
+
+    def __init__(
+        self,
+        links: tuple[int, ...],
+        ends: Sequence[int],
+        *,
+        length: int,
+        whole: Mark | None = None,
+        begun: Mark | None = None,
+        went_on: Mark | None = None,
+    ) -> None:
+        self.links = links
+        self.ends = ends
+        self.length = length
+        self.whole = whole
+        self.begun = begun
+        self.went_on = went_on
+
+    def covered(self, blocks: int) -> int:
+        """How much of the prompt the first ``blocks`` blocks are."""
+        return self.ends[blocks - 1] if blocks else 0
+
+
+def text_chain(owner: str, prompt: bytes) -> Chain:
+    """The chain of a prompt in its canonical form, in bytes.
+
+    ``owner`` names who may share a cache (account and isolation key): chains of different owners never agree. The same
+    in every process.
+    """
+    length = len(prompt)
+    seed = link = xxh3_64_intdigest(owner.encode())
+    links = []
+    for span in _SPANS[: bisect_right(_ENDS, length)]:
+        link = xxh3_64_intdigest(prompt[span], link)
+        links.append(link)
+
+    def mark(end: int) -> Mark:
+        blocks = bisect_right(_ENDS, end)
+        start, before = (_ENDS[blocks - 1], links[blocks - 1]) if blocks else (0, seed)
+        return Mark(xxh3_64_intdigest(prompt[start:end], before ^ _MARKED), end, blocks)
+
+    whole = mark(length - 1 if prompt.endswith(b"}]") else length)  # the array goes on when the conversation does
+    begun = went_on = None
+    message = prompt.rfind(_MESSAGE, max(0, length - _LAST_MESSAGE_BYTES))
+    if message > 0:
+        begun = mark(message - 1)  # without the comma before it
+        answer = prompt.rfind(_ANSWER, max(0, message - _LAST_MESSAGE_BYTES), message)
+        if answer > 0:
+            went_on = mark(answer - 1)
+    return Chain(tuple(links), _ENDS, length=length, whole=whole, begun=begun, went_on=went_on)
+
+
+def block_chain(hashes: Sequence[int], *, block_tokens: int, length: int) -> Chain:
+    """The chain of a prompt of ``length`` tokens whose blocks of ``block_tokens`` have been hashed already, each hash
+    over all that precedes it; the last block may be shorter."""
+    ends = [min(length, block_tokens * number) for number in range(1, len(hashes) + 1)]
+    return Chain(tuple(hashes), ends, length=length)
+
+
+def agreement(one: Chain, other: Chain) -> int:
+    """How many blocks two chains have in common: a prefix of both, so its end is found by halving."""
+    ours, theirs = one.links, other.links
+    return agreed(ours, theirs, 0, min(len(ours), len(theirs)))
+
+
+def agreed(ours: Sequence[int], theirs: Sequence[int], low: int, high: int) -> int:
+    """The same for chains that agree on ``low`` blocks and have ``high``."""
+    while low < high:
+        middle = (low + high + 1) // 2
+        if ours[middle - 1] == theirs[middle - 1]:
+            low = middle
+        else:
+            high = middle - 1
+    return low

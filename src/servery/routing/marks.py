@@ -1,0 +1,50 @@
+"""Ends of messages at which prompts that were sent may be gone on from, and where those prompts lie."""
+
+from collections import OrderedDict
+
+from servery.routing.chain import Mark
+
+MARKS_MAX = 32_768
+
+
+class MarkedEnd:
+    """``holders``: the stamp of when each replica came to have it. ``answer`` is how long the answer was that the
+    engine wrote behind it, which lies in its cache too, in the chain's unit."""
+
+    __slots__ = ("answer", "holders")
+
+    def __init__(self) -> None:
+        self.holders: dict[int, tuple[int, int]] = {}
+        self.answer = 0.0
+
+
+class Marks:
+    """The marks that were left last, at most ``limit``."""
+
+    def __init__(self, *, limit: int = MARKS_MAX) -> None:
+        self._limit = limit
+        self._ends: OrderedDict[int, MarkedEnd] = OrderedDict()
+
+    def __len__(self) -> int:
+        return len(self._ends)
+
+    def find(self, mark: Mark | None) -> MarkedEnd | None:
+        return None if mark is None else self._ends.get(mark.link)
+
+    def leave(self, mark: Mark, replica: int, *, stamp: int) -> None:
+        """The replica has it now."""
+        end = self._ends.get(mark.link)
+        if end is None:
+            end = self._ends[mark.link] = MarkedEnd()
+            if len(self._ends) > self._limit:
+                self._ends.popitem(last=False)
+        else:
+            self._ends.move_to_end(mark.link)
+        before = end.holders.get(replica)
+        end.holders[replica] = (stamp, stamp if before is None else before[1])
+
+    def answered(self, mark: Mark, length: float) -> None:
+        """So much was generated behind it."""
+        end = self._ends.get(mark.link)
+        if end is not None:
+            end.answer = length

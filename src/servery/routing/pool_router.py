@@ -1,0 +1,216 @@
+"""Chooses among the replicas of one pool: least predicted prefill work.
+
+    cost_s = backlog + pressure + weight x uncached part of this prompt / rate + dropped - discount
+
+The backlog are prompt tokens that were sent there and are not computed yet, over the replica's learned rate; the
+pressure is a little for its streams; ``dropped`` is what a cache of slots would lose. Being a session's home is worth a
+discount in that sum, never an override, so a home that is busy is left. Of equals the one with the longer prefix wins.
+
+Not all replicas are looked at: those that hold a prefix, the longest first and of one length no more than some, the
+home, and the least busy. Any other has the least busy one's prefix at best, and more to do.
+
+Sources: llm-d's scorers, Mooncake (Qin et al., FAST 2025), Preble (Srivatsa et al., 2025).
+"""
+
+from collections.abc import Collection
+from itertools import islice
+from math import inf
+
+from servery.core.clock import Clock
+from servery.fleet.replica import Replica
+from servery.fleet.replica_pool import ReplicaPool
+from servery.routing.block_index import BlockIndex, Lookup
+from servery.routing.decision import Weighed
+from servery.routing.desk import Desk
+from servery.routing.index_error import IndexErrorSum
+from servery.routing.least_busy import LeastBusy
+from servery.routing.seat import Seat
+from servery.routing.session_ring import SessionRing
+from servery.routing.slot_cache import SlotCache, Turns
+from servery.routing.wish import Wish
+
+UNCACHED_WEIGHT = 1.0
+"""Computing what lies elsewhere costs more than its time: it also takes that room in two caches."""
+HOME_DISCOUNT_TOKENS = 1_024.0
+_OF_ONE_LENGTH = 8
+"""The one used longest ago is asked first, so the others are most likely busier."""
+_TRIES = 3
+
+
+class Contest:
+    """The replicas that are weighed for one request. ``weighed``: cost in seconds, the cached part negated, the
+    replica's number, then what the cost is made of: busy, dropped and discount seconds. The least of these wins."""
+
+    __slots__ = ("avoid", "home", "least_s", "lookup", "now_s", "resident_tokens", "seen", "weighed", "wish")
+
+    def __init__(self, wish: Wish, lookup: Lookup, home: int | None, avoid: Collection[str], now_s: float) -> None:
+        self.wish = wish
+        self.lookup = lookup
+        self.home = home
+        self.avoid = avoid
+        self.now_s = now_s
+        self.resident_tokens = wish.resident_tokens
+        self.seen: set[int] = set()
+        self.weighed: list[Weighed] = []
+        self.least_s = inf
+
+
+class PoolRouter:
+    """``cache_tokens`` is believed to be the size of each prompt cache whose engine does not tell."""
+
+    def __init__(self, pool: ReplicaPool, clock: Clock, *, cache_tokens: int, slot_isolation: bool) -> None:
+        self.errors = IndexErrorSum()
+        self._pool = pool
+        self._clock = clock
+        self._cache_tokens = cache_tokens
+        self._slot_isolation = slot_isolation
+        self._stamp = 0
+        self._turn = 0
+        self._fastest = 1.0
+        self._index = BlockIndex()
+        self._order = LeastBusy()
+        self._turns = Turns(slots=sum(len(one.slots or ()) for one in pool.replicas))
+        self._ring = SessionRing([one.name for one in pool.replicas])
+        self._desks: list[Desk] = []
+        for number, replica in enumerate(pool.replicas):
+            self._order.add()
+            desk = Desk(replica, number=number, index=self._index, order=self._order)
+            desk.slots = self._new_slots(replica)
+            desk.put()
+            self._desks.append(desk)
+        self._slotted = [desk.number for desk in self._desks if desk.slots is not None]
+        pool.listen(self._changed)
+
+    def forecast(self, wish: Wish) -> float:
+        """How many tokens of the prompt are cached where most of it is, of what is known to be somewhere."""
+        lookup = self._index.look_up(wish.chain)
+        most = 0.0
+        for _, holders in lookup.levels():
+            for number in islice(holders, _OF_ONE_LENGTH):
+                if self._desks[number].replica.is_ready:
+                    most = max(most, self._index.cached(lookup, number))
+            if most:
+                break
+        for number in self._slotted:
+            desk = self._desks[number]
+            if desk.replica.is_ready:
+                most = max(most, desk.forecast(wish, lookup)[0])
+        return most / wish.units_per_token
+
+    def seat(self, wish: Wish, avoid: Collection[str]) -> Seat | None:
+        """A seat at the replica with the least cost; None when none has room."""
+        contest = Contest(wish, self._index.look_up(wish.chain), self._home(wish), avoid, self._clock.monotonic_s())
+        self._weigh_likely(contest)
+        if not contest.weighed:
+            for desk in self._desks:
+                self._weigh(contest, desk)
+        if not contest.weighed and avoid:
+            contest.avoid, contest.seen = (), set()
+            for desk in self._desks:
+                self._weigh(contest, desk)
+        if not contest.weighed:
+            return None
+        return self._take(contest)
+
+    def _weigh_likely(self, contest: "Contest") -> None:
+        """Those that may be the cheapest."""
+        desks, seen = self._desks, contest.seen
+        floor_s = self._weigh_least_busy(contest)
+        if contest.home is not None:
+            self._weigh(contest, desks[contest.home])
+        for number in self._slotted:
+            self._weigh(contest, desks[number])
+        wish = contest.wish
+        length, s_per_unit = wish.chain.length, UNCACHED_WEIGHT / (wish.units_per_token * self._fastest)
+        for reach, holders in contest.lookup.levels():
+            if contest.weighed and floor_s + (length - reach) * s_per_unit > contest.least_s:
+                continue  # even one that had nothing else to do would cost more
+            asked = 0
+            for number in holders:
+                if number not in seen:
+                    self._weigh(contest, desks[number])
+                    asked += 1
+                    if asked == _OF_ONE_LENGTH:
+                        break
+
+    def _weigh_least_busy(self, contest: "Contest") -> float:
+        """Returns how busy the least busy one is."""
+        self._turn += 1
+        self._desks[self._turn % len(self._desks)].put()  # what engines report changes without a word to us
+        floor_s = inf
+        for _ in range(_TRIES):
+            full = False
+            for number in self._order.least(contest.now_s):
+                desk = self._desks[number]
+                floor_s = min(floor_s, desk.busy_s(contest.now_s))
+                if number not in contest.seen and not self._weigh(contest, desk):
+                    desk.take_away()
+                    full = True
+            if not full:
+                break
+        return floor_s
+
+    def _weigh(self, contest: "Contest", desk: Desk) -> bool:
+        """Whether the replica has room, and so takes part."""
+        replica, wish = desk.replica, contest.wish
+        contest.seen.add(desk.number)
+        if not replica.has_room_for(contest.resident_tokens) or (contest.avoid and replica.name in contest.avoid):
+            return False
+        cached, dropped = desk.forecast(wish, contest.lookup)
+        rate = desk.queue.rate
+        busy_s = desk.busy_s(contest.now_s)
+        dropped_s = dropped / (wish.units_per_token * rate)
+        discount_s = HOME_DISCOUNT_TOKENS / rate if desk.number == contest.home else 0.0
+        uncached_tokens = max(1.0, (wish.chain.length - cached) / wish.units_per_token)
+        cost_s = busy_s + UNCACHED_WEIGHT * uncached_tokens / rate + dropped_s - discount_s
+        contest.weighed.append((cost_s, -cached, desk.number, busy_s, dropped_s, discount_s, replica.name))
+        contest.least_s = min(contest.least_s, cost_s)
+        self._fastest = max(self._fastest, rate)
+        return True
+
+    def _take(self, contest: "Contest") -> Seat:
+        self._stamp += 1
+        desk = self._desks[min(contest.weighed)[2]]
+        placement, stay = desk.enter(
+            contest.wish, contest.lookup, stamp=self._stamp, cache_tokens=self._cache_size(desk)
+        )
+        return Seat(
+            desk,
+            contest.wish,
+            placement=placement,
+            stay=stay,
+            stamp=self._stamp,
+            weighed=contest.weighed,
+            index=self._index,
+            errors=self.errors,
+            clock=self._clock,
+            now_s=contest.now_s,
+        )
+
+    def _home(self, wish: Wish) -> int | None:
+        if wish.session is None:
+            return None
+        replicas = self._pool.replicas
+        mean = sum(one.occupancy.sequences for one in replicas) / len(replicas)
+
+        def load(number: int) -> int | None:
+            replica = replicas[number]
+            return replica.occupancy.sequences if replica.is_ready else None
+
+        return self._ring.home(wish.session, load=load, mean=mean)
+
+    def _cache_size(self, desk: Desk) -> float:
+        return desk.replica.occupancy.tokens_limit or self._cache_tokens
+
+    def _new_slots(self, replica: Replica) -> SlotCache | None:
+        if replica.slots is None:
+            return None
+        empty = replica.starts_empty or not self._slot_isolation
+        return SlotCache(slots=replica.slots, turns=self._turns, empty=empty)
+
+    def _changed(self) -> None:
+        for desk in self._desks:
+            if desk.incarnation != desk.replica.incarnation:
+                desk.renew(self._new_slots(desk.replica), stamp=self._stamp)
+            if desk.is_away:
+                desk.put()

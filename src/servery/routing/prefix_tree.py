@@ -1,0 +1,250 @@
+"""Which replicas hold which prefixes: one tree for all, so that looking a prompt up costs the same for 1 and 256.
+
+    root ── system prompt ──┬── A's question ─── A's second turn        node: a run of blocks that nothing parts
+            held by 0, 1, 2 │   held by 0        held by 0              holders: who has it all, and since when
+                            └── B's question
+                                held by 2
+
+A path from the root spells the links of a prompt. Who holds a node holds all above it, so going down a path the holders
+grow fewer, and the deepest are the best. Among the holders of a node the one that was used longest ago stands first.
+
+Each replica forgets what it used longest ago, as engines do: a *stamp* is put on a whole path when it is used, and
+``leaves`` remembers in order where the paths end. To make room the oldest end is taken, and from there upwards goes
+all that bears the same stamp: what bears a later one has been used since, by another path. Only as much goes as is
+needed: of a long run the end, because that is what engines drop first.
+
+A radix tree with recency, as in SGLang's RadixAttention (Zheng et al., 2024), but of many caches at once.
+"""
+
+from collections import OrderedDict
+from collections.abc import Iterator
+
+from servery.routing.chain import Chain, agreed
+
+
+class Node:
+    """The blocks ``start`` to ``end`` of ``chain``. ``holders``: for each replica that has them, the stamps of when it
+    used them last and of when they came there."""
+
+    __slots__ = ("chain", "children", "end", "holders", "parent", "start")
+
+    def __init__(self, chain: Chain, start: int, end: int, parent: "Node | None") -> None:
+        self.chain = chain
+        self.start = start
+        self.end = end
+        self.parent = parent
+        self.children: dict[int, Node] = {}
+        self.holders: dict[int, tuple[int, int]] = {}
+
+    @property
+    def covers(self) -> int:
+        """How much of a prompt lies before this node's end, in the chain's unit."""
+        return self.chain.covered(self.end)
+
+    @property
+    def size(self) -> int:
+        return self.chain.covered(self.end) - self.chain.covered(self.start)
+
+
+class Holding:
+    """What one replica holds: how much, at most how much, and where its paths end, the one used longest ago first."""
+
+    __slots__ = ("leaves", "limit", "size")
+
+    def __init__(self, limit: float) -> None:
+        self.limit = limit
+        self.size = 0
+        self.leaves: OrderedDict[Node, int] = OrderedDict()
+
+
+class Path:
+    """A prompt's way down the tree: the ``nodes`` that it goes through whole, and ``part``, the node of which it shares
+    the blocks up to ``depth`` only."""
+
+    __slots__ = ("depth", "nodes", "part")
+
+    def __init__(self, nodes: list[Node], depth: int, part: Node | None) -> None:
+        self.nodes = nodes
+        self.depth = depth
+        self.part = part
+
+
+class PrefixTree:
+    """What replicas are believed to hold; they are numbers here."""
+
+    def __init__(self) -> None:
+        self._root = Node(Chain((), (), length=0), 0, 0, None)
+
+    def path(self, chain: Chain) -> Path:
+        links, node, depth = chain.links, self._root, 0
+        nodes: list[Node] = []
+        last = len(links)
+        while depth < last:
+            child = node.children.get(links[depth])
+            if child is None:
+                break
+            end, theirs = child.end, child.chain.links
+            if end > last or theirs[end - 1] != links[end - 1]:
+                return Path(nodes, agreed(links, theirs, depth + 1, min(end, last)), child)
+            nodes.append(child)
+            node, depth = child, end
+        return Path(nodes, depth, None)
+
+    def held(self, path: Path, replica: int) -> tuple[int, int]:
+        """How many blocks of the path the replica has, and the stamp of when the last of them came there."""
+        part = path.part
+        if part is not None and replica in part.holders:
+            return path.depth, part.holders[replica][1]
+        for node in reversed(path.nodes):
+            if replica in node.holders:
+                return node.end, node.holders[replica][1]
+        return 0, 0
+
+    def enter(self, chain: Chain, path: Path, replica: int, holding: Holding, *, stamp: int) -> None:
+        """The whole chain lies there from now on; what was used longest ago makes room. Stamps only grow."""
+        if path.part is not None:
+            path.nodes.append(_split(path.part, path.depth))
+            path.part = None
+        nodes = path.nodes
+        last = len(chain.links)
+        if path.depth < last:
+            parent = nodes[-1] if nodes else self._root
+            leaf = Node(chain, path.depth, last, parent)
+            parent.children[chain.links[path.depth]] = leaf
+            nodes.append(leaf)
+            path.depth = last
+        for node in nodes:
+            before = node.holders.pop(replica, None)
+            if before is None:
+                holding.size += node.size
+                node.holders[replica] = (stamp, stamp)
+            else:
+                node.holders[replica] = (stamp, before[1])
+        if nodes:
+            holding.leaves[nodes[-1]] = stamp
+            holding.leaves.move_to_end(nodes[-1])
+        if holding.size > holding.limit:
+            self.make_room(replica, holding)
+
+    def make_room(self, replica: int, holding: Holding) -> None:
+        """Forget until what is held is within its limit."""
+        while holding.size > holding.limit:
+            leaf, stamp = holding.leaves.popitem(last=False)
+            if _last_used(leaf, replica) == stamp:
+                self._forget_upwards(leaf, stamp, replica, holding)
+
+    def forget_beside(self, chain: Chain, blocks: int, replica: int, holding: Holding, *, before: int) -> None:
+        """Forget what hangs from ``chain`` beyond its first ``blocks`` blocks and was last used before the stamp
+        ``before``; the chain itself stays."""
+        on_path = set(self.path(chain).nodes)
+        for node in list(on_path):
+            if node.end <= blocks or replica not in node.holders:
+                continue
+            for child in list(node.children.values()):
+                used = _last_used(child, replica)
+                if child not in on_path and used is not None and used < before:
+                    self._forget_below(child, replica, holding)
+
+    def forget_all(self, replica: int, holding: Holding) -> None:
+        for child in list(self._root.children.values()):
+            if replica in child.holders:
+                self._forget_below(child, replica, holding)
+        holding.leaves.clear()
+        assert holding.size == 0, "what was held is what was forgotten"
+
+    def check_integrity(self, holdings: dict[int, Holding]) -> None:
+        sizes = dict.fromkeys(holdings, 0)
+        for node in self._nodes():
+            parent = node.parent
+            assert parent is not None, "only the root has none"
+            assert parent.end == node.start < node.end, "runs follow each other"
+            assert node.holders, "what nobody holds is forgotten"
+            for replica, (stamp, came) in node.holders.items():
+                assert came <= stamp, "what is used is there"
+                sizes[replica] += node.size
+                assert parent is self._root or parent.holders.get(replica, (-1,))[0] >= stamp, (
+                    "who holds a node holds above"
+                )
+        for replica, holding in holdings.items():
+            assert holding.size == sizes[replica], "sizes are kept"
+            assert holding.size <= holding.limit, "there is a bound"
+
+    def _nodes(self) -> Iterator[Node]:
+        waiting = list(self._root.children.values())
+        while waiting:
+            node = waiting.pop()
+            yield node
+            waiting += node.children.values()
+
+    def _forget_upwards(self, leaf: Node, stamp: int, replica: int, holding: Holding) -> None:
+        node = leaf
+        while node is not self._root and _last_used(node, replica) == stamp:
+            excess = holding.size - holding.limit
+            if excess <= 0 or node.size > excess:
+                if excess > 0:
+                    node = self._shorten(node, excess, replica, holding)
+                if node is not self._root and _last_used(node, replica) == stamp:
+                    holding.leaves[node] = stamp
+                    holding.leaves.move_to_end(node, last=False)
+                return
+            self._drop(node, replica, holding)
+            assert node.parent is not None, "only the root has none"
+            node = node.parent
+
+    def _shorten(self, node: Node, excess: float, replica: int, holding: Holding) -> Node:
+        """Drop blocks of the node's end until as much as ``excess`` is gone; returns what is left of it."""
+        cut, whole = node.end, node.covers
+        while whole - node.chain.covered(cut) < excess:
+            cut -= 1
+        if cut == node.start:
+            assert node.parent is not None, "only the root has none"
+            self._drop(node, replica, holding)
+            return node.parent
+        if len(node.holders) == 1 and not node.children:
+            holding.size -= whole - node.chain.covered(cut)
+            node.end = cut
+            return node
+        upper = _split(node, cut)
+        self._drop(node, replica, holding)
+        return upper
+
+    def _forget_below(self, top: Node, replica: int, holding: Holding) -> None:
+        waiting, found = [top], []
+        while waiting:
+            node = waiting.pop()
+            if replica in node.holders:
+                found.append(node)
+                waiting += node.children.values()
+        for node in reversed(found):
+            holding.leaves.pop(node, None)
+            self._drop(node, replica, holding)
+        parent = top.parent
+        if parent is not None and replica in parent.holders:  # its path ends there now, if no other goes on from it
+            holding.leaves[parent] = parent.holders[replica][0]
+            holding.leaves.move_to_end(parent)
+
+    def _drop(self, node: Node, replica: int, holding: Holding) -> None:
+        """The replica no longer has the node. Those below it went before."""
+        del node.holders[replica]
+        holding.size -= node.size
+        if not node.holders:
+            assert node.parent is not None, "only the root has none"
+            assert not node.children, "who holds a node holds all above it"
+            del node.parent.children[node.chain.links[node.start]]
+
+
+def _last_used(node: Node, replica: int) -> int | None:
+    stamps = node.holders.get(replica)
+    return None if stamps is None else stamps[0]
+
+
+def _split(node: Node, at: int) -> Node:
+    """Part a run in two at block ``at``: the node keeps the lower part. Returns the upper, with the same holders."""
+    parent = node.parent
+    assert parent is not None, "the root is never parted"
+    upper = Node(node.chain, node.start, at, parent)
+    upper.holders = dict(node.holders)
+    parent.children[node.chain.links[node.start]] = upper
+    upper.children[node.chain.links[at]] = node
+    node.start, node.parent = at, upper
+    return upper

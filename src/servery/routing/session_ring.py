@@ -1,0 +1,47 @@
+"""Where sessions are at home: the same on every gateway, without talking, unless home is crowded.
+
+Consistent hashing with bounded loads (Mirrokni, Thorup and Zadimoghaddam, 2018): replicas and sessions are points on a
+ring, and home is the next replica on the ring that can serve and has less than 1.25 times the mean load. A replica that
+goes moves its own sessions only, and gets them back when it returns.
+"""
+
+from bisect import bisect_right
+from collections.abc import Callable, Sequence
+from math import ceil
+
+from xxhash import xxh3_64_intdigest
+
+_POINTS = 64
+"""Of each replica, so that their shares of the ring are about equal."""
+_BOUND = 1.25
+_STEPS_MAX = 64
+
+
+class SessionRing:
+    """A ring of the replicas of these names."""
+
+    def __init__(self, names: Sequence[str]) -> None:
+        points = sorted(
+            (xxh3_64_intdigest(f"{name}\0{point}".encode()), number)
+            for number, name in enumerate(names)
+            for point in range(_POINTS)
+        )
+        self._places = [place for place, _ in points]
+        self._numbers = [number for _, number in points]
+
+    def home(self, session: str, *, load: Callable[[int], int | None], mean: float) -> int | None:
+        """The number of the home. ``load`` of a replica is what it has in flight, None if it cannot serve; ``mean`` is
+        over those that can. None when a good part of the ring is crowded."""
+        limit = ceil(_BOUND * (mean + 1))
+        at = bisect_right(self._places, xxh3_64_intdigest(session.encode()))
+        count = len(self._numbers)
+        asked = set()
+        for step in range(min(count, _STEPS_MAX)):
+            number = self._numbers[(at + step) % count]
+            if number in asked:
+                continue
+            asked.add(number)
+            there = load(number)
+            if there is not None and there + 1 <= limit:
+                return number
+        return None
