@@ -13,6 +13,8 @@ _FIRST_GENERATED_TOKENS = 256.0
 _QUANTILE = 0.9
 _QUANTILE_STEP = 0.1
 
+REMEMBERED_KEYS = 16_384
+
 
 class Estimate(msgspec.Struct, frozen=True):
     """Tokens that a request is expected to use."""
@@ -23,29 +25,38 @@ class Estimate(msgspec.Struct, frozen=True):
 
 
 class Estimator:
-    """Learns, for one model, the bytes of a prompt token and the length of a long answer.
+    """Learns, for one model, the bytes of a prompt token, and the length of a long answer of each API key.
 
     The ratio is an exponentially weighted mean; prompts that are nearly empty, or mostly images, are counted as an
     extreme of text, because the ratio is everybody's. The length follows the 90th percentile by stochastic
     approximation (Robbins and Monro): up by 0.9 steps when an answer was longer, down by 0.1 steps when it was shorter.
+    A key begins with the length learned over all keys. Remembers between ``remembered_keys`` and twice as many.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, *, remembered_keys: int = REMEMBERED_KEYS) -> None:
         self.bytes_per_token = _FIRST_BYTES_PER_TOKEN
         self.generated_tokens = _FIRST_GENERATED_TOKENS
+        self._remembered_keys = remembered_keys
+        self._recent: dict[str, float] = {}
+        self._older: dict[str, float] = {}
 
-    def estimate(self, request: InferenceRequest, *, prompt_bytes: int) -> Estimate:
-        """``prompt_bytes``: of all prompts, each counted once. Nothing is known yet of the prompt cache, so all of it
-        counts as uncached."""
-        generated = 0
+    def estimate(
+        self, request: InferenceRequest, *, key_id: str, prompt_bytes: int, cached_prompt_tokens: int = 0
+    ) -> Estimate:
+        """``prompt_bytes``: of all prompts, each counted once. ``cached_prompt_tokens``: how many of their tokens are
+        expected to be found in a prompt cache; where nothing is known of that, all of them count as uncached."""
+        generated, expected = 0, int(self.generated_tokens_of(key_id))
         for work in request.work:
             if not isinstance(work, Embedding):
-                expected = int(self.generated_tokens)
                 generated += expected if work.max_tokens is None else min(expected, work.max_tokens)
         prompt = max(1, round(prompt_bytes / self.bytes_per_token))
-        return Estimate(prompt, prompt, generated)
+        return Estimate(prompt, max(0, prompt - cached_prompt_tokens), generated)
 
-    def learn(self, usage: Usage, *, prompt_bytes: int, answers: int) -> None:
+    def generated_tokens_of(self, key_id: str) -> float:
+        """The length that nine in ten answers of that key stay below."""
+        return self._recent.get(key_id) or self._older.get(key_id) or self.generated_tokens
+
+    def learn(self, usage: Usage, *, key_id: str, prompt_bytes: int, answers: int) -> None:
         """What a request of ``prompt_bytes`` really used. Estimated usage teaches nothing."""
         if usage.estimated or usage.prompt_tokens == 0:
             return
@@ -54,9 +65,14 @@ class Estimator:
         if usage.generated_tokens == 0:
             return  # vectors, which say nothing of how long answers are
         length = usage.generated_tokens / answers
-        step = _QUANTILE_STEP * max(self.generated_tokens, 1.0)
-        self.generated_tokens += step * (_QUANTILE if length > self.generated_tokens else _QUANTILE - 1.0)
-        self.generated_tokens = max(1.0, self.generated_tokens)
+        self._remember(key_id, _nearer(self.generated_tokens_of(key_id), length))
+        self.generated_tokens = _nearer(self.generated_tokens, length)
+
+    def _remember(self, key_id: str, generated_tokens: float) -> None:
+        """Two generations of keys: when the younger is full, it becomes the older, and that one is forgotten."""
+        if key_id not in self._recent and len(self._recent) >= self._remembered_keys:
+            self._older, self._recent = self._recent, {}
+        self._recent[key_id] = generated_tokens
 
 
 class Estimators:
@@ -66,4 +82,10 @@ class Estimators:
         self._by_model: dict[str, Estimator] = {}
 
     def of(self, model: str) -> Estimator:
-        return self._by_model.setdefault(model, Estimator())
+        return self._by_model.get(model) or self._by_model.setdefault(model, Estimator())
+
+
+def _nearer(quantile: float, length: float) -> float:
+    """One step of ``quantile`` towards the 90th percentile of lengths like ``length``."""
+    step = _QUANTILE_STEP * max(quantile, 1.0)
+    return max(1.0, quantile + step * (_QUANTILE if length > quantile else _QUANTILE - 1.0))

@@ -68,7 +68,7 @@ class Pipeline:
             account=caller.account,
             counted_as=offer.name,
             limits=parts.ceilings.of(offer.model, spend_tier=caller.spend_tier),
-            estimate=estimator.estimate(request, prompt_bytes=journey.prompt_bytes),
+            estimate=estimator.estimate(request, key_id=caller.key_id, prompt_bytes=journey.prompt_bytes),
             funded=caller.funded,
         )
         try:
@@ -85,7 +85,7 @@ class Pipeline:
                 self._charge_part(caller, offer, journey, grant, Outcome.ENGINE_BROKE)
                 raise
             grant.settle(usage)
-            estimator.learn(usage, prompt_bytes=journey.prompt_bytes, answers=len(work))
+            estimator.learn(usage, key_id=caller.key_id, prompt_bytes=journey.prompt_bytes, answers=len(work))
             record = self._record(caller, offer, journey, usage, Outcome.COMPLETED)
             try:
                 charge = await parts.meter.post(record, offer.price)
