@@ -36,6 +36,7 @@ from servery.fleet.weights_store import WeightsStore
 from servery.gauges import add_gauges
 from servery.limits.ceilings import Ceilings, ceiling_rules
 from servery.limits.estimate import Estimators
+from servery.limits.limit_keeper import LimitKeeper
 from servery.limits.limiter import Limiter
 from servery.limits.rules import limit_rules
 from servery.metering.cut_requests import keep_cut_requests
@@ -82,6 +83,8 @@ class Foundation(msgspec.Struct, frozen=True, kw_only=True):
     catalog: Catalog
     database: Database
     key_ring: KeyRing
+    limiter: Limiter
+    ceilings: Ceilings
     fleet: Fleet
 
 
@@ -92,6 +95,7 @@ class Platform(msgspec.Struct, frozen=True, kw_only=True):
     entrance: Entrance
     listener: Listener
     rounds: Rounds
+    limit_keeper: LimitKeeper
 
 
 async def build(
@@ -110,8 +114,15 @@ async def build(
         max_body_bytes=settings.max_body_bytes,
     )
     listener = Listener(entrance.handle, _server_limits(settings), tls=_tls(settings))
-    rounds = Rounds([foundation.key_ring.refresh], interval_s=_ROUND_S, logger=logger)
-    return Platform(foundation=foundation, entrance=entrance, listener=listener, rounds=rounds)
+    keeper = _limit_keeper(foundation, pipeline)
+    await keeper.open()
+    return Platform(
+        foundation=foundation,
+        entrance=entrance,
+        listener=listener,
+        rounds=Rounds([foundation.key_ring.refresh, keeper.look_after], interval_s=_ROUND_S, logger=logger),
+        limit_keeper=keeper,
+    )
 
 
 def lay_foundation(
@@ -135,6 +146,8 @@ def lay_foundation(
         catalog=catalog,
         database=database,
         key_ring=KeyRing(database, clock),
+        limiter=Limiter(clock, random=random.random, rules=limit_rules(settings)),
+        ceilings=Ceilings(ceiling_rules(settings)),
         fleet=Fleet(catalog.pools, _fleet_parts(settings, catalog, announcer, clock, station)),
     )
 
@@ -152,8 +165,8 @@ async def _pipeline(foundation: Foundation) -> Pipeline:
         PipelineParts(
             catalog=foundation.catalog,
             pools=pools,
-            limiter=Limiter(clock, random=random.random, rules=limit_rules(settings)),
-            ceilings=Ceilings(ceiling_rules(settings)),
+            limiter=foundation.limiter,
+            ceilings=foundation.ceilings,
             estimators=estimators,
             dispatch=Dispatch(pools=pools, gates=gates, router=router, estimators=estimators, meter=meter),
             meter=meter,
@@ -161,6 +174,18 @@ async def _pipeline(foundation: Foundation) -> Pipeline:
             observer=TellingObserver(foundation.metrics, foundation.logger),
             clock=clock,
         )
+    )
+
+
+def _limit_keeper(foundation: Foundation, pipeline: Pipeline) -> LimitKeeper:
+    return LimitKeeper(
+        foundation.database,
+        foundation.limiter,
+        foundation.clock,
+        rules=limit_rules(foundation.settings),
+        save_interval_s=foundation.settings.limit_save_interval_s,
+        extend=pipeline.open_streams.extend_grants,
+        logger=foundation.logger,
     )
 
 

@@ -51,6 +51,7 @@ async def running(platform: Platform) -> AsyncIterator[asyncio.Task[None]]:
         rounds.cancel()
         engines.cancel()
         await asyncio.wait({engines, rounds})
+        await platform.limit_keeper.close()
         await close_foundation(foundation)
     if not engines.cancelled():
         engines.result()

@@ -10,6 +10,7 @@ from servery.core.serving_path import ServingPath
 from servery.core.usage import Usage
 from servery.serving.reply import StreamStart
 from servery.serving.served import Served
+from servery.web.anthropic.limit_headers import anthropic_limit_headers
 from servery.web.server import response_headers as headers
 
 DOCS = Path(__file__).parents[2] / "docs"
@@ -34,6 +35,7 @@ def sent_headers() -> set[str]:
     sent = [
         *headers.request_headers("r"),
         *headers.limit_headers(reading),
+        *anthropic_limit_headers(reading),
         *headers.served_headers(served),
         *headers.stream_headers(start),
         *headers.refusal_headers(LimitExceeded("x", retry_after_s=1)),

@@ -24,8 +24,9 @@ def buckets(burst_minutes: float = 1.0) -> TokenBuckets:
 def test_no_window_sees_more_than_the_capacity_and_its_refill(
     steps: list[tuple[float, int, int, int]], burst_minutes: float
 ) -> None:
-    """In any window at most the capacity plus its length times the limit, and what is owed at its end: here only what a
-    single demand took beyond the capacity. So for each of the three, however demands are spread."""
+    """In any window at most the capacity plus its length times the limit, and what is owed at its end: here only what
+    single demands took beyond the capacity and the refill has not paid back. So for each of the three, however demands
+    are spread."""
     tried = buckets(burst_minutes)
     now_s, taken = 0.0, []
     for pause_s, *demand in steps:
@@ -34,10 +35,14 @@ def test_no_window_sees_more_than_the_capacity_and_its_refill(
             taken.append((now_s, demand))
     for metric, limit in enumerate((600, 300, 120)):
         capacity = limit * burst_minutes
-        owed = max([0.0, *(demand[metric] - capacity for _, demand in taken)])
+        owed_after, owed, last_s = [], 0.0, 0.0
+        for moment_s, demand in taken:
+            owed = max(0.0, owed - (moment_s - last_s) * limit / 60) + max(0.0, demand[metric] - capacity)
+            last_s = moment_s
+            owed_after.append(owed)
         for start, (since_s, _) in enumerate(taken):
             total = 0
-            for until_s, demand in taken[start:]:
+            for (until_s, demand), owed in zip(taken[start:], owed_after[start:], strict=True):
                 total += demand[metric]
                 assert total <= capacity + (until_s - since_s) * limit / 60 + owed + 0.1
 

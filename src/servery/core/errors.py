@@ -103,6 +103,8 @@ class LimitExceeded(ServeryError):
     status = 429
     code = "RATE_LIMIT_EXCEEDED"
     retry_helps = True
+    shortage: Shortage | None = None
+    reading: LimitReading | None = None
 
     def __init__(
         self,

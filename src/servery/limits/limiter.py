@@ -1,6 +1,6 @@
 """Who may use how much in a minute: reserve on arrival, settle with what was really used."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from itertools import islice
 
 from servery.catalog.token_limits import TokenLimits
@@ -109,6 +109,11 @@ class Limiter:
         looked_at, self._looked_at = self._looked_at, {}
         return list(looked_at.values())
 
+    def look_again(self, models: Iterable[ModelLimits]) -> None:
+        """These could not be written down."""
+        for model in models:
+            self._looked_at.setdefault((model.account, model.name), model)
+
     def _new_account(self, account: str, now_s: float, *, funded: bool) -> AccountLimits:
         if len(self._accounts) >= self._rules.tracked_accounts:
             oldest = islice(self._accounts.items(), _FORGETTING_LOOKS_AT)
@@ -132,6 +137,8 @@ class Limiter:
             now_s=now_s,
             on_minute=self._looked,
         )
+        if recalled is not None:
+            model.recorded = recalled.token_limits
         return model
 
     def _looked(self, model: ModelLimits) -> None:

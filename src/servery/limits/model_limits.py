@@ -15,7 +15,7 @@ class ModelLimits:
 
     ``used_*`` are the real tokens of requests that ended in the current minute. ``on_minute`` is called after each
     minute that was looked at. What the operator has fixed (``custom``) is enforced instead of what adapts, limit by
-    limit; the adaptive ones go on beside it.
+    limit; the adaptive ones go on beside it. ``recorded``: what was enforced when it was last written down.
     """
 
     __slots__ = (
@@ -30,6 +30,7 @@ class ModelLimits:
         "minute_ends_s",
         "name",
         "open_grants",
+        "recorded",
         "used_generated",
         "used_prompt",
         "used_uncached",
@@ -53,6 +54,7 @@ class ModelLimits:
         self.ceilings = ceilings
         self.custom = custom
         self.open_grants = 0
+        self.recorded: TokenLimits | None = None
         self._rules = rules
         self._calendar = calendar
         self._on_minute = on_minute

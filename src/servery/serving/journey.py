@@ -54,6 +54,11 @@ class Journey:
         return self._clock.monotonic_s() - self._started_s
 
     @property
+    def generated_tokens(self) -> int:
+        """What was seen to pass by now, of all branches."""
+        return sum(branch.tally.frames for branch in self.branches if branch.tally is not None)
+
+    @property
     def stream_began(self) -> bool:
         return self.request.stream and self.time_to_first_token_s is not None
 

@@ -25,6 +25,7 @@ from servery.serving.dispatch import Dispatch
 from servery.serving.fitting import fitted
 from servery.serving.journey import Journey
 from servery.serving.observer import Observer
+from servery.serving.open_streams import OpenStreams
 from servery.serving.price_ids import PriceIds
 from servery.serving.reply import Reply
 
@@ -49,6 +50,7 @@ class Pipeline:
 
     def __init__(self, parts: PipelineParts) -> None:
         self._parts = parts
+        self.open_streams = OpenStreams()
 
     async def serve(self, caller: Caller, request: InferenceRequest, reply: Reply) -> None:
         """Serve one request to its end. When this returns, the charge is durable and the reply is finished.
@@ -71,6 +73,7 @@ class Pipeline:
             estimate=estimator.estimate(request, key_id=caller.key_id, prompt_bytes=journey.prompt_bytes),
             funded=caller.funded,
         )
+        self.open_streams.add(journey, grant)
         try:
             reply.granted(grant.reading(), offer.path)
             try:
@@ -94,6 +97,7 @@ class Pipeline:
                 raise
             reply.finish(last, served)
         finally:
+            self.open_streams.remove(journey)
             grant.release()
         parts.observer.ended(record, charge)
 

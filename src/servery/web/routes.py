@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 
 from servery.web.anthropic.errors import error_body as anthropic_error_body
+from servery.web.anthropic.limit_headers import anthropic_limit_headers
 from servery.web.anthropic.messages import parse_messages
 from servery.web.openai.chat import parse_chat
 from servery.web.openai.completions import parse_completions
@@ -17,7 +18,7 @@ _ROUTES = {
     "/chat/completions": InferenceRoute(parse_chat, openai_error_body),
     "/completions": InferenceRoute(parse_completions, openai_error_body),
     "/embeddings": InferenceRoute(parse_embeddings, openai_error_body),
-    "/messages": InferenceRoute(parse_messages, anthropic_error_body),
+    "/messages": InferenceRoute(parse_messages, anthropic_error_body, anthropic_limit_headers),
 }
 
 

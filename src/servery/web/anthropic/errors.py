@@ -7,8 +7,10 @@ choose their exception by status alone and read a type and a message only from t
 from typing import Literal
 
 import msgspec
+from msgspec import UNSET, UnsetType
 
 from servery.core.errors import ServeryError
+from servery.web.openai.rate_limit import RateLimit, rate_limit
 
 ErrorType = Literal[
     "invalid_request_error",
@@ -40,6 +42,7 @@ _TYPES: dict[int, ErrorType] = {
 class _Error(msgspec.Struct):
     type: ErrorType
     message: str
+    rate_limit: RateLimit | UnsetType = UNSET
 
 
 class _Envelope(msgspec.Struct, tag_field="type", tag="error"):
@@ -54,7 +57,9 @@ def error_type(status: int) -> ErrorType:
 
 def error_body(error: ServeryError, request_id: str) -> bytes:
     """The JSON body that goes with ``error.status``."""
-    return msgspec.json.encode(_Envelope(_Error(error_type(error.status), error.message), request_id))
+    return msgspec.json.encode(
+        _Envelope(_Error(error_type(error.status), error.message, rate_limit(error)), request_id)
+    )
 
 
 def error_frame(error: ServeryError, request_id: str) -> bytes:

@@ -9,12 +9,14 @@ Fireworks answers with two families of bodies, and clients are written against b
   ``invalid_request_error`` as both.
 
 The same families are used here for the same statuses, each as a superset that the OpenAI client reads too: always
-``message``, ``type``, ``param``, ``code`` and ``request_id``.
+``message``, ``type``, ``param``, ``code`` and ``request_id``; with a 429 also ``rate_limit``.
 """
 
 import msgspec
+from msgspec import UNSET, UnsetType
 
 from servery.core.errors import InvalidRequest, LimitExceeded, Overloaded, ServeryError
+from servery.web.openai.rate_limit import RateLimit, rate_limit
 
 _INVALID = "invalid_request_error"
 
@@ -32,6 +34,7 @@ class _InferenceError(msgspec.Struct):
     message: str
     param: str | None
     object: str = "error"
+    rate_limit: RateLimit | UnsetType = UNSET
 
 
 class _ErrorBody(msgspec.Struct):
@@ -52,7 +55,7 @@ def error_frame(error: ServeryError, request_id: str) -> bytes:
 
 def _shown(error: ServeryError) -> _GatewayError | _InferenceError:
     if isinstance(error, InvalidRequest | LimitExceeded):
-        return _InferenceError(_INVALID, _INVALID, error.message, error.param)
+        return _InferenceError(_INVALID, _INVALID, error.message, error.param, rate_limit=rate_limit(error))
     if isinstance(error, Overloaded):
         return _InferenceError("server_error", "server_overloaded", error.message, error.param)
     return _GatewayError(error.message, error.param, error.code)

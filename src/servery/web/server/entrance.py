@@ -7,6 +7,7 @@ import msgspec
 
 from servery.core.errors import InternalError, MethodNotAllowed, Overloaded, ServeryError
 from servery.core.ids import PseudoRandomHex, new_request_id
+from servery.core.limit_reading import LimitReading
 from servery.serving.pipeline import Pipeline
 from servery.telemetry.metrics import Metrics
 from servery.tenancy.key_ring import KeyRing
@@ -28,11 +29,16 @@ RenderError = Callable[[ServeryError, str], bytes]
 """The body of a refusal in a dialect: (error, request id)."""
 
 
+LimitHeaders = Callable[[LimitReading], list[tuple[bytes, bytes]]]
+"""A dialect's own headers for limits, beside those that all have."""
+
+
 class InferenceRoute(msgspec.Struct, frozen=True):
     """One inference endpoint in one dialect."""
 
     parse: Parse
     render_error: RenderError
+    limit_headers: LimitHeaders | None = None
 
 
 class Entrance:
@@ -91,7 +97,14 @@ class Entrance:
             encoding = headers.get("content-encoding", "")
             body = decoded_body(request.body, encoding, most_bytes=self._max_body_bytes)
             call = route.parse(body, headers, request_id)
-            reply = HttpReply(writer, pressure, call.presenter, request_id=request_id, stream=call.request.stream)
+            reply = HttpReply(
+                writer,
+                pressure,
+                call.presenter,
+                request_id=request_id,
+                stream=call.request.stream,
+                limit_headers=route.limit_headers,
+            )
             await self._pipeline.serve(caller, call.request, reply)
         except ServeryError as error:
             self._refuse(error, route, request_id, writer, reply)

@@ -1,6 +1,8 @@
 """The client's side of one inference request, over HTTP and in the client's dialect."""
 
-from servery.core.errors import ServeryError
+from collections.abc import Callable
+
+from servery.core.errors import LimitExceeded, ServeryError
 from servery.core.limit_reading import LimitReading
 from servery.core.serving_path import ServingPath
 from servery.engines.answer_reader import EventSink
@@ -10,6 +12,7 @@ from servery.web.presenter import Presenter
 from servery.web.server.response_headers import (
     EVENT_STREAM,
     JSON,
+    HeaderList,
     limit_headers,
     refusal_headers,
     request_headers,
@@ -31,15 +34,20 @@ class HttpReply:
         *,
         request_id: str,
         stream: bool,
+        limit_headers: Callable[[LimitReading], HeaderList] | None = None,
     ) -> None:
+        """``limit_headers``: those of the client's dialect alone."""
         self._writer = writer
         self._pressure = pressure
         self._presenter = presenter
         self._stream = stream
+        self._dialect_limits = limit_headers
         self._headers = request_headers(request_id)
 
     def granted(self, reading: LimitReading, path: ServingPath) -> None:
         self._headers += limit_headers(reading)
+        if self._dialect_limits is not None:
+            self._headers += self._dialect_limits(reading)
         self._presenter.admitted(path)
 
     def start(self, start: StreamStart) -> None:
@@ -68,8 +76,10 @@ class HttpReply:
         if self._writer.started:
             self._writer.end(self._presenter.error_frame(error))
         else:
-            body = self._presenter.error(error)
-            self._writer.whole(error.status, (JSON, *self._headers, *refusal_headers(error)), body)
+            headers = [JSON, *self._headers, *refusal_headers(error)]
+            if isinstance(error, LimitExceeded) and error.reading is not None and self._dialect_limits is not None:
+                headers += self._dialect_limits(error.reading)
+            self._writer.whole(error.status, headers, self._presenter.error(error))
 
     def attach(self, flow: Flow) -> None:
         self._pressure.attach(flow)
