@@ -19,8 +19,9 @@ _MINUTE_NS = 60 * 1_000_000_000
 
 
 class LimitKeeper:
-    """``open`` before serving, ``look_after`` meanwhile, ``close`` after. States are written down every ``save_interval_s``
-    and at the end, so a platform that is killed loses what limits have learned since the last time and no more.
+    """``open`` before serving, ``look_after`` meanwhile, ``close`` after. States are written down every
+    ``save_interval_s`` and at the end, so a platform that is killed loses what limits have learned since the last time
+    and no more.
 
     ``extend`` reserves more for streams that have outgrown their reservations; that is done in each round.
     """
