@@ -11,10 +11,11 @@ from typing import Self, TypeVar
 from servery.core.errors import PreconditionFailed
 from servery.store.connection import Connection
 from servery.store.dialect import Dialect
-from servery.store.group_commit import GroupCommit, GroupOperation
+from servery.store.group_commit import GroupCommit
 from servery.store.limits import StoreLimits
 from servery.store.migrations import migrate, packaged_migrations
-from servery.store.sqlite import OLDEST_SQLITE, connect_reader, connect_writer, create_file, snapshot
+from servery.store.sqlite import OLDEST_SQLITE, SqliteWriter, connect_reader, connect_writer, create_file, snapshot
+from servery.store.writer_thread import GroupOperation
 
 T = TypeVar("T")
 Item = TypeVar("Item")
@@ -49,7 +50,7 @@ class Database:
         self._limits = limits
         self._writer = writer
         self._reader = connect_reader(path, limits)
-        self._commits = GroupCommit(writer, limits, on_lost_write=on_lost_write)
+        self._commits = GroupCommit(SqliteWriter(writer), limits, on_lost_write=on_lost_write)
 
     @classmethod
     def open(

@@ -2,13 +2,12 @@
 
 import os
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from types import TracebackType
-from typing import Literal, Self
 
 from servery.store.limits import StoreLimits
+from servery.store.transaction import Attempt, OpenTransaction, TransactionFailed
 
 OLDEST_SQLITE = (3, 38, 0)
 """The first with STRICT tables, RETURNING and JSON functions always built in."""
@@ -52,32 +51,17 @@ def _connect(path: Path, limits: StoreLimits) -> sqlite3.Connection:
     )
 
 
-def begin(connection: sqlite3.Connection) -> None:
-    """Start a transaction that writes. Takes the write lock at once, so that it cannot fail to get it later, half
-    way; raises sqlite3.OperationalError when another process holds it for longer than the busy timeout."""
-    connection.execute("BEGIN IMMEDIATE")
-
-
-def commit(connection: sqlite3.Connection) -> None:
-    """Make the transaction durable, or raise sqlite3.Error."""
-    connection.execute("COMMIT")
-
-
-def abandon(connection: sqlite3.Connection) -> None:
-    """Undo the transaction, if SQLite has not done so by itself."""
-    if connection.in_transaction:
-        connection.execute("ROLLBACK")
-
-
 @contextmanager
 def transaction(connection: sqlite3.Connection) -> Iterator[None]:
-    """A transaction of one's own: committed at the block's end, undone when the block raises."""
-    begin(connection)
+    """A transaction of one's own: committed at the block's end, undone when the block raises. Takes the write lock at
+    once, so that it cannot fail to get it later, half way."""
+    connection.execute("BEGIN IMMEDIATE")
     try:
         yield
-        commit(connection)
+        connection.execute("COMMIT")
     finally:
-        abandon(connection)
+        if connection.in_transaction:  # SQLite undoes some by itself
+            connection.execute("ROLLBACK")
 
 
 @contextmanager
@@ -90,32 +74,29 @@ def snapshot(connection: sqlite3.Connection) -> Iterator[None]:
         connection.execute("ROLLBACK")
 
 
-class Savepoint:
-    """A part of a transaction that fails alone: what its block raises is undone and kept in ``error``.
-
-    Errors that made SQLite undo the whole transaction (a full disk, an I/O error) are not held back: they concern
-    all that share it.
-    """
+class SqliteWriter:
+    """Transactions on the one writing connection (``transaction.Writer``)."""
 
     def __init__(self, connection: sqlite3.Connection) -> None:
         self._connection = connection
-        self.error: Exception | None = None
 
-    def __enter__(self) -> Self:
-        self._connection.execute("SAVEPOINT part")
-        return self
+    def transact(self, body: Callable[[OpenTransaction], None]) -> Exception | None:
+        """As ``Writer.transact``. Waits for another process that is writing, up to the busy timeout."""
+        connection = self._connection
+        try:
+            connection.execute("BEGIN IMMEDIATE")
+            with Attempt() as attempt:
+                body(connection)
+            if attempt.error is None:
+                connection.execute("COMMIT")
+        except sqlite3.Error as failure:
+            raise TransactionFailed("the database could not be written") from failure
+        finally:
+            if connection.in_transaction:
+                connection.execute("ROLLBACK")
+        if isinstance(attempt.error, TransactionFailed):
+            raise attempt.error
+        return attempt.error
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
-    ) -> Literal[True] | None:
-        if not self._connection.in_transaction:
-            raise sqlite3.OperationalError("the whole transaction was rolled back") from error
-        if error is None:
-            self._connection.execute("RELEASE part")
-            return None
-        if not isinstance(error, Exception):
-            return None
-        self._connection.execute("ROLLBACK TO part")
-        self._connection.execute("RELEASE part")
-        self.error = error
-        return True
+    def close(self) -> None:
+        self._connection.close()
