@@ -13,7 +13,7 @@ import msgspec
 from starlette.applications import Starlette
 
 from servery.admission.gate import Gate
-from servery.billing.price_versions import PriceVersions
+from servery.billing.price_book import PriceBook
 from servery.catalog.catalog import Catalog
 from servery.catalog.engine import EmbeddedEngine, UrlEngine
 from servery.catalog.own_model import own_model_catalog
@@ -45,7 +45,6 @@ from servery.metering.meter import Meter
 from servery.routing.router import Router
 from servery.serving.dispatch import Dispatch
 from servery.serving.pipeline import Pipeline, PipelineParts
-from servery.serving.price_ids import PriceIds
 from servery.serving.telling_observer import TellingObserver
 from servery.settings import Settings, inherited_environment, secret
 from servery.store.database import Database
@@ -85,6 +84,7 @@ class Foundation(msgspec.Struct, frozen=True, kw_only=True):
     key_ring: KeyRing
     limiter: Limiter
     ceilings: Ceilings
+    prices: PriceBook
     fleet: Fleet
 
 
@@ -120,7 +120,11 @@ async def build(
         foundation=foundation,
         entrance=entrance,
         listener=listener,
-        rounds=Rounds([foundation.key_ring.refresh, keeper.look_after], interval_s=_ROUND_S, logger=logger),
+        rounds=Rounds(
+            [foundation.key_ring.refresh, foundation.prices.refresh, keeper.look_after],
+            interval_s=_ROUND_S,
+            logger=logger,
+        ),
         limit_keeper=keeper,
     )
 
@@ -148,12 +152,14 @@ def lay_foundation(
         key_ring=KeyRing(database, clock),
         limiter=Limiter(clock, random=random.random, rules=limit_rules(settings)),
         ceilings=Ceilings(ceiling_rules(settings)),
+        prices=PriceBook(catalog, database, clock),
         fleet=Fleet(catalog.pools, _fleet_parts(settings, catalog, announcer, clock, station)),
     )
 
 
 async def _pipeline(foundation: Foundation) -> Pipeline:
     settings, clock, pools = foundation.settings, foundation.clock, foundation.fleet.pools
+    await foundation.prices.refresh()
     gates = {name: Gate(pool, clock, wait_limit_s=settings.queue_wait_limit_s) for name, pool in pools.items()}
     add_gauges(foundation.metrics, foundation.fleet, gates)
     journal = Journal.open(settings.journal_file)
@@ -170,7 +176,7 @@ async def _pipeline(foundation: Foundation) -> Pipeline:
             estimators=estimators,
             dispatch=Dispatch(pools=pools, gates=gates, router=router, estimators=estimators, meter=meter),
             meter=meter,
-            price_ids=await _record_prices(foundation.catalog, foundation.database, clock),
+            prices=foundation.prices,
             observer=TellingObserver(foundation.metrics, foundation.logger),
             clock=clock,
         )
@@ -228,16 +234,6 @@ def _database(settings: Settings, metrics: Metrics, logger: logging.Logger) -> D
         gather_s=settings.commit_gather_ms / 1_000,
     )
     return Database.open(settings.database_file, limits=limits, on_lost_write=lost)
-
-
-async def _record_prices(catalog: Catalog, database: Database, clock: Clock) -> PriceIds:
-    versions = PriceVersions(database, clock)
-    return PriceIds(
-        {
-            (offer.name, offer.path): await versions.record(offer.name, offer.path, offer.price)
-            for offer in catalog.priced_offers()
-        }
-    )
 
 
 def _fleet_parts(

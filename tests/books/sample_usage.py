@@ -22,7 +22,14 @@ CHARGE_NANODOLLARS = 60 * 100 + 40 * 50 + 10 * 400
 
 
 async def post_requests(
-    database: Database, clock: Clock, key: CreatedKey, *, model: str = DEMO, count: int = 1, days_ago: int = 0
+    database: Database,
+    clock: Clock,
+    key: CreatedKey,
+    *,
+    model: str = DEMO,
+    count: int = 1,
+    days_ago: int = 0,
+    labels: tuple[tuple[str, str], ...] = (),
 ) -> None:
     """Post ``count`` requests of the key's account that finished ``days_ago``, each of ``CHARGE_NANODOLLARS``."""
     path = ServingPath.FAST if model == FAST else ServingPath.STANDARD
@@ -30,7 +37,7 @@ async def post_requests(
     finished_ns = clock.wall_ns() - days_ago * DAY_NS
     for number in range(count):
         record = UsageRecord(
-            request_id=f"chatcmpl-{key.api_key.key_id}-{path}-{days_ago}-{number}",
+            request_id=f"chatcmpl-{key.api_key.key_id}-{path}-{days_ago}-{len(labels)}-{number}",
             account=key.api_key.account,
             key_id=key.api_key.key_id,
             model=model,
@@ -42,6 +49,7 @@ async def post_requests(
             finished_ns=finished_ns,
             replica="shared-0",
             queue_wait_us=0,
+            cost_labels=labels,
         )
         await Meter(database, clock).post(record, PRICE)
 

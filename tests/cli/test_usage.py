@@ -1,10 +1,14 @@
 """``servery usage``."""
 
+import csv
+import io
 import json
 from datetime import UTC, datetime
 
 import pytest
 from tests.books.sample_usage import CHARGE_NANODOLLARS, DEMO, FAST
+
+from servery.cli.usage import COST_COLUMNS, EXPORT_COLUMNS
 
 
 @pytest.mark.usefixtures("books")
@@ -52,3 +56,34 @@ def test_a_period_and_an_account_narrow_it(run) -> None:
     assert json.loads(run("usage", "--since", "2020-01-01", "--json").stdout)["total"]["requests"] == 3
     for wrong in ("yesterday", "2026-13-01", "2262-01-01", "1969-12-31"):
         assert run("usage", "--since", wrong).exit_code == 2
+
+
+@pytest.mark.usefixtures("books")
+def test_usage_is_exported_as_csv(run) -> None:
+    """A line for each day and model, in the columns that importers know."""
+    lines = list(csv.DictReader(io.StringIO(run("usage", "export", "--account", "acme").stdout)))
+    assert tuple(lines[0]) == EXPORT_COLUMNS
+    assert {line["base_model_name"]: line["prompt_tokens"] for line in lines} == {DEMO: "200", FAST: "100"}
+    today = datetime.now(UTC).date().isoformat()
+    assert {line["start_time"] for line in lines} == {f"{today}T00:00:00.000000Z"}
+    assert {(line["cached_prompt_tokens"], line["uncached_prompt_tokens"]) for line in lines} == {
+        ("80", "120"),
+        ("40", "60"),
+    }
+
+
+@pytest.mark.usefixtures("books")
+def test_costs_are_exported_as_csv(run) -> None:
+    """A line for each day and group, in dollars with nine decimals; another account's are empty."""
+    lines = list(csv.DictReader(io.StringIO(run("usage", "costs", "--account", "acme").stdout)))
+    assert tuple(lines[0]) == COST_COLUMNS
+    assert {line["group_by_value"]: line["subtotal_usd"] for line in lines} == {
+        DEMO: "0.000024000",
+        FAST: "0.000012000",
+    }
+    by_key = list(
+        csv.DictReader(io.StringIO(run("usage", "costs", "--account", "acme", "--group-by", "api_key").stdout))
+    )
+    assert [line["subtotal_usd"] for line in by_key] == ["0.000036000"]
+    assert run("usage", "costs", "--account", "other").stdout.splitlines() == [",".join(COST_COLUMNS)]
+    assert run("usage", "costs").exit_code == 2

@@ -37,6 +37,8 @@ def commands(group: click.Group, path: str) -> Iterator[tuple[str, click.Command
     """Every command that does something, by the words that call it."""
     for name, command in group.commands.items():
         if isinstance(command, click.Group):
+            if command.invoke_without_command:
+                yield f"{path} {name}", command
             yield from commands(command, f"{path} {name}")
         else:
             yield f"{path} {name}", command
@@ -137,7 +139,7 @@ def test_commands_in_documents_exist(file: Path) -> None:
         if words[:1] == ["make"]:
             assert set(words[1:2]) <= targets, line
         if words[:1] == ["servery"]:
-            path = next((path for path in called if words[: len(path.split())] == path.split()), None)
+            path = max((path for path in called if words[: len(path.split())] == path.split()), key=len, default=None)
             assert path is not None, line
             known = {option for each in called[path].params for option in (*each.opts, *each.secondary_opts)}
             assert {word.partition("=")[0] for word in words if word.startswith("--")} <= known, line

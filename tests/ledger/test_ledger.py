@@ -171,5 +171,5 @@ def _add_a_usage_record(connection: sqlite3.Connection) -> None:
     connection.execute("INSERT INTO price_versions VALUES ('p', 'm', 'standard', 1, 1, 1, 0)")
     connection.execute(
         "INSERT INTO usage_records VALUES (1, 'r', 'other', 'k', 'm', 'standard', 'p', 1, 0, 1, 0, 0, 'completed', 0, "
-        "0, 'replica', 0, NULL, '[]', 2)"
+        "0, 'replica', 0, NULL, '[]', 2, NULL, NULL)"
     )

@@ -44,6 +44,8 @@ def record(request_id: str, price_id: str, usage: Usage = USAGE, *, account: str
         queue_wait_us=12,
         time_to_first_token_us=345,
         cost_labels=(("team", "search"),),
+        asked_path=ServingPath.PRIORITY,
+        predicted_cached_prompt_tokens=640,
     )
 
 
@@ -78,7 +80,7 @@ async def test_a_posted_request_is_in_the_books(meter: Meter, price_id: str, pat
         row = other.reader.execute("SELECT * FROM usage_records").fetchone()
     assert row[1:] == (
         *("r1", "a", "key_1", MODEL, "standard", price_id, 1_000, 100, 37, 5, 0, "completed", 1_000, 2_000),
-        *("replica-1", 12, 345, '[["team","search"]]', charge.nanodollars),
+        *("replica-1", 12, 345, '[["team","search"]]', charge.nanodollars, "priority", 640),
     )
 
 

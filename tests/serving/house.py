@@ -10,7 +10,7 @@ from tests.fakes.fake_engine import FakeEngine
 from tests.fakes.recording_reply import RecordingReply
 
 from servery.admission.gate import Gate
-from servery.billing.price_versions import PriceVersions
+from servery.billing.price_book import PriceBook
 from servery.billing.rating import Charge
 from servery.catalog.reading import read_catalog
 from servery.control.verify_books import verify
@@ -33,7 +33,6 @@ from servery.metering.usage_record import UsageRecord
 from servery.routing.router import Router
 from servery.serving.dispatch import Dispatch
 from servery.serving.pipeline import Pipeline, PipelineParts
-from servery.serving.price_ids import PriceIds
 from servery.store.database import Database
 
 CHAT = "accounts/servery/models/chat"
@@ -150,11 +149,8 @@ class House:
         self.replies: list[RecordingReply] = []
 
     async def open(self) -> None:
-        versions = PriceVersions(self.database, self.clock)
-        ids = {
-            (offer.name, offer.path): await versions.record(offer.name, offer.path, offer.price)
-            for offer in self.catalog.priced_offers()
-        }
+        self.prices = PriceBook(self.catalog, self.database, self.clock)
+        await self.prices.refresh()
         self.pipeline = Pipeline(
             PipelineParts(
                 catalog=self.catalog,
@@ -170,7 +166,7 @@ class House:
                     meter=self.meter,
                 ),
                 meter=self.meter,
-                price_ids=PriceIds(ids),
+                prices=self.prices,
                 observer=self.ended,
                 clock=self.clock,
             )

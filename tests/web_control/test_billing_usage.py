@@ -1,8 +1,15 @@
 """Usage as an account sees it."""
 
+from urllib.parse import quote
+
 import pytest
 from tests.books.sample_usage import CHARGE_NANODOLLARS, DEMO, FAST, post_requests
 from tests.web_control.conftest import Plane
+
+from servery.billing.gpu_posting import GpuPosting
+from servery.billing.gpu_prices import GpuPrices
+from servery.billing.gpu_time import GpuInterval, GpuRun
+from servery.metering.usage_rollup import UsageRollup
 
 USAGE = "/v1/accounts/acme/billingUsage"
 
@@ -45,10 +52,57 @@ async def test_the_end_is_not_part_of_the_period(used: Plane) -> None:
     assert [row["promptTokens"] for row in from_noon["serverlessCosts"]] == ["300"]
 
 
-async def test_there_are_no_dedicated_deployments_yet(used: Plane) -> None:
-    """Asking for their cost gives an empty list, not serverless usage."""
-    answer = await used.call("GET", f"{USAGE}?usageType=DEDICATED_DEPLOYMENT")
-    assert answer == {"serverlessCosts": [], "dedicatedCosts": []}
+async def test_days_are_those_of_a_time_zone(used: Plane) -> None:
+    """Whatever its offset: midnight in Kathmandu is at 18:15 UTC."""
+    await post_requests(used.database, used.clock, used.acme, days_ago=1, labels=(("team", "x"),))
+    period = "startTime=2026-11-19T00:00:00Z&endTime=2026-11-21T00:00:00Z&timezone=Asia/Kathmandu"
+    rows = (await used.call("GET", f"{USAGE}?{period}"))["serverlessCosts"]
+    assert [(row["startTime"], row["endTime"], row["promptTokens"]) for row in rows] == [
+        ("2026-11-19T00:00:00Z", "2026-11-19T18:15:00Z", "100"),
+        ("2026-11-19T18:15:00Z", "2026-11-20T18:15:00Z", "300"),
+    ]
+
+
+@pytest.mark.parametrize("is_rolled_up", [False, True])
+async def test_usage_by_label_and_filtered(used: Plane, is_rolled_up: bool) -> None:
+    """Requests without the label are a group too; a filter takes part of them. The hourly sums say the same."""
+    await post_requests(used.database, used.clock, used.acme, days_ago=1, labels=(("team", "search"), ("project", "p")))
+    if is_rolled_up:
+        await UsageRollup(used.database).roll_up()
+    by_team = (await used.call("GET", f"{USAGE}?groupBy=annotations.team"))["serverlessCosts"]
+    assert [(row["group"]["annotations.team"], row["promptTokens"]) for row in by_team] == [
+        ("", "100"),
+        ("search", "100"),
+        ("", "300"),
+    ]
+    key = used.acme.api_key.key_id
+    for text, expected in (
+        ('annotations.project = "p"', ["100"]),
+        (f"model_name={FAST} AND api_key_id={key}", ["100"]),
+        (f'model_name="{FAST}" AND api_key_id="other"', []),
+    ):
+        answer = await used.call("GET", f"{USAGE}?filter={quote(text)}")
+        assert [row["promptTokens"] for row in answer["serverlessCosts"]] == expected
+
+
+async def test_gpu_time_is_told_apart(used: Plane) -> None:
+    """Dedicated deployments are asked for by themselves, in accelerator-seconds."""
+    run = GpuRun(
+        id="run-1",
+        account="acme",
+        deployment="accounts/acme/deployments/d",
+        accelerator_type="h100",
+        accelerators=2,
+        started_ns=used.clock.wall_ns() - 90_000_000_000,
+    )
+    price = await GpuPrices(used.database, used.clock).record("h100", 8_000_000)
+    await GpuPosting(used.database, used.clock).post(run, [GpuInterval(0, 60), GpuInterval(60, 90)], price)
+    answer = await used.call("GET", f"{USAGE}?usageType=DEDICATED_DEPLOYMENT&groupBy=accelerator_type")
+    (row,) = answer["dedicatedCosts"]
+    assert answer["serverlessCosts"] == []
+    assert (row["deploymentId"], row["acceleratorSeconds"]) == ("accounts/acme/deployments/d", "180")
+    assert row["group"] == {"accelerator_type": "h100"}
+    assert row["totalCost"] == {"currencyCode": "USD", "units": "0", "nanos": 400_000_000}
 
 
 @pytest.mark.parametrize(
@@ -62,8 +116,11 @@ async def test_there_are_no_dedicated_deployments_yet(used: Plane) -> None:
         "startTime=2026-10-01T00:00:00Z&endTime=2026-11-02T00:00:00Z",
         "groupBy=weather",
         "usageType=FREE",
-        "timezone=Europe/Berlin",
+        "timezone=Europe/Nowhere",
         "filter=model",
+        "filter=weather=fair",
+        "groupBy=deployment_name",
+        "usageType=DEDICATED_DEPLOYMENT&groupBy=model_name",
     ],
 )
 async def test_a_question_that_cannot_be_answered_is_a_400(plane: Plane, query: str) -> None:

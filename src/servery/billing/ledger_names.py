@@ -2,10 +2,17 @@
 
 from servery.core.serving_path import ServingPath
 
+_RECEIVABLE = "accounts/"
+
 
 def receivable_account(account: str) -> str:
     """The ledger account of what ``account`` owes."""
-    return f"accounts/{account}"
+    return f"{_RECEIVABLE}{account}"
+
+
+def account_of_receivable(ledger_account: str) -> str | None:
+    """The account whose debt is kept there; None for a ledger account of another kind."""
+    return ledger_account.removeprefix(_RECEIVABLE) if ledger_account.startswith(_RECEIVABLE) else None
 
 
 def revenue_account(model: str, path: ServingPath) -> str:

@@ -15,6 +15,7 @@ class TransferKind(StrEnum):
     CREDIT = "credit"
     """Paid in advance, or given."""
     REVERSAL = "reversal"
+    GPU_TIME = "gpu_time"
 
 
 class Transfer(msgspec.Struct, frozen=True, kw_only=True):

@@ -144,6 +144,8 @@ def _row(posting: _Posting) -> tuple[str | int | None, ...]:
         record.time_to_first_token_us,
         _json(record.cost_labels),
         posting.charge.nanodollars,
+        record.asked_path,
+        record.predicted_cached_prompt_tokens,
     )
 
 

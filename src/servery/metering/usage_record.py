@@ -11,7 +11,8 @@ class UsageRecord(msgspec.Struct, frozen=True, kw_only=True):
     ``price_id`` the price version that was in force at admission.
 
     ``queue_wait_us`` and ``time_to_first_token_us`` are microseconds; the latter None when no token came.
-    ``cost_labels`` are pairs such as ``("team", "search")``.
+    ``cost_labels`` are pairs such as ``("team", "search")``. ``asked_path`` is the serving path that the client asked
+    for; ``predicted_cached_prompt_tokens`` how many the router expected to be cached; each None where not known.
     """
 
     request_id: str
@@ -28,3 +29,5 @@ class UsageRecord(msgspec.Struct, frozen=True, kw_only=True):
     queue_wait_us: int
     time_to_first_token_us: int | None = None
     cost_labels: tuple[tuple[str, str], ...] = ()
+    asked_path: ServingPath | None = None
+    predicted_cached_prompt_tokens: int | None = None

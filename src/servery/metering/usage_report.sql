@@ -1,25 +1,57 @@
--- name: usage_in_period
--- Usage of one account, or of all, in sums.
-SELECT account, model, serving_path,
-       CASE WHEN :by_day THEN date(finished_ns / 1000000000, 'unixepoch') END AS day,
-       CASE WHEN :by_key THEN key_id END AS used_key,
-       count(*), sum(prompt_tokens), sum(cached_prompt_tokens), sum(generated_tokens), sum(charge_nanodollars)
-FROM usage_records
-WHERE finished_ns >= :since_ns AND finished_ns < :until_ns AND (:account IS NULL OR account = :account)
-  AND (:user IS NULL OR key_id IN (
-      SELECT key_id FROM api_keys WHERE api_keys.account = usage_records.account AND user_id = :user
-  ))
-GROUP BY account, model, serving_path, day, used_key
-ORDER BY account, model, serving_path, day, used_key;
+-- name: series_of_account
+-- What the usage of one account is told apart by.
+SELECT id, account, key_id, model, serving_path, price_id, cost_labels FROM usage_series WHERE account = :account;
+
+-- name: series_of_all
+-- What usage is told apart by.
+SELECT id, account, key_id, model, serving_path, price_id, cost_labels FROM usage_series;
+
+-- name: users_of_keys
+-- Whose each key of an account is.
+SELECT key_id, user_id FROM api_keys WHERE account = :account;
+
+-- name: rollups_of_series
+-- The hourly sums of some series in a period of whole hours.
+SELECT series, CASE WHEN :by_hour = 1 THEN hour ELSE 0 END AS asked_hour, sum(requests), sum(prompt_tokens),
+       sum(cached_prompt_tokens), sum(generated_tokens), sum(nanodollars)
+FROM usage_rollups
+WHERE series IN (SELECT value FROM json_each(:series)) AND hour >= :first_hour AND hour < :end_hour
+GROUP BY series, asked_hour
+ORDER BY series, asked_hour;
 -- postgresql:
-SELECT account, model, serving_path,
-       CASE WHEN :by_day THEN to_char(to_timestamp(finished_ns / 1000000000) AT TIME ZONE 'UTC', 'YYYY-MM-DD') END AS day,
-       CASE WHEN :by_key THEN key_id END AS used_key,
-       count(*), sum(prompt_tokens), sum(cached_prompt_tokens), sum(generated_tokens), sum(charge_nanodollars)
+SELECT series, CASE WHEN :by_hour = 1 THEN hour ELSE 0 END AS asked_hour, sum(requests), sum(prompt_tokens),
+       sum(cached_prompt_tokens), sum(generated_tokens), sum(nanodollars)
+FROM usage_rollups
+WHERE series IN (SELECT CAST(json_array_elements_text(CAST(:series AS json)) AS BIGINT))
+  AND hour >= :first_hour AND hour < :end_hour
+GROUP BY series, asked_hour
+ORDER BY series, asked_hour;
+
+-- name: all_rollups
+-- The hourly sums of all series in a period of whole hours.
+SELECT series, CASE WHEN :by_hour = 1 THEN hour ELSE 0 END AS asked_hour, sum(requests), sum(prompt_tokens),
+       sum(cached_prompt_tokens), sum(generated_tokens), sum(nanodollars)
+FROM usage_rollups
+WHERE hour >= :first_hour AND hour < :end_hour
+GROUP BY series, asked_hour
+ORDER BY series, asked_hour;
+
+-- name: records_up_to
+-- Records of a period that are in the hourly sums, in sums of their own.
+SELECT account, key_id, model, serving_path, price_id, cost_labels,
+       CASE WHEN :by_hour = 1 THEN finished_ns / 3600000000000 ELSE 0 END AS asked_hour, count(*), sum(prompt_tokens),
+       sum(cached_prompt_tokens), sum(generated_tokens), sum(charge_nanodollars)
 FROM usage_records
-WHERE finished_ns >= :since_ns AND finished_ns < :until_ns AND (CAST(:account AS TEXT) IS NULL OR account = :account)
-  AND (CAST(:user AS TEXT) IS NULL OR key_id IN (
-      SELECT key_id FROM api_keys WHERE api_keys.account = usage_records.account AND user_id = :user
-  ))
-GROUP BY account, model, serving_path, day, used_key
-ORDER BY account, model, serving_path, day, used_key;
+WHERE finished_ns >= :since_ns AND finished_ns < :until_ns AND sequence <= :mark
+  AND (CAST(:account AS TEXT) IS NULL OR account = :account)
+GROUP BY account, key_id, model, serving_path, price_id, cost_labels, asked_hour;
+
+-- name: records_after
+-- Records of a period that are not yet in the hourly sums, in sums of their own.
+SELECT account, key_id, model, serving_path, price_id, cost_labels,
+       CASE WHEN :by_hour = 1 THEN finished_ns / 3600000000000 ELSE 0 END AS asked_hour, count(*), sum(prompt_tokens),
+       sum(cached_prompt_tokens), sum(generated_tokens), sum(charge_nanodollars)
+FROM usage_records
+WHERE sequence > :mark AND finished_ns >= :since_ns AND finished_ns < :until_ns
+  AND (CAST(:account AS TEXT) IS NULL OR account = :account)
+GROUP BY account, key_id, model, serving_path, price_id, cost_labels, asked_hour;

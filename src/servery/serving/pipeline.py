@@ -5,6 +5,7 @@ from collections.abc import Mapping
 
 import msgspec
 
+from servery.billing.price_book import PriceBook
 from servery.billing.rating import rate
 from servery.catalog.catalog import Catalog
 from servery.catalog.offer import Offer
@@ -12,7 +13,7 @@ from servery.core.caller import Caller
 from servery.core.clock import Clock, utc_date
 from servery.core.errors import ServeryError
 from servery.core.inference import InferenceRequest
-from servery.core.serving_path import Outcome
+from servery.core.serving_path import Outcome, ServingPath
 from servery.core.usage import Usage
 from servery.fleet.replica_pool import ReplicaPool
 from servery.limits.ceilings import Ceilings
@@ -26,7 +27,6 @@ from servery.serving.fitting import fitted
 from servery.serving.journey import Journey
 from servery.serving.observer import Observer
 from servery.serving.open_streams import OpenStreams
-from servery.serving.price_ids import PriceIds
 from servery.serving.reply import Reply
 
 
@@ -40,7 +40,7 @@ class PipelineParts(msgspec.Struct, frozen=True, kw_only=True):
     estimators: Estimators
     dispatch: Dispatch
     meter: Meter
-    price_ids: PriceIds
+    prices: PriceBook
     observer: Observer
     clock: Clock
 
@@ -59,9 +59,11 @@ class Pipeline:
         posted. Cancelling it means that the client is gone: the engine is told to stop, and what was used is charged.
         """
         parts = self._parts
-        offer = parts.catalog.offer(
-            request.model, request.endpoint, priority=request.priority, today=utc_date(parts.clock.wall_ns())
+        now_ns = parts.clock.wall_ns()
+        offered = parts.catalog.offer(
+            request.model, request.endpoint, priority=request.priority, today=utc_date(now_ns)
         )
+        offer = parts.prices.priced(offered, wall_ns=now_ns)
         prompts = [work.prompt_bytes() for work in request.work]
         work = fitted(request, offer.model, parts.pools[offer.pool].honours, prompts=prompts)
         journey = Journey(request, work, prompts, reply, parts.clock)
@@ -126,7 +128,8 @@ class Pipeline:
             key_id=caller.key_id,
             model=offer.name,
             serving_path=offer.path,
-            price_id=self._parts.price_ids.of(offer),
+            asked_path=ServingPath.PRIORITY if journey.request.priority else offer.path,
+            price_id=offer.price_id,
             usage=usage,
             outcome=outcome,
             started_ns=journey.started_ns,

@@ -1,0 +1,29 @@
+-- name: await_transfer_writers
+-- Wait until those who are posting have committed: SQLite's writers take turns as it is.
+SELECT 1;
+-- postgresql:
+LOCK TABLE transfers_besides_usage IN SHARE MODE;
+
+-- name: last_transfer
+-- The number of the last transfer that is no serverless usage.
+SELECT coalesce(max(sequence), 0) FROM transfers_besides_usage;
+
+-- name: transfers_after
+-- The transfers between two numbers that are no serverless usage.
+SELECT id, debit_account, credit_account, created_ns
+FROM transfers_besides_usage
+WHERE sequence > :after AND sequence <= :until
+ORDER BY sequence;
+
+-- name: insert_billed_transfer
+-- Keep in which month a transfer is shown to an account.
+INSERT INTO billed_transfers (transfer_id, account, billing_month) VALUES (:transfer_id, :account, :billing_month);
+
+-- name: billed_transfers_of_month
+-- What is shown to an account in a month, in the order of posting.
+SELECT transfers.id, transfers.debit_account, transfers.nanodollars, transfers.kind, transfers.created_ns,
+       transfers.reverses
+FROM billed_transfers
+JOIN transfers_besides_usage AS transfers ON transfers.id = billed_transfers.transfer_id
+WHERE billed_transfers.account = :account AND billed_transfers.billing_month = :month
+ORDER BY transfers.sequence;

@@ -1,0 +1,100 @@
+"""Usage in sums by the hour, kept up in the background so that postings cost nothing more.
+
+    usage records   1 ... watermark | watermark + 1 ... now
+                    in the sums     | the tail: added up when somebody asks (usage_report.py)
+
+So a report is exact at any moment, and reads a few rows an hour instead of every request. The sums are a projection:
+``servery ledger verify`` adds the records up again and compares.
+"""
+
+from typing import Final
+
+import msgspec
+
+from servery.billing.billing_month import BillingMonth
+from servery.billing.closed_months import ClosedMonths
+from servery.store.connection import Connection
+from servery.store.database import Database
+from servery.store.sql import load_queries
+from servery.store.watermark import Watermark
+
+HOUR_NS: Final = 3_600_000_000_000
+STEP_RECORDS: Final = 50_000
+"""The most records that one step takes in. A step reads in another thread, and holds up the writer only for the sums,
+which are far fewer."""
+
+
+class _Sum(msgspec.Struct, frozen=True):
+    """A row of the query ``sums_of_records``."""
+
+    account: str
+    model: str
+    serving_path: str
+    price_id: str
+    key_id: str
+    cost_labels: str
+    hour: int
+    requests: int
+    prompt_tokens: int
+    cached_prompt_tokens: int
+    generated_tokens: int
+    nanodollars: int
+
+
+class UsageRollup:
+    """Several processes may roll up one database; each record is counted once."""
+
+    def __init__(self, database: Database, *, step_records: int = STEP_RECORDS) -> None:
+        queries = load_queries("servery.metering", "usage_rollup.sql")
+        self._await_writers = queries["await_usage_writers"]
+        self._last_record = queries["last_usage_record"]
+        self._sums = queries["sums_of_records"]
+        self._insert_series = queries["insert_series"]
+        self._add_to_rollup = queries["add_to_rollup"]
+        self._database = database
+        self._step_records = step_records
+        self._mark = Watermark("usage")
+        self._closed_months = ClosedMonths()
+
+    async def roll_up(self) -> int:
+        """Take in all records that were posted before the call; returns how many numbers the mark moved on."""
+        until = await self._database.read(self._horizon)
+        start = after = await self._database.look_up(self._mark.read)
+        while after < until:
+            step_end = min(after + self._step_records, until)
+            if not await self._step(after, step_end):
+                break  # another process is at it
+            after = step_end
+        return after - start
+
+    async def _step(self, after: int, until: int) -> bool:
+        bounds = {"after": after, "until": until}
+        sums = await self._database.read(
+            lambda connection: [_Sum(*row) for row in connection.execute(self._sums, bounds)]
+        )
+
+        def operation(connection: Connection) -> bool:
+            if not self._mark.move(connection, after=after, to=until):
+                return False
+            self._add(connection, sums)
+            return True
+
+        return await self._database.write(operation)
+
+    def _add(self, connection: Connection, sums: list[_Sum]) -> None:
+        first_open = self._closed_months.first_open(connection)
+        rows = [
+            {
+                **msgspec.structs.asdict(each),
+                "billing_month": max(BillingMonth.of(each.hour * HOUR_NS), first_open).number,
+            }
+            for each in sums
+        ]
+        connection.executemany(self._insert_series, rows)
+        connection.executemany(self._add_to_rollup, rows)
+
+    def _horizon(self, connection: Connection) -> int:
+        """The number up to which all records are there."""
+        connection.execute(self._await_writers)
+        (last,) = connection.execute(self._last_record).fetchone()
+        return int(last)
