@@ -53,6 +53,7 @@ from servery.telemetry.announcer import Announcer
 from servery.telemetry.metrics import Metrics
 from servery.telemetry.shared_metrics import SharedMetrics
 from servery.tenancy.key_ring import KeyRing
+from servery.web.control.rate_limits import Limits
 from servery.web.control.routes import ControlParts, control_routes
 from servery.web.fallback import exception_handlers
 from servery.web.openai.errors import error_body
@@ -104,18 +105,18 @@ async def build(
     """Read the catalog, open the database, and connect the parts. Starts nothing. Raises Misconfigured."""
     foundation = lay_foundation(settings, announcer=announcer, logger=logger, clock=clock, station=station)
     pipeline = await _pipeline(foundation)
+    keeper = _limit_keeper(foundation, pipeline)
+    await keeper.open()
     entrance = Entrance(
         routes=inference_routes(),
         pipeline=pipeline,
         key_ring=foundation.key_ring,
-        bridge=AsgiBridge(_asgi_app(foundation, is_draining=lambda: entrance.is_draining)),
+        bridge=AsgiBridge(_asgi_app(foundation, keeper, is_draining=lambda: entrance.is_draining)),
         metrics=foundation.metrics,
         logger=logger,
         max_body_bytes=settings.max_body_bytes,
     )
     listener = Listener(entrance.handle, _server_limits(settings), tls=_tls(settings))
-    keeper = _limit_keeper(foundation, pipeline)
-    await keeper.open()
     return Platform(
         foundation=foundation,
         entrance=entrance,
@@ -195,12 +196,13 @@ def _limit_keeper(foundation: Foundation, pipeline: Pipeline) -> LimitKeeper:
     )
 
 
-def _asgi_app(foundation: Foundation, *, is_draining: Callable[[], bool]) -> Starlette:
+def _asgi_app(foundation: Foundation, keeper: LimitKeeper, *, is_draining: Callable[[], bool]) -> Starlette:
     control = ControlParts(
         catalog=foundation.catalog,
         database=foundation.database,
         key_ring=foundation.key_ring,
         clock=foundation.clock,
+        limits=Limits(limiter=foundation.limiter, ceilings=foundation.ceilings, keeper=keeper),
         domain=foundation.settings.platform_domain,
         render_inference_error=lambda error: error_body(error, ""),
     )

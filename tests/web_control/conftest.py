@@ -1,5 +1,6 @@
 """The control plane over real state, called by an HTTP client without a network."""
 
+import logging
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -14,10 +15,15 @@ from servery.catalog.source import default_catalog
 from servery.control.open_account import create_key
 from servery.core.clock import ManualClock
 from servery.core.role import Role
+from servery.limits.ceilings import Ceilings
+from servery.limits.limit_keeper import LimitKeeper
+from servery.limits.limiter import Limiter
+from servery.limits.rules import LimitRules
 from servery.store.database import Database
 from servery.tenancy.api_keys import ApiKeys, CreatedKey
 from servery.tenancy.key_ring import KeyRing
 from servery.tenancy.users import Users
+from servery.web.control.rate_limits import Limits
 from servery.web.control.routes import ControlParts, control_routes
 
 NOW = datetime(2026, 11, 20, 12, tzinfo=UTC)
@@ -27,6 +33,7 @@ class Plane(msgspec.Struct):
     """A control plane with the accounts ``acme`` and ``beta`` (a key each) and a key of ``ops`` that may operate."""
 
     client: httpx.AsyncClient
+    limits: Limits
     routes: list[Route]
     database: Database
     clock: ManualClock
@@ -57,11 +64,24 @@ class Plane(msgspec.Struct):
 async def plane(tmp_path: Path) -> AsyncIterator[Plane]:
     clock = ManualClock(wall_ns=int(NOW.timestamp()) * 1_000_000_000)
     async with Database.open(tmp_path / "servery.db") as database:
+        limiter = Limiter(clock, random=lambda: 0.0)
+        keeper = LimitKeeper(
+            database,
+            limiter,
+            clock,
+            rules=LimitRules(),
+            save_interval_s=60.0,
+            extend=lambda: None,
+            logger=logging.getLogger("test.limits"),
+        )
+        await keeper.open()
+        limits = Limits(limiter=limiter, ceilings=Ceilings(), keeper=keeper)
         parts = ControlParts(
             database=database,
             clock=clock,
             catalog=default_catalog(today=NOW.date()),
             key_ring=KeyRing(database, clock),
+            limits=limits,
             domain="example.org",
             render_inference_error=lambda error: msgspec.json.encode({"error": {"code": error.code}}),
         )
@@ -70,6 +90,7 @@ async def plane(tmp_path: Path) -> AsyncIterator[Plane]:
         async with httpx.AsyncClient(transport=transport, base_url="http://servery") as client:
             yield Plane(
                 client=client,
+                limits=limits,
                 routes=routes,
                 database=database,
                 clock=clock,

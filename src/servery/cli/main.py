@@ -7,6 +7,7 @@ from servery.cli.account import account_group
 from servery.cli.catalog import catalog_group
 from servery.cli.key import key_group
 from servery.cli.ledger import ledger_group
+from servery.cli.limits import limits_group
 from servery.cli.refusals import RefusingGroup
 from servery.cli.serve import serve_command
 from servery.cli.usage import usage_group
@@ -24,7 +25,16 @@ def version_command() -> None:
     click.echo(f"servery {__version__}")
 
 
-for command in (serve_command, key_group, account_group, user_group, usage_group, ledger_group, catalog_group):
+for command in (
+    serve_command,
+    key_group,
+    account_group,
+    user_group,
+    usage_group,
+    ledger_group,
+    catalog_group,
+    limits_group,
+):
     servery.add_command(command)
 
 

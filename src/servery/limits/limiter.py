@@ -8,7 +8,7 @@ from servery.core.clock import Clock
 from servery.core.errors import LimitExceeded
 from servery.core.limit_reading import LimitMetric, LimitReading, Shortage
 from servery.limits.account_limits import AccountLimits
-from servery.limits.adaptation import AdaptiveLimits, not_ahead, starting
+from servery.limits.adaptation import AdaptiveLimits, Used, bounded, minutes_ended, not_ahead, starting
 from servery.limits.calendar import Calendar
 from servery.limits.custom_limits import CustomLimits
 from servery.limits.estimate import Estimate
@@ -88,6 +88,28 @@ class Limiter:
             return None
         self._end_minutes(model)
         return reading_of(tenant, model, self._clock)
+
+    def limits(
+        self, account: str, counted_as: str, *, ceilings: TokenLimits, recorded: AdaptiveLimits | None
+    ) -> TokenLimits:
+        """What is enforced, or would be if the account asked now. ``recorded``: what was written down, which counts for
+        those that have not been used in this process."""
+        tenant = self._accounts.get(account)
+        model = None if tenant is None else tenant.models.get(counted_as)
+        if model is not None:
+            self._end_minutes(model)
+            return model.limits
+        rules, minute = self._rules.adaptation, self._calendar.minute(self._now())
+        state = starting(rules, ceilings, minute=minute)
+        if recorded is not None:
+            known = bounded(not_ahead(recorded, now_minute=minute), rules=rules, ceilings=ceilings)
+            state = minutes_ended(known, Used(), now_minute=minute, rules=rules, ceilings=ceilings)
+        custom = self._custom.get((account, counted_as))
+        return state.token_limits if custom is None else custom.over(state.token_limits)
+
+    def custom(self, account: str, counted_as: str) -> CustomLimits:
+        """What the operator has fixed."""
+        return self._custom.get((account, counted_as)) or CustomLimits()
 
     def set_custom(self, custom: Mapping[LimitKey, CustomLimits]) -> None:
         """From now on these limits are fixed, and no others."""

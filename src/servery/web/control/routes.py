@@ -17,7 +17,9 @@ from servery.web.control.api_keys import ApiKeyEndpoints
 from servery.web.control.billing_usage import BillingUsageEndpoints
 from servery.web.control.models import ModelEndpoints
 from servery.web.control.models_list import ModelListEndpoints
+from servery.web.control.rate_limits import Limits, RateLimitEndpoints
 from servery.web.control.resource import Action, RenderError, Resource, control_error
+from servery.web.control.token_usage import TokenUsageEndpoints
 from servery.web.control.users import UserEndpoints
 
 _ACCOUNT: Final = "/v1/accounts/{account}"
@@ -32,6 +34,7 @@ class ControlParts(msgspec.Struct, frozen=True, kw_only=True):
     clock: Clock
     catalog: Catalog
     key_ring: KeyRing
+    limits: Limits
     domain: str
     render_inference_error: Callable[[ServeryError], bytes]
 
@@ -39,7 +42,7 @@ class ControlParts(msgspec.Struct, frozen=True, kw_only=True):
 def control_routes(parts: ControlParts) -> list[Route]:
     """Routes for a Starlette application; a path that is not here is for the application to refuse. Where two match,
     the first is meant."""
-    return [*_tenancy_routes(parts), *_billing_routes(parts), *_model_routes(parts)]
+    return [*_tenancy_routes(parts), *_billing_routes(parts), *_limit_routes(parts), *_model_routes(parts)]
 
 
 def _tenancy_routes(parts: ControlParts) -> list[Route]:
@@ -89,6 +92,18 @@ def _tenancy_routes(parts: ControlParts) -> list[Route]:
 def _billing_routes(parts: ControlParts) -> list[Route]:
     usage = BillingUsageEndpoints(parts.database, parts.clock)
     return [_route(parts, f"{_ACCOUNT}/billingUsage", GET=Action(Permission.READ_OWN_USAGE, usage.get))]
+
+
+def _limit_routes(parts: ControlParts) -> list[Route]:
+    limits = RateLimitEndpoints(parts.database, parts.clock, parts.catalog, parts.limits)
+    rates = TokenUsageEndpoints(parts.database, parts.clock, parts.catalog)
+    path = f"{_ACCOUNT}/serverlessRateLimits"
+    return [
+        _route(parts, path, GET=Action(Permission.READ_ACCOUNT, limits.get)),
+        _route(parts, f"{path}:set", POST=Action(Permission.OPERATE, limits.fix)),
+        _route(parts, f"{path}:clear", POST=Action(Permission.OPERATE, limits.free)),
+        _route(parts, f"{_ACCOUNT}/serverlessTokenUsage", GET=Action(Permission.READ_USAGE, rates.get)),
+    ]
 
 
 def _model_routes(parts: ControlParts) -> list[Route]:
