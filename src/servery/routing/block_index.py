@@ -13,12 +13,14 @@ several prompts at once find nothing of one in the other.
 """
 
 from bisect import bisect_right
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 
 from servery.routing.chain import Chain
-from servery.routing.marks import MarkedEnd, Marks
+from servery.routing.marks import Marks
 from servery.routing.prefix_tree import Holding, Path, PrefixTree
 
+_DROPPED_WEIGHT = 0.25
+"""What is dropped was used longest ago: one in four is wanted again before it would have gone anyway."""
 _SHRINK = 0.97
 _GROW = 1.01
 _SMALLEST_SHARE = 0.125
@@ -27,32 +29,20 @@ _SLACK_SHARE = 32
 """Predictions that are off by less than this part of a prompt, or a first block, are right: units differ a little."""
 _SLACK_LEAST = 64
 
-Level = tuple[float, Mapping[int, object]]
-"""How much of a prompt lies cached, and where."""
+Holders = Mapping[int, tuple[int, int]]
+Level = tuple[float, Holders, Holders]
+"""How much of a prompt lies cached, and where: at the replicas that are in both."""
 
 
 class Lookup:
-    """Where a prompt lies."""
+    """Where a prompt lies: ``levels`` from the longest prefix down. A replica may be in several; the first counts."""
 
-    __slots__ = ("begun", "chain", "path", "went_on")
+    __slots__ = ("chain", "levels", "path")
 
-    def __init__(self, chain: Chain, path: Path, begun: MarkedEnd | None, went_on: MarkedEnd | None) -> None:
+    def __init__(self, chain: Chain, path: Path, levels: list[Level]) -> None:
         self.chain = chain
         self.path = path
-        self.begun = begun
-        self.went_on = went_on
-
-    def levels(self) -> Iterator[Level]:
-        """From the longest prefixes down; a replica may come again, with less."""
-        chain, path = self.chain, self.path
-        if self.went_on is not None and chain.went_on is not None:
-            yield min(chain.length, chain.went_on.end + self.went_on.answer), self.went_on.holders
-        if self.begun is not None and chain.begun is not None:
-            yield chain.begun.end, self.begun.holders
-        if path.part is not None:
-            yield chain.covered(path.depth), path.part.holders
-        for node in reversed(path.nodes):
-            yield node.covers, node.holders
+        self.levels = levels
 
 
 class Stay:
@@ -72,15 +62,14 @@ class Stay:
 
 class _Cache:
     """One replica's. ``share`` is how much of its size it is believed to use for prefixes; ``life`` grows when all is
-    forgotten, at stamp ``since``; ``strikes`` counts predictions of which nothing was true."""
+    forgotten; ``strikes`` counts predictions of which nothing was true."""
 
-    __slots__ = ("holding", "life", "share", "since", "strikes")
+    __slots__ = ("holding", "life", "share", "strikes")
 
     def __init__(self) -> None:
         self.holding = Holding(0.0)
         self.share = 1.0
         self.life = 0
-        self.since = 0
         self.strikes = 0
 
 
@@ -93,12 +82,35 @@ class BlockIndex:
         self._caches: dict[int, _Cache] = {}
 
     def look_up(self, chain: Chain) -> Lookup:
-        find = self._marks.find
-        return Lookup(chain, self._tree.path(chain), find(chain.begun), find(chain.went_on))
+        path = self._tree.path(chain)
+        ends = chain.ends
+        levels: list[Level] = []
+        for node in path.nodes:
+            levels.append((ends[node.end - 1], node.holders, node.holders))
+        if path.part is not None:
+            levels.append((ends[path.depth - 1], path.part.holders, path.part.holders))
+        if chain.begun is not None:
+            self._look_up_mark(chain, path, levels)
+        levels.reverse()
+        return Lookup(chain, path, levels)
 
-    def cached(self, lookup: Lookup, replica: int) -> float:
-        """How much of the prompt the replica is believed to have."""
-        return self._cached(lookup, replica)[0]
+    def forecast(self, lookup: Lookup, replica: int) -> tuple[float, float]:
+        """How much of the prompt the replica is believed to have, and what it would drop to make room for the rest,
+        weighted by how much that is worth."""
+        cached = 0.0
+        for reach, holders, also in lookup.levels:
+            if replica in holders and replica in also:
+                cached = reach
+                break
+        cache = self._caches.get(replica)
+        if cache is None:
+            return cached, 0.0
+        holding = cache.holding
+        new = lookup.chain.length - cached
+        excess = holding.size + new - holding.limit
+        if excess <= 0.0:
+            return cached, 0.0
+        return cached, _DROPPED_WEIGHT * (excess if excess < new else new)
 
     def enter(self, lookup: Lookup, replica: int, *, stamp: int, size: float, oldest: int | None) -> Stay:
         """The prompt is sent there, where ``size`` fits; ``oldest`` is the stamp of the first prompt that is not
@@ -106,7 +118,11 @@ class BlockIndex:
         cache = self._caches.get(replica)
         if cache is None:
             cache = self._caches[replica] = _Cache()
-        predicted, came = self._cached(lookup, replica)
+        predicted, came = 0.0, 0
+        for reach, holders, also in lookup.levels:
+            if replica in holders and replica in also:
+                predicted, came = reach, holders[replica][1]
+                break
         chain = lookup.chain
         cache.holding.limit = size * cache.share
         self._tree.enter(chain, lookup.path, replica, cache.holding, stamp=stamp)
@@ -137,37 +153,43 @@ class BlockIndex:
         cache.share = max(_SMALLEST_SHARE, cache.share * _SHRINK)
         cache.strikes = cache.strikes + 1 if reported <= slack else 0
         if cache.strikes >= _STRIKES:
-            self.forget(stay.replica, stamp=stay.stamp)
+            self.forget(stay.replica)
             return
         there = bisect_right(chain.ends, reported, 0, len(chain.links))
         self._tree.forget_beside(chain, there, stay.replica, cache.holding, before=stay.stamp)
 
-    def forget(self, replica: int, *, stamp: int) -> None:
+    def forget(self, replica: int) -> None:
         """The replica has nothing any more of what was sent there up to now."""
         cache = self._caches.get(replica)
         if cache is not None:
             self._tree.forget_all(replica, cache.holding)
+            self._marks.forget(replica)
             cache.life += 1
-            cache.since = stamp
             cache.strikes = 0
             cache.share = 1.0
 
     def check_integrity(self) -> None:
         self._tree.check_integrity({number: cache.holding for number, cache in self._caches.items()})
 
-    def _cached(self, lookup: Lookup, replica: int) -> tuple[float, int]:
-        """The prefix that the replica has, and the stamp of when the end of it came there."""
-        cache = self._caches.get(replica)
-        if cache is None:
-            return 0, 0
-        chain = lookup.chain
-        blocks, came = self._tree.held(lookup.path, replica)
-        best: float = chain.covered(blocks)
-        for mark, end in ((chain.begun, lookup.begun), (chain.went_on, lookup.went_on)):
-            if mark is None or end is None or mark.blocks > blocks or replica not in end.holders:
+    def _look_up_mark(self, chain: Chain, path: Path, levels: list[Level]) -> None:
+        """Marks reach beyond the blocks before them, at replicas that have those blocks too."""
+        for mark, end in (
+            (chain.begun, self._marks.find(chain.begun)),
+            (chain.went_on, self._marks.find(chain.went_on)),
+        ):
+            if mark is None or end is None:
                 continue
-            reach = mark.end if mark is chain.begun else min(chain.length, mark.end + end.answer)
-            stamp = end.holders[replica][1]
-            if reach > best and stamp > cache.since:
-                best, came = reach, stamp
-        return best, came
+            reach: float = mark[1]
+            if mark is chain.went_on:
+                reach = min(chain.length, reach + end.answer)
+            if not mark[2]:
+                levels.append((reach, end.holders, end.holders))
+                continue
+            under = next((node for node in path.nodes if node.end >= mark[2]), path.part)
+            if under is not None and mark[2] <= path.depth:
+                levels.append((reach, end.holders, under.holders))
+        levels.sort(key=_reach)
+
+
+def _reach(level: Level) -> float:
+    return level[0]

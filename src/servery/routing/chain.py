@@ -17,7 +17,6 @@ begins, or, in a conversation that goes on, where its last answer begins, which 
 from bisect import bisect_right
 from collections.abc import Sequence
 from itertools import pairwise
-from typing import NamedTuple
 
 from xxhash import xxh3_64_intdigest
 
@@ -32,12 +31,8 @@ _LAST_MESSAGE_BYTES = 4_096
 """How far back a message's beginning is looked for: of a longer one, the blocks say enough."""
 
 
-class Mark(NamedTuple):
-    """A hash of all up to ``end``, which lies in the block that follows the first ``blocks``."""
-
-    link: int
-    end: int
-    blocks: int
+Mark = tuple[int, int, int]
+"""A hash of all up to an end, that end, and how many whole blocks lie before it."""
 
 
 def _block_ends() -> tuple[int, ...]:
@@ -88,26 +83,22 @@ def text_chain(owner: str, prompt: bytes) -> Chain:
     ``owner`` names who may share a cache (account and isolation key): chains of different owners never agree. The same
     in every process.
     """
+    digest = xxh3_64_intdigest
     length = len(prompt)
-    seed = link = xxh3_64_intdigest(owner.encode())
-    links = []
+    seed = link = digest(owner.encode())
+    links: list[int] = []
     for span in _SPANS[: bisect_right(_ENDS, length)]:
-        link = xxh3_64_intdigest(prompt[span], link)
+        link = digest(prompt[span], link)
         links.append(link)
-
-    def mark(end: int) -> Mark:
-        blocks = bisect_right(_ENDS, end)
-        start, before = (_ENDS[blocks - 1], links[blocks - 1]) if blocks else (0, seed)
-        return Mark(xxh3_64_intdigest(prompt[start:end], before ^ _MARKED), end, blocks)
-
-    whole = mark(length - 1 if prompt.endswith(b"}]") else length)  # the array goes on when the conversation does
+    end = length - 1 if prompt.endswith(b"}]") else length  # the array goes on when the conversation does
     begun = went_on = None
-    message = prompt.rfind(_MESSAGE, max(0, length - _LAST_MESSAGE_BYTES))
+    message = prompt.rfind(_MESSAGE, length - _LAST_MESSAGE_BYTES if length > _LAST_MESSAGE_BYTES else 0)
     if message > 0:
-        begun = mark(message - 1)  # without the comma before it
+        begun = _mark(prompt, links, seed, message - 1)  # without the comma before it
         answer = prompt.rfind(_ANSWER, max(0, message - _LAST_MESSAGE_BYTES), message)
         if answer > 0:
-            went_on = mark(answer - 1)
+            went_on = _mark(prompt, links, seed, answer - 1)
+    whole = _mark(prompt, links, seed, end)
     return Chain(tuple(links), _ENDS, length=length, whole=whole, begun=begun, went_on=went_on)
 
 
@@ -133,3 +124,10 @@ def agreed(ours: Sequence[int], theirs: Sequence[int], low: int, high: int) -> i
         else:
             high = middle - 1
     return low
+
+
+def _mark(prompt: bytes, links: list[int], seed: int, end: int) -> Mark:
+    blocks = bisect_right(_ENDS, end)
+    if blocks:
+        return xxh3_64_intdigest(prompt[_ENDS[blocks - 1] : end], links[blocks - 1] ^ _MARKED), end, blocks
+    return xxh3_64_intdigest(prompt[:end], seed ^ _MARKED), end, 0

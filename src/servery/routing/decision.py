@@ -4,9 +4,10 @@ from enum import StrEnum
 
 import msgspec
 
-Weighed = tuple[float, float, int, float, float, float, str]
-"""Of one replica: its cost in seconds, the cached part of the prompt in the chain's unit, negated, its number, and the
-seconds that it is busy, that its cache would lose, and that it is discounted; its name. The least is the best."""
+Weighed = tuple[float, float, float, str, float, float, float]
+"""Of one replica: its cost in seconds, the cached part of the prompt in the chain's unit, negated, the tokens that it
+has computed so far, its name, and the seconds that it is busy, that its cache would lose, and that it is discounted.
+The least is the best: of equal costs the longer prefix, then who has done less."""
 
 
 class RouteReason(StrEnum):
@@ -22,7 +23,7 @@ class RouteReason(StrEnum):
 class Score(msgspec.Struct, frozen=True, kw_only=True):
     """One replica that was considered; the least cost wins.
 
-    cost_s = busy_s + weight x uncached_tokens / rate + dropped_s - discount_s
+    cost_s = busy_s + uncached_tokens / rate + dropped_s - discount_s
 
     ``busy_s``: until it has computed what was sent there, and the pressure of its streams. ``dropped_s``: what its
     cache would lose. ``discount_s``: for the session's home.

@@ -29,22 +29,27 @@ class Marks:
         return len(self._ends)
 
     def find(self, mark: Mark | None) -> MarkedEnd | None:
-        return None if mark is None else self._ends.get(mark.link)
+        return None if mark is None else self._ends.get(mark[0])
 
     def leave(self, mark: Mark, replica: int, *, stamp: int) -> None:
         """The replica has it now."""
-        end = self._ends.get(mark.link)
+        end = self._ends.get(mark[0])
         if end is None:
-            end = self._ends[mark.link] = MarkedEnd()
+            end = self._ends[mark[0]] = MarkedEnd()
             if len(self._ends) > self._limit:
                 self._ends.popitem(last=False)
         else:
-            self._ends.move_to_end(mark.link)
+            self._ends.move_to_end(mark[0])
         before = end.holders.get(replica)
         end.holders[replica] = (stamp, stamp if before is None else before[1])
 
     def answered(self, mark: Mark, length: float) -> None:
         """So much was generated behind it."""
-        end = self._ends.get(mark.link)
+        end = self._ends.get(mark[0])
         if end is not None:
             end.answer = length
+
+    def forget(self, replica: int) -> None:
+        """The replica has nothing any more."""
+        for end in self._ends.values():
+            end.holders.pop(replica, None)

@@ -1,6 +1,6 @@
 """Chooses among the replicas of one pool: least predicted prefill work.
 
-    cost_s = backlog + pressure + weight x uncached part of this prompt / rate + dropped - discount
+    cost_s = backlog + pressure + uncached part of this prompt / rate + dropped - discount
 
 The backlog are prompt tokens that were sent there and are not computed yet, over the replica's learned rate; the
 pressure is a little for its streams; ``dropped`` is what a cache of slots would lose. Being a session's home is worth a
@@ -24,24 +24,24 @@ from servery.routing.decision import Weighed
 from servery.routing.desk import Desk
 from servery.routing.index_error import IndexErrorSum
 from servery.routing.least_busy import LeastBusy
+from servery.routing.placement import Placement
+from servery.routing.prefill_rate import PoolRate
 from servery.routing.seat import Seat
 from servery.routing.session_ring import SessionRing
 from servery.routing.slot_cache import SlotCache, Turns
 from servery.routing.wish import Wish
 
-UNCACHED_WEIGHT = 1.0
-"""Computing what lies elsewhere costs more than its time: it also takes that room in two caches."""
 HOME_DISCOUNT_TOKENS = 1_024.0
 _OF_ONE_LENGTH = 8
 """The one used longest ago is asked first, so the others are most likely busier."""
 _TRIES = 3
+_REFRESH_EVERY = 8
 
 
 class Contest:
-    """The replicas that are weighed for one request. ``weighed``: cost in seconds, the cached part negated, the
-    replica's number, then what the cost is made of: busy, dropped and discount seconds. The least of these wins."""
+    """The replicas that are weighed for one request, by number; None for one that has no room."""
 
-    __slots__ = ("avoid", "home", "least_s", "lookup", "now_s", "resident_tokens", "seen", "weighed", "wish")
+    __slots__ = ("avoid", "home", "least_s", "lookup", "now_s", "resident_tokens", "weighed", "wish")
 
     def __init__(self, wish: Wish, lookup: Lookup, home: int | None, avoid: Collection[str], now_s: float) -> None:
         self.wish = wish
@@ -50,9 +50,8 @@ class Contest:
         self.avoid = avoid
         self.now_s = now_s
         self.resident_tokens = wish.resident_tokens
-        self.seen: set[int] = set()
-        self.weighed: list[Weighed] = []
         self.least_s = inf
+        self.weighed: dict[int, Weighed | None] = {}
 
 
 class PoolRouter:
@@ -72,9 +71,10 @@ class PoolRouter:
         self._turns = Turns(slots=sum(len(one.slots or ()) for one in pool.replicas))
         self._ring = SessionRing([one.name for one in pool.replicas])
         self._desks: list[Desk] = []
+        rate = PoolRate()
         for number, replica in enumerate(pool.replicas):
             self._order.add()
-            desk = Desk(replica, number=number, index=self._index, order=self._order)
+            desk = Desk(replica, number=number, index=self._index, order=self._order, pool_rate=rate)
             desk.slots = self._new_slots(replica)
             desk.put()
             self._desks.append(desk)
@@ -85,11 +85,11 @@ class PoolRouter:
         """How many tokens of the prompt are cached where most of it is, of what is known to be somewhere."""
         lookup = self._index.look_up(wish.chain)
         most = 0.0
-        for _, holders in lookup.levels():
-            for number in islice(holders, _OF_ONE_LENGTH):
-                if self._desks[number].replica.is_ready:
-                    most = max(most, self._index.cached(lookup, number))
-            if most:
+        for reach, holders, also in lookup.levels:
+            if any(
+                number in also and self._desks[number].replica.is_ready for number in islice(holders, _OF_ONE_LENGTH)
+            ):
+                most = reach
                 break
         for number in self._slotted:
             desk = self._desks[number]
@@ -99,97 +99,103 @@ class PoolRouter:
 
     def seat(self, wish: Wish, avoid: Collection[str]) -> Seat | None:
         """A seat at the replica with the least cost; None when none has room."""
-        contest = Contest(wish, self._index.look_up(wish.chain), self._home(wish), avoid, self._clock.monotonic_s())
+        home = None if wish.session is None else self._home(wish.session)
+        contest = Contest(wish, self._index.look_up(wish.chain), home, avoid, self._clock.monotonic_s())
         self._weigh_likely(contest)
-        if not contest.weighed:
-            for desk in self._desks:
-                self._weigh(contest, desk)
-        if not contest.weighed and avoid:
-            contest.avoid, contest.seen = (), set()
-            for desk in self._desks:
-                self._weigh(contest, desk)
-        if not contest.weighed:
-            return None
-        return self._take(contest)
+        if contest.least_s == inf:
+            self._weigh_all(contest)
+        if contest.least_s == inf and avoid:
+            contest.avoid = ()
+            self._weigh_all(contest)
+        return self._take(contest) if contest.least_s < inf else None
 
-    def _weigh_likely(self, contest: "Contest") -> None:
+    def _weigh_all(self, contest: Contest) -> None:
+        for desk in self._desks:
+            self._weigh(contest, desk)
+
+    def _weigh_likely(self, contest: Contest) -> None:
         """Those that may be the cheapest."""
-        desks, seen = self._desks, contest.seen
+        desks, weighed = self._desks, contest.weighed
         floor_s = self._weigh_least_busy(contest)
         if contest.home is not None:
             self._weigh(contest, desks[contest.home])
         for number in self._slotted:
             self._weigh(contest, desks[number])
-        wish = contest.wish
-        length, s_per_unit = wish.chain.length, UNCACHED_WEIGHT / (wish.units_per_token * self._fastest)
-        for reach, holders in contest.lookup.levels():
-            if contest.weighed and floor_s + (length - reach) * s_per_unit > contest.least_s:
-                continue  # even one that had nothing else to do would cost more
+        length, s_per_unit = contest.wish.chain.length, 1.0 / (contest.wish.units_per_token * self._fastest)
+        for reach, holders, also in contest.lookup.levels:
+            if floor_s + (length - reach) * s_per_unit > contest.least_s:
+                break  # even one that had nothing else to do would cost more
             asked = 0
             for number in holders:
-                if number not in seen:
+                if number not in weighed and number in also:
                     self._weigh(contest, desks[number])
                     asked += 1
                     if asked == _OF_ONE_LENGTH:
                         break
 
-    def _weigh_least_busy(self, contest: "Contest") -> float:
+    def _weigh_least_busy(self, contest: Contest) -> float:
         """Returns how busy the least busy one is."""
         self._turn += 1
-        self._desks[self._turn % len(self._desks)].put()  # what engines report changes without a word to us
+        if self._turn % _REFRESH_EVERY == 0:  # what engines report changes without a word to us
+            self._desks[self._turn // _REFRESH_EVERY % len(self._desks)].put()
         floor_s = inf
         for _ in range(_TRIES):
             full = False
             for number in self._order.least(contest.now_s):
-                desk = self._desks[number]
-                floor_s = min(floor_s, desk.busy_s(contest.now_s))
-                if number not in contest.seen and not self._weigh(contest, desk):
-                    desk.take_away()
+                weighed = self._weigh(contest, self._desks[number])
+                if weighed is None:
+                    self._desks[number].take_away()
                     full = True
+                else:
+                    floor_s = min(floor_s, weighed[4])
             if not full:
-                break
-        return floor_s
+                return floor_s
+        return 0.0 if floor_s == inf else floor_s
 
-    def _weigh(self, contest: "Contest", desk: Desk) -> bool:
-        """Whether the replica has room, and so takes part."""
+    def _weigh(self, contest: Contest, desk: Desk) -> Weighed | None:
+        """None for a replica that has no room."""
         replica, wish = desk.replica, contest.wish
-        contest.seen.add(desk.number)
         if not replica.has_room_for(contest.resident_tokens) or (contest.avoid and replica.name in contest.avoid):
-            return False
+            contest.weighed[desk.number] = None
+            return None
         cached, dropped = desk.forecast(wish, contest.lookup)
-        rate = desk.queue.rate
+        rate = desk.queue.rate = desk.rate.tokens_per_s
+        units_per_s = wish.units_per_token * rate
         busy_s = desk.busy_s(contest.now_s)
-        dropped_s = dropped / (wish.units_per_token * rate)
+        dropped_s = dropped / units_per_s
         discount_s = HOME_DISCOUNT_TOKENS / rate if desk.number == contest.home else 0.0
-        uncached_tokens = max(1.0, (wish.chain.length - cached) / wish.units_per_token)
-        cost_s = busy_s + UNCACHED_WEIGHT * uncached_tokens / rate + dropped_s - discount_s
-        contest.weighed.append((cost_s, -cached, desk.number, busy_s, dropped_s, discount_s, replica.name))
+        cost_s = busy_s + max(1.0, wish.chain.length - cached) / units_per_s + dropped_s - discount_s
+        weighed = (cost_s, -cached, desk.computed_tokens, replica.name, busy_s, dropped_s, discount_s)
+        contest.weighed[desk.number] = weighed
         contest.least_s = min(contest.least_s, cost_s)
         self._fastest = max(self._fastest, rate)
-        return True
+        return weighed
 
-    def _take(self, contest: "Contest") -> Seat:
+    def _take(self, contest: Contest) -> Seat:
         self._stamp += 1
-        desk = self._desks[min(contest.weighed)[2]]
-        placement, stay = desk.enter(
-            contest.wish, contest.lookup, stamp=self._stamp, cache_tokens=self._cache_size(desk)
-        )
+        wish = contest.wish
+        best, number = min((one, number) for number, one in contest.weighed.items() if one is not None)
+        desk = self._desks[number]
+        if desk.slots is not None:
+            stay, placement = None, desk.slots.enter(wish.owner, wish.chain)
+        else:
+            size = (desk.replica.occupancy.tokens_limit or self._cache_tokens) * wish.units_per_token
+            stay = self._index.enter(contest.lookup, number, stamp=self._stamp, size=size, oldest=desk.queue.oldest)
+            placement = Placement(cached=-best[1])
         return Seat(
             desk,
-            contest.wish,
+            wish,
             placement=placement,
             stay=stay,
             stamp=self._stamp,
-            weighed=contest.weighed,
+            weighed=[one for one in contest.weighed.values() if one is not None],
             index=self._index,
             errors=self.errors,
             clock=self._clock,
             now_s=contest.now_s,
         )
 
-    def _home(self, wish: Wish) -> int | None:
-        if wish.session is None:
-            return None
+    def _home(self, session: str) -> int | None:
         replicas = self._pool.replicas
         mean = sum(one.occupancy.sequences for one in replicas) / len(replicas)
 
@@ -197,10 +203,7 @@ class PoolRouter:
             replica = replicas[number]
             return replica.occupancy.sequences if replica.is_ready else None
 
-        return self._ring.home(wish.session, load=load, mean=mean)
-
-    def _cache_size(self, desk: Desk) -> float:
-        return desk.replica.occupancy.tokens_limit or self._cache_tokens
+        return self._ring.home(session, load=load, mean=mean)
 
     def _new_slots(self, replica: Replica) -> SlotCache | None:
         if replica.slots is None:
@@ -211,6 +214,6 @@ class PoolRouter:
     def _changed(self) -> None:
         for desk in self._desks:
             if desk.incarnation != desk.replica.incarnation:
-                desk.renew(self._new_slots(desk.replica), stamp=self._stamp)
+                desk.renew(self._new_slots(desk.replica))
             if desk.is_away:
                 desk.put()

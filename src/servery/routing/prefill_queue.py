@@ -1,6 +1,6 @@
-"""How long one replica will be busy with the prompts that were sent to it, and how fast it computes them.
+"""How long one replica will be busy with the prompts that were sent to it.
 
-Prompts are taken to be computed one after another, each from when it came or the one before it was done:
+Prompts are taken to be computed one by one, each from when it came or the one before it was done (Lindley, 1952):
 
     sent        a ─────── b ── c
     computed      a a a a a|b b b|c c c c|          now: part of a is done, and nobody tells how much;
@@ -10,34 +10,20 @@ Prompts are taken to be computed one after another, each from when it came or th
 
 The bars mean: a prompt that should have been done by now, and is not, will take about as long again as it is late. So a
 replica that hangs looks worse and worse instead of nearly free.
-
-The rate is a ratio of sums, the uncached tokens of many prompts over the time that each had for itself (Lindley, 1952):
-where an engine computes several prompts at once, one seems slow and the next fast, and the sums still agree. Old sums
-fade; one observation counts as at most so many times slower or faster than expected, so that a cold start does not
-spoil the rate.
 """
-
-_FIRST_TOKENS_PER_S = 4_000.0
-_FIRST_WEIGHT_TOKENS = 1_000.0
-_FADE = 0.97
-_LEAST_TOKENS = 128
-"""Of smaller prompts the time is mostly spent on other things."""
-_FARTHEST = 4.0
 
 
 class PrefillQueue:
     """The prompts that one replica has not computed yet, by the number of their request. Times are monotonic seconds,
-    amounts uncached prompt tokens."""
+    amounts uncached prompt tokens; ``rate`` is tokens per second and may be changed at any time."""
 
-    __slots__ = ("_pending", "_seconds", "_since_s", "_tokens", "pending_tokens", "rate")
+    __slots__ = ("_pending", "_since_s", "pending_tokens", "rate")
 
-    def __init__(self, *, rate: float = _FIRST_TOKENS_PER_S) -> None:
+    def __init__(self, *, rate: float) -> None:
         self.rate = rate
         self.pending_tokens = 0.0
         self._pending: dict[int, tuple[float, bool]] = {}
         self._since_s = 0.0
-        self._tokens = _FIRST_WEIGHT_TOKENS
-        self._seconds = _FIRST_WEIGHT_TOKENS / rate
 
     @property
     def oldest(self) -> int | None:
@@ -78,19 +64,7 @@ class PrefillQueue:
     def gone(self, number: int, now_s: float) -> None:
         """It will not be computed, or has been."""
         if number in self._pending:
-            if number == self.oldest:
-                self._remove(number, now_s)
-            else:
-                self._remove(number, self._since_s)
-
-    def learn(self, tokens: float, service_s: float) -> None:
-        """A prompt of so many uncached tokens had the engine for so long."""
-        if tokens < _LEAST_TOKENS:
-            return
-        expected_s = tokens / self.rate
-        self._tokens = self._tokens * _FADE + tokens
-        self._seconds = self._seconds * _FADE + min(max(service_s, expected_s / _FARTHEST), expected_s * _FARTHEST)
-        self.rate = self._tokens / self._seconds
+            self._remove(number, now_s if number == self.oldest else self._since_s)
 
     def _remove(self, number: int, since_s: float) -> None:
         tokens, _ = self._pending.pop(number)

@@ -90,16 +90,6 @@ class PrefixTree:
             node, depth = child, end
         return Path(nodes, depth, None)
 
-    def held(self, path: Path, replica: int) -> tuple[int, int]:
-        """How many blocks of the path the replica has, and the stamp of when the last of them came there."""
-        part = path.part
-        if part is not None and replica in part.holders:
-            return path.depth, part.holders[replica][1]
-        for node in reversed(path.nodes):
-            if replica in node.holders:
-                return node.end, node.holders[replica][1]
-        return 0, 0
-
     def enter(self, chain: Chain, path: Path, replica: int, holding: Holding, *, stamp: int) -> None:
         """The whole chain lies there from now on; what was used longest ago makes room. Stamps only grow."""
         if path.part is not None:

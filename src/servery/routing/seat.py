@@ -1,6 +1,6 @@
 """One in-flight share of a replica, for as long as its request is there."""
 
-from collections.abc import Sequence
+from collections.abc import Collection
 
 from servery.core.clock import Clock
 from servery.routing.block_index import BlockIndex, Stay
@@ -19,7 +19,6 @@ class Seat:
     """
 
     __slots__ = (
-        "_cached",
         "_clock",
         "_desk",
         "_errors",
@@ -44,7 +43,7 @@ class Seat:
         placement: Placement,
         stay: Stay | None,
         stamp: int,
-        weighed: Sequence[Weighed],
+        weighed: Collection[Weighed],
         index: BlockIndex,
         errors: IndexErrorSum,
         clock: Clock,
@@ -57,18 +56,18 @@ class Seat:
         self._wish = wish
         self._slots = desk.slots
         self._stay = stay
-        self._cached = placement.cached
         self._stamp = stamp
         self._index = index
         self._errors = errors
         self._clock = clock
         self._service_s: float | None = None
         self._sent_s = now_s
-        self._uncached_tokens = max(1.0, wish.chain.length - placement.cached) / wish.units_per_token
-        desk.queue.enter(stamp, self._uncached_tokens, self._sent_s, is_silent=not wish.tells_first_token)
-        desk.replica.occupancy.enter(wish.resident_tokens)
-        desk.replica.occupancy.pending_prefill_tokens = desk.queue.pending_tokens
-        desk.computed_tokens += self._uncached_tokens
+        self._uncached_tokens = tokens = max(1.0, wish.chain.length - placement.cached) / wish.units_per_token
+        queue, occupancy = desk.queue, desk.replica.occupancy
+        queue.enter(stamp, tokens, now_s, is_silent=not wish.tells_first_token)
+        occupancy.enter(wish.resident_tokens)
+        occupancy.pending_prefill_tokens = queue.pending_tokens
+        desk.computed_tokens += tokens
         desk.put()
 
     @property
@@ -77,7 +76,7 @@ class Seat:
 
     @property
     def predicted_cached_tokens(self) -> float:
-        return self._cached / self._wish.units_per_token
+        return self.placement.cached / self._wish.units_per_token
 
     @property
     def decision(self) -> Decision:
@@ -87,12 +86,11 @@ class Seat:
 
     def first_byte(self) -> None:
         """The prompt has been computed."""
-        desk, now_s = self._desk, self._clock.monotonic_s()
-        service_s = desk.queue.computed(self._stamp, sent_s=self._sent_s, now_s=now_s)
+        desk = self._desk
+        service_s = desk.queue.computed(self._stamp, sent_s=self._sent_s, now_s=self._clock.monotonic_s())
         if service_s is not None:
             self._service_s = service_s
-            desk.replica.occupancy.pending_prefill_tokens = desk.queue.pending_tokens
-            desk.put()
+            self._show()
 
     def erased(self) -> None:
         """The slot that ``placement`` wanted empty is so."""
@@ -105,7 +103,8 @@ class Seat:
         The report is a share of the prompt's tokens; that share of the chain is what was cached, whatever its unit.
         """
         desk = self._desk
-        desk.tells_cached = desk.tells_cached or cached_tokens > 0
+        if cached_tokens:
+            desk.tells_cached = True
         length = self._wish.chain.length
         answer = generated_tokens * self._wish.units_per_token
         if self._slots is not None:
@@ -114,7 +113,7 @@ class Seat:
             self._index.answered(self._stay, answer)
         if not desk.tells_cached or not prompt_tokens or not length:
             return
-        predicted = min(self._cached / length, 1.0) * prompt_tokens
+        predicted = min(self.placement.cached / length, 1.0) * prompt_tokens
         self._errors.add(predicted_tokens=predicted, reported_tokens=cached_tokens, prompt_tokens=prompt_tokens)
         self._uncached_tokens = float(max(1, prompt_tokens - cached_tokens))
         if self._stay is not None:
@@ -125,18 +124,25 @@ class Seat:
     def leave(self) -> None:
         """Once, when the request is over."""
         desk = self._desk
-        desk.queue.gone(self._stamp, self._clock.monotonic_s())
-        if self._service_s is not None:
-            desk.queue.learn(self._uncached_tokens, self._service_s)
-        occupancy = desk.replica.occupancy
-        occupancy.pending_prefill_tokens = desk.queue.pending_tokens
-        occupancy.leave(self._wish.resident_tokens)
+        desk.replica.occupancy.leave(self._wish.resident_tokens)
+        if self._service_s is None:
+            desk.queue.gone(self._stamp, self._clock.monotonic_s())
+        else:
+            desk.rate.learn(self._uncached_tokens, self._service_s)
         if self._slots is not None:
             self._slots.leave(self.placement)
-        desk.put()
+        self._show()
+
+    def _show(self) -> None:
+        desk = self._desk
+        desk.replica.occupancy.pending_prefill_tokens = desk.queue.pending_tokens
+        if desk.is_away:
+            desk.put()
+        else:
+            desk.put_if_changed()
 
     def _score(self, weighed: Weighed) -> Score:
-        cost_s, cached, _, busy_s, dropped_s, discount_s, name = weighed
+        cost_s, cached, _, name, busy_s, dropped_s, discount_s = weighed
         return Score(
             replica=name,
             cost_s=cost_s,

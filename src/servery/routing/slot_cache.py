@@ -153,7 +153,7 @@ def _shared(slot: _Slot, owner: str, chain: Chain) -> float:
         return 0.0
     reach: float = chain.covered(agreement(there, chain))
     if chain.went_on is not None and chain.went_on == there.whole:
-        return max(reach, min(chain.length, chain.went_on.end + slot.answer))
+        return max(reach, min(chain.length, chain.went_on[1] + slot.answer))
     if chain.begun is not None and chain.begun in {there.begun, there.whole}:
-        return max(reach, chain.begun.end)
+        return max(reach, chain.begun[1])
     return reach

@@ -1,0 +1,73 @@
+"""How fast replicas compute prompts, learned from what they did.
+
+A rate is a ratio of sums: the uncached tokens of many prompts over the time that each had for itself. Where an engine
+computes several prompts at once, one seems slow and the next fast, and the sums still agree. Old sums fade; one
+observation counts as at most so many times slower or faster than expected, so that a cold start does not spoil it.
+
+A replica is taken to be as fast as its pool until its own prompts say that it is not: small differences are noise, and
+would send everything to whoever was lucky.
+"""
+
+FIRST_TOKENS_PER_S = 4_000.0
+_FIRST_WEIGHT_TOKENS = 1_000.0
+_POOL_WEIGHT_TOKENS = 8_192.0
+_FADE = 0.97
+_LEAST_TOKENS = 128
+"""Of smaller prompts the time is mostly spent on other things."""
+_FARTHEST = 4.0
+_ALIKE = 0.1
+
+
+class _Sums:
+    __slots__ = ("rate", "seconds", "tokens")
+
+    def __init__(self, *, tokens: float, rate: float) -> None:
+        self.tokens = tokens
+        self.seconds = tokens / rate
+        self.rate = rate
+
+    def add(self, tokens: float, seconds: float) -> None:
+        self.tokens = self.tokens * _FADE + tokens
+        self.seconds = self.seconds * _FADE + seconds
+        self.rate = self.tokens / self.seconds
+
+
+class PoolRate:
+    """The rate of a pool's replicas, in uncached prompt tokens per second."""
+
+    __slots__ = ("_sums", "tokens_per_s")
+
+    def __init__(self) -> None:
+        self._sums = _Sums(tokens=_FIRST_WEIGHT_TOKENS, rate=FIRST_TOKENS_PER_S)
+        self.tokens_per_s = FIRST_TOKENS_PER_S
+
+    def learn(self, tokens: float, seconds: float) -> None:
+        self._sums.add(tokens, seconds)
+        self.tokens_per_s = self._sums.rate
+
+
+class PrefillRate:
+    """The rate of one replica of ``pool``."""
+
+    __slots__ = ("_own", "_pool", "_sums")
+
+    def __init__(self, pool: PoolRate) -> None:
+        self._pool = pool
+        self._own: float | None = None
+        self._sums = _Sums(tokens=0.0, rate=FIRST_TOKENS_PER_S)
+
+    @property
+    def tokens_per_s(self) -> float:
+        return self._own or self._pool.tokens_per_s
+
+    def learn(self, tokens: float, service_s: float) -> None:
+        """A prompt of so many uncached tokens had the engine for so long."""
+        if tokens < _LEAST_TOKENS:
+            return
+        expected_s = tokens / self.tokens_per_s
+        seconds = min(max(service_s, expected_s / _FARTHEST), expected_s * _FARTHEST)
+        self._pool.learn(tokens, seconds)
+        sums, pool = self._sums, self._pool.tokens_per_s
+        sums.add(tokens, seconds)
+        own = (sums.tokens + _POOL_WEIGHT_TOKENS) / (sums.seconds + _POOL_WEIGHT_TOKENS / pool)
+        self._own = own if abs(own - pool) > _ALIKE * pool else None
