@@ -18,7 +18,7 @@ from servery.store.sql import load_queries
 _NS_PER_S = 1_000_000_000
 
 
-class GpuUsageRecord(msgspec.Struct, frozen=True, kw_only=True):
+class GpuUsageRecord(msgspec.Struct, frozen=True):
     """One posted interval; a row of the table, in its order. Seconds are those of the run since its start."""
 
     posting_id: str
@@ -93,7 +93,7 @@ class GpuPosting:
     def _post(self, connection: Connection, record: GpuUsageRecord) -> None:
         first = connection.execute(self._by_posting, {"posting_id": record.posting_id}).fetchone()
         if first is not None:
-            if GpuUsageRecord(**dict(zip(GpuUsageRecord.__struct_fields__, first, strict=True))) != record:
+            if GpuUsageRecord(*first) != record:
                 raise AlreadyExists(f"The GPU time {record.posting_id!r} was posted with other facts.")
             return
         connection.execute(self._insert, msgspec.structs.asdict(record))

@@ -33,6 +33,7 @@ class BooksOutput(msgspec.Struct, kw_only=True):
     usage_records: int
     transfers: int
     ledger_accounts: int
+    invoices: int
     charged_nanodollars: int
     charged_dollars: str
     findings: tuple[Finding, ...]

@@ -27,6 +27,19 @@ class FindingKind(StrEnum):
     """A reversal (the subject) that does not undo what it says it reverses."""
     BALANCE_DIFFERS = "balance_differs"
     """A ledger account (the subject) whose kept balance is not the sum of its transfers."""
+    TRANSFER_MISSING = "transfer_missing"
+    """GPU time (the subject is its posting) without its transfer."""
+    USAGE_RECORD_MISSING = "usage_record_missing"
+    """A transfer for GPU time (the subject) that no record tells of."""
+    ROLLUP_DIFFERS = "rollup_differs"
+    """An account's sums of an hour, or of a month, are not those of its usage records."""
+    MONTH_DIFFERS = "month_differs"
+    """A transfer (the subject) is shown in another month than that in which it belongs."""
+    INVOICE_DIFFERS = "invoice_differs"
+    """An invoice (the subject) that does not say what usage records, price versions and transfers do."""
+    INVOICE_MISSING = "invoice_missing"
+    """An account has something in a closed month and no invoice of it (``servery invoice close`` issues it), or a
+    number (the subject) was left out."""
     BALANCES_DO_NOT_CANCEL = "balances_do_not_cancel"
     """All kept balances (the subject is ``balances``) do not sum to zero."""
 
@@ -50,6 +63,7 @@ class BooksReport(msgspec.Struct, frozen=True, kw_only=True):
     usage_records: int
     transfers: int
     ledger_accounts: int
+    invoices: int
     charged_nanodollars: int
     findings: tuple[Finding, ...]
     cut_requests: tuple[CutRequest, ...]

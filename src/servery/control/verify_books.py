@@ -1,6 +1,7 @@
 """Verifying the books: everything that was derived is derived again, and compared to the nano-dollar.
 
     usage record  x  price version  =  charge;  charges and other transfers  ->  balances  ->  zero
+                                              charges and other transfers  ->  hourly sums  ->  invoices
 
 Nothing that is kept is trusted to prove itself: charges come from tokens and prices, balances from transfers.
 """
@@ -9,14 +10,18 @@ from collections.abc import Iterator, Mapping
 
 import msgspec
 
+from servery.billing.closed_months import ClosedMonths
 from servery.billing.price_versions import PriceVersion, is_intact, price_version
 from servery.billing.rating import rate
+from servery.control.billed_usage import BilledUsage
 from servery.control.books_report import BooksReport, Finding, FindingKind
+from servery.control.verify_invoices import verify_invoices
 from servery.core.usage import Usage
 from servery.metering.cut_requests import cut_requests
 from servery.store.connection import Connection
 from servery.store.database import Database
 from servery.store.sql import Query, load_queries
+from servery.store.watermark import Watermark
 
 
 def verify(database: Database) -> BooksReport:
@@ -28,18 +33,23 @@ def verify(database: Database) -> BooksReport:
     price_sql = load_queries("servery.billing", "price_versions.sql")["price_versions"]
     with database.snapshot() as connection:
         price_rows = connection.execute(price_sql).fetchall()
-        prices = [price_version(row) for row in price_rows if is_intact(row)]
+        prices = {row[0]: price_version(row) for row in price_rows if is_intact(row)}
+        marks = [(each.month, each.usage_sequence) for each in ClosedMonths().list(connection)]
+        billed = BilledUsage(marks, rolled_up=Watermark("usage").read(connection))
         findings = [
             *(Finding(kind=FindingKind.PRICE_ALTERED, subject=row[0]) for row in price_rows if not is_intact(row)),
-            *_usage_findings(connection, sql, {price.price_id: price for price in prices}),
+            *_usage_findings(connection, sql, prices, billed),
             *_amount_findings(connection, sql),
             *_duplicate_findings(connection, sql),
+            *verify_invoices(connection, billed, {price_id: one.price for price_id, one in prices.items()}),
         ]
-        usage_records, transfers, ledger_accounts, charged_nanodollars = connection.execute(sql["counts"]).fetchone()
+        counts = connection.execute(sql["counts"]).fetchone()
+        usage_records, transfers, ledger_accounts, charged_nanodollars, invoices = counts
         return BooksReport(
             usage_records=usage_records,
             transfers=transfers,
             ledger_accounts=ledger_accounts,
+            invoices=invoices,
             charged_nanodollars=charged_nanodollars,
             findings=tuple(findings),
             cut_requests=tuple(cut_requests(connection)),
@@ -50,6 +60,9 @@ class _Evidence(msgspec.Struct, frozen=True):
     """A row of the query ``usage_records``."""
 
     request_id: str
+    account: str
+    sequence: int
+    finished_ns: int
     model: str
     serving_path: str
     price_id: str
@@ -70,7 +83,7 @@ class _Evidence(msgspec.Struct, frozen=True):
 
 
 def _usage_findings(
-    connection: Connection, sql: Mapping[str, Query], prices: Mapping[str, PriceVersion]
+    connection: Connection, sql: Mapping[str, Query], prices: Mapping[str, PriceVersion], billed: BilledUsage
 ) -> Iterator[Finding]:
     for row in connection.execute(sql["usage_records"]):
         evidence = _Evidence(*row)
@@ -82,7 +95,16 @@ def _usage_findings(
         elif evidence.contradicts_itself:
             yield Finding(kind=FindingKind.TOKENS_CONTRADICT, subject=evidence.request_id)
         else:
-            expected = rate(evidence.usage(), version.price).nanodollars
+            usage = evidence.usage()
+            expected = rate(usage, version.price).nanodollars
+            billed.add(
+                usage,
+                expected,
+                account=evidence.account,
+                place=(evidence.model, evidence.serving_path, evidence.price_id),
+                sequence=evidence.sequence,
+                finished_ns=evidence.finished_ns,
+            )
             if evidence.charge_nanodollars != expected:
                 yield Finding(
                     kind=FindingKind.CHARGE_DIFFERS,

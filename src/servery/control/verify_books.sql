@@ -1,7 +1,7 @@
 -- name: usage_records
 -- Every usage record, as far as its charge depends on it.
-SELECT request_id, model, serving_path, price_id, prompt_tokens, cached_prompt_tokens, generated_tokens,
-       reasoning_tokens, charge_nanodollars
+SELECT request_id, account, sequence, finished_ns, model, serving_path, price_id, prompt_tokens,
+       cached_prompt_tokens, generated_tokens, reasoning_tokens, charge_nanodollars
 FROM usage_records
 ORDER BY sequence;
 
@@ -51,4 +51,4 @@ SELECT coalesce(sum(nanodollars), 0) FROM balances;
 -- name: counts
 -- How much there is in the books, and the sum of all charges.
 SELECT (SELECT count(*) FROM usage_records), (SELECT count(*) FROM transfers), (SELECT count(*) FROM balances),
-       (SELECT coalesce(sum(charge_nanodollars), 0) FROM usage_records);
+       (SELECT coalesce(sum(charge_nanodollars), 0) FROM usage_records), (SELECT count(*) FROM invoices);

@@ -103,10 +103,11 @@ class Ledger:
 
     def _posted(self, connection: Connection, ids: Sequence[str]) -> dict[str, Transfer]:
         rows = connection.execute(self._by_ids, {"ids": msgspec.json.encode(ids).decode()}).fetchall()
-        return {row[0]: _transfer(row) for row in rows}
+        return {row[0]: transfer_of_row(row) for row in rows}
 
 
-def _transfer(row: tuple[str, str, str, int, str, int, str | None]) -> Transfer:
+def transfer_of_row(row: tuple[str, str, str, int, str, int, str | None]) -> Transfer:
+    """From the columns of the view ``transfers``, in its order."""
     transfer_id, debit_account, credit_account, nanodollars, kind, created_ns, reverses = row
     return Transfer(
         id=transfer_id,

@@ -1,10 +1,11 @@
 """Usage in sums over any period: from the hourly sums where they reach, from the records where they do not."""
 
-from collections.abc import Callable, Hashable, Iterable
-from typing import TypeVar
+from collections.abc import Callable, Hashable, Iterable, Sequence
+from typing import Any, TypeVar
 
 import msgspec
 
+from servery.billing.billing_month import BillingMonth
 from servery.core.clock import utc_date
 from servery.core.serving_path import ServingPath
 from servery.metering.usage_rollup import HOUR_NS
@@ -102,6 +103,7 @@ class UsageReport:
         self._series_of_all = queries["series_of_all"]
         self._rollups = queries["rollups_of_series"]
         self._all_rollups = queries["all_rollups"]
+        self._month = queries["rollups_of_month"]
         self._tail = queries["records_after"]
         self._edge = queries["records_up_to"]
         self._users_of_keys = queries["users_of_keys"]
@@ -125,6 +127,20 @@ class UsageReport:
         keys = self.users_of_keys(connection, query.account or "")
         return [row for row in found if keys.get(row.key_id) == query.user]
 
+    def rows_of_month(
+        self, connection: Connection, account: str, month: BillingMonth, *, first_open: BillingMonth
+    ) -> list[UsageRow]:
+        """What the account is billed for in ``month``: of an open one, what has not been rolled up too."""
+        facts, ids = self._series(connection, account)
+        rows = connection.execute(self._month, {"series": ids, "month": month.number}).fetchall()
+        found = [_row((*facts[each[0]], 0, *each[1:])) for each in rows]
+        if month < first_open:
+            return found
+        since_ns = month.start_ns if month > first_open else 0
+        query = UsageQuery(account=account, since_ns=since_ns, until_ns=month.end_ns)
+        mark = self._mark.read(connection)
+        return found + self._records(connection, self._tail, query, (query.since_ns, query.until_ns), mark)
+
     def users_of_keys(self, connection: Connection, account: str) -> dict[str, str]:
         """Whose each of the account's keys is, by the key's id."""
         return dict(connection.execute(self._users_of_keys, {"account": account}).fetchall())
@@ -132,14 +148,17 @@ class UsageReport:
     def _whole_hours(self, connection: Connection, query: UsageQuery, first_hour: int, end_hour: int) -> list[UsageRow]:
         values = {"first_hour": first_hour, "end_hour": end_hour, "by_hour": int(query.by_hour)}
         if query.account is None:
-            series = connection.execute(self._series_of_all).fetchall()
+            facts = {each[0]: each[1:] for each in connection.execute(self._series_of_all).fetchall()}
             rows = connection.execute(self._all_rollups, values).fetchall()
         else:
-            series = connection.execute(self._series_of_account, {"account": query.account}).fetchall()
-            ids = msgspec.json.encode([each[0] for each in series]).decode()
+            facts, ids = self._series(connection, query.account)
             rows = connection.execute(self._rollups, {**values, "series": ids}).fetchall()
-        facts = {each[0]: each[1:] for each in series}
         return [_row((*facts[each[0]], *each[1:])) for each in rows]
+
+    def _series(self, connection: Connection, account: str) -> tuple[dict[int, tuple[str, ...]], str]:
+        """The account's series by id, and the ids as a JSON array."""
+        rows = connection.execute(self._series_of_account, {"account": account}).fetchall()
+        return {each[0]: tuple(each[1:]) for each in rows}, msgspec.json.encode([each[0] for each in rows]).decode()
 
     def _records(
         self, connection: Connection, sql: str, query: UsageQuery, period: tuple[int, int], mark: int
@@ -160,6 +179,6 @@ async def usage_rows(database: Database, query: UsageQuery) -> list[UsageRow]:
     return await database.read(lambda connection: report.rows(connection, query))
 
 
-def _row(row: tuple[str, str, str, str, str, str, int, int, int, int, int, int]) -> UsageRow:
+def _row(row: Sequence[Any]) -> UsageRow:
     account, key_id, model, serving_path, *rest = row
-    return UsageRow(account, key_id, model, ServingPath(serving_path), *rest)  # type: ignore[arg-type]
+    return UsageRow(account, key_id, model, ServingPath(serving_path), *rest)

@@ -27,6 +27,20 @@ WHERE series IN (SELECT CAST(json_array_elements_text(CAST(:series AS json)) AS 
 GROUP BY series, asked_hour
 ORDER BY series, asked_hour;
 
+-- name: rollups_of_month
+-- The sums of some series in a billing month.
+SELECT series, sum(requests), sum(prompt_tokens), sum(cached_prompt_tokens), sum(generated_tokens), sum(nanodollars)
+FROM usage_rollups
+WHERE series IN (SELECT value FROM json_each(:series)) AND billing_month = :month
+GROUP BY series
+ORDER BY series;
+-- postgresql:
+SELECT series, sum(requests), sum(prompt_tokens), sum(cached_prompt_tokens), sum(generated_tokens), sum(nanodollars)
+FROM usage_rollups
+WHERE series IN (SELECT CAST(json_array_elements_text(CAST(:series AS json)) AS BIGINT)) AND billing_month = :month
+GROUP BY series
+ORDER BY series;
+
 -- name: all_rollups
 -- The hourly sums of all series in a period of whole hours.
 SELECT series, CASE WHEN :by_hour = 1 THEN hour ELSE 0 END AS asked_hour, sum(requests), sum(prompt_tokens),

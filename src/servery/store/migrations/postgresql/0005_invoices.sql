@@ -129,6 +129,7 @@ CREATE TABLE invoice_lines (
     position BIGINT NOT NULL,
     kind TEXT NOT NULL,
     subject TEXT NOT NULL,
+    detail TEXT NOT NULL,
     serving_path TEXT,
     token_kind TEXT,
     price_id TEXT,

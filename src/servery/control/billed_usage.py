@@ -1,0 +1,67 @@
+"""What each account is to be billed for, found again from the records alone."""
+
+from collections.abc import Iterable, Sequence
+from typing import Final
+
+from servery.billing.billing_month import BillingMonth
+from servery.billing.closed_months import billing_month_of
+from servery.billing.invoice import ModelUsage
+from servery.core.serving_path import ServingPath
+from servery.core.usage import Usage
+
+_HOUR_NS: Final = 3_600_000_000_000
+
+Account = str
+Place = tuple[str, str, str]
+"""Model, serving path and price version."""
+
+
+class BilledUsage:
+    """Adds up usage records by account, month, model, serving path and price; each record as it is rated anew."""
+
+    def __init__(self, marks: Sequence[tuple[BillingMonth, int]], *, rolled_up: int) -> None:
+        """``marks`` are the closed months with the last record that had been counted; ``rolled_up`` is the last that is
+        in the hourly sums."""
+        self._marks = marks
+        self._rolled_up = rolled_up
+        self._months: dict[int, BillingMonth] = {}
+        self._sums: dict[tuple[Account, BillingMonth], dict[Place, list[int]]] = {}
+
+    def add(
+        self, usage: Usage, nanodollars: int, *, account: str, place: Place, sequence: int, finished_ns: int
+    ) -> None:
+        """Take in one record; those that are not in the hourly sums yet are on no invoice."""
+        if sequence > self._rolled_up:
+            return
+        hour = finished_ns // _HOUR_NS
+        own = self._months.get(hour)
+        if own is None:
+            own = self._months[hour] = BillingMonth.of(finished_ns)
+        month = billing_month_of(own, sequence, self._marks) if self._marks else own
+        places = self._sums.setdefault((account, month), {})
+        sums = places.setdefault(place, [0, 0, 0, 0])
+        sums[0] += usage.uncached_prompt_tokens
+        sums[1] += usage.cached_prompt_tokens
+        sums[2] += usage.generated_tokens
+        sums[3] += nanodollars
+
+    def accounts(self) -> Iterable[tuple[Account, BillingMonth]]:
+        """Who has used anything in which month."""
+        return self._sums.keys()
+
+    def of(self, account: str, month: BillingMonth) -> list[ModelUsage]:
+        """What belongs on the account's invoice of that month."""
+        return [
+            ModelUsage(
+                model=model,
+                serving_path=ServingPath(path),
+                price_id=price_id,
+                uncached_prompt_tokens=uncached,
+                cached_prompt_tokens=cached,
+                generated_tokens=generated,
+                nanodollars=nanodollars,
+            )
+            for (model, path, price_id), (uncached, cached, generated, nanodollars) in self._sums.get(
+                (account, month), {}
+            ).items()
+        ]
