@@ -42,7 +42,8 @@ class Sampling(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
     def given(self) -> dict[str, object]:
         """The fields that are set, by name."""
-        return {name: value for name in self.__struct_fields__ if (value := getattr(self, name)) is not None}
+        given: dict[str, object] = msgspec.to_builtins(self)  # leaves out what is None, as ``omit_defaults`` says
+        return given
 
 
 class Generation(msgspec.Struct, frozen=True, kw_only=True):

@@ -32,20 +32,21 @@ class CachePlace(msgspec.Struct, frozen=True):
 
 def check_honoured(generation: Generation, honours: frozenset[str]) -> None:
     """Raise InvalidRequest naming the first feature that is not among those which the engines honour."""
-    asked = set(generation.sampling.given())
+    asked = list(generation.sampling.given())
     if generation.tools is not None:
-        asked.add("tools")
+        asked.append("tools")
     if generation.reasoning_effort is not None:
-        asked.add("reasoning_effort")
+        asked.append("reasoning_effort")
     if generation.template_options is not None and generation.reasoning_effort is None:
-        asked.add("template_options")  # beside an effort they say the same once more
+        asked.append("template_options")  # beside an effort they say the same once more
     if generation.logprobs:
-        asked.add("logprobs")
+        asked.append("logprobs")
     if generation.echo:
-        asked.add("echo")
+        asked.append("echo")
     if generation.structure is not None:
-        asked.add("grammar" if generation.structure.kind is StructureKind.GRAMMAR else "structure")
-    for name in sorted(asked - honours):
+        asked.append("grammar" if generation.structure.kind is StructureKind.GRAMMAR else "structure")
+    if not honours.issuperset(asked):
+        name = min(set(asked) - honours)
         raise InvalidRequest(f"{name} is not supported by the engine that serves this model", param=name)
 
 

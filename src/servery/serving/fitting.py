@@ -16,6 +16,9 @@ DEFAULT_MAX_TOKENS = 2_048
 _MOST_BYTES_PER_TOKEN = 64
 
 
+_NOTHING_SET = Sampling()
+
+
 def fitted(
     request: InferenceRequest, model: Model, honours: frozenset[str], *, prompts: Sequence[bytes]
 ) -> tuple[Generation | Embedding, ...]:
@@ -47,8 +50,11 @@ def _fitted_generation(work: Generation, model: Model, honours: frozenset[str], 
                 param="max_tokens",
             )
         max_tokens = model.context_length
-    defaults = model.sampling.given()
-    sampling = Sampling(**{**defaults, **work.sampling.given()}) if defaults else work.sampling  # type: ignore[arg-type]
+    sampling = work.sampling
+    if model.sampling != _NOTHING_SET:
+        sampling = Sampling(**{**model.sampling.given(), **sampling.given()})  # type: ignore[arg-type]
+    if max_tokens == work.max_tokens and sampling is work.sampling:
+        return work
     return msgspec.structs.replace(work, max_tokens=max_tokens, sampling=sampling)
 
 
@@ -62,6 +68,8 @@ def _check_lengths(request: InferenceRequest, model: Model, prompts: Sequence[by
 
 
 def _check_capabilities(work: Generation, model: Model) -> None:
+    if work.tools is None and work.structure is None and not work.has_images:
+        return
     asked = {
         Capability.TOOLS: work.tools is not None,
         Capability.STRUCTURED_OUTPUT: work.structure is not None,
