@@ -21,7 +21,7 @@ LIMITS = ServerLimits(
     idle_timeout_s=75.0,
     write_stall_timeout_s=30.0,
 )
-JSON = ((b"content-type", b"application/json"),)
+JSON = b"content-type: application/json\r\n"
 
 
 class Flow:

@@ -8,7 +8,7 @@ from urllib.parse import unquote
 from starlette.types import ASGIApp, Message
 
 from servery.web.server.http_request import HttpRequest
-from servery.web.server.response_writer import ResponseWriter
+from servery.web.server.response_writer import ResponseWriter, header_lines
 
 
 class AsgiBridge:
@@ -28,7 +28,7 @@ class _AsgiExchange:
         self._writer = writer
         self._received = False
         self._status = 200
-        self._headers: list[tuple[bytes, bytes]] = []
+        self._headers = b""
 
     async def receive(self) -> Message:
         if self._received:
@@ -54,9 +54,9 @@ class _AsgiExchange:
             self._writer.end(body)
 
 
-def _own_headers(headers: Iterable[tuple[bytes, bytes]]) -> list[tuple[bytes, bytes]]:
+def _own_headers(headers: Iterable[tuple[bytes, bytes]]) -> bytes:
     """Without those that the writer sets itself."""
-    return [(name, value) for name, value in headers if name.lower() not in {b"content-length", b"connection"}]
+    return header_lines(header for header in headers if header[0].lower() not in {b"content-length", b"connection"})
 
 
 def _scope(request: HttpRequest) -> dict[str, Any]:

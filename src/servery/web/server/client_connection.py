@@ -185,7 +185,7 @@ class ClientConnection(asyncio.Protocol):
     def _tell(self, error: ServeryError) -> None:
         if self._transport is not None:
             writer = ResponseWriter(self._transport, keep_alive=False, http_version="1.1")
-            writer.whole(error.status, (JSON, *refusal_headers(error)), error_body(error, ""))
+            writer.whole(error.status, JSON + refusal_headers(error), error_body(error, ""))
             self._linger()
 
     def _linger(self) -> None:

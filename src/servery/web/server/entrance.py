@@ -78,7 +78,7 @@ class Entrance:
             self._logger.exception("fault", extra={"fields": {"path": request.path}})
             self._metrics.refusals.labels("500", InternalError.code).inc()
             if not writer.started:
-                writer.whole(500, (JSON,), b'{"code":13,"message":"internal error","details":[]}')
+                writer.whole(500, JSON, b'{"code":13,"message":"internal error","details":[]}')
 
     async def _infer(
         self, route: InferenceRoute, request: HttpRequest, writer: ResponseWriter, pressure: WritePressure
@@ -126,5 +126,5 @@ class Entrance:
         if reply is not None:
             reply.refuse(error)
         else:
-            headers = (JSON, *request_headers(request_id), *refusal_headers(error))
+            headers = JSON + request_headers(request_id) + refusal_headers(error)
             writer.whole(error.status, headers, route.render_error(error, request_id))

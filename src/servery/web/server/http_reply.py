@@ -12,14 +12,13 @@ from servery.web.presenter import Presenter
 from servery.web.server.response_headers import (
     EVENT_STREAM,
     JSON,
-    HeaderList,
     limit_headers,
     refusal_headers,
     request_headers,
     served_headers,
     stream_headers,
 )
-from servery.web.server.response_writer import ResponseWriter
+from servery.web.server.response_writer import ResponseWriter, header_lines
 from servery.web.server.write_pressure import WritePressure
 
 
@@ -34,7 +33,7 @@ class HttpReply:
         *,
         request_id: str,
         stream: bool,
-        limit_headers: Callable[[LimitReading], HeaderList] | None = None,
+        limit_headers: Callable[[LimitReading], list[tuple[bytes, bytes]]] | None = None,
     ) -> None:
         """``limit_headers``: those of the client's dialect alone."""
         self._writer = writer
@@ -47,12 +46,11 @@ class HttpReply:
     def granted(self, reading: LimitReading, path: ServingPath) -> None:
         self._headers += limit_headers(reading)
         if self._dialect_limits is not None:
-            self._headers += self._dialect_limits(reading)
+            self._headers += header_lines(self._dialect_limits(reading))
         self._presenter.admitted(path)
 
     def start(self, start: StreamStart) -> None:
-        headers = (EVENT_STREAM, (b"cache-control", b"no-cache"), (b"x-accel-buffering", b"no"))
-        self._writer.start(200, (*headers, *self._headers, *stream_headers(start)))
+        self._writer.start(200, EVENT_STREAM + self._headers + stream_headers(start))
 
     def sink(self, branch: int) -> EventSink:
         return _FrameSink(self._writer, self._presenter, branch)
@@ -67,7 +65,7 @@ class HttpReply:
                 self.start(StreamStart(time_to_first_token_s=report.time_to_first_token_s))
             self._writer.end(last)
         else:
-            self._writer.whole(200, (JSON, *self._headers, *served_headers(served)), last)
+            self._writer.whole(200, JSON + self._headers + served_headers(served), last)
 
     def refuse(self, error: ServeryError) -> None:
         """Tell the client of a refusal: by its status, or by a frame when a stream has begun."""
@@ -76,9 +74,9 @@ class HttpReply:
         if self._writer.started:
             self._writer.end(self._presenter.error_frame(error))
         else:
-            headers = [JSON, *self._headers, *refusal_headers(error)]
+            headers = JSON + self._headers + refusal_headers(error)
             if isinstance(error, LimitExceeded) and error.reading is not None and self._dialect_limits is not None:
-                headers += self._dialect_limits(error.reading)
+                headers += header_lines(self._dialect_limits(error.reading))
             self._writer.whole(error.status, headers, self._presenter.error(error))
 
     def attach(self, flow: Flow) -> None:

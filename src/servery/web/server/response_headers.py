@@ -1,4 +1,4 @@
-"""The headers of inference responses."""
+"""The headers of inference responses, as the lines that go over the wire: most of each is the same every time."""
 
 import math
 
@@ -6,67 +6,76 @@ from servery.core.errors import LimitExceeded, ServeryError
 from servery.core.limit_reading import LimitReading
 from servery.serving.reply import StreamStart
 from servery.serving.served import Served
+from servery.web.server.response_writer import header_lines
 
-HeaderList = list[tuple[bytes, bytes]]
+JSON = b"content-type: application/json\r\n"
+EVENT_STREAM = b"content-type: text/event-stream; charset=utf-8\r\ncache-control: no-cache\r\nx-accel-buffering: no\r\n"
 
-JSON = (b"content-type", b"application/json")
-EVENT_STREAM = (b"content-type", b"text/event-stream; charset=utf-8")
+_LIMITS = (
+    b"x-ratelimit-limit-tokens-prompt: %d\r\n"
+    b"x-ratelimit-remaining-tokens-prompt: %d\r\n"
+    b"x-ratelimit-limit-tokens-cache-adjusted-prompt: %d\r\n"
+    b"x-ratelimit-remaining-tokens-cache-adjusted-prompt: %d\r\n"
+    b"x-ratelimit-limit-tokens-generated: %d\r\n"
+    b"x-ratelimit-remaining-tokens-generated: %d\r\n"
+    b"x-ratelimit-limit-requests: %d\r\n"
+    b"x-ratelimit-remaining-requests: %d\r\n"
+    b"x-ratelimit-over-limit: %b\r\n"
+)
+_TOKENS = b"fireworks-prompt-tokens: %d\r\nfireworks-cached-prompt-tokens: %d\r\n"
+_FIRST_TOKEN = b"fireworks-server-time-to-first-token: %.6f\r\n"
+_SERVED = _TOKENS + _FIRST_TOKEN + b"fireworks-server-processing-time: %.6f\r\n"
 
 
-def request_headers(request_id: str) -> HeaderList:
+def request_headers(request_id: str) -> bytes:
     """On every inference response, refusals too."""
-    return [(b"x-request-id", request_id.encode())]
+    return b"x-request-id: %b\r\n" % request_id.encode()
 
 
-def limit_headers(reading: LimitReading, *, over_limit: bool = False) -> HeaderList:
+def limit_headers(reading: LimitReading, *, over_limit: bool = False) -> bytes:
     """The three limits in tokens per minute, that of the account in requests per minute, and what is left of them."""
-    rows = (
-        (b"prompt", reading.prompt, reading.prompt_remaining),
-        (b"cache-adjusted-prompt", reading.uncached_prompt, reading.uncached_prompt_remaining),
-        (b"generated", reading.generated, reading.generated_remaining),
+    return _LIMITS % (
+        reading.prompt,
+        reading.prompt_remaining,
+        reading.uncached_prompt,
+        reading.uncached_prompt_remaining,
+        reading.generated,
+        reading.generated_remaining,
+        reading.requests,
+        reading.requests_remaining,
+        b"yes" if over_limit else b"no",
     )
-    headers = []
-    for name, limit, remaining in rows:
-        headers.append((b"x-ratelimit-limit-tokens-" + name, str(limit).encode()))
-        headers.append((b"x-ratelimit-remaining-tokens-" + name, str(remaining).encode()))
-    headers.append((b"x-ratelimit-limit-requests", str(reading.requests).encode()))
-    headers.append((b"x-ratelimit-remaining-requests", str(reading.requests_remaining).encode()))
-    headers.append((b"x-ratelimit-over-limit", b"yes" if over_limit else b"no"))
-    return headers
 
 
-def served_headers(served: Served) -> HeaderList:
+def served_headers(served: Served) -> bytes:
     """What is known once an answer is complete; times in seconds."""
-    return [
-        (b"fireworks-prompt-tokens", str(served.usage.prompt_tokens).encode()),
-        (b"fireworks-cached-prompt-tokens", str(served.usage.cached_prompt_tokens).encode()),
-        (b"fireworks-server-time-to-first-token", _seconds(served.report.time_to_first_token_s)),
-        (b"fireworks-server-processing-time", _seconds(served.report.processing_time_s)),
-    ]
+    usage, report = served.usage, served.report
+    return _SERVED % (
+        usage.prompt_tokens,
+        usage.cached_prompt_tokens,
+        report.time_to_first_token_s,
+        report.processing_time_s,
+    )
 
 
-def stream_headers(start: StreamStart) -> HeaderList:
+def stream_headers(start: StreamStart) -> bytes:
     """What is known when a stream's first token arrives."""
-    headers = [(b"fireworks-server-time-to-first-token", _seconds(start.time_to_first_token_s))]
-    if start.prompt_tokens is not None:
-        headers.append((b"fireworks-prompt-tokens", str(start.prompt_tokens).encode()))
-        headers.append((b"fireworks-cached-prompt-tokens", str(start.cached_prompt_tokens).encode()))
-    return headers
+    lines = _FIRST_TOKEN % start.time_to_first_token_s
+    if start.prompt_tokens is None:
+        return lines
+    return lines + _TOKENS % (start.prompt_tokens, start.cached_prompt_tokens or 0)
 
 
-def refusal_headers(error: ServeryError) -> HeaderList:
+def refusal_headers(error: ServeryError) -> bytes:
     """``retry-after`` in whole seconds, rounded up, and to the millisecond; whether a client should retry at all; and
     the limits that were exceeded."""
     headers = [(b"x-should-retry", b"true" if error.retry_helps else b"false")]
     if error.retry_after_s is not None:
-        headers.append((b"retry-after", str(max(1, math.ceil(error.retry_after_s))).encode()))
-        headers.append((b"retry-after-ms", str(math.ceil(error.retry_after_s * 1_000)).encode()))
-    if isinstance(error, LimitExceeded) and error.reading is not None:
-        headers += limit_headers(error.reading, over_limit=True)
+        headers.append((b"retry-after", b"%d" % max(1, math.ceil(error.retry_after_s))))
+        headers.append((b"retry-after-ms", b"%d" % math.ceil(error.retry_after_s * 1_000)))
     if error.status == 401:
         headers.append((b"www-authenticate", b"Bearer"))
-    return headers
-
-
-def _seconds(value: float) -> bytes:
-    return b"%.6f" % value
+    lines = header_lines(headers)
+    if isinstance(error, LimitExceeded) and error.reading is not None:
+        lines += limit_headers(error.reading, over_limit=True)
+    return lines

@@ -4,11 +4,16 @@ import asyncio
 from collections.abc import Iterable
 from http import HTTPStatus
 
-Headers = Iterable[tuple[bytes, bytes]]
-
 _STATUS_LINES = {status.value: f"HTTP/1.1 {status.value} {status.phrase}\r\n".encode() for status in HTTPStatus} | {
     499: b"HTTP/1.1 499 Client Closed Request\r\n"
 }
+_KEPT = b"\r\n"
+_CLOSED = b"connection: close\r\n\r\n"
+
+
+def header_lines(headers: Iterable[tuple[bytes, bytes]]) -> bytes:
+    """(name, value) as the lines that go over the wire."""
+    return b"".join([b"%b: %b\r\n" % header for header in headers])
 
 
 class ResponseWriter:
@@ -32,22 +37,30 @@ class ResponseWriter:
         """Whether the connection may carry another request after this response."""
         return self._keep_alive and self.ended
 
-    def whole(self, status: int, headers: Headers, body: bytes) -> None:
+    def whole(self, status: int, headers: bytes, body: bytes) -> None:
+        """``headers``: whole lines, each with its end."""
         assert not self.started, "a response is written once"
         self.started = self.ended = True
-        length = (b"content-length", str(len(body)).encode())
-        head = self._head(status, (*headers, length))
-        self._send(head if self._head_only else head + body)
+        self._send(
+            b"%b%bcontent-length: %d\r\n%b%b"
+            % (
+                _status_line(status),
+                headers,
+                len(body),
+                _KEPT if self._keep_alive else _CLOSED,
+                b"" if self._head_only else body,
+            )
+        )
 
-    def start(self, status: int, headers: Headers) -> None:
+    def start(self, status: int, headers: bytes) -> None:
         """Begin a response whose length is not known. For an HTTP/1.0 client its end is the connection's."""
         assert not self.started, "a response is written once"
         self.started = True
         if self._chunked:
-            headers = (*headers, (b"transfer-encoding", b"chunked"))
+            headers += b"transfer-encoding: chunked\r\n"
         else:
             self._keep_alive = False
-        self._send(self._head(status, headers))
+        self._send(_status_line(status) + headers + (_KEPT if self._keep_alive else _CLOSED))
 
     def write(self, data: bytes) -> None:
         if data and not self._head_only and not self._transport.is_closing():
@@ -67,12 +80,10 @@ class ResponseWriter:
         else:
             self._send(b"0\r\n\r\n")
 
-    def _head(self, status: int, headers: Headers) -> bytes:
-        lines = [_STATUS_LINES.get(status) or f"HTTP/1.1 {status} \r\n".encode()]
-        lines += [b"%b: %b\r\n" % header for header in headers]
-        lines.append(b"\r\n" if self._keep_alive else b"connection: close\r\n\r\n")
-        return b"".join(lines)
-
     def _send(self, data: bytes) -> None:
         if not self._transport.is_closing():
             self._transport.write(data)
+
+
+def _status_line(status: int) -> bytes:
+    return _STATUS_LINES.get(status) or f"HTTP/1.1 {status} \r\n".encode()
