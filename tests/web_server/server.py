@@ -92,7 +92,7 @@ class Server:
         self.requests.append(request)
         self.entered.set()
         try:
-            match request.path:
+            match request.head.path:
                 case "/hold":
                     await self.release.wait()
                     writer.whole(200, JSON, told(request))
@@ -123,10 +123,10 @@ class Server:
 def told(request: HttpRequest) -> bytes:
     return json.dumps(
         {
-            "method": request.method,
-            "path": request.path,
-            "query": request.query.decode("latin-1"),
-            "headers": [[name.decode("latin-1"), value.decode("latin-1")] for name, value in request.headers],
+            "method": request.head.method,
+            "path": request.head.path,
+            "query": request.head.query.decode("latin-1"),
+            "headers": [[name.decode("latin-1"), value.decode("latin-1")] for name, value in request.head.headers],
             "body": request.body.decode("latin-1"),
         }
     ).encode()

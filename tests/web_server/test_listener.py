@@ -32,7 +32,7 @@ async def test_waiting_requests_of_a_client_that_left_are_not_served(server: Ser
     await server.wait_open(0)
     server.release.set()
     await asyncio.sleep(0.01)
-    assert [request.path for request in server.requests] == ["/hold"]
+    assert [request.head.path for request in server.requests] == ["/hold"]
 
 
 async def test_clients_that_leave_at_once_leave_nothing(server: Server) -> None:

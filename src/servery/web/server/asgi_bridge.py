@@ -60,17 +60,18 @@ def _own_headers(headers: Iterable[tuple[bytes, bytes]]) -> bytes:
 
 
 def _scope(request: HttpRequest) -> dict[str, Any]:
+    head = request.head
     return {
         "type": "http",
         "asgi": {"version": "3.0", "spec_version": "2.3"},
-        "http_version": request.http_version,
-        "method": request.method,
+        "http_version": head.http_version,
+        "method": head.method,
         "scheme": "http",
-        "path": unquote(request.path),
-        "raw_path": request.path.encode("latin-1"),
-        "query_string": request.query,
+        "path": unquote(head.path),
+        "raw_path": head.path.encode("latin-1"),
+        "query_string": head.query,
         "root_path": "",
-        "headers": list(request.headers),
+        "headers": list(head.headers),
         "client": request.client,
         "server": None,
     }

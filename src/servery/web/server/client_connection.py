@@ -152,9 +152,9 @@ class ClientConnection(asyncio.Protocol):
         assert self._transport is not None, "requests come over an open connection"
         writer = ResponseWriter(
             self._transport,
-            keep_alive=request.keep_alive and not self._closing,
-            http_version=request.http_version,
-            head_only=request.method == "HEAD",
+            keep_alive=request.head.keep_alive and not self._closing,
+            http_version=request.head.http_version,
+            head_only=request.head.method == "HEAD",
         )
         try:
             await self._handler(request, writer, self._pressure)

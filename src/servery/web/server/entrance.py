@@ -15,7 +15,6 @@ from servery.web.presented_key import presented_key
 from servery.web.presenter import ParsedCall
 from servery.web.server.asgi_bridge import AsgiBridge
 from servery.web.server.content_encoding import decoded_body
-from servery.web.server.header_view import HeaderView
 from servery.web.server.http_reply import HttpReply
 from servery.web.server.http_request import HttpRequest
 from servery.web.server.response_headers import JSON, refusal_headers, request_headers
@@ -68,14 +67,14 @@ class Entrance:
 
     async def handle(self, request: HttpRequest, writer: ResponseWriter, pressure: WritePressure) -> None:
         """Serve one request; every way out leaves a response, unless the client is gone."""
-        route = self._routes.get(request.path)
+        route = self._routes.get(request.head.path)
         if route is not None:
             await self._infer(route, request, writer, pressure)
             return
         try:
             await self._bridge.serve(request, writer)
         except Exception:  # the last door: a fault of ours must not take the connection's other requests with it
-            self._logger.exception("fault", extra={"fields": {"path": request.path}})
+            self._logger.exception("fault", extra={"fields": {"path": request.head.path}})
             self._metrics.refusals.labels("500", InternalError.code).inc()
             if not writer.started:
                 writer.whole(500, JSON, b'{"code":13,"message":"internal error","details":[]}')
@@ -88,9 +87,9 @@ class Entrance:
         try:
             if self.is_draining:
                 raise Overloaded("the server is shutting down", retry_after_s=1.0)
-            if request.method != "POST":
-                raise MethodNotAllowed(f"{request.path} takes POST, not {request.method}")
-            headers = HeaderView(request.headers)
+            if request.head.method != "POST":
+                raise MethodNotAllowed(f"{request.head.path} takes POST, not {request.head.method}")
+            headers = request.head.by_name
             key = presented_key(headers)
             caller = self._key_ring.find(key) or await self._key_ring.authenticate(key)
             caller.require_unsuspended()
@@ -109,7 +108,7 @@ class Entrance:
         except ServeryError as error:
             self._refuse(error, route, request_id, writer, reply)
         except Exception:  # the last door: a fault of ours must leave an answer and a trace
-            self._logger.exception("fault", extra={"fields": {"request_id": request_id, "path": request.path}})
+            self._logger.exception("fault", extra={"fields": {"request_id": request_id, "path": request.head.path}})
             self._refuse(InternalError("internal error"), route, request_id, writer, reply)
 
     def _refuse(

@@ -1,16 +1,65 @@
 """One request as it came over the wire, whole."""
 
-import msgspec
+from collections.abc import Mapping
+
+Header = tuple[bytes, bytes]
 
 
-class HttpRequest(msgspec.Struct, frozen=True, kw_only=True):
+class RequestHead:
     """``headers`` in order of arrival with lower-case names; ``path`` without the query, still percent-encoded."""
 
-    method: str
-    path: str
-    query: bytes
-    headers: tuple[tuple[bytes, bytes], ...]
-    body: bytes
-    http_version: str
-    keep_alive: bool
-    client: tuple[str, int] | None = None
+    __slots__ = ("_by_name", "headers", "http_version", "keep_alive", "method", "path", "query")
+
+    def __init__(
+        self,
+        *,
+        method: str,
+        path: str,
+        query: bytes,
+        headers: tuple[Header, ...],
+        http_version: str,
+        keep_alive: bool,
+    ) -> None:
+        self.method = method
+        self.path = path
+        self.query = query
+        self.headers = headers
+        self.http_version = http_version
+        self.keep_alive = keep_alive
+        self._by_name: Mapping[str, str] | None = None
+
+    @property
+    def by_name(self) -> Mapping[str, str]:
+        """Headers as text by lower-case name, of several with one name the last; without the body's length."""
+        if self._by_name is None:
+            self._by_name = {
+                name.decode("latin-1"): value.decode("latin-1")
+                for name, value in self.headers
+                if name != b"content-length"
+            }
+        return self._by_name
+
+    def with_length(self, length: bytes) -> "RequestHead":
+        """The same head before a body of another length."""
+        said = (b"content-length", length)
+        head = RequestHead(
+            method=self.method,
+            path=self.path,
+            query=self.query,
+            headers=tuple([said if header[0] == b"content-length" else header for header in self.headers]),
+            http_version=self.http_version,
+            keep_alive=self.keep_alive,
+        )
+        head._by_name = self.by_name
+        return head
+
+
+class HttpRequest:
+    """``client`` is the peer's host and port."""
+
+    __slots__ = ("body", "client", "head")
+
+    def __init__(self, head: RequestHead, body: bytes, client: tuple[str, int] | None) -> None:
+        self.head = head
+        self.body = body
+        self.client = client

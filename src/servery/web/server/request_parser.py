@@ -6,7 +6,8 @@ from urllib.parse import urlsplit
 import httptools
 
 from servery.core.errors import InvalidRequest, PayloadTooLarge, ServeryError
-from servery.web.server.http_request import HttpRequest
+from servery.web.server.http_request import HttpRequest, RequestHead
+from servery.web.server.repeated_head import RepeatedHead, repeated_head
 from servery.web.server.server_limits import ServerLimits
 
 OUT_OF_STEP = "the request is not HTTP/1.1 as this server reads it"
@@ -28,6 +29,9 @@ class RequestParser:
         self._on_head = on_head
         self._on_request = on_request
         self._parser = httptools.HttpRequestParser(self)
+        self._repeated: RepeatedHead | None = None
+        self._last: HttpRequest | None = None
+        self._between_requests = True
         self._unseen_bytes = 0
         self._begin()
 
@@ -38,6 +42,21 @@ class RequestParser:
         A wish to change to another protocol is passed over, as HTTP allows: clients that prefer HTTP/2 send it with
         their first request. The parser stops there, so a new one is given the same head without the wish.
         """
+        if not self._between_requests:
+            self._parse(data)
+            return
+        request = None
+        if self._repeated is not None:
+            request = self._repeated.request(data, self.client, most_bytes=self._limits.max_body_bytes)
+        if request is not None:
+            self._on_request(request)
+            return
+        self._parse(data)
+        if self._between_requests and self._last is not None:
+            self._repeated = repeated_head(data, self._last)
+            self._last = None
+
+    def _parse(self, data: bytes) -> None:
         self._unseen_bytes += len(data)
         try:
             while data:
@@ -60,6 +79,7 @@ class RequestParser:
     # What the parser calls
 
     def on_message_begin(self) -> None:
+        self._between_requests = False
         self._begin()
 
     def on_url(self, url: bytes) -> None:
@@ -92,7 +112,9 @@ class RequestParser:
     def on_message_complete(self) -> None:
         self._unseen_bytes = 0
         if not self._parser.should_upgrade():
-            self._on_request(self._request())
+            self._between_requests = True
+            self._last = self._request()
+            self._on_request(self._last)
 
     # Its own
 
@@ -105,16 +127,15 @@ class RequestParser:
 
     def _request(self) -> HttpRequest:
         path, query = self._target()
-        return HttpRequest(
+        head = RequestHead(
             method=self._parser.get_method().decode("latin-1"),
             path=path.decode("latin-1"),
             query=query,
             headers=tuple(self._headers),
-            body=bytes(self._body),
             http_version=self._parser.get_http_version(),
             keep_alive=self._parser.should_keep_alive(),
-            client=self.client,
         )
+        return HttpRequest(head, bytes(self._body), self.client)
 
     def _target(self) -> tuple[bytes, bytes]:
         """Path and query. Only a target in absolute form has a host in it: ``//a/b`` is a path."""

@@ -1,0 +1,112 @@
+"""A head that is not parsed again must be told apart from one that is by nobody but a clock."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from tests.web_server.server import LIMITS
+
+from servery.core.errors import InvalidRequest, PayloadTooLarge
+from servery.web.server.http_request import HttpRequest
+from servery.web.server.request_parser import RequestParser
+
+Seen = tuple[str, str, bytes, tuple[tuple[bytes, bytes], ...], str, bool, bytes]
+
+
+def seen(pieces: list[bytes]) -> list[Seen]:
+    """What one connection's parser makes of these bytes."""
+    requests: list[HttpRequest] = []
+    parser = RequestParser(LIMITS, on_head=lambda waits: None, on_request=requests.append)
+    for piece in pieces:
+        parser.feed(piece)
+    return [
+        (
+            one.head.method,
+            one.head.path,
+            one.head.query,
+            one.head.headers,
+            one.head.http_version,
+            one.head.keep_alive,
+            one.body,
+        )
+        for one in requests
+    ]
+
+
+def post(body: bytes, *headers: bytes, length: bytes | None = None, path: bytes = b"/p?q") -> bytes:
+    said = b"Content-Length: %b" % (length or b"%d" % len(body))
+    return b"\r\n".join((b"POST %b HTTP/1.1" % path, b"Host: a", said, *headers, b"", body))
+
+
+HEADERS = st.lists(
+    st.sampled_from([b"X: 1", b"x:2", b"Authorization: Bearer s", b"Connection: keep-alive", b"Accept: */*"]),
+    max_size=3,
+)
+
+
+@given(st.lists(st.tuples(st.binary(max_size=30), HEADERS, st.sampled_from([b"/p?q", b"/r"])), max_size=8))
+def test_whole_requests_are_seen_as_single_bytes_are(requests: list[tuple[bytes, list[bytes], bytes]]) -> None:
+    """Heads alike, heads that differ, bodies of other lengths, bodies that look like heads."""
+    wire = [post(body, *headers, path=path) for body, headers, path in requests]
+    assert seen(wire) == seen([bytes([byte]) for byte in b"".join(wire)])
+
+
+@given(
+    st.lists(
+        st.sampled_from(
+            [
+                post(b"abc"),
+                post(b"abcd"),
+                post(b"abc")[:-1],
+                b"c",
+                post(b"abc") + post(b"abc"),
+                post(b"abc") + b"POST",
+                b" / HTTP/1.1\r\nHost: a\r\n\r\n",
+                b"\r\n",
+                post(b"", b"Transfer-Encoding: chunked")[:-2].replace(b"Content-Length: 0\r\n", b"")
+                + b"\r\n3\r\nabc\r\n0\r\n\r\n",
+            ]
+        ),
+        max_size=8,
+    )
+)
+def test_any_pieces_are_seen_as_single_bytes_are(pieces: list[bytes]) -> None:
+    """Pipelined, cut, chunked: what can be read is read alike, and what cannot is refused alike."""
+    try:
+        whole: list[Seen] | None = seen(pieces)
+    except InvalidRequest:
+        whole = None
+    try:
+        single: list[Seen] | None = seen([bytes([byte]) for byte in b"".join(pieces)])
+    except InvalidRequest:
+        single = None
+    assert whole == single
+
+
+def test_a_repeated_head_is_held_to_the_limits() -> None:
+    """A body that is too large is refused behind a head that is known, too."""
+    with pytest.raises(PayloadTooLarge):
+        seen([post(b"abc"), post(b"x" * (LIMITS.max_body_bytes + 1))])
+
+
+@pytest.mark.parametrize("length", [b"+3", b"3 ", b"0x3", b"3\t", b"", b" 3", b"3_0"])
+def test_an_odd_length_behind_a_known_head_is_parsed(length: bytes) -> None:
+    """It is refused, or read as the parser reads it, as if nothing had come before."""
+    odd = b"POST /p?q HTTP/1.1\r\nHost: a\r\nContent-Length: %b\r\n\r\nabc" % length
+    try:
+        alone: list[Seen] | None = seen([odd])
+    except InvalidRequest:
+        alone = None
+    try:
+        behind: list[Seen] | None = seen([post(b"abc"), odd])[1:]
+    except InvalidRequest:
+        behind = None
+    assert alone == behind
+
+
+def test_a_head_that_asks_for_more_is_parsed_each_time() -> None:
+    """The client that waits to be told to go on is told so with each request."""
+    invited: list[bool] = []
+    parser = RequestParser(LIMITS, on_head=invited.append, on_request=lambda request: None)
+    for _ in range(3):
+        parser.feed(post(b"abc", b"Expect: 100-continue"))
+    assert invited == [True] * 3
