@@ -1,47 +1,70 @@
 """The door to one pool, for requests that can wait: ``PoolQueue`` with the event loop around it."""
 
 import asyncio
-from collections.abc import AsyncIterator, Iterable
-from contextlib import asynccontextmanager
-from enum import StrEnum
+from collections.abc import Callable, Iterable
 
-import msgspec
-
-from servery.admission.pool_queue import PoolQueue, Ticket, TicketState
-from servery.admission.service_rate import ServiceRate
+from servery.admission.demand import Demand
+from servery.admission.policy import AdmissionPolicy
+from servery.admission.pool_queue import PoolQueue
+from servery.admission.ticket import AdmissionOutcome, Ticket, TicketState
 from servery.core.clock import Clock
 from servery.core.errors import Overloaded
 from servery.core.serving_path import ServingClass
+from servery.fleet.replica import Replica
 from servery.fleet.replica_pool import ReplicaPool
 
 
-class AdmissionOutcome(StrEnum):
-    """How an attempt to enter ended; also the metric's label."""
+class Place:
+    """A place in the pool. Whoever was given it calls ``leave`` once, whatever happens; ``queue_wait_s`` is how long it
+    was waited for, in sum."""
 
-    DISPATCHED = "dispatched"
-    SHED_CAPACITY = "shed_capacity"
-    EXPIRED = "expired"
-    CLIENT_GONE = "client_gone"
+    __slots__ = ("_gate", "_ticket", "queue_wait_s")
 
+    def __init__(self, gate: "Gate", ticket: Ticket) -> None:
+        self._gate = gate
+        self._ticket = ticket
+        self.queue_wait_s = 0.0
 
-class Place(msgspec.Struct, frozen=True):
-    """A place in the pool, and how long it was waited for."""
+    @property
+    def is_recalled(self) -> bool:
+        """Whether the request was called back: it stops its engine and calls ``again``, or ``leave``."""
+        return self._ticket.state is TicketState.RECALLED
 
-    queue_wait_s: float
+    def seated(self, replica: Replica) -> None:
+        """The request goes to ``replica``."""
+        self._ticket.replica = replica
+
+    def first_byte(self) -> None:
+        """The answer begins to be passed on. From now on the request is not called back."""
+        self._gate.first_byte(self._ticket)
+
+    async def again(self) -> None:
+        """Its seat is given up: wait for another, at the request's old place. Raises as ``Gate.enter`` does; ``leave``
+        is still to be called."""
+        await self._gate.enter_again(self, self._ticket)
+
+    def leave(self, *, work: float | None = None) -> None:
+        """The request is over, or failed; its seat is free. ``work`` is what it really was, where that is known."""
+        self._gate.leave(self._ticket, work=work)
 
 
 class Gate:
-    """Lets requests into one pool as far as its ready replicas reach."""
+    """Lets requests into one pool as far as its replicas reach. ``outcomes`` counts attempts to enter, ``recalls``
+    those that were called back."""
 
-    def __init__(self, pool: ReplicaPool, clock: Clock, *, wait_limit_s: float) -> None:
-        self._pool = pool
-        self._clock = clock
-        self._wait_limit_s = wait_limit_s
-        self._queue = PoolQueue(capacity=pool.capacity, queue_limit=pool.spec.queue)
-        self._calls: dict[Ticket, asyncio.Future[None]] = {}
-        self._rate = ServiceRate(clock)
+    def __init__(self, pool: ReplicaPool, clock: Clock, *, policy: AdmissionPolicy) -> None:
         self.outcomes = dict.fromkeys(AdmissionOutcome, 0)
-        pool.listen(self._resize)
+        self._clock = clock
+        self._policy = policy
+        self._queue = PoolQueue(
+            pool,
+            queue_limit=pool.spec.queue,
+            policy=policy,
+            hour_offset_s=clock.wall_ns() / 1e9 - clock.monotonic_s(),
+        )
+        self._calls: dict[Ticket, asyncio.Future[None]] = {}
+        self._on_recall: dict[Ticket, Callable[[], None]] = {}
+        pool.listen(self._room_changed)
 
     @property
     def waiting(self) -> int:
@@ -51,49 +74,81 @@ class Gate:
     def inside(self) -> int:
         return self._queue.inside
 
-    @asynccontextmanager
-    async def place(self, serving_class: ServingClass) -> AsyncIterator[Place]:
-        """Hold a place until the block ends. Raises Overloaded when the queue is full, when a higher class takes this
-        request's place in it, or when the wait grows too long."""
-        ticket = Ticket(serving_class)
-        arrived_s = self._clock.monotonic_s()
-        self._call(self._queue.enter(ticket))
-        try:
-            if ticket.state is not TicketState.ADMITTED:
-                await self._wait(ticket, self._queue.waiting_ahead_of(serving_class))
-            self.outcomes[AdmissionOutcome.DISPATCHED] += 1
-            yield Place(self._clock.monotonic_s() - arrived_s)
-            self._rate.count()
-        finally:
-            self._call(self._queue.leave(ticket))
+    @property
+    def recalls(self) -> int:
+        return self._queue.recalls
 
-    async def _wait(self, ticket: Ticket, ahead: int) -> None:
+    async def enter(self, demand: Demand, *, on_recall: Callable[[], None] | None = None) -> Place:
+        """A place for ``demand``. The caller takes its seat before it awaits anything.
+
+        ``on_recall`` is called when the request is called back, at most before its first byte; None: it never is.
+        Raises Overloaded when it would wait too long or did, when the queue is full, or when another takes its place in
+        it.
+        """
+        ticket = Ticket(demand, may_be_recalled=on_recall is not None)
+        if on_recall is not None:
+            self._on_recall[ticket] = on_recall
+        place = Place(self, ticket)
+        now_s = self._clock.monotonic_s()
+        changed = self._queue.enter(ticket, now_s)
+        if changed:
+            self._tell(changed)
+        if ticket.state is TicketState.ADMITTED:
+            self._queue.redeem(ticket)
+            self.outcomes[AdmissionOutcome.DISPATCHED] += 1
+            return place
+        try:
+            await self._wait(place, ticket, now_s)
+        except BaseException:
+            place.leave()
+            raise
+        return place
+
+    async def enter_again(self, place: Place, ticket: Ticket) -> None:
+        """``Place.again``."""
+        now_s = self._clock.monotonic_s()
+        self._tell(self._queue.come_back(ticket, now_s))
+        await self._wait(place, ticket, now_s)
+
+    def first_byte(self, ticket: Ticket) -> None:
+        """``Place.first_byte``."""
+        self._queue.first_byte(ticket)
+
+    def leave(self, ticket: Ticket, *, work: float | None) -> None:
+        """``Place.leave``."""
+        self._on_recall.pop(ticket, None)
+        changed = self._queue.leave(ticket, self._clock.monotonic_s(), work=work)
+        if changed:
+            self._tell(changed)
+
+    async def _wait(self, place: Place, ticket: Ticket, since_s: float) -> None:
+        """Until ``ticket`` is admitted. Raises Overloaded when it is shed."""
         if ticket.state is TicketState.WAITING:
-            self._calls[ticket] = asyncio.get_running_loop().create_future()
+            call = self._calls[ticket] = asyncio.get_running_loop().create_future()
+            is_batch = ticket.demand.serving_class is ServingClass.BATCH
             try:
-                async with asyncio.timeout(self._wait_limit_s):
-                    await self._calls[ticket]
+                async with asyncio.timeout(None if is_batch else self._policy.wait_limit_s):
+                    await call
             except TimeoutError:
-                self._refuse(AdmissionOutcome.EXPIRED, ahead)
+                self._tell(self._queue.expire(ticket, self._clock.monotonic_s()))
             except asyncio.CancelledError:
                 self.outcomes[AdmissionOutcome.CLIENT_GONE] += 1
                 raise
             finally:
                 del self._calls[ticket]
+        place.queue_wait_s += self._clock.monotonic_s() - since_s
+        assert ticket.outcome is not None, "a wait ends with an outcome"
+        self.outcomes[ticket.outcome] += 1
         if ticket.state is TicketState.SHED:
-            self._refuse(AdmissionOutcome.SHED_CAPACITY, ahead)
+            raise Overloaded("service overloaded, please try again later", retry_after_s=ticket.retry_after_s)
+        self._queue.redeem(ticket)
 
-    def _refuse(self, outcome: AdmissionOutcome, ahead: int) -> None:
-        self.outcomes[outcome] += 1
-        raise Overloaded(
-            "service overloaded, please try again later", retry_after_s=self._rate.wait_s(ahead + self._queue.inside)
-        )
-
-    def _call(self, tickets: Iterable[Ticket]) -> None:
+    def _tell(self, tickets: Iterable[Ticket]) -> None:
         for ticket in tickets:
-            call = self._calls.get(ticket)
-            if call is not None and not call.done():
+            if ticket.state is TicketState.RECALLED:
+                self._on_recall[ticket]()
+            elif (call := self._calls.get(ticket)) is not None and not call.done():
                 call.set_result(None)
 
-    def _resize(self) -> None:
-        self._call(self._queue.resize(self._pool.capacity))
+    def _room_changed(self) -> None:
+        self._tell(self._queue.room_changed(self._clock.monotonic_s()))

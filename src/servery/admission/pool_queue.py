@@ -1,91 +1,229 @@
-"""The bounded queue in front of one pool: Priority before Standard before Batch, first come first served inside each.
+"""The bounded queue in front of one pool: who goes next, who gives way, who is refused. Pure: no clock, no I/O.
 
-Pure: no clock, no I/O. A ticket is admitted at once while the pool has room and nobody waits; else it waits; and when
-the queue is full, the newest ticket of the lowest class goes, be it the one that just came.
+A request goes at once while there is room and nobody waits who goes before it. Else it waits here, not in an engine,
+because only here can its turn still be changed. As room comes up:
+
+    Priority   first, but for Standard's floor (``class_turns``)
+    Standard   else
+    Batch      when nobody else waits, and only into replicas that keep some room beside it
+
+and inside a class accounts take turns (``fair_line``). Nobody overtakes the next in line because it is smaller, so a
+large request is not starved by small ones. When there is no room for the next in line, what was sent last for a lower
+class and has no first byte yet may be called back (``unanswered``). When the queue is full, the newest of whoever is
+furthest over its share gives way, Batch before Standard before Priority. Who would wait too long is refused on arrival
+(``shedding``).
 """
 
-from collections import deque
-from enum import StrEnum
-
+from servery.admission.class_turns import ClassTurns
+from servery.admission.policy import AdmissionPolicy
+from servery.admission.service_rate import ServiceRate
+from servery.admission.shedding import Lots, chance_of_shedding
+from servery.admission.ticket import AdmissionOutcome, Ticket, TicketState
+from servery.admission.unanswered import Unanswered
 from servery.core.serving_path import ServingClass
+from servery.fleet.replica import Replica
+from servery.fleet.replica_pool import ReplicaPool
 
-
-class TicketState(StrEnum):
-    """What became of a ticket."""
-
-    WAITING = "waiting"
-    ADMITTED = "admitted"
-    SHED = "shed"
-    LEFT = "left"
-
-
-class Ticket:
-    """One request at the door."""
-
-    __slots__ = ("serving_class", "state")
-
-    def __init__(self, serving_class: ServingClass) -> None:
-        self.serving_class = serving_class
-        self.state = TicketState.WAITING
+_LEAST_RETRY_S = 1.0
+_MOST_RETRY_S = 60.0
 
 
 class PoolQueue:
-    """``capacity`` may be in the pool at once and ``queue_limit`` may wait. Methods return the tickets whose state
-    they changed, other than the one they were called with. ``inside`` and ``waiting`` are how many are where."""
+    """At most ``queue_limit`` tickets wait for the replicas of ``pool``, beside those that come back. ``inside`` is how
+    many are there, ``recalls`` how often one was called back.
 
-    def __init__(self, *, capacity: int, queue_limit: int) -> None:
-        self._capacity = capacity
-        self._queue_limit = queue_limit
-        self._waiting: dict[ServingClass, deque[Ticket]] = {one: deque() for one in ServingClass}
+    Methods return the tickets whose state they changed, other than the one they were called with. Each admitted one has
+    its room held until ``redeem``; each recalled one must have its engine stopped and be given to ``come_back``, or
+    leave. ``now_s`` is a monotonic reading, ``hour_offset_s`` what is added to it to tell the hour of the day.
+    """
+
+    def __init__(
+        self, pool: ReplicaPool, *, queue_limit: int, policy: AdmissionPolicy, hour_offset_s: float = 0.0
+    ) -> None:
         self.inside = 0
-        self.waiting = 0
+        self.recalls = 0
+        self.rate = ServiceRate()
+        self._pool = pool
+        self._queue_limit = queue_limit
+        self._policy = policy
+        self._hour_offset_s = hour_offset_s
+        self._turns = ClassTurns(standard_floor=policy.standard_floor)
+        self._unanswered = Unanswered(policy)
+        self._recalls_under_way = 0
+        self._lots = Lots()
 
-    def waiting_ahead_of(self, serving_class: ServingClass) -> int:
-        """How many would go before a newcomer of ``serving_class``."""
-        return sum(len(queue) for one, queue in self._waiting.items() if one <= serving_class)
+    @property
+    def waiting(self) -> int:
+        return self._turns.waiting
 
-    def enter(self, ticket: Ticket) -> list[Ticket]:
-        """Admit, queue or shed ``ticket``."""
-        if self.inside < self._capacity and not self.waiting:
-            self.inside += 1
-            ticket.state = TicketState.ADMITTED
+    def enter(self, ticket: Ticket, now_s: float) -> list[Ticket]:
+        """Admit, queue or shed ``ticket``; its seat is taken as that of any other that was admitted."""
+        turns, serving_class = self._turns, ticket.demand.serving_class
+        may_go = not turns.online and serving_class is not ServingClass.BATCH
+        if may_go and self._pool.find_room(ticket.resident_tokens) is not None:
+            self._let_in(ticket, now_s)  # not held: nothing comes between this and its seat
             return []
-        self._waiting[ticket.serving_class].append(ticket)
-        self.waiting += 1
-        if self.waiting <= self._queue_limit:
+        wait_s = turns.wait_s(ticket, self.rate)
+        if self._is_refused(ticket, wait_s, now_s):
+            self._shed(ticket, AdmissionOutcome.SHED_PREDICTED_WAIT, wait_s)
             return []
-        shed = next(queue for queue in reversed(self._waiting.values()) if queue).pop()
-        shed.state = TicketState.SHED
-        self.waiting -= 1
-        return [] if shed is ticket else [shed]
+        turns.line(serving_class).push(ticket)
+        self._see_waiting(now_s)
+        # Where another is next, nothing has changed for it.
+        changed = self._admit(now_s) if turns.next() is ticket else []
+        if turns.waiting > self._queue_limit:
+            changed.append(self._make_way(ticket))
+        return [one for one in changed if one is not ticket]
 
-    def leave(self, ticket: Ticket) -> list[Ticket]:
-        """``ticket`` is done, or no longer wants to enter."""
-        if ticket.state is TicketState.ADMITTED:
-            self.inside -= 1
-        elif ticket.state is TicketState.WAITING:
-            self._waiting[ticket.serving_class].remove(ticket)
-            self.waiting -= 1
-        ticket.state = TicketState.LEFT
-        return self._admit()
+    def redeem(self, ticket: Ticket) -> None:
+        """``ticket`` takes its seat in this very step: the room that was held for it is free for that."""
+        if ticket.held_at is not None:
+            ticket.held_at.occupancy.release(ticket.resident_tokens)
+            ticket.held_at = None
 
-    def resize(self, capacity: int) -> list[Ticket]:
-        """The pool grew or shrank; who is inside stays inside."""
-        self._capacity = capacity
-        return self._admit()
+    def first_byte(self, ticket: Ticket) -> None:
+        """The first byte of its answer is passed on: from now on it cannot be called back."""
+        self._unanswered.over(ticket)
+
+    def leave(self, ticket: Ticket, now_s: float, *, work: float | None = None) -> list[Ticket]:
+        """``ticket`` is done, its seat free, or it no longer wants to enter. ``work`` is what it really was."""
+        state, ticket.state = ticket.state, TicketState.LEFT
+        if state is TicketState.WAITING:
+            self._take_out(ticket)
+            return self._admit(now_s)  # the next in line may be smaller
+        if state is TicketState.ADMITTED or state is TicketState.RECALLED:
+            self._let_out(ticket, state)
+            if work is not None and ticket.charged:
+                self._turns.line(ticket.demand.serving_class).correct(ticket, work)
+            return self._admit(now_s, first=ticket.replica)
+        return []
+
+    def come_back(self, ticket: Ticket, now_s: float) -> list[Ticket]:
+        """``ticket`` was admitted or recalled, its seat is free again, and it wants another at its old place."""
+        state, ticket.state = ticket.state, TicketState.WAITING
+        assert state is TicketState.ADMITTED or state is TicketState.RECALLED, "only who was inside comes back"
+        self._let_out(ticket, state)
+        freed, ticket.replica = ticket.replica, None
+        self._turns.line(ticket.demand.serving_class).put_back(ticket)
+        self._see_waiting(now_s)
+        return [one for one in self._admit(now_s, first=freed) if one is not ticket]
+
+    def expire(self, ticket: Ticket, now_s: float) -> list[Ticket]:
+        """``ticket``, if it still waits, has waited for too long."""
+        if ticket.state is not TicketState.WAITING:
+            return []
+        wait_s = self._turns.wait_s(ticket, self.rate)
+        self._take_out(ticket)
+        self._shed(ticket, AdmissionOutcome.EXPIRED, wait_s)
+        return self._admit(now_s)
+
+    def room_changed(self, now_s: float) -> list[Ticket]:
+        """A replica came, went, or has other limits."""
+        return self._admit(now_s)
+
+    def predicted_wait_s(self, ticket: Ticket) -> float:
+        """How long ``ticket`` would wait if it came now; 0 where that is not known."""
+        return self._turns.wait_s(ticket, self.rate)
 
     def check_integrity(self) -> None:
-        assert self.waiting == sum(map(len, self._waiting.values())), "who waits is counted"
-        assert self.inside >= 0, "nobody leaves who did not enter"
-        assert self.waiting <= self._queue_limit, "the queue is bounded"
-        assert not self.waiting or self.inside >= self._capacity, "nobody waits while there is room"
+        self._turns.check_integrity()
+        assert self.inside >= len(self._unanswered), "who has no answer yet is inside"
+        assert 0 <= self._recalls_under_way <= self.inside, "who is called back is inside until it comes"
 
-    def _admit(self) -> list[Ticket]:
-        admitted = []
-        while self.inside < self._capacity and self.waiting:
-            ticket = next(queue for queue in self._waiting.values() if queue).popleft()
-            ticket.state = TicketState.ADMITTED
-            self.waiting -= 1
-            self.inside += 1
-            admitted.append(ticket)
-        return admitted
+    # Its own
+
+    def _is_refused(self, ticket: Ticket, wait_s: float, now_s: float) -> bool:
+        demand = ticket.demand
+        match demand.serving_class:
+            case ServingClass.PRIORITY:
+                chance = chance_of_shedding(wait_s, self._policy.priority_budget_s)
+            case ServingClass.STANDARD:
+                chance = chance_of_shedding(wait_s, self._policy.standard_budget_s)
+            case ServingClass.BATCH:
+                return False
+        return chance > 0.0 and self._lots.of(demand.account, demand.session, now_s + self._hour_offset_s) < chance
+
+    def _shed(self, ticket: Ticket, outcome: AdmissionOutcome, wait_s: float) -> None:
+        ticket.state = TicketState.SHED
+        ticket.outcome = outcome
+        if wait_s == 0.0:  # nothing is known: as long as anybody would be let wait
+            wait_s = self._policy.standard_budget_s
+        ticket.retry_after_s = min(max(wait_s, _LEAST_RETRY_S), _MOST_RETRY_S)
+
+    def _see_waiting(self, now_s: float) -> None:
+        """The rate is that of times in which somebody waits; Batch always does."""
+        if self._turns.online:
+            self.rate.waiting(now_s)
+        else:
+            self.rate.nobody_waits()
+
+    def _let_in(self, ticket: Ticket, now_s: float) -> None:
+        ticket.state = TicketState.ADMITTED
+        ticket.outcome = AdmissionOutcome.DISPATCHED
+        ticket.sent_s = now_s
+        self.inside += 1
+        self._unanswered.sent(ticket)
+
+    def _let_out(self, ticket: Ticket, state: TicketState) -> None:
+        self.inside -= 1
+        if state is TicketState.RECALLED:
+            self._recalls_under_way -= 1
+        self.redeem(ticket)
+        self._unanswered.over(ticket)
+
+    def _take_out(self, ticket: Ticket) -> None:
+        """It waits no more, and does not go in."""
+        self._turns.line(ticket.demand.serving_class).remove(ticket)
+        if not self._turns.online:
+            self.rate.nobody_waits()
+
+    def _make_way(self, newcomer: Ticket) -> Ticket:
+        """Shed whoever must give way for ``newcomer``, which it may be itself."""
+        ticket = self._turns.gives_way(queue_limit=self._queue_limit)
+        wait_s = self._turns.wait_s(ticket, self.rate)
+        self._take_out(ticket)
+        is_newcomer = ticket is newcomer
+        self._shed(ticket, AdmissionOutcome.SHED_CAPACITY if is_newcomer else AdmissionOutcome.DISPLACED, wait_s)
+        return ticket
+
+    def _admit(self, now_s: float, *, first: Replica | None = None) -> list[Ticket]:
+        """Let in who fits, and call back others for one who does not. ``first`` has just got room."""
+        changed: list[Ticket] = []
+        while (ticket := self._turns.next()) is not None:
+            replica = self._room_for(ticket, first)
+            if replica is None:
+                changed += self._recall_for(ticket, now_s)
+                break
+            self._see_waiting(now_s)
+            self._turns.take(ticket)
+            if ticket.demand.serving_class is not ServingClass.BATCH:
+                self.rate.sent(ticket.demand.serving_class, ticket.work)
+            self._see_waiting(now_s)
+            replica.occupancy.hold(ticket.resident_tokens)
+            ticket.held_at = replica
+            self._let_in(ticket, now_s)
+            changed.append(ticket)
+        return changed
+
+    def _room_for(self, ticket: Ticket, first: Replica | None) -> Replica | None:
+        if ticket.demand.serving_class is ServingClass.BATCH:
+            return self._pool.find_idle_room(ticket.resident_tokens, headroom=self._policy.batch_headroom)
+        return self._pool.find_room(ticket.resident_tokens, first=first)
+
+    def _recall_for(self, head: Ticket, now_s: float) -> list[Ticket]:
+        """``head`` goes next and finds no room: call back one for each that waits like it, if places would not come up
+        by themselves as soon."""
+        if not len(self._unanswered) or head.demand.serving_class is ServingClass.BATCH:
+            return []
+        rate = self.rate.work_per_s
+        if rate is not None and head.work / rate < self._policy.recall_beyond_s:
+            return []
+        is_priority = head.demand.serving_class is ServingClass.PRIORITY
+        waiting = self._turns.priority.count if is_priority else self._turns.online
+        recalled = self._unanswered.take_for(head, most=waiting - self._recalls_under_way, now_s=now_s)
+        for ticket in recalled:
+            ticket.state = TicketState.RECALLED
+            ticket.recalls += 1
+        self._recalls_under_way += len(recalled)
+        self.recalls += len(recalled)
+        return recalled

@@ -1,38 +1,51 @@
-"""How fast a pool finishes requests, for an honest ``Retry-After``."""
+"""How fast a pool serves when it is full: the rate by which a wait is predicted."""
 
 import math
 
-from servery.core.clock import Clock
+from servery.core.serving_path import ServingClass
 
-_HALF_LIFE_S = 10.0
-_SHORTEST_WAIT_S = 1.0
-_LONGEST_WAIT_S = 60.0
+HALF_LIFE_S = 10.0
+LEAST_S = 0.25
 
 
 class ServiceRate:
-    """Requests per second, exponentially weighted with a half-life of ten seconds."""
+    """Work sent per second of time in which somebody waited, exponentially weighted with a half-life of ten such
+    seconds. While nobody waits a pool shows how much is asked of it, not how much it can, so that time does not count:
+    the rate found last is kept. Pure: the time is handed in."""
 
-    def __init__(self, clock: Clock) -> None:
-        self._clock = clock
-        self._weight = 0.0
-        self._seen_s = clock.monotonic_s()
+    __slots__ = ("_priority_work", "_seconds", "_seen_s", "_work")
 
-    def count(self) -> None:
-        """One request was served."""
-        self._weight = self._decayed() + 1.0
-        self._seen_s = self._clock.monotonic_s()
+    def __init__(self) -> None:
+        self._work = 0.0
+        self._priority_work = 0.0
+        self._seconds = 0.0
+        self._seen_s: float | None = None
+
+    def waiting(self, now_s: float) -> None:
+        """Somebody waits, from now on or still."""
+        if self._seen_s is not None and now_s > self._seen_s:
+            passed_s = now_s - self._seen_s
+            kept = math.exp2(-passed_s / HALF_LIFE_S)
+            self._work *= kept
+            self._priority_work *= kept
+            self._seconds = self._seconds * kept + passed_s
+        self._seen_s = now_s
+
+    def nobody_waits(self) -> None:
+        self._seen_s = None
+
+    def sent(self, serving_class: ServingClass, work: float) -> None:
+        """One that waited was sent; ``waiting`` has been called with this moment."""
+        self._work += work
+        if serving_class is ServingClass.PRIORITY:
+            self._priority_work += work
 
     @property
-    def requests_per_s(self) -> float:
-        # A steady rate r keeps the weight at r * half-life / ln 2.
-        return self._decayed() * math.log(2) / _HALF_LIFE_S
+    def work_per_s(self) -> float | None:
+        """None as long as there is too little to tell it from."""
+        return self._work / self._seconds if self._seconds >= LEAST_S and self._work > 0 else None
 
-    def wait_s(self, requests: int) -> float:
-        """Until that many requests are served, between one second and a minute; a minute when none is served."""
-        rate = self.requests_per_s
-        predicted_s = requests / rate if rate > 0 else _LONGEST_WAIT_S
-        return min(max(predicted_s, _SHORTEST_WAIT_S), _LONGEST_WAIT_S)
-
-    def _decayed(self) -> float:
-        age_s = self._clock.monotonic_s() - self._seen_s
-        return self._weight * math.exp2(-age_s / _HALF_LIFE_S)
+    @property
+    def priority_share(self) -> float:
+        """Priority's part of what is sent."""
+        return self._priority_work / self._work if self._work > 0 else 0.0

@@ -92,6 +92,15 @@ class Occupancy:
         limit = self.tokens_limit
         return limit is None or self.resident_tokens + self.other_tokens + tokens <= limit
 
+    def keeps_free(self, headroom: float, *, beside: float) -> bool:
+        """Whether so large a share of both limits would stay free, with one more request of ``beside`` tokens. One that
+        nobody uses is free enough."""
+        if self.busy_sequences == 0:
+            return True
+        share, limit = 1.0 - headroom, self.tokens_limit
+        sequences_fit = self.busy_sequences + 1 <= self.sequences_limit * share
+        return sequences_fit and (limit is None or self.used_tokens + beside <= limit * share)
+
     def enter(self, tokens: float) -> None:
         """A request is sent there."""
         self.sequences += 1

@@ -54,6 +54,13 @@ class ReplicaPool:
                 return self.replicas[at]
         return None
 
+    def find_idle_room(self, tokens: float, *, headroom: float) -> Replica | None:
+        """As ``find_room``, in a replica that keeps the share ``headroom`` of its limits free beside it."""
+        for replica in self.replicas:
+            if replica.has_room_for(tokens) and replica.occupancy.keeps_free(headroom, beside=tokens):
+                return replica
+        return None
+
     def listen(self, listener: Callable[[], None]) -> None:
         """``listener`` is called after each change of a replica's state, limit or report. What its requests do to a
         replica's occupancy is known to those who send them."""

@@ -1,0 +1,95 @@
+"""Those who wait, by class: whose turn it is, who gives way, and how long a newcomer would wait.
+
+Priority goes first, but for Standard's floor. For each work that Priority is sent while Standard waits, Standard earns
+floor / (1 - floor) of it; what has earned the work of its next request sends that one before Priority.
+"""
+
+from servery.admission.fair_line import FairLine
+from servery.admission.service_rate import ServiceRate
+from servery.admission.ticket import Ticket
+from servery.core.serving_path import ServingClass
+
+_LEAST_SHARE = 0.01
+
+
+class ClassTurns:
+    """``standard_floor`` is a share, from 0 to less than 1."""
+
+    __slots__ = ("_credit", "_floor", "batch", "priority", "standard")
+
+    def __init__(self, *, standard_floor: float) -> None:
+        self.priority = FairLine()
+        self.standard = FairLine()
+        self.batch = FairLine()
+        self._floor = standard_floor
+        self._credit = 0.0
+
+    @property
+    def online(self) -> int:
+        """How many wait for whom somebody waits."""
+        return self.priority.count + self.standard.count
+
+    @property
+    def waiting(self) -> int:
+        return self.priority.count + self.standard.count + self.batch.count
+
+    def line(self, serving_class: ServingClass) -> FairLine:
+        match serving_class:
+            case ServingClass.PRIORITY:
+                return self.priority
+            case ServingClass.STANDARD:
+                return self.standard
+            case ServingClass.BATCH:
+                return self.batch
+
+    def next(self) -> Ticket | None:
+        """Whose turn it is."""
+        if self.priority.count:
+            standard = self.standard.first()
+            if standard is not None and self._credit >= standard.work:
+                return standard
+            return self.priority.first()
+        return self.standard.first() if self.standard.count else self.batch.first()
+
+    def take(self, ticket: Ticket) -> None:
+        """``ticket``, whose turn it is, goes. It is entitled to that where it goes before a Priority."""
+        serving_class = ticket.demand.serving_class
+        if serving_class is ServingClass.PRIORITY and self.standard.count:
+            self._credit += ticket.work * self._floor / (1.0 - self._floor)
+        ticket.is_entitled = serving_class is ServingClass.STANDARD and self.priority.count > 0
+        if ticket.is_entitled:
+            self._credit -= ticket.work
+        self.line(serving_class).take_first()
+        if not self.standard.count:
+            self._credit = 0.0  # what is not waited for is not saved up
+
+    def gives_way(self, *, queue_limit: int) -> Ticket:
+        """Whom a queue that is too long is rid of: the lowest class's, but Standard keeps its floor of the queue."""
+        if self.batch.count:
+            return self.batch.last()
+        if self.standard.count > int(self._floor * queue_limit) or not self.priority.count:
+            return self.standard.last()
+        return self.priority.last()
+
+    def wait_s(self, ticket: Ticket, rate: ServiceRate) -> float:
+        """How long ``ticket`` would wait if it came now: the work ahead of it over the rate at which its class is
+        served. 0 where no rate is known yet."""
+        work_per_s = rate.work_per_s
+        if work_per_s is None:
+            return 0.0
+        serving_class = ticket.demand.serving_class
+        if serving_class is ServingClass.PRIORITY:
+            share = 1.0 - self._floor if self.standard.count else 1.0
+            return self.priority.work_ahead(ticket) / (work_per_s * share)
+        # Priority that comes later goes before it too, so only what Priority leaves counts.
+        left_per_s = work_per_s * max(1.0 - rate.priority_share, self._floor, _LEAST_SHARE)
+        ahead_s = self.priority.work / work_per_s
+        if serving_class is ServingClass.STANDARD:
+            return ahead_s + self.standard.work_ahead(ticket) / left_per_s
+        return ahead_s + (self.standard.work + self.batch.work_ahead(ticket)) / left_per_s
+
+    def check_integrity(self) -> None:
+        for line in (self.priority, self.standard, self.batch):
+            line.check_integrity()
+        assert self._credit >= 0.0, "nobody goes on credit"
+        assert self.standard.count or self._credit == 0.0, "who does not wait saves nothing up"

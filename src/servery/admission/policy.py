@@ -1,0 +1,26 @@
+"""The numbers by which a pool's queue decides."""
+
+import msgspec
+
+
+class AdmissionPolicy(msgspec.Struct, frozen=True, kw_only=True):
+    """Seconds, shares from 0 to 1, and counts.
+
+    ``wait_limit_s`` is how long anybody but Batch may wait. Standard is shed when it would wait ``standard_budget_s``,
+    Priority when ``priority_budget_s``, with a chance that rises from nothing at half of that.
+
+    ``standard_floor`` of the work that is sent while Priority waits is Standard's, and so much of the queue.
+    ``batch_headroom`` of each replica's limits is left free by Batch.
+
+    A Priority that would wait longer than ``recall_beyond_s`` calls back what was sent in the last ``recall_within_s``
+    and has no first byte yet, each request at most ``recalls_per_request`` times.
+    """
+
+    wait_limit_s: float = 30.0
+    standard_budget_s: float = 10.0
+    priority_budget_s: float = 30.0
+    standard_floor: float = 0.1
+    batch_headroom: float = 0.1
+    recall_beyond_s: float = 0.02
+    recall_within_s: float = 5.0
+    recalls_per_request: int = 2
