@@ -13,6 +13,7 @@ import msgspec
 from starlette.applications import Starlette
 
 from servery.admission.gate import Gate
+from servery.admission.policy import AdmissionPolicy
 from servery.billing.price_book import PriceBook
 from servery.catalog.catalog import Catalog
 from servery.catalog.engine import EmbeddedEngine, UrlEngine
@@ -161,7 +162,8 @@ def lay_foundation(
 async def _pipeline(foundation: Foundation) -> Pipeline:
     settings, clock, pools = foundation.settings, foundation.clock, foundation.fleet.pools
     await foundation.prices.refresh()
-    gates = {name: Gate(pool, clock, wait_limit_s=settings.queue_wait_limit_s) for name, pool in pools.items()}
+    policy = _admission_policy(settings)
+    gates = {name: Gate(pool, clock, policy=policy) for name, pool in pools.items()}
     add_gauges(foundation.metrics, foundation.fleet, gates)
     journal = Journal.open(settings.journal_file)
     await keep_cut_requests(foundation.database, clock, journal.left)
@@ -275,6 +277,17 @@ def _client_factory(settings: Settings, clock: Clock) -> ClientFactory:
         return EngineClient(address, connection_limits=connection_limits, exchange_limits=exchange_limits, clock=clock)
 
     return new_client
+
+
+def _admission_policy(settings: Settings) -> AdmissionPolicy:
+    return AdmissionPolicy(
+        wait_limit_s=settings.queue_wait_limit_s,
+        standard_budget_s=settings.standard_wait_budget_s,
+        priority_budget_s=settings.priority_wait_budget_s,
+        standard_floor=settings.standard_floor,
+        batch_headroom=settings.batch_headroom,
+        recalls_per_request=settings.recalls_per_request,
+    )
 
 
 def _tls(settings: Settings) -> ssl.SSLContext | None:

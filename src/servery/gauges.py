@@ -39,6 +39,12 @@ def add_gauges(metrics: Metrics, fleet: Fleet, gates: Mapping[str, Gate]) -> Non
         lambda: [((name,), gate.waiting) for name, gate in gates.items()],
     )
     metrics.gauge(
+        "recalls",
+        "Requests called back before their first byte.",
+        ("pool",),
+        lambda: [((name,), gate.recalls) for name, gate in gates.items()],
+    )
+    metrics.gauge(
         "admissions",
         "Attempts to enter the pool, by outcome.",
         ("pool", "outcome"),

@@ -115,6 +115,23 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     queue_wait_limit_s: Annotated[
         Seconds, Meta(description="How long a request may wait for a place in its pool; then 503.")
     ] = 30.0
+    standard_wait_budget_s: Annotated[
+        Seconds, Meta(description="A Standard request that would wait so long is refused at once with 503.")
+    ] = 10.0
+    priority_wait_budget_s: Annotated[
+        Seconds, Meta(description="A Priority request that would wait so long is refused at once with 503.")
+    ] = 30.0
+    standard_floor: Annotated[
+        float,
+        Meta(ge=0, le=0.9, description="The share of a full pool that is Standard's, however much Priority comes."),
+    ] = 0.1
+    batch_headroom: Annotated[
+        float, Meta(ge=0, le=0.9, description="The share of each replica that Batch leaves free for others.")
+    ] = 0.1
+    recalls_per_request: Annotated[
+        int,
+        Meta(ge=0, le=100, description="How often a request may be called back for one of a higher class; 0: never."),
+    ] = 2
     connect_timeout_s: Annotated[Seconds, Meta(description="How long connecting to an engine may take.")] = 2.0
     first_token_timeout_s: Annotated[
         Seconds, Meta(description="How long an engine may take until its first token; then 504.")

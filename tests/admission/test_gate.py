@@ -4,65 +4,75 @@ import asyncio
 from collections.abc import Callable
 
 import pytest
+from tests.admission.pools import PRIORITY, STANDARD, demand, pool_of
 
-from servery.admission.gate import AdmissionOutcome, Gate
-from servery.catalog.engine import UrlEngine
-from servery.catalog.pool import Pool
+from servery.admission.gate import Gate
+from servery.admission.policy import AdmissionPolicy
+from servery.admission.ticket import AdmissionOutcome
 from servery.core.clock import ManualClock
-from servery.core.engine_family import EngineFamily
 from servery.core.errors import Overloaded
 from servery.core.serving_path import ServingClass
-from servery.engines.address import EngineAddress
-from servery.engines.client import EngineClient
-from servery.engines.connections import ConnectionLimits
-from servery.engines.exchange import ExchangeLimits
 from servery.fleet.replica_pool import ReplicaPool
-
-STANDARD, PRIORITY = ServingClass.STANDARD, ServingClass.PRIORITY
-
-
-def pool_of(*, concurrency: int, queue: int) -> ReplicaPool:
-    """Two replicas, the first of them up."""
-    urls = ("http://127.0.0.1:1", "http://127.0.0.1:2")
-    engine = UrlEngine(family=EngineFamily.VLLM, urls=urls, served_model="m")
-    spec = Pool(name="p", engine=engine, concurrency=concurrency, queue=queue)
-    pool = ReplicaPool(spec, ManualClock())
-    pool.replicas[0].up(client())
-    return pool
-
-
-def client() -> EngineClient:
-    return EngineClient(
-        EngineAddress(family=EngineFamily.VLLM, host="127.0.0.1", port=1),
-        connection_limits=ConnectionLimits(),
-        exchange_limits=ExchangeLimits(first_byte_timeout_s=1, chunk_timeout_s=1, whole_timeout_s=1),
-        clock=ManualClock(),
-    )
 
 
 class Visitor:
-    """Enters in a task of its own, and stays until told to leave."""
+    """Enters in a task of its own, sits down, and stays until told to leave."""
 
-    def __init__(self, gate: Gate, serving_class: ServingClass = STANDARD) -> None:
+    def __init__(self, house: "House", serving_class: ServingClass = STANDARD) -> None:
         self.is_inside = False
         self.queue_wait_s = -1.0
+        self.was_recalled = asyncio.Event()
         self.may_leave = asyncio.Event()
-        self.task = asyncio.create_task(self._visit(gate, serving_class))
+        self.task = asyncio.create_task(self._visit(house, serving_class))
 
-    async def _visit(self, gate: Gate, serving_class: ServingClass) -> None:
-        async with gate.place(serving_class) as place:
-            self.is_inside = True
-            self.queue_wait_s = place.queue_wait_s
-            await self.may_leave.wait()
-        self.is_inside = False
+    async def _visit(self, house: "House", serving_class: ServingClass) -> None:
+        place = await house.gate.enter(demand(serving_class=serving_class), on_recall=self.was_recalled.set)
+        try:
+            while True:
+                replica = house.pool.find_room(10)
+                assert replica is not None
+                replica.occupancy.enter(10)
+                place.seated(replica)
+                self.is_inside, self.queue_wait_s = True, place.queue_wait_s
+                try:
+                    await self._stay()
+                finally:
+                    self.is_inside = False
+                    replica.occupancy.leave(10)
+                if not place.is_recalled:
+                    return
+                self.was_recalled.clear()
+                await place.again()
+        finally:
+            place.leave()
+
+    async def _stay(self) -> None:
+        waits = [asyncio.create_task(event.wait()) for event in (self.was_recalled, self.may_leave)]
+        try:
+            await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for wait in waits:
+                wait.cancel()
 
     async def leave(self) -> None:
         self.may_leave.set()
         await self.task
 
 
+class House:
+    """A gate and its pool."""
+
+    def __init__(self, clock: ManualClock, pool: ReplicaPool, policy: AdmissionPolicy) -> None:
+        self.pool = pool
+        self.gate = Gate(pool, clock, policy=policy)
+
+    @property
+    def counts(self) -> tuple[int, int]:
+        return self.gate.inside, self.gate.waiting
+
+
 async def settle() -> None:
-    for _ in range(5):
+    for _ in range(10):
         await asyncio.sleep(0)
 
 
@@ -72,21 +82,25 @@ def clock() -> ManualClock:
 
 
 @pytest.fixture
-def new_gate(clock: ManualClock) -> Callable[..., Gate]:
-    def make(*, concurrency: int = 1, queue: int = 2, wait_limit_s: float = 5.0) -> Gate:
-        return Gate(pool_of(concurrency=concurrency, queue=queue), clock, wait_limit_s=wait_limit_s)
+def new_house(clock: ManualClock) -> Callable[..., House]:
+    def make(*, concurrency: int = 1, queue: int = 2, **policy: float) -> House:
+        """Two replicas, the first of them up."""
+        pool = pool_of(replicas=2, concurrency=concurrency, queue=queue, ready=False)
+        pool.replicas[0].ready(is_fresh=True)
+        given = {"recalls_per_request": 0, "wait_limit_s": 5.0, **policy}
+        return House(clock, pool, AdmissionPolicy(**given))  # type: ignore[arg-type]
 
     return make
 
 
-async def test_a_place_is_held_until_its_block_ends(new_gate: Callable[..., Gate], clock: ManualClock) -> None:
+async def test_a_place_is_held_until_it_is_left(new_house: Callable[..., House], clock: ManualClock) -> None:
     """The next in line enters then, and knows how long it waited."""
-    gate = new_gate()
-    first = Visitor(gate)
+    house = new_house()
+    first = Visitor(house)
     await settle()
-    second = Visitor(gate)
+    second = Visitor(house)
     await settle()
-    assert (first.is_inside, second.is_inside, gate.inside, gate.waiting) == (True, False, 1, 1)
+    assert (first.is_inside, second.is_inside, *house.counts) == (True, False, 1, 1)
     clock.advance(3)
     await first.leave()
     await settle()
@@ -94,102 +108,130 @@ async def test_a_place_is_held_until_its_block_ends(new_gate: Callable[..., Gate
     assert second.queue_wait_s == 3
     assert first.queue_wait_s == 0
     await second.leave()
-    assert (gate.inside, gate.waiting) == (0, 0)
+    assert house.counts == (0, 0)
 
 
-async def test_a_block_that_fails_frees_its_place(new_gate: Callable[..., Gate]) -> None:
-    """Whatever is raised in it."""
-    gate = new_gate()
-    with pytest.raises(RuntimeError, match="x"):
-        async with gate.place(STANDARD):
-            raise RuntimeError("x")
-    assert gate.inside == 0
-
-
-async def test_a_full_queue_sheds_the_newcomer(new_gate: Callable[..., Gate]) -> None:
+async def test_a_full_queue_sheds_the_newcomer(new_house: Callable[..., House]) -> None:
     """With 503 and a time to come back."""
-    gate = new_gate(queue=0)
-    first = Visitor(gate)
+    house = new_house(queue=0)
+    first = Visitor(house)
     await settle()
     with pytest.raises(Overloaded) as refusal:
-        async with gate.place(STANDARD):
-            pass
-    assert refusal.value.retry_after_s == 60.0
-    assert gate.outcomes[AdmissionOutcome.SHED_CAPACITY] == 1
+        await Visitor(house).task
+    assert refusal.value.retry_after_s == 10.0
+    assert house.gate.outcomes[AdmissionOutcome.SHED_CAPACITY] == 1
     await first.leave()
 
 
-async def test_priority_sheds_standard(new_gate: Callable[..., Gate]) -> None:
+async def test_priority_displaces_standard(new_house: Callable[..., House]) -> None:
     """The one that waits is told, and the newcomer goes in next."""
-    gate = new_gate(queue=1)
-    inside, waiting = Visitor(gate), Visitor(gate)
+    house = new_house(queue=1)
+    inside, waiting = Visitor(house), Visitor(house)
     await settle()
-    priority = Visitor(gate, PRIORITY)
+    priority = Visitor(house, PRIORITY)
     with pytest.raises(Overloaded):
         await waiting.task
     await inside.leave()
     await settle()
     assert priority.is_inside
     await priority.leave()
-    assert gate.outcomes[AdmissionOutcome.SHED_CAPACITY] == 1
-    assert gate.outcomes[AdmissionOutcome.DISPATCHED] == 2
+    assert house.gate.outcomes[AdmissionOutcome.DISPLACED] == 1
+    assert house.gate.outcomes[AdmissionOutcome.DISPATCHED] == 2
 
 
-async def test_a_wait_has_an_end(new_gate: Callable[..., Gate]) -> None:
+async def test_who_is_recalled_waits_again_and_is_served_after_all(
+    new_house: Callable[..., House], clock: ManualClock
+) -> None:
+    """A Priority that finds no room has the place of a Standard that has no first byte; the waits add up."""
+    house = new_house(recalls_per_request=1)
+    standard = Visitor(house)
+    await settle()
+    priority = Visitor(house, PRIORITY)
+    await settle()
+    assert (standard.is_inside, priority.is_inside, house.gate.recalls) == (False, True, 1)
+    clock.advance(2)
+    await priority.leave()
+    await settle()
+    assert (standard.is_inside, standard.queue_wait_s) == (True, 2)
+    later = Visitor(house, PRIORITY)
+    await settle()
+    assert standard.is_inside, "once is enough"
+    await standard.leave()
+    await settle()
+    await later.leave()
+    assert house.counts == (0, 0)
+
+
+async def test_who_is_cancelled_while_it_is_recalled_leaves_no_trace(new_house: Callable[..., House]) -> None:
+    """Its place is the Priority's."""
+    house = new_house(recalls_per_request=1)
+    standard = Visitor(house)
+    await settle()
+    priority = Visitor(house, PRIORITY)
+    while not standard.was_recalled.is_set():  # noqa: ASYNC110
+        await asyncio.sleep(0)
+    standard.task.cancel()
+    await asyncio.gather(standard.task, return_exceptions=True)
+    await settle()
+    assert (priority.is_inside, *house.counts) == (True, 1, 0)
+    await priority.leave()
+    assert house.counts == (0, 0)
+
+
+async def test_a_wait_has_an_end(new_house: Callable[..., House]) -> None:
     """With 503, and the place in the queue is free again."""
-    gate = new_gate(wait_limit_s=0.01)
-    first = Visitor(gate)
+    house = new_house(wait_limit_s=0.01)
+    first = Visitor(house)
     await settle()
     with pytest.raises(Overloaded):
-        await Visitor(gate).task
-    assert gate.outcomes[AdmissionOutcome.EXPIRED] == 1
-    assert gate.waiting == 0
+        await Visitor(house).task
+    assert house.gate.outcomes[AdmissionOutcome.EXPIRED] == 1
+    assert house.gate.waiting == 0
     await first.leave()
 
 
-async def test_who_is_cancelled_while_waiting_leaves_the_queue(new_gate: Callable[..., Gate]) -> None:
+async def test_who_is_cancelled_while_waiting_leaves_the_queue(new_house: Callable[..., House]) -> None:
     """And does not enter later."""
-    gate = new_gate()
-    first, second, third = (Visitor(gate) for _ in range(3))
+    house = new_house()
+    first, second, third = (Visitor(house) for _ in range(3))
     await settle()
     second.task.cancel()
     await asyncio.gather(second.task, return_exceptions=True)
-    assert gate.waiting == 1
-    assert gate.outcomes[AdmissionOutcome.CLIENT_GONE] == 1
+    assert house.gate.waiting == 1
+    assert house.gate.outcomes[AdmissionOutcome.CLIENT_GONE] == 1
     await first.leave()
     await settle()
     assert third.is_inside
     await third.leave()
 
 
-async def test_who_is_cancelled_just_as_it_is_called_passes_its_place_on(new_gate: Callable[..., Gate]) -> None:
+async def test_who_is_cancelled_just_as_it_is_called_passes_its_place_on(new_house: Callable[..., House]) -> None:
     """A place that was given to somebody who left is not lost."""
-    gate = new_gate()
-    first, second, third = (Visitor(gate) for _ in range(3))
+    house = new_house()
+    first, second, third = (Visitor(house) for _ in range(3))
     await settle()
     first.may_leave.set()
-    while gate.waiting == 2:  # noqa: ASYNC110
+    while house.gate.waiting == 2:  # noqa: ASYNC110
         await asyncio.sleep(0)
     second.task.cancel()  # admitted, but it has not run since
     await asyncio.gather(second.task, return_exceptions=True)
     await settle()
     assert third.is_inside
     await third.leave()
-    assert (gate.inside, gate.waiting) == (0, 0)
+    assert house.counts == (0, 0)
 
 
-async def test_a_replica_that_comes_up_lets_the_next_ones_in(new_gate: Callable[..., Gate]) -> None:
+async def test_a_replica_that_comes_up_lets_the_next_ones_in(new_house: Callable[..., House]) -> None:
     """One that goes down keeps newcomers out, and nobody who is inside."""
-    gate = new_gate(concurrency=1, queue=5)
-    pool = gate._pool
-    first, second, third = (Visitor(gate) for _ in range(3))
+    house = new_house(concurrency=1, queue=5)
+    first, second, third = (Visitor(house) for _ in range(3))
     await settle()
-    assert (gate.inside, gate.waiting) == (1, 2)
-    pool.replicas[1].up(client())
+    assert house.counts == (1, 2)
+    house.pool.replicas[1].ready(is_fresh=True)
     await settle()
     assert second.is_inside
     assert not third.is_inside
-    pool.replicas[0].down("test")
+    house.pool.replicas[0].down("test")
     await first.leave()
     await settle()
     assert not third.is_inside
@@ -199,12 +241,12 @@ async def test_a_replica_that_comes_up_lets_the_next_ones_in(new_gate: Callable[
     await third.leave()
 
 
-async def test_no_sequence_loses_a_place(new_gate: Callable[..., Gate]) -> None:
-    """Many visitors at random, some cancelled, some shed: at the end nobody is inside."""
-    gate = new_gate(concurrency=2, queue=3)
+async def test_no_sequence_loses_a_place(new_house: Callable[..., House]) -> None:
+    """Many visitors at random, some cancelled, some shed, some called back: at the end nobody is inside."""
+    house = new_house(concurrency=2, queue=3, recalls_per_request=2)
     visitors = []
     for number in range(60):
-        visitors.append(Visitor(gate, PRIORITY if number % 3 == 0 else STANDARD))
+        visitors.append(Visitor(house, PRIORITY if number % 3 == 0 else STANDARD))
         if number % 2:
             await asyncio.sleep(0)
         if number % 5 == 0:
@@ -213,6 +255,7 @@ async def test_no_sequence_loses_a_place(new_gate: Callable[..., Gate]) -> None:
     for visitor in visitors:
         visitor.may_leave.set()
     await asyncio.gather(*(visitor.task for visitor in visitors), return_exceptions=True)
-    assert (gate.inside, gate.waiting) == (0, 0)
-    assert sum(gate.outcomes.values()) <= len(visitors)
-    assert gate._calls == {}
+    assert house.counts == (0, 0)
+    assert [one.occupancy.sequences for one in house.pool.replicas] == [0, 0]
+    assert house.gate._calls == {}
+    assert house.gate._on_recall == {}

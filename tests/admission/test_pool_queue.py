@@ -1,106 +1,411 @@
-"""The queue in front of a pool, against a model that is too simple to be wrong."""
-
-from collections.abc import Iterable
+"""Who goes, who waits, who gives way: with replicas of the fleet and no event loop."""
 
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
+from tests.admission.pools import BATCH, PRIORITY, STANDARD, pool_of, ticket
 
-from servery.admission.pool_queue import PoolQueue, Ticket, TicketState
-from servery.core.serving_path import ServingClass
+from servery.admission.policy import AdmissionPolicy
+from servery.admission.pool_queue import PoolQueue
+from servery.admission.ticket import AdmissionOutcome, Ticket, TicketState
+from servery.engines.load import EngineLoad
+from servery.fleet.replica import Replica
+from servery.fleet.replica_pool import ReplicaPool
 
-CLASSES = st.sampled_from(list(ServingClass))
+WAITING, ADMITTED, RECALLED, SHED = TicketState.WAITING, TicketState.ADMITTED, TicketState.RECALLED, TicketState.SHED
 
 
-class QueueMachine(RuleBasedStateMachine):
-    """``inside`` and ``line`` are lists of tickets; the line is in order of arrival, sorted anew each time."""
+class Door:
+    """A queue, and a router that takes the first replica with room."""
+
+    def __init__(self, pool: ReplicaPool, policy: AdmissionPolicy | None = None, *, queue_limit: int = 128) -> None:
+        self.pool = pool
+        self.queue = PoolQueue(pool, queue_limit=queue_limit, policy=policy or AdmissionPolicy())
+        self.now_s = 0.0
+
+    def enter(self, one: Ticket) -> list[Ticket]:
+        changed = self.queue.enter(one, self.now_s)
+        self.seat([*([one] if one.state is ADMITTED else []), *changed])
+        return changed
+
+    def seat(self, changed: list[Ticket]) -> None:
+        for one in changed:
+            if one.state is ADMITTED:
+                held = one.held_at
+                self.queue.redeem(one)
+                one.replica = self.pool.find_room(one.resident_tokens, first=held)
+                assert one.replica is not None, "what was held is there"
+                one.replica.occupancy.enter(one.resident_tokens)
+
+    def unseat(self, one: Ticket) -> None:
+        if one.replica is not None and one.state in (ADMITTED, RECALLED):
+            one.replica.occupancy.leave(one.resident_tokens)
+
+    def leave(self, one: Ticket, work: float | None = None) -> list[Ticket]:
+        self.unseat(one)
+        changed = self.queue.leave(one, self.now_s, work=work)
+        self.seat(changed)
+        return changed
+
+    def come_back(self, one: Ticket) -> list[Ticket]:
+        self.unseat(one)
+        changed = self.queue.come_back(one, self.now_s)
+        self.seat([*([one] if one.state is ADMITTED else []), *changed])
+        return changed
+
+    def entered(self, *tickets: Ticket) -> tuple[Ticket, ...]:
+        for one in tickets:
+            self.enter(one)
+        return tickets
+
+
+def states(*tickets: Ticket) -> list[TicketState]:
+    return [one.state for one in tickets]
+
+
+def test_who_finds_room_goes_at_once() -> None:
+    """Up to each replica's limit; the next waits and goes when somebody leaves."""
+    door = Door(pool_of(replicas=2))
+    first, second, third = door.entered(ticket(), ticket(), ticket())
+    assert states(first, second, third) == [ADMITTED, ADMITTED, WAITING]
+    assert (door.queue.inside, door.queue.waiting) == (2, 1)
+    assert door.leave(first) == [third]
+    assert third.state is ADMITTED
+
+
+def test_room_is_counted_in_tokens_too() -> None:
+    """A large request waits for so much room in one replica, and nobody overtakes it for being small."""
+    door = Door(pool_of(concurrency=10, kv_tokens=100))
+    first, large, small = door.entered(ticket(tokens=60), ticket("b", tokens=50), ticket("c", tokens=10))
+    assert states(first, large, small) == [ADMITTED, WAITING, WAITING]
+    assert door.leave(first) == [large, small]
+
+
+def test_what_an_engine_reports_counts() -> None:
+    """Another gateway's requests take room; once the report is stale they do not."""
+    door = Door(pool_of(concurrency=4))
+    replica = door.pool.replicas[0]
+    (first,) = door.entered(ticket())
+    replica.reported(EngineLoad(running=4, waiting=0, scraped_at_s=0.0), replica.occupancy.gone())
+    (second,) = door.entered(ticket())
+    assert second.state is WAITING
+    replica.report_is_stale()
+    door.seat(door.queue.room_changed(0.0))
+    assert states(first, second) == [ADMITTED, ADMITTED]
+
+
+def test_streams_behind_an_open_circuit_hold_up_nobody_else() -> None:
+    """They are inside, and their replica has no places; the others' places are free all the same."""
+    door = Door(pool_of(replicas=2, concurrency=2))
+    old = door.entered(*(ticket() for _ in range(4)))
+    broken = door.pool.replicas[0]
+    while broken.circuit.is_closed:
+        trial = broken.circuit.begin()
+        trial.failed()
+        trial.end()
+    waiting = ticket()
+    door.enter(waiting)
+    assert waiting.state is WAITING
+    healthy = next(one for one in old if one.replica is not broken)
+    assert door.leave(healthy) == [waiting]
+    assert door.queue.inside == 4
+
+
+def test_priority_goes_before_standard_goes_before_batch() -> None:
+    """Whoever came first."""
+    door = Door(pool_of())
+    (inside,) = door.entered(ticket())
+    door.queue.first_byte(inside)
+    batch, standard, priority = door.entered(ticket("b", BATCH), ticket("b"), ticket("b", PRIORITY))
+    assert door.leave(inside) == [priority]
+    assert door.leave(priority) == [standard]
+    assert door.leave(standard) == [batch]
+
+
+def test_standard_keeps_its_floor() -> None:
+    """Of the work that is sent while both wait a tenth is Standard's, and Priority's is the rest."""
+    door = Door(pool_of(), queue_limit=1_000)
+    (last,) = door.entered(ticket())
+    door.queue.first_byte(last)
+    door.entered(*(ticket("s") for _ in range(100)), *(ticket("p", PRIORITY) for _ in range(200)))
+    sent = []
+    for _ in range(200):
+        (last,) = (one for one in door.leave(last) if one.state is ADMITTED)
+        sent.append(last.demand.serving_class)
+    assert sent.count(STANDARD) in (19, 20)
+
+
+def test_batch_takes_only_what_is_idle() -> None:
+    """It leaves room beside it for whoever comes next, and takes none while anybody waits."""
+    door = Door(pool_of(replicas=2, concurrency=10))
+    batch = door.entered(*(ticket("b", BATCH) for _ in range(30)))
+    assert states(*batch).count(ADMITTED) == 18
+    online = door.entered(ticket(), ticket())
+    assert states(*online) == [ADMITTED, ADMITTED]
+
+
+def test_a_single_place_is_batchs_while_nobody_uses_it() -> None:
+    """And given back to the first who wants it."""
+    door = Door(pool_of())
+    (batch,) = door.entered(ticket("b", BATCH))
+    online = ticket()
+    assert door.enter(online) == [batch]
+    assert states(batch, online) == [RECALLED, WAITING]
+    assert door.come_back(batch) == [online]
+
+
+def test_standard_is_called_back_for_priority_before_its_first_byte() -> None:
+    """The one that was sent last; it waits again before its account's others, and goes next."""
+    door = Door(pool_of(replicas=2))
+    older, newer = door.entered(ticket(), ticket())
+    behind, priority = ticket(), ticket("p", PRIORITY)
+    door.enter(behind)
+    assert door.enter(priority) == [newer]
+    assert states(older, newer, behind, priority) == [ADMITTED, RECALLED, WAITING, WAITING]
+    assert door.come_back(newer) == [priority]
+    assert door.queue.recalls == 1
+    assert door.leave(older) == [newer]
+    assert door.leave(newer) == [behind]
+
+
+def test_nobody_is_called_back_after_its_first_byte() -> None:
+    """Nor for Standard, nor too long after it was sent, nor a Priority."""
+    door = Door(pool_of(replicas=3))
+    heard, old = door.entered(ticket(), ticket())
+    door.queue.first_byte(heard)
+    door.now_s = AdmissionPolicy().recall_within_s + 1
+    (other,) = door.entered(ticket("p", PRIORITY))
+    assert door.enter(ticket("p", PRIORITY)) == []
+    assert door.enter(ticket()) == []
+    assert states(heard, old, other) == [ADMITTED] * 3
+
+
+def test_one_is_called_back_for_each_that_waits() -> None:
+    """No more, while the engines are being stopped."""
+    door = Door(pool_of(replicas=4))
+    inside = door.entered(*(ticket() for _ in range(4)))
+    door.entered(*(ticket("p", PRIORITY) for _ in range(2)))
+    assert states(*inside).count(RECALLED) == 2
+    door.queue.room_changed(0.0)
+    assert states(*inside).count(RECALLED) == 2
+
+
+def test_a_request_is_called_back_only_so_often() -> None:
+    """Then it is left in peace; and one that goes by its floor always is."""
+    door = Door(pool_of(), AdmissionPolicy(recalls_per_request=2))
+    (standard,) = door.entered(ticket())
+    for _ in range(2):
+        priority = ticket("p", PRIORITY)
+        assert door.enter(priority) == [standard]
+        assert door.come_back(standard) == [priority]
+        assert door.leave(priority) == [standard]
+    assert door.enter(ticket("p", PRIORITY)) == []
+    assert standard.state is ADMITTED
+
+
+def test_who_is_over_before_it_comes_back_has_left() -> None:
+    """Its client may be gone just then; its place is the Priority's."""
+    door = Door(pool_of())
+    (standard,) = door.entered(ticket())
+    priority = ticket("p", PRIORITY)
+    assert door.enter(priority) == [standard]
+    assert door.leave(standard) == [priority]
+    assert door.queue.inside == 1
+
+
+def test_a_full_queue_displaces_the_newest_of_the_greediest_account() -> None:
+    """Of Standard, for a Priority and for a Standard of an account that has less; the greediest itself is refused."""
+    door = Door(pool_of(), queue_limit=4)
+    (inside,) = door.entered(ticket())
+    door.queue.first_byte(inside)
+    greedy, modest = door.entered(*(ticket("g") for _ in range(3))), door.entered(ticket("m"))
+    priority, other, more = ticket("p", PRIORITY), ticket("m"), ticket("g")
+    assert door.enter(priority) == [greedy[2]]
+    assert greedy[2].outcome is AdmissionOutcome.DISPLACED
+    assert door.enter(more) == []
+    assert (more.state, more.outcome) == (SHED, AdmissionOutcome.SHED_CAPACITY)
+    assert door.enter(ticket("n")) == [greedy[1]]
+    assert states(greedy[0], modest[0], priority, other) == [WAITING] * 4
+
+
+def test_priority_is_shed_last() -> None:
+    """Only when Standard has no more of the queue than its floor."""
+    door = Door(pool_of(), queue_limit=10)
+    (inside,) = door.entered(ticket())
+    door.queue.first_byte(inside)
+    standard = door.entered(*(ticket(f"s{n}") for n in range(10)))
+    priority = door.entered(*(ticket("p", PRIORITY) for _ in range(12)))
+    assert states(*standard).count(WAITING) == 1
+    assert states(*priority).count(WAITING) == 9
+    assert states(*priority).count(SHED) == 3
+
+
+def busy_door(policy: AdmissionPolicy | None = None) -> tuple[Door, Ticket]:
+    """One place, which serves 10 of work a second and has for a while, and whoever is in it now."""
+    door = Door(pool_of(), policy, queue_limit=10_000)
+    (inside,) = door.entered(ticket("x"))
+    door.entered(*(ticket("x") for _ in range(3)))
+    for _ in range(60):
+        door.now_s += 1.0
+        door.enter(ticket("x"))
+        (inside,) = (one for one in door.leave(inside) if one.state is ADMITTED)
+        door.queue.first_byte(inside)
+    while door.queue.waiting > 1:
+        door.now_s += 1.0
+        (inside,) = (one for one in door.leave(inside) if one.state is ADMITTED)
+        door.queue.first_byte(inside)
+    return door, inside
+
+
+def test_a_wait_is_predicted_from_the_work_ahead_and_the_rate() -> None:
+    """Ten of work ahead at ten a second are a second; another account's first does not wait for all of a queue."""
+    door, _ = busy_door()
+    assert 0.8 < door.queue.predicted_wait_s(ticket("x")) < 1.3
+    door.entered(*(ticket("x") for _ in range(3)))
+    assert 3 < door.queue.predicted_wait_s(ticket("x")) < 5
+    assert door.queue.predicted_wait_s(ticket("y")) < 1.5
+    assert door.queue.predicted_wait_s(ticket("y", PRIORITY)) == 0.0
+
+
+def test_who_would_wait_too_long_is_refused_at_once() -> None:
+    """Large requests and accounts with much waiting first; told when to come back; Priority not yet."""
+    door, _ = busy_door()
+    tickets = door.entered(*(ticket("x") for _ in range(40)))
+    refused = [one for one in tickets if one.state is SHED]
+    assert refused
+    assert {one.outcome for one in refused} == {AdmissionOutcome.SHED_PREDICTED_WAIT}
+    assert all(4 < one.retry_after_s < 12 for one in refused)
+    small, large, priority = door.entered(ticket("y"), ticket("z", tokens=200), ticket("x", PRIORITY))
+    assert states(small, large, priority) == [WAITING, SHED, WAITING]
+
+
+def test_a_session_is_shed_as_a_whole() -> None:
+    """At the same predicted wait one of two sessions gets in and the other does not, however often it asks."""
+    door, _ = busy_door(AdmissionPolicy(standard_budget_s=8.0))
+    while door.queue.predicted_wait_s(ticket("x")) < 6.0:
+        door.enter(ticket("x"))
+    verdicts: dict[str, set[TicketState]] = {}
+    for session in "abcdefghij":
+        for _ in range(3):
+            one = ticket("x", session=session)
+            door.enter(one)
+            verdicts.setdefault(session, set()).add(one.state)
+            door.leave(one)
+    assert all(len(seen) == 1 for seen in verdicts.values())
+    assert len({next(iter(seen)) for seen in verdicts.values()}) == 2
+
+
+def test_who_waits_too_long_is_let_go() -> None:
+    """Once; who got in meanwhile stays."""
+    door = Door(pool_of())
+    inside, waiting = door.entered(ticket(), ticket())
+    assert door.queue.expire(inside, 1.0) == []
+    door.queue.expire(waiting, 1.0)
+    assert (inside.state, waiting.outcome) == (ADMITTED, AdmissionOutcome.EXPIRED)
+    assert door.queue.waiting == 0
+
+
+class AnyUse(RuleBasedStateMachine):
+    """Requests of all classes come, go, are called back and give up, while replicas fall, rise and change size."""
 
     def __init__(self) -> None:
         super().__init__()
-        self.capacity, self.limit = 2, 3
-        self.queue = PoolQueue(capacity=self.capacity, queue_limit=self.limit)
-        self.inside: list[Ticket] = []
-        self.line: list[Ticket] = []
-        self.told: set[Ticket] = set()
+        self.pool = pool_of(replicas=3, concurrency=2, kv_tokens=100)
+        self.door = Door(self.pool, queue_limit=6)
+        self.tickets: list[Ticket] = []
+        self.shrunk: set[Replica] = set()
 
-    def expect(self, changed: Iterable[Ticket], *, besides: Ticket | None = None) -> None:
-        """Follow the rules in the model; ``changed`` must be just those whose fate was decided."""
-        expected: set[Ticket] = set()
-        while len(self.inside) < self.capacity and self.line:
-            first = min(self.line, key=lambda ticket: ticket.serving_class)  # stable: the oldest of the class
-            self.line.remove(first)
-            self.inside.append(first)
-            expected.add(first)
-        while len(self.line) > self.limit:
-            lowest = max(ticket.serving_class for ticket in self.line)
-            last = [ticket for ticket in self.line if ticket.serving_class is lowest][-1]
-            self.line.remove(last)
-            expected.add(last)
-            assert last.state is TicketState.SHED
-        assert set(changed) == expected - {besides}
+    def of(self, *wanted: TicketState) -> list[Ticket]:
+        return [one for one in self.tickets if one.state in wanted]
 
-    @rule(serving_class=CLASSES)
-    def enter(self, serving_class: ServingClass) -> None:
-        ticket = Ticket(serving_class)
-        ahead = self.queue.waiting_ahead_of(serving_class)
-        assert ahead == sum(one.serving_class <= serving_class for one in self.line)
-        changed = self.queue.enter(ticket)
-        self.line.append(ticket)
-        self.expect(changed, besides=ticket)
+    @rule(account=st.sampled_from("abc"), serving_class=st.sampled_from([*[STANDARD] * 3, PRIORITY, BATCH]),
+          tokens=st.integers(1, 120))  # fmt: skip
+    def enter(self, account: str, serving_class: object, tokens: int) -> None:
+        one = ticket(account, serving_class, tokens=tokens)  # type: ignore[arg-type]
+        before = {each: each.state for each in self.tickets}
+        changed = self.door.enter(one)
+        shed = [each for each in [one, *changed] if each.state is SHED]
+        assert len(shed) <= 1
+        for each in shed:
+            if each.demand.serving_class is PRIORITY:
+                assert not [one for one in self.of(WAITING) if one.demand.serving_class is BATCH]
+        assert all(each.state is not before[each] for each in changed)
+        self.tickets.append(one)
 
-    @precondition(lambda self: self.inside)
+    @precondition(lambda self: self.of(ADMITTED, RECALLED, WAITING))
+    @rule(data=st.data(), work=st.one_of(st.none(), st.integers(0, 500)))
+    def leave(self, data: st.DataObject, work: int | None) -> None:
+        one = data.draw(st.sampled_from(self.of(ADMITTED, RECALLED, WAITING)))
+        self.door.leave(one, work)
+        self.tickets.remove(one)
+
+    @precondition(lambda self: self.of(RECALLED))
+    @rule()
+    def come_back(self) -> None:
+        self.door.come_back(self.of(RECALLED)[0])
+
+    @precondition(lambda self: self.of(ADMITTED))
     @rule(data=st.data())
-    def leave(self, data: st.DataObject) -> None:
-        ticket = data.draw(st.sampled_from(self.inside))
-        self.inside.remove(ticket)
-        self.expect(self.queue.leave(ticket))
+    def answer(self, data: st.DataObject) -> None:
+        self.door.queue.first_byte(data.draw(st.sampled_from(self.of(ADMITTED))))
 
-    @precondition(lambda self: self.line)
-    @rule(data=st.data())
-    def give_up(self, data: st.DataObject) -> None:
-        ticket = data.draw(st.sampled_from(self.line))
-        self.line.remove(ticket)
-        self.expect(self.queue.leave(ticket))
+    @rule(number=st.integers(0, 2), is_up=st.booleans())
+    def replicas_move(self, number: int, is_up: bool) -> None:
+        replica = self.pool.replicas[number]
+        replica.ready(is_fresh=True) if is_up else replica.down("test")
+        self.door.seat(self.door.queue.room_changed(self.door.now_s))
 
-    @rule(capacity=st.integers(min_value=0, max_value=5))
-    def resize(self, capacity: int) -> None:
-        self.capacity = capacity
-        self.expect(self.queue.resize(capacity))
+    @rule(number=st.integers(0, 2), sequences=st.integers(0, 4))
+    def resize(self, number: int, sequences: int) -> None:
+        replica = self.pool.replicas[number]
+        if sequences < replica.occupancy.sequences:
+            self.shrunk.add(replica)
+        replica.limit(sequences)
+        self.door.seat(self.door.queue.room_changed(self.door.now_s))
+
+    @rule(seconds=st.floats(0, 10))
+    def wait(self, seconds: float) -> None:
+        self.door.now_s += seconds
 
     @invariant()
-    def agrees_with_the_model(self) -> None:
-        self.queue.check_integrity()
-        assert self.queue.inside == len(self.inside)
-        assert self.queue.waiting == len(self.line)
-        assert all(ticket.state is TicketState.ADMITTED for ticket in self.inside)
-        assert all(ticket.state is TicketState.WAITING for ticket in self.line)
+    def places_agree(self) -> None:
+        self.door.queue.check_integrity()
+        inside = self.of(ADMITTED, RECALLED)
+        assert self.door.queue.inside == len(inside)
+        assert self.door.queue.waiting == len(self.of(WAITING))
+        for replica in self.pool.replicas:
+            there = [one for one in inside if one.replica is replica]
+            occupancy = replica.occupancy
+            occupancy.check_integrity()
+            assert (occupancy.sequences, occupancy.held) == (len(there), 0), "no place outlives its request"
+            if replica not in self.shrunk:
+                assert occupancy.sequences <= max(1, occupancy.sequences_limit)
+            if occupancy.sequences > 1:
+                assert occupancy.used_tokens <= 100
+
+    @invariant()
+    def nobody_waits_beside_room(self) -> None:
+        waiting = self.of(WAITING)
+        if any(one.demand.serving_class is not BATCH for one in waiting) and not self.of(RECALLED):
+            head = self.door.queue._turns.next()
+            assert head is not None
+            assert self.pool.find_room(head.resident_tokens) is None
+
+    def teardown(self) -> None:
+        """Everybody goes, and nothing is left."""
+        for replica in self.pool.replicas:
+            replica.limit(4)
+            replica.ready(is_fresh=True)
+        self.door.seat(self.door.queue.room_changed(self.door.now_s))
+        for _ in range(1_000):
+            left = self.of(ADMITTED, RECALLED)
+            if not left:
+                break
+            self.door.leave(left[0])
+            self.tickets.remove(left[0])
+        assert not self.of(WAITING), "everybody's turn comes"
+        assert (self.door.queue.inside, self.door.queue.waiting) == (0, 0)
 
 
-TestQueueMachine = QueueMachine.TestCase
-TestQueueMachine.settings = settings(max_examples=100, stateful_step_count=30, deadline=None)
-
-
-def test_a_shed_ticket_that_leaves_frees_nothing() -> None:
-    """It was not inside, and leaving twice is leaving once."""
-    queue = PoolQueue(capacity=1, queue_limit=0)
-    first, second = Ticket(ServingClass.STANDARD), Ticket(ServingClass.STANDARD)
-    queue.enter(first)
-    queue.enter(second)
-    assert second.state is TicketState.SHED
-    queue.leave(second)
-    queue.leave(second)
-    assert queue.inside == 1
-    queue.leave(first)
-    queue.leave(first)
-    assert queue.inside == 0
-
-
-def test_priority_takes_the_place_of_standard_in_a_full_queue() -> None:
-    """The newest of the lowest class goes, even though it came first."""
-    queue = PoolQueue(capacity=0, queue_limit=2)
-    older, newer, priority = Ticket(ServingClass.STANDARD), Ticket(ServingClass.STANDARD), Ticket(ServingClass.PRIORITY)
-    queue.enter(older)
-    queue.enter(newer)
-    assert queue.enter(priority) == [newer]
-    assert newer.state is TicketState.SHED
-    assert queue.resize(2) == [priority, older]
+TestAnyUse = AnyUse.TestCase
+TestAnyUse.settings = settings(max_examples=200, stateful_step_count=40, deadline=None)

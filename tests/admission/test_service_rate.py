@@ -1,40 +1,55 @@
-"""How fast a pool serves, and how long that makes a wait."""
+"""How fast a pool serves when it is full."""
 
 import pytest
 
 from servery.admission.service_rate import ServiceRate
-from servery.core.clock import ManualClock
+from servery.core.serving_path import ServingClass
+
+STANDARD, PRIORITY = ServingClass.STANDARD, ServingClass.PRIORITY
+
+
+def steady(rate: ServiceRate, *, from_s: float, seconds: int, work: float) -> float:
+    """Five requests a second of ``work`` each, every fifth a Priority."""
+    for step in range(seconds * 5):
+        rate.waiting(from_s + step / 5)
+        rate.sent(PRIORITY if step % 5 == 0 else STANDARD, work)
+    return from_s + seconds
 
 
 def test_a_steady_rate_is_found() -> None:
-    """Five a second for some half-lives."""
-    clock = ManualClock()
-    rate = ServiceRate(clock)
-    for _ in range(500):
-        clock.advance(0.2)
-        rate.count()
-    assert rate.requests_per_s == pytest.approx(5.0, rel=0.05)
-    assert rate.wait_s(50) == pytest.approx(10.0, rel=0.05)
+    """And Priority's part of it."""
+    rate = ServiceRate()
+    steady(rate, from_s=100.0, seconds=60, work=30.0)
+    assert rate.work_per_s == pytest.approx(150.0, rel=0.05)
+    assert rate.priority_share == pytest.approx(0.2, rel=0.1)
 
 
-def test_a_rate_is_forgotten_by_halves() -> None:
-    """Ten seconds after the last request it is half of what it was."""
-    clock = ManualClock()
-    rate = ServiceRate(clock)
-    rate.count()
-    before = rate.requests_per_s
-    clock.advance(10)
-    assert rate.requests_per_s == pytest.approx(before / 2)
+def test_nothing_is_told_from_too_little() -> None:
+    """A single moment is no rate."""
+    rate = ServiceRate()
+    assert rate.work_per_s is None
+    rate.waiting(5.0)
+    rate.sent(STANDARD, 10.0)
+    assert rate.work_per_s is None
 
 
-def test_a_wait_is_between_a_second_and_a_minute() -> None:
-    """Also when nothing was ever served, or everything at once."""
-    clock = ManualClock()
-    rate = ServiceRate(clock)
-    assert rate.wait_s(1) == 60
-    for _ in range(1_000):
-        rate.count()
-    assert rate.wait_s(1) == 1
-    assert rate.wait_s(0) == 1
-    clock.advance(100_000)
-    assert rate.wait_s(5) == 60
+def test_time_in_which_nobody_waits_does_not_count() -> None:
+    """Little is asked of the pool then; what it can do is still what it was."""
+    rate = ServiceRate()
+    end_s = steady(rate, from_s=0.0, seconds=60, work=30.0)
+    before = rate.work_per_s
+    rate.nobody_waits()
+    assert rate.work_per_s == before
+    steady(rate, from_s=end_s + 10_000, seconds=5, work=30.0)
+    assert rate.work_per_s == pytest.approx(150.0, rel=0.05)
+
+
+def test_a_pool_that_stops_is_seen_to_stop() -> None:
+    """While somebody waits and nothing is sent the rate falls by half in ten seconds at first; a clock that goes back
+    changes nothing."""
+    rate = ServiceRate()
+    steady(rate, from_s=0.0, seconds=600, work=30.0)
+    rate.waiting(609.8)
+    assert rate.work_per_s == pytest.approx(75.0, rel=0.05)
+    rate.waiting(1.0)
+    assert rate.work_per_s == pytest.approx(75.0, rel=0.05)

@@ -1,6 +1,7 @@
 """When a replica is asked, after some of its requests got no answer."""
 
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 
 import pytest
 from hypothesis import settings
@@ -13,6 +14,19 @@ from servery.fleet.circuit import Circuit, CircuitLimits, CircuitState, Trial
 LIMITS = CircuitLimits(failures_to_open=3, window_s=10.0, cool_down_s=5.0)
 
 
+@contextmanager
+def trial_of(circuit: Circuit) -> Iterator[Trial]:
+    """One request: no answer is what fails it."""
+    trial = circuit.begin()
+    try:
+        yield trial
+    except (EngineUnavailable, EngineTimeout):
+        trial.failed()
+        raise
+    finally:
+        trial.end()
+
+
 class Watched:
     """A circuit, and what it told of its changes."""
 
@@ -22,13 +36,13 @@ class Watched:
         self.circuit = Circuit(LIMITS, self.clock, on_change=lambda: self.changes.append(self.circuit.state))
 
     def fail(self, error: ServeryError | None = None, *, answered: bool = False) -> None:
-        with suppress(ServeryError), self.circuit.trial() as trial:
+        with suppress(ServeryError), trial_of(self.circuit) as trial:
             if answered:
                 trial.answered()
             raise error or EngineUnavailable("gone")
 
     def succeed(self) -> None:
-        with self.circuit.trial() as trial:
+        with trial_of(self.circuit) as trial:
             trial.answered()
 
     def opened(self) -> "Watched":
@@ -86,7 +100,7 @@ def test_after_the_cool_down_one_request_is_the_trial() -> None:
     watched.clock.advance(0.1)
     assert watched.circuit.state is CircuitState.HALF_OPEN
     assert watched.circuit.allows
-    with watched.circuit.trial() as trial:
+    with trial_of(watched.circuit) as trial:
         assert not watched.circuit.allows
         trial.answered()
         assert watched.circuit.state is CircuitState.CLOSED
@@ -108,7 +122,7 @@ def test_a_trial_that_was_given_up_proves_nothing() -> None:
     """The next request is the trial."""
     watched = Watched().opened()
     watched.clock.advance(LIMITS.cool_down_s)
-    with watched.circuit.trial():
+    with trial_of(watched.circuit):
         assert not watched.circuit.allows
     assert watched.circuit.state is CircuitState.HALF_OPEN
     assert watched.circuit.allows
@@ -117,13 +131,13 @@ def test_a_trial_that_was_given_up_proves_nothing() -> None:
 def test_requests_from_before_say_nothing_bad_and_only_good() -> None:
     """Their failures come late and do not put off the trial; an answer to one of them closes the circuit."""
     watched = Watched()
-    with suppress(EngineUnavailable), watched.circuit.trial():
+    with suppress(EngineUnavailable), trial_of(watched.circuit):
         watched.opened()
         watched.clock.advance(LIMITS.cool_down_s - 1)
         raise EngineUnavailable("late")
     watched.clock.advance(1)
     assert watched.circuit.state is CircuitState.HALF_OPEN
-    with watched.circuit.trial() as before:
+    with trial_of(watched.circuit) as before:
         watched.fail()
         before.answered()
     assert watched.circuit.state is CircuitState.CLOSED
@@ -145,18 +159,17 @@ class AnyUse(RuleBasedStateMachine):
         super().__init__()
         self.clock = ManualClock()
         self.circuit = Circuit(LIMITS, self.clock, on_change=lambda: None)
-        self.running: list[tuple[object, Trial]] = []
+        self.running: list[Trial] = []
 
     @precondition(lambda self: self.circuit.allows)
     @rule()
     def begin(self) -> None:
-        block = self.circuit.trial()
-        self.running.append((block, block.__enter__()))
+        self.running.append(self.circuit.begin())
 
     @precondition(lambda self: self.running)
     @rule()
     def answer(self) -> None:
-        _, trial = self.running[0]
+        trial = self.running[0]
         is_news = not trial.has_answer
         trial.answered()
         assert self.circuit.state is CircuitState.CLOSED or not is_news
@@ -164,15 +177,14 @@ class AnyUse(RuleBasedStateMachine):
     @precondition(lambda self: self.running)
     @rule()
     def fail(self) -> None:
-        block, _ = self.running.pop(0)
-        error = EngineUnavailable("gone")
-        assert not block.__exit__(EngineUnavailable, error, None)  # type: ignore[attr-defined]
+        trial = self.running.pop(0)
+        trial.failed()
+        trial.end()
 
     @precondition(lambda self: self.running)
     @rule()
     def give_up(self) -> None:
-        block, _ = self.running.pop()
-        block.__exit__(None, None, None)  # type: ignore[attr-defined]
+        self.running.pop().end()
 
     @rule()
     def wait(self) -> None:

@@ -1,17 +1,15 @@
 """A replica's state and what follows from it."""
 
-from contextlib import suppress
-
 from tests.fleet.keeping import new_client
 
 from servery.catalog.engine import UrlEngine
 from servery.catalog.pool import Pool
 from servery.core.clock import ManualClock
 from servery.core.engine_family import EngineFamily
-from servery.core.errors import EngineUnavailable
 from servery.engines.address import EngineAddress
 from servery.engines.client import EngineClient
 from servery.engines.load import EngineLoad
+from servery.fleet.replica import Replica
 from servery.fleet.replica_pool import ReplicaPool
 
 
@@ -22,6 +20,12 @@ def client() -> EngineClient:
 def pool() -> ReplicaPool:
     engine = UrlEngine(family=EngineFamily.VLLM, urls=("http://a", "http://b"), served_model="m")
     return ReplicaPool(Pool(name="p", engine=engine, concurrency=3), ManualClock())
+
+
+def fail(replica: Replica) -> None:
+    trial = replica.circuit.begin()
+    trial.failed()
+    trial.end()
 
 
 def test_only_ready_replicas_count() -> None:
@@ -102,17 +106,17 @@ async def test_a_replica_that_gives_no_answers_is_left_alone() -> None:
     replica.up(client())
     one.listen(lambda: seen.append(one.capacity))
     for _ in range(replica.circuit.limits.failures_to_open):
-        with suppress(EngineUnavailable), replica.circuit.trial():
-            raise EngineUnavailable("gone")
+        fail(replica)
     assert (one.capacity, replica.has_room_for(1)) == (0, False)
     clock.advance(replica.circuit.limits.cool_down_s)
     assert (one.capacity, replica.has_room_for(1)) == (1, True)
     replica.occupancy.hold(1)
     assert not replica.has_room_for(1), "the trial's place is promised"
     replica.occupancy.release(1)
-    with replica.circuit.trial() as trial:
-        assert not replica.has_room_for(1)
-        trial.answered()
+    trial = replica.circuit.begin()
+    assert not replica.has_room_for(1)
+    trial.answered()
+    trial.end()
     assert one.capacity == 3
     assert seen == [0, 3]
 
@@ -122,7 +126,6 @@ async def test_a_fresh_engine_has_a_closed_circuit() -> None:
     replica = pool().replicas[0]
     replica.up(client())
     for _ in range(replica.circuit.limits.failures_to_open):
-        with suppress(EngineUnavailable), replica.circuit.trial():
-            raise EngineUnavailable("gone")
+        fail(replica)
     replica.up(client())
     assert replica.has_room_for(1)

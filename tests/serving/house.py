@@ -10,6 +10,7 @@ from tests.fakes.fake_engine import FakeEngine
 from tests.fakes.recording_reply import RecordingReply
 
 from servery.admission.gate import Gate
+from servery.admission.policy import AdmissionPolicy
 from servery.billing.price_book import PriceBook
 from servery.billing.rating import Charge
 from servery.catalog.reading import read_catalog
@@ -141,7 +142,9 @@ class House:
         today = datetime.fromtimestamp(self.clock.wall_ns() / 1e9, UTC).date()
         self.catalog = read_catalog(text, source="test", directory=Path(), today=today)
         self.pools = {name: ReplicaPool(spec, self.clock) for name, spec in self.catalog.pools.items()}
-        self.gates = {name: Gate(pool, self.clock, wait_limit_s=5.0) for name, pool in self.pools.items()}
+        self.gates = {
+            name: Gate(pool, self.clock, policy=AdmissionPolicy(wait_limit_s=5.0)) for name, pool in self.pools.items()
+        }
         self.limiter = Limiter(self.clock, random=Random(1).random)
         self.estimators = Estimators()
         self.journal = Journal.in_memory()

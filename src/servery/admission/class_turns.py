@@ -60,8 +60,12 @@ class ClassTurns:
         if ticket.is_entitled:
             self._credit -= ticket.work
         self.line(serving_class).take_first()
-        if not self.standard.count:
-            self._credit = 0.0  # what is not waited for is not saved up
+        self._forget_credit()
+
+    def remove(self, ticket: Ticket) -> None:
+        """``ticket`` waits no more, and does not go."""
+        self.line(ticket.demand.serving_class).remove(ticket)
+        self._forget_credit()
 
     def gives_way(self, *, queue_limit: int) -> Ticket:
         """Whom a queue that is too long is rid of: the lowest class's, but Standard keeps its floor of the queue."""
@@ -87,6 +91,11 @@ class ClassTurns:
         if serving_class is ServingClass.STANDARD:
             return ahead_s + self.standard.work_ahead(ticket) / left_per_s
         return ahead_s + (self.standard.work + self.batch.work_ahead(ticket)) / left_per_s
+
+    def _forget_credit(self) -> None:
+        """What is not waited for is not saved up."""
+        if not self.standard.count:
+            self._credit = 0.0
 
     def check_integrity(self) -> None:
         for line in (self.priority, self.standard, self.batch):

@@ -30,6 +30,16 @@ class Place:
         """Whether the request was called back: it stops its engine and calls ``again``, or ``leave``."""
         return self._ticket.state is TicketState.RECALLED
 
+    @property
+    def is_counted(self) -> bool:
+        """Whether what the request really uses is wanted by ``leave``."""
+        return self._ticket.charged > 0.0
+
+    @property
+    def replica(self) -> Replica | None:
+        """Where the request was sent last; None before it was, and once it waits again."""
+        return self._ticket.replica
+
     def seated(self, replica: Replica) -> None:
         """The request goes to ``replica``."""
         self._ticket.replica = replica

@@ -13,44 +13,47 @@ _FEW = 64
 
 
 class KeyedHeap(Generic[Item]):
-    """Items, each with a number; the smallest comes first, and of equals the one that was set first."""
+    """Items, each with a number; the smallest comes first, of equals the one that has had its number for longest."""
 
-    __slots__ = ("_entries", "_serial", "_serials")
+    __slots__ = ("_current", "_entries", "_serial")
 
     def __init__(self) -> None:
         self._entries: list[tuple[float, int, Item]] = []
-        self._serials: dict[Item, int] = {}
+        self._current: dict[Item, tuple[float, int, Item]] = {}
         self._serial = 0
 
     def __len__(self) -> int:
-        return len(self._serials)
+        return len(self._current)
 
     def set(self, item: Item, key: float) -> None:
         """Add ``item``, or give it another key."""
+        current = self._current.get(item)
+        if current is not None and current[0] == key:
+            return
         self._serial += 1
-        self._serials[item] = self._serial
-        heappush(self._entries, (key, self._serial, item))
-        if len(self._entries) > 2 * len(self._serials) + _FEW:
+        entry = self._current[item] = (key, self._serial, item)
+        heappush(self._entries, entry)
+        if len(self._entries) > 2 * len(self._current) + _FEW:
             self._sweep()
 
     def discard(self, item: Item) -> None:
         """Take ``item`` out, if it is there."""
-        self._serials.pop(item, None)
+        self._current.pop(item, None)
 
     def first(self) -> tuple[float, Item] | None:
         """The smallest key and its item; None when there is none."""
-        entries, serials = self._entries, self._serials
+        entries, current = self._entries, self._current
         while entries:
-            key, serial, item = entries[0]
-            if serials.get(item) == serial:
-                return key, item
+            entry = entries[0]
+            if current.get(entry[2]) is entry:
+                return entry[0], entry[2]
             heappop(entries)
         return None
 
     def clear(self) -> None:
         self._entries.clear()
-        self._serials.clear()
+        self._current.clear()
 
     def _sweep(self) -> None:
-        self._entries = [entry for entry in self._entries if self._serials.get(entry[2]) == entry[1]]
+        self._entries = [entry for entry in self._entries if self._current.get(entry[2]) is entry]
         heapify(self._entries)

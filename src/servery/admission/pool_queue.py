@@ -69,10 +69,17 @@ class PoolQueue:
             return []
         turns.line(serving_class).push(ticket)
         self._see_waiting(now_s)
-        # Where another is next, nothing has changed for it.
-        changed = self._admit(now_s) if turns.next() is ticket else []
+        head = turns.next()
+        assert head is not None, "somebody waits"
+        if head is ticket:
+            changed = self._admit(now_s)
+        else:  # nothing has changed for the next in line; but one more may be worth a recall
+            changed = self._recall_for(head, now_s) if serving_class is ServingClass.PRIORITY else []
         if turns.waiting > self._queue_limit:
+            blocked = turns.next()
             changed.append(self._make_way(ticket))
+            if changed[-1] is blocked:
+                changed += self._admit(now_s)
         return [one for one in changed if one is not ticket]
 
     def redeem(self, ticket: Ticket) -> None:
@@ -173,7 +180,7 @@ class PoolQueue:
 
     def _take_out(self, ticket: Ticket) -> None:
         """It waits no more, and does not go in."""
-        self._turns.line(ticket.demand.serving_class).remove(ticket)
+        self._turns.remove(ticket)
         if not self._turns.online:
             self.rate.nobody_waits()
 

@@ -6,6 +6,7 @@ from servery.core.serving_path import ServingClass
 
 HALF_LIFE_S = 10.0
 LEAST_S = 0.25
+_MEAN_AGE_S = HALF_LIFE_S / math.log(2)
 
 
 class ServiceRate:
@@ -28,7 +29,7 @@ class ServiceRate:
             kept = math.exp2(-passed_s / HALF_LIFE_S)
             self._work *= kept
             self._priority_work *= kept
-            self._seconds = self._seconds * kept + passed_s
+            self._seconds = self._seconds * kept + (1.0 - kept) * _MEAN_AGE_S
         self._seen_s = now_s
 
     def nobody_waits(self) -> None:

@@ -86,8 +86,9 @@ def generation_body(
     if generation.reasoning_effort is not None:
         body["reasoning_effort"] = generation.reasoning_effort
     _add_place(body, place, stream=stream, traits=traits)
-    if traits.earlier_priority and serving_class is ServingClass.PRIORITY:
-        body["priority"] = traits.earlier_priority
+    if traits.earlier_priority and serving_class is not ServingClass.STANDARD:
+        is_earlier = serving_class is ServingClass.PRIORITY
+        body["priority"] = traits.earlier_priority if is_earlier else -traits.earlier_priority
     return _encoder.encode(body)
 
 

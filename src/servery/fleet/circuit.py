@@ -12,14 +12,12 @@ be made or is lost, or silence until the first byte is overdue. Health probes (`
 engine that answers and is ill. They take longer to see what this does.
 """
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from enum import StrEnum
 
 import msgspec
 
 from servery.core.clock import Clock
-from servery.core.errors import EngineTimeout, EngineUnavailable
 
 
 class CircuitState(StrEnum):
@@ -39,17 +37,28 @@ class CircuitLimits(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Trial:
-    """One request to the replica, as long as it lasts."""
+    """One request to the replica, from before it is sent until ``end``."""
 
-    def __init__(self, on_answer: Callable[[], None]) -> None:
+    __slots__ = ("_circuit", "has_answer")
+
+    def __init__(self, circuit: "Circuit") -> None:
         self.has_answer = False
-        self._on_answer = on_answer
+        self._circuit = circuit
 
     def answered(self) -> None:
         """The engine began to answer. May be called again."""
         if not self.has_answer:
             self.has_answer = True
-            self._on_answer()
+            self._circuit.answered()
+
+    def failed(self) -> None:
+        """The request came to nothing; that counts against the replica unless it had begun to answer."""
+        if not self.has_answer:
+            self._circuit.failed(self)
+
+    def end(self) -> None:
+        """The request is over, however it went."""
+        self._circuit.ended(self)
 
 
 class Circuit:
@@ -81,33 +90,30 @@ class Circuit:
         state = self.state
         return state is CircuitState.CLOSED or (state is CircuitState.HALF_OPEN and self._trial is None)
 
-    @contextmanager
-    def trial(self) -> Iterator[Trial]:
-        """Around one request: EngineUnavailable and EngineTimeout that leave the block before ``answered`` was called
-        count as failures."""
-        trial = Trial(self._answered)
-        if self.state is CircuitState.HALF_OPEN and self._trial is None:
+    def begin(self) -> Trial:
+        """A request is about to be sent. Whoever calls this calls ``end`` once."""
+        trial = Trial(self)
+        if self._is_open and self._trial is None and self.state is CircuitState.HALF_OPEN:
             self._trial = trial
-        try:
-            yield trial
-        except (EngineUnavailable, EngineTimeout):
-            if not trial.has_answer:
-                self._failed(trial)
-            raise
-        finally:
-            if self._trial is trial:
-                self._trial = None
+        return trial
 
     def reset(self) -> None:
         """A fresh engine: nothing is known against it."""
-        self._answered()
+        self.answered()
 
-    def _answered(self) -> None:
+    def answered(self) -> None:
+        """``Trial.answered``."""
         was_open, self._is_open, self._failures = self._is_open, False, 0
         if was_open:
             self._on_change()
 
-    def _failed(self, trial: Trial) -> None:
+    def ended(self, trial: Trial) -> None:
+        """``Trial.end``."""
+        if self._trial is trial:
+            self._trial = None
+
+    def failed(self, trial: Trial) -> None:
+        """``Trial.failed``."""
         if self._is_open and trial is not self._trial:
             return  # sent before it opened: that says nothing new, and must not put off the trial
         now_s = self._clock.monotonic_s()

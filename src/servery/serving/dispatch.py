@@ -5,12 +5,18 @@ from collections.abc import Mapping
 
 import msgspec
 
-from servery.admission.gate import Gate
+from servery.admission.gate import Gate, Place
 from servery.catalog.offer import Offer
 from servery.core.caller import Caller
-from servery.core.errors import ContextExceeded, InvalidRequest, Overloaded, ServeryError
+from servery.core.errors import (
+    ContextExceeded,
+    EngineTimeout,
+    EngineUnavailable,
+    InvalidRequest,
+    Overloaded,
+    ServeryError,
+)
 from servery.core.inference import Embedding, Generation
-from servery.core.serving_path import ServingClass, ServingPath
 from servery.engines.body import CachePlace
 from servery.engines.client import EngineClient
 from servery.engines.tally import Tally
@@ -20,8 +26,9 @@ from servery.metering.meter import Meter
 from servery.routing.router import Router
 from servery.routing.seat import Seat
 from servery.routing.wish import Wish
+from servery.serving.errand import Errand, Visit, expected_tokens
 from servery.serving.journey import Branch, Journey
-from servery.serving.retry import ATTEMPTS, RetryBudget, may_retry
+from servery.serving.retry import RetryBudget, may_retry
 
 _MAX_PARALLEL_BRANCHES = 4
 _ASIDE_TIMEOUT_S = 10.0
@@ -50,12 +57,12 @@ class Dispatch:
         """One engine answer for each branch: its JSON body, or ``b""`` for a stream that has been relayed. Most
         requests have one branch; more run side by side, a few at a time, and the first failure ends them all."""
         if len(journey.branches) == 1:
-            return [await self._branch(caller, offer, journey, journey.branches[0])]
+            return [await self._branch(self._errand(caller, offer, journey, journey.branches[0]))]
         turns = asyncio.Semaphore(_MAX_PARALLEL_BRANCHES)
 
         async def in_turn(branch: Branch) -> bytes:
             async with turns:
-                return await self._branch(caller, offer, journey, branch)
+                return await self._branch(self._errand(caller, offer, journey, branch))
 
         try:
             async with asyncio.TaskGroup() as group:
@@ -64,77 +71,88 @@ class Dispatch:
             raise _first(errors) from errors
         return [task.result() for task in tasks]
 
-    async def _branch(self, caller: Caller, offer: Offer, journey: Journey, branch: Branch) -> bytes:
-        """Wait for a place, take a seat, ask the engine; once more elsewhere if it fails before the first byte."""
-        pool = self._pools[offer.pool]
-        wish = self._wish(caller, offer, journey, branch)
-        branch.prompt_tokens_guess = min(round(wish.prompt_tokens), offer.model.context_length)
-        tried: frozenset[str] = frozenset()
+    async def _branch(self, errand: Errand) -> bytes:
+        """Wait for a place, and ask an engine. Before the first byte, once more elsewhere if that fails, and again from
+        the old place in the queue if the request is called back."""
+        attempt = 0
         self._retries.earn()
-        for attempt in range(ATTEMPTS):
-            try:
-                async with self._gates[offer.pool].place(_serving_class(offer)) as place:
-                    seat = self._router.seat(pool, wish, avoid=tried)
-                    if seat is None:
-                        raise Overloaded("service overloaded, please try again later", retry_after_s=1.0)
-                    tried |= {seat.replica.name}
-                    try:
-                        journey.seated(replica=seat.replica.name, queue_wait_s=place.queue_wait_s)
-                        self._open(caller, offer, journey)
-                        return await self._exchange(offer, journey, branch, seat)
-                    finally:
-                        seat.leave()
-            except ServeryError as error:
-                in_engine = len(tried) > 0 and not branch.delivered
-                if not (in_engine and may_retry(error, attempt=attempt) and self._retries.spend()):
-                    raise
-                branch.tally = None  # what an engine did before it failed is nobody's to pay
-        raise AssertionError("the last attempt returns or raises")
+        place = await self._gates[errand.offer.pool].enter(errand.demand, on_recall=errand.recall.call)
+        try:
+            while True:
+                try:
+                    return await self._visit(errand, place)
+                except asyncio.CancelledError:
+                    if not errand.recall.is_meant():
+                        raise
+                except ServeryError as error:
+                    delivered = errand.branch.delivered
+                    if delivered or not may_retry(error, attempt=attempt) or not self._retries.spend():
+                        raise
+                    attempt += 1
+                    if place.replica is not None:
+                        errand.tried |= {place.replica.name}
+                errand.branch.tally = None  # what an engine did before it failed or was stopped is nobody's to pay
+                await place.again()
+        finally:
+            place.leave(work=errand.work if place.is_counted else None)
 
-    async def _exchange(self, offer: Offer, journey: Journey, branch: Branch, seat: Seat) -> bytes:
-        """Make the seat ready and ask the engine; once more, for a shorter answer, where the one asked for is refused
-        because it would not fit."""
-        client = seat.replica.client
-        slot = None if isinstance(branch.work, Embedding) else seat.placement.slot
+    async def _visit(self, errand: Errand, place: Place) -> bytes:
+        """Take a seat and ask the engine; once more, for a shorter answer, where the one asked for is refused because
+        it would not fit."""
+        seat = self._router.seat(self._pools[errand.offer.pool], errand.wish, avoid=errand.tried)
+        if seat is None:
+            raise Overloaded("service overloaded, please try again later", retry_after_s=1.0)
+        visit = Visit(errand, place, seat)
+        try:
+            errand.journey.seated(replica=seat.replica.name, queue_wait_s=place.queue_wait_s)
+            self._open(errand)
+            await self._make_ready(errand, seat)
+            try:
+                return await self._ask(errand, visit)
+            except ContextExceeded as refusal:
+                errand.branch.work = await self._shortened(errand, seat.replica.client, refusal)
+                return await self._ask(errand, visit)
+        finally:
+            visit.end()
+
+    async def _make_ready(self, errand: Errand, seat: Seat) -> None:
+        """Empty the slot, and count the prompt, where that must be."""
+        client, work = seat.replica.client, errand.branch.work
+        if isinstance(work, Embedding):
+            return
+        slot = seat.placement.slot
         if seat.placement.erase and slot is not None:
             await client.call("POST", f"/slots/{slot}?action=erase", b"{}", timeout_s=_ASIDE_TIMEOUT_S)
             seat.erased()
-        if not journey.request.truncate_to_context and client.traits.counts_prompts:
-            await self._check_fit(offer, journey, branch, client)
-        try:
-            return await self._ask(offer, journey, branch, seat)
-        except ContextExceeded as refusal:
-            branch.work = await self._shortened(journey, branch, client, refusal)
-            return await self._ask(offer, journey, branch, seat)
+        if not errand.journey.request.truncate_to_context and client.traits.counts_prompts:
+            await self._check_fit(errand, work, client)
 
-    async def _ask(self, offer: Offer, journey: Journey, branch: Branch, seat: Seat) -> bytes:
+    async def _ask(self, errand: Errand, visit: Visit) -> bytes:
         """One exchange: relay what the engine says, and stop it when nobody listens any more."""
+        seat, journey, branch = visit.seat, errand.journey, errand.branch
         slot = None if isinstance(branch.work, Embedding) else seat.placement.slot
         tally = branch.tally = Tally(prompt_tokens_guess=branch.prompt_tokens_guess)
         asked_s = journey.elapsed_s
-
-        def begin() -> None:
-            seat.first_byte()
-            journey.begin(branch)
-
-        with seat.replica.circuit.trial() as trial:
+        try:
             exchange = await seat.replica.client.ask(
                 branch.work,
                 endpoint=journey.request.endpoint,
                 stream=journey.request.stream,
                 place=CachePlace(slot=slot, salt=seat.owner),
                 sink=journey.sink(branch),
-                on_first=begin,
+                on_first=visit.first_event,
                 tally=tally,
-                serving_class=_serving_class(offer),
-                on_answer=trial.answered,
+                serving_class=errand.serving_class,
+                on_answer=visit.answered,
             )
-            journey.attach(exchange)
+            visit.runs(exchange)
             try:
                 answer = await exchange.answer
             finally:
-                journey.detach(exchange)
-                exchange.abort()
+                visit.ran(exchange)
+        except (EngineUnavailable, EngineTimeout):
+            visit.failed()
+            raise
         journey.first_token(prefill_s=tally.prefill_s, asked_s=asked_s)
         if tally.is_reported:
             usage = tally.usage()
@@ -145,47 +163,49 @@ class Dispatch:
             )
         return answer
 
-    async def _check_fit(self, offer: Offer, journey: Journey, branch: Branch, client: EngineClient) -> None:
+    async def _check_fit(self, errand: Errand, work: Generation, client: EngineClient) -> None:
         """For those who want an error instead of a shorter answer. Other engines refuse by themselves."""
-        if isinstance(branch.work, Embedding):
-            return
-        endpoint, longest = journey.request.endpoint, offer.model.context_length
-        prompt = await client.count_prompt(branch.work, endpoint=endpoint, timeout_s=_ASIDE_TIMEOUT_S)
-        if prompt + (branch.work.max_tokens or 0) > longest:
+        endpoint, longest = errand.journey.request.endpoint, errand.offer.model.context_length
+        prompt = await client.count_prompt(work, endpoint=endpoint, timeout_s=_ASIDE_TIMEOUT_S)
+        if prompt + (work.max_tokens or 0) > longest:
             raise InvalidRequest(
-                f"The prompt has {prompt} tokens and max_tokens is {branch.work.max_tokens}:"
+                f"The prompt has {prompt} tokens and max_tokens is {work.max_tokens}:"
                 f" more than the model's maximum context length of {longest}",
                 param="max_tokens",
             )
 
-    async def _shortened(
-        self, journey: Journey, branch: Branch, client: EngineClient, refusal: ContextExceeded
-    ) -> Generation:
+    async def _shortened(self, errand: Errand, client: EngineClient, refusal: ContextExceeded) -> Generation:
         """The work with as many tokens of answer as its prompt leaves room for. Raises ``refusal`` when the client
         wants that error, or nothing can be gained."""
-        work, prompt = branch.work, refusal.prompt_tokens
-        if isinstance(work, Embedding) or not journey.request.truncate_to_context:
+        work, request, prompt = errand.branch.work, errand.journey.request, refusal.prompt_tokens
+        if isinstance(work, Embedding) or not request.truncate_to_context:
             raise refusal
         if prompt is None and client.traits.counts_prompts:
-            prompt = await client.count_prompt(work, endpoint=journey.request.endpoint, timeout_s=_ASIDE_TIMEOUT_S)
+            prompt = await client.count_prompt(work, endpoint=request.endpoint, timeout_s=_ASIDE_TIMEOUT_S)
         room = 0 if prompt is None else refusal.context_tokens - prompt - client.traits.context_reserve_tokens
         if not 0 < room < (work.max_tokens or 0):
             raise refusal
         return msgspec.structs.replace(work, max_tokens=room)
 
-    def _wish(self, caller: Caller, offer: Offer, journey: Journey, branch: Branch) -> Wish:
-        request = journey.request
-        owner = self._router.owner(self._pools[offer.pool], caller.account, request.isolation_key)
-        return Wish(
+    def _errand(self, caller: Caller, offer: Offer, journey: Journey, branch: Branch) -> Errand:
+        request, pool = journey.request, self._pools[offer.pool]
+        estimator = self._estimators.of(offer.model.name)
+        owner = self._router.owner(pool, caller.account, request.isolation_key)
+        wish = Wish(
             owner=owner,
             chain=self._router.chain(owner, branch.prompt),
-            units_per_token=self._estimators.of(offer.model.name).bytes_per_token,
+            units_per_token=estimator.bytes_per_token,
+            generated_tokens=expected_tokens(branch.work, expected=estimator.generated_tokens_of(caller.key_id)),
             session=f"{caller.account}/{request.session}" if request.session else None,
             tells_first_token=request.stream,
         )
+        # How much work it is matters only to those who wait.
+        cached_tokens = self._router.forecast(pool, wish) if self._gates[offer.pool].waiting else 0.0
+        return Errand(caller, offer, journey, branch=branch, wish=wish, cached_tokens=cached_tokens)
 
-    def _open(self, caller: Caller, offer: Offer, journey: Journey) -> None:
+    def _open(self, errand: Errand) -> None:
         """Journal the request once, when the first of its branches goes to an engine."""
+        journey, caller, offer = errand.journey, errand.caller, errand.offer
         if journey.dispatched:
             return
         self._meter.opened(
@@ -197,10 +217,6 @@ class Dispatch:
             replica=journey.replica,
         )
         journey.dispatched = True
-
-
-def _serving_class(offer: Offer) -> ServingClass:
-    return ServingClass.PRIORITY if offer.path is ServingPath.PRIORITY else ServingClass.STANDARD
 
 
 def _first(group: BaseExceptionGroup[ServeryError]) -> ServeryError:

@@ -1,0 +1,98 @@
+"""One branch of a request on its way to an engine: what it is, what it asks for, what it holds."""
+
+from servery.admission.demand import Demand, Weights
+from servery.admission.gate import Place
+from servery.catalog.offer import Offer
+from servery.core.caller import Caller
+from servery.core.inference import Embedding, Generation
+from servery.core.serving_path import ServingClass, ServingPath
+from servery.engines.exchange import Exchange
+from servery.fleet.circuit import Trial
+from servery.routing.seat import Seat
+from servery.routing.wish import Wish
+from servery.serving.journey import Branch, Journey
+from servery.serving.recall import Recall
+
+
+class Errand:
+    """Made in the task that serves it. ``cached_tokens`` of its prompt are believed to be in some replica's cache;
+    ``tried`` are the replicas that have failed it."""
+
+    def __init__(
+        self, caller: Caller, offer: Offer, journey: Journey, *, branch: Branch, wish: Wish, cached_tokens: float
+    ) -> None:
+        self.caller = caller
+        self.offer = offer
+        self.journey = journey
+        self.branch = branch
+        self.serving_class = ServingClass.PRIORITY if offer.path is ServingPath.PRIORITY else ServingClass.STANDARD
+        self.wish = wish
+        branch.prompt_tokens_guess = min(round(wish.prompt_tokens), offer.model.context_length)
+        self.demand = Demand(
+            account=caller.account,
+            serving_class=self.serving_class,
+            prompt_tokens=wish.prompt_tokens,
+            uncached_prompt_tokens=max(0.0, wish.prompt_tokens - cached_tokens),
+            generated_tokens=wish.generated_tokens,
+            weights=Weights.of(offer.price),
+            session=journey.request.session,
+        )
+        self.recall = Recall()
+        self.tried: frozenset[str] = frozenset()
+
+    @property
+    def work(self) -> float:
+        """What it has really asked of an engine, in the unit of its demand; nothing where none answered."""
+        tally = self.branch.tally
+        return 0.0 if tally is None else self.demand.weights.work(tally.usage())
+
+
+class Visit:
+    """What an errand holds while it is at a replica, until ``end``."""
+
+    __slots__ = ("_errand", "_place", "_trial", "seat")
+
+    def __init__(self, errand: Errand, place: Place, seat: Seat) -> None:
+        self.seat = seat
+        self._errand = errand
+        self._place = place
+        self._trial: Trial = seat.replica.circuit.begin()
+        place.seated(seat.replica)
+
+    def runs(self, exchange: Exchange) -> None:
+        """The engine has been asked."""
+        self._errand.recall.exchange = exchange
+        self._errand.journey.attach(exchange)
+
+    def ran(self, exchange: Exchange) -> None:
+        """The engine has said all, or whatever it says is of no use any more."""
+        self._errand.recall.exchange = None
+        self._errand.journey.detach(exchange)
+        exchange.abort()
+
+    def answered(self) -> None:
+        """The engine began to answer, be it with an empty stream."""
+        self._trial.answered()
+        if not self._errand.journey.request.stream:
+            self._place.first_byte()
+
+    def first_event(self) -> None:
+        """A stream's first event is about to be passed on."""
+        self.seat.first_byte()
+        self._place.first_byte()
+        self._errand.journey.begin(self._errand.branch)
+
+    def failed(self) -> None:
+        """The engine could not be reached, or did not answer in time."""
+        self._trial.failed()
+
+    def end(self) -> None:
+        self._trial.end()
+        self.seat.leave()
+
+
+def expected_tokens(work: Generation | Embedding, *, expected: float) -> float:
+    """How long the answer will be, where answers are expected to be so long."""
+    if isinstance(work, Embedding):
+        return 0.0
+    return expected if work.max_tokens is None else min(expected, work.max_tokens)

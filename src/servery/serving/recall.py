@@ -1,0 +1,36 @@
+"""Stops the task that serves a request from within, so that it can be served again later, and nobody notices."""
+
+import asyncio
+
+from servery.engines.exchange import Exchange
+
+
+class Recall:
+    """Made in the task that it may stop. ``exchange`` is what runs at the engine meanwhile: it is aborted at once, so
+    that nothing of it is passed on once the request was called back."""
+
+    __slots__ = ("_cancelled_before", "_is_called", "_task", "exchange")
+
+    def __init__(self) -> None:
+        task = asyncio.current_task()
+        assert task is not None, "requests are served in tasks"
+        self.exchange: Exchange | None = None
+        self._task = task
+        self._cancelled_before = task.cancelling()
+        self._is_called = False
+
+    def call(self) -> None:
+        """The request is called back: what its task awaits raises CancelledError."""
+        self._is_called = True
+        if self.exchange is not None:
+            self.exchange.abort()
+        self._task.cancel()
+
+    def is_meant(self) -> bool:
+        """To be asked once for each CancelledError: whether it came of ``call`` alone. Then the task goes on as if it
+        had never been cancelled. False when the task was cancelled for another reason, also if it was called back too.
+        """
+        if not self._is_called:
+            return False
+        self._is_called = False
+        return self._task.uncancel() <= self._cancelled_before
