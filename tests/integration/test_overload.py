@@ -83,7 +83,7 @@ def test_queue_is_bounded_and_priority_goes_first(full: PlatformProcess):
 def test_sdks_see_an_overloaded_server(full: PlatformProcess):
     """Official clients raise their own errors for a 503, in both dialects."""
     with full.client() as client, ThreadPoolExecutor(4) as callers:
-        fields = {"max_tokens": 900, "ignore_eos": True}
+        fields = {"max_tokens": 1_800, "ignore_eos": True}
         calls = [callers.submit(client.post, "/chat/completions", json=chat(f"Go on {n}.", **fields)) for n in range(4)]
         wait_for_queue(full, 3)
         ask = {"model": MODEL, "messages": [{"role": "user", "content": "x"}], "max_tokens": 1}
