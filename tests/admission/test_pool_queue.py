@@ -327,7 +327,7 @@ class AnyUse(RuleBasedStateMachine):
         shed = [each for each in [one, *changed] if each.state is SHED]
         assert len(shed) <= 1
         for each in shed:
-            if each.demand.serving_class is PRIORITY:
+            if each.demand.serving_class is PRIORITY and each.outcome is not AdmissionOutcome.SHED_PREDICTED_WAIT:
                 assert not [one for one in self.of(WAITING) if one.demand.serving_class is BATCH]
         assert all(each.state is not before[each] for each in changed)
         self.tickets.append(one)

@@ -78,7 +78,7 @@ class PoolQueue:
         if turns.waiting > self._queue_limit:
             blocked = turns.next()
             changed.append(self._make_way(ticket))
-            if changed[-1] is blocked:
+            if turns.next() is not blocked:
                 changed += self._admit(now_s)
         return [one for one in changed if one is not ticket]
 
