@@ -1,0 +1,1 @@
+"""What deciding costs: the pure parts of a request's way, called as the server calls them."""
