@@ -223,6 +223,23 @@ async def test_a_limit_refuses_before_the_engine(house: House) -> None:
     assert len(house.first.asked) == 2
 
 
+async def test_what_is_believed_to_be_cached_is_not_reserved_as_uncached(house: House) -> None:
+    """A prompt that a replica has answered before reserves less of that limit while it is served again."""
+    long = msgspec.structs.replace(HELLO, messages=msgspec.Raw(b'[{"role":"user","content":"' + b"x" * 800 + b'"}]'))
+    house.first.always = serves(prompt=200)
+    await house.serve(asked(PLAIN, long))
+    first = house.replies[-1].reading
+    house.first.always = serves(prompt=200, cached=190)
+    await house.serve(asked(PLAIN, long))
+    second = house.replies[-1].reading
+    assert first is not None
+    assert second is not None
+    assert first.uncached_prompt - first.uncached_prompt_remaining > 150
+    used_before = 200
+    assert second.uncached_prompt - second.uncached_prompt_remaining - used_before < 100
+    assert second.prompt - second.prompt_remaining - used_before > 150
+
+
 async def test_a_full_queue_refuses_and_costs_nothing(house: House) -> None:
     """One is served, one waits, the third is shed."""
     hold = asyncio.Event()

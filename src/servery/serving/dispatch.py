@@ -53,6 +53,17 @@ class Dispatch:
         self._meter = meter
         self._retries = RetryBudget()
 
+    def forecast(self, caller: Caller, offer: Offer, journey: Journey) -> int:
+        """How many of the request's prompt tokens, each prompt counted once, some replica is believed to have in its
+        prompt cache."""
+        pool, total, cached_tokens = self._pools[offer.pool], 0.0, 0.0
+        for branch in journey.branches:
+            if branch.number % journey.request.choices_per_prompt == 0:
+                cached_tokens = self._router.forecast(pool, self._wish(caller, offer, journey, branch))
+                total += cached_tokens
+            branch.cached_tokens = cached_tokens
+        return int(total)
+
     async def answers(self, caller: Caller, offer: Offer, journey: Journey) -> list[bytes]:
         """One engine answer for each branch: its JSON body, or ``b""`` for a stream that has been relayed. Most
         requests have one branch; more run side by side, a few at a time, and the first failure ends them all."""
@@ -188,10 +199,16 @@ class Dispatch:
         return msgspec.structs.replace(work, max_tokens=room)
 
     def _errand(self, caller: Caller, offer: Offer, journey: Journey, branch: Branch) -> Errand:
-        request, pool = journey.request, self._pools[offer.pool]
-        estimator = self._estimators.of(offer.model.name)
-        owner = self._router.owner(pool, caller.account, request.isolation_key)
-        wish = Wish(
+        wish = self._wish(caller, offer, journey, branch)
+        return Errand(caller, offer, journey, branch=branch, wish=wish, cached_tokens=branch.cached_tokens)
+
+    def _wish(self, caller: Caller, offer: Offer, journey: Journey, branch: Branch) -> Wish:
+        """What the branch asks of routing; made once."""
+        if branch.wish is not None:
+            return branch.wish
+        request, estimator = journey.request, self._estimators.of(offer.model.name)
+        owner = self._router.owner(self._pools[offer.pool], caller.account, request.isolation_key)
+        branch.wish = Wish(
             owner=owner,
             chain=self._router.chain(owner, branch.prompt),
             units_per_token=estimator.bytes_per_token,
@@ -199,9 +216,7 @@ class Dispatch:
             session=f"{caller.account}/{request.session}" if request.session else None,
             tells_first_token=request.stream,
         )
-        # How much work it is matters only to those who wait.
-        cached_tokens = self._router.forecast(pool, wish) if self._gates[offer.pool].waiting else 0.0
-        return Errand(caller, offer, journey, branch=branch, wish=wish, cached_tokens=cached_tokens)
+        return branch.wish
 
     def _open(self, errand: Errand) -> None:
         """Journal the request once, when the first of its branches goes to an engine."""

@@ -8,6 +8,7 @@ from servery.core.inference import Embedding, EngineReport, Generation, Inferenc
 from servery.core.usage import Usage
 from servery.engines.answer_reader import EventSink
 from servery.engines.tally import Tally
+from servery.routing.wish import Wish
 from servery.serving.reply import Flow, Reply, StreamStart
 from servery.serving.served import Served
 
@@ -19,6 +20,8 @@ class Branch:
         self.number = number
         self.work = work
         self.prompt = prompt
+        self.wish: Wish | None = None
+        self.cached_tokens = 0.0
         self.prompt_tokens_guess = 0
         self.tally: Tally | None = None
         self.delivered = False

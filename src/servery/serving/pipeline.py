@@ -72,7 +72,12 @@ class Pipeline:
             account=caller.account,
             counted_as=offer.name,
             limits=parts.ceilings.of(offer.model, spend_tier=caller.spend_tier),
-            estimate=estimator.estimate(request, key_id=caller.key_id, prompt_bytes=journey.prompt_bytes),
+            estimate=estimator.estimate(
+                request,
+                key_id=caller.key_id,
+                prompt_bytes=journey.prompt_bytes,
+                cached_prompt_tokens=parts.dispatch.forecast(caller, offer, journey),
+            ),
             funded=caller.funded,
         )
         self.open_streams.add(journey, grant)
