@@ -37,6 +37,7 @@ models:
     pool: several
     context_length: 2048
     capabilities: [chat]
+    limits: {prompt: 100000000, uncached_prompt: 100000000, generated: 100000000}
     prices: {standard: {input: 1, output: 2}, priority: {input: 1, output: 2}}
     created: 2026-11-20
 """
@@ -86,7 +87,7 @@ class Clients:
 def platform(tmp_path: Path) -> Iterator[PlatformProcess]:
     (tmp_path / "catalog.yaml").write_text(CATALOG)
     options = ["--catalog", str(tmp_path / "catalog.yaml"), "--log-level", "warning"]
-    options += ["--limit-start-generated-tokens-per-minute", "2000000"]
+    options += ["--limit-start-generated-tokens-per-minute", "100000000"]
     with PlatformProcess(tmp_path / "data", *options) as running:
         yield running
 

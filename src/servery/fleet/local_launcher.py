@@ -117,6 +117,8 @@ class LocalLauncher:
         assert process.stdin is not None, "the child is asked over its standard input"
         assert process.stdout is not None, "the child answers on its standard output"
         order = self._order(model_file, secrets.token_hex(24))
+        if process.stdin.is_closing():
+            raise EngineUnavailable("the engine ended before it had its order")
         process.stdin.write(msgspec.json.encode(order) + b"\n")
         async with asyncio.timeout(self._limits.startup_timeout_s):
             line = await process.stdout.readline()
