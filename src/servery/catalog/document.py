@@ -5,6 +5,8 @@ the structs that the values are converted to. Duplicate keys and aliases are ref
 what a reader sees.
 """
 
+from collections.abc import Sequence
+
 import yaml
 
 from servery.core.misconfigured import Misconfigured
@@ -18,8 +20,9 @@ MAX_CHARACTERS = 1_048_576
 class Document:
     """``plain`` is the file's top mapping; ``line(path)`` tells where a value stands, counted from 1."""
 
-    def __init__(self, text: str, *, source: str) -> None:
-        """Parse ``text``; ``source`` names the file in faults. Raises Misconfigured, naming file and line."""
+    def __init__(self, text: str, *, source: str, keys: Sequence[str]) -> None:
+        """Parse ``text``; ``source`` names the file in faults, ``keys`` what belongs into its top mapping. Raises
+        Misconfigured, naming file and line."""
         self._source = source
         self._lines: dict[Path, int] = {}
         if len(text) > MAX_CHARACTERS:
@@ -32,7 +35,7 @@ class Document:
         except (yaml.YAMLError, RecursionError) as error:
             raise Misconfigured(f"{source}: not YAML, or nested too deeply: {error}") from error
         if not isinstance(top, yaml.MappingNode):
-            raise Misconfigured(f"{source}:1: a catalog is a mapping with the keys pools and models")
+            raise Misconfigured(f"{source}:1: expected a mapping with the keys {', '.join(keys)}")
         self._seen: set[int] = set()
         self.plain = self._mapping(top, ())
 

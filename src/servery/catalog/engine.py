@@ -1,5 +1,6 @@
 """What a replica runs: an engine that the platform starts, or one that runs already."""
 
+from enum import StrEnum
 from typing import Annotated
 
 import msgspec
@@ -11,6 +12,13 @@ from servery.core.engine_family import EngineFamily
 Count = Annotated[int, Meta(ge=1, le=1_000_000)]
 KvTokens = Annotated[int, Meta(ge=1, le=1_000_000_000)]
 EngineUrl = Annotated[str, Meta(pattern=r"^https?://[^\s/?#]+(/[^\s?#]*[^\s?#/])?$")]
+
+
+class EngineKind(StrEnum):
+    """Who runs an engine: the platform itself, or somebody else."""
+
+    EMBEDDED = "embedded"
+    URL = "url"
 
 
 class EmbeddedEngine(

@@ -3,7 +3,6 @@
 Every fault is told with file, line and field, all faults of a file at once, so that an operator mends it in one go.
 """
 
-import re
 from datetime import date
 from enum import StrEnum
 from pathlib import Path
@@ -13,8 +12,10 @@ import msgspec
 
 from servery.catalog.catalog import Catalog
 from servery.catalog.consistency import Consistency
+from servery.catalog.conversion_fault import conversion_fault
 from servery.catalog.document import Document
 from servery.catalog.document import Path as FieldPath
+from servery.catalog.engine import EngineKind
 from servery.catalog.gpu_hour import DEFAULT_GPU_HOURS, PricePerHour
 from servery.catalog.model import Capability, Model
 from servery.catalog.pool import Pool
@@ -35,24 +36,16 @@ _SECTIONS: Final = ("account", "pools", "models", "routers", "price_bands", "gpu
 _CLOSED_SETS: Final[dict[str, type[StrEnum]]] = {
     "capabilities": Capability,
     "family": EngineFamily,
+    "kind": EngineKind,
     "serving_path": ServingPath,
 }
-_YAML_WORDS: Final = {
-    "object": "a mapping",
-    "array": "a list",
-    "int": "a whole number",
-    "float": "a number",
-    "str": "text",
-}
-_MSGSPEC_ERROR = re.compile(r"^(?P<message>.*?)(?: - at `\$(?P<path>.*)`)?$", re.DOTALL)
-_STEP = re.compile(r"\.(?P<field>[^.\[\]]+)|\[(?P<place>\d+)\]")
 
 
 def read_catalog(text: str, *, source: str, directory: Path, today: date, account: str | None = None) -> Catalog:
     """Read a whole catalog. ``source`` names the file in faults; ``directory`` is what paths in it are relative to;
     ``account`` overrides the file's own. Raises Misconfigured with one line for each fault.
     """
-    return _Reader(Document(text, source=source), directory).catalog(today, account)
+    return _Reader(Document(text, source=source, keys=_SECTIONS), directory).catalog(today, account)
 
 
 class _Reader:
@@ -166,39 +159,10 @@ class _Reader:
 
     def _explain(self, entry: FieldPath, msgspec_error: str) -> None:
         """Record a fault in our words, with the field's full path."""
-        parts = _MSGSPEC_ERROR.match(msgspec_error)
-        assert parts is not None, "the pattern matches any text"
-        path: FieldPath = (*entry, *_steps(parts["path"] or ""))
-        field = re.match(r"Object (?:contains (unknown)|missing required) field `(.*)`", parts["message"])
-        if field is not None:
-            self._fault((*path, field[2]), field[1] or "missing")
-        else:
-            self._fault(path, _reworded(parts["message"], path, self._document.scalar(path)))
+        self._fault(*conversion_fault(self._document, entry, msgspec_error, _CLOSED_SETS))
 
     def _fault(self, path: FieldPath, message: str) -> None:
         self._faults.append((self._document.line(path), self._document.fault(path, message)))
 
     def _misconfigured(self) -> Misconfigured:
         return Misconfigured("\n".join(text for _, text in sorted(self._faults)))
-
-
-def _steps(msgspec_path: str) -> FieldPath:
-    """``.engine.urls[0]`` as a path."""
-    return tuple(
-        step["field"] if step["field"] is not None else int(step["place"]) for step in _STEP.finditer(msgspec_path)
-    )
-
-
-def _reworded(message: str, path: FieldPath, written: str | None) -> str:
-    """msgspec's ``message`` about the value at ``path`` in the words of somebody who reads a YAML file."""
-    if mismatch := re.match(r"Expected `(\w+)(?: \| null)?`, got `(\w+)`", message):
-        got = repr(written) if written is not None else _YAML_WORDS.get(mismatch[2], mismatch[2])
-        return f"expected {_YAML_WORDS.get(mismatch[1], mismatch[1])}, got {got}"
-    if message.startswith("Invalid RFC3339 encoded date"):
-        return f"expected a date such as 2026-11-20, got {written!r}"
-    if message.startswith("Invalid enum value"):
-        members = next(members for field, members in _CLOSED_SETS.items() if field in path)
-        return f"{written!r} is none of {', '.join(members)}"
-    if message.startswith("Invalid value") and path[-1] == "kind":
-        return f"{written!r} is none of embedded, url"
-    return message

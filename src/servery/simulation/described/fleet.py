@@ -1,0 +1,50 @@
+"""The fleet that a run is made with, as it was described."""
+
+from collections.abc import Mapping
+from typing import Annotated
+
+import msgspec
+from msgspec import Meta
+
+from servery.catalog.price_row import PriceRow
+from servery.catalog.token_limits import TokenLimits
+from servery.core.serving_path import ServingPath
+from servery.simulation.described.faults import Fault
+from servery.simulation.described.policy import Policy
+from servery.simulation.engines.engine_rates import EngineRates
+
+_Count = Annotated[int, Meta(ge=1, le=1_000_000)]
+_Wait = Annotated[float, Meta(gt=0, le=86_400)]
+
+
+class DescribedPool(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """``concurrency`` is requests in flight per replica, ``queue`` requests that wait for the whole pool, for at most
+    ``wait_limit_s``, all as in a catalog. The engines tell their load every ``report_interval_s``, and it arrives
+    ``report_delay_s`` later."""
+
+    name: str
+    engine: EngineRates
+    replicas: Annotated[int, Meta(ge=1, le=4096)] = 1
+    concurrency: _Count = 64
+    queue: Annotated[int, Meta(ge=0, le=1_000_000)] = 1_000
+    wait_limit_s: _Wait = 60.0
+    report_interval_s: _Wait = 2.0
+    report_delay_s: Annotated[float, Meta(ge=0, le=3_600)] = 0.05
+
+
+class DescribedPath(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Who serves a serving path, and for how much."""
+
+    name: ServingPath
+    pool: str
+    price: PriceRow
+
+
+class DescribedFleet(msgspec.Struct, frozen=True, kw_only=True):
+    """``limits`` are the ceilings of each account; without them accounts have none."""
+
+    pools: Mapping[str, DescribedPool]
+    paths: Mapping[ServingPath, DescribedPath]
+    policies: Mapping[str, Policy]
+    limits: TokenLimits | None = None
+    faults: tuple[Fault, ...] = ()

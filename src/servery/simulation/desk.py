@@ -1,0 +1,77 @@
+"""What visits of one serving path are served with: the platform's parts, and the books of the run."""
+
+from collections.abc import Callable
+from random import Random
+
+from servery.billing.rating import rate
+from servery.core.price import Price
+from servery.core.usage import Usage
+from servery.limits.estimate import Estimate, Estimator
+from servery.serving.retry import RetryBudget
+from servery.simulation.agenda import Agenda
+from servery.simulation.clients import Clients
+from servery.simulation.policies.door import Door
+from servery.simulation.policies.placing import Placing
+from servery.simulation.reservation import Reservations
+from servery.simulation.tally import Ending, Tally
+from servery.simulation.traces.request import Request
+from servery.simulation.virtual_clock import VirtualClock
+
+BYTES_PER_TOKEN = 4
+"""Of every simulated prompt. The gateway counts bytes and has to learn the ratio."""
+
+
+class Desk:
+    """``again`` makes a client call once more: with its request, and how often it has called by then."""
+
+    def __init__(
+        self,
+        *,
+        agenda: Agenda,
+        clients: Clients,
+        random: Random,
+        tally: Tally,
+        price: Price,
+        reservations: Reservations,
+        door: Door,
+        placing: Placing,
+        again: Callable[[Request, int], None],
+    ) -> None:
+        self.agenda = agenda
+        self.clock: VirtualClock = agenda.clock
+        self.clients = clients
+        self.tally = tally
+        self.price = price
+        self.reservations = reservations
+        self.door = door
+        self.placing = placing
+        self.retry_budget = RetryBudget()
+        self.estimator = Estimator()
+        self._random = random
+        self._again = again
+
+    def estimate(self, request: Request) -> Estimate:
+        """As the platform guesses, from the prompt's bytes and what it has learned. No trace tells ``max_tokens``."""
+        prompt = max(1, round(request.prompt_tokens * BYTES_PER_TOKEN / self.estimator.bytes_per_token))
+        return Estimate(prompt, prompt, int(self.estimator.generated_tokens))
+
+    def complete(self, request: Request, usage: Usage, *, first_s: float, per_token_s: float | None) -> None:
+        """The whole answer was delivered: charge it and learn from it."""
+        self.estimator.learn(usage, prompt_bytes=request.prompt_tokens * BYTES_PER_TOKEN, answers=1)
+        self.tally.completed(
+            request,
+            usage,
+            first_s=first_s,
+            per_token_s=per_token_s,
+            nanodollars=rate(usage, self.price).nanodollars,
+            now_s=self.clock.now_s,
+        )
+
+    def refuse(self, request: Request, ending: Ending, *, retry_after_s: float, tries: int) -> None:
+        """The client is told, and calls again or does not."""
+        wait_s = self.clients.wait_s(tries=tries, retry_after_s=retry_after_s, random=self._random)
+        if wait_s is None:
+            self.tally.refused(request, ending)
+            return
+        self.tally.retries += 1
+        self.agenda.after(wait_s, lambda: self._again(request, tries + 1))

@@ -1,0 +1,1 @@
+"""What is compared: the platform's own decisions behind a narrow door, and simpler ones beside them."""

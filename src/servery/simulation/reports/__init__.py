@@ -1,0 +1,1 @@
+"""What a run showed: as a value, as text, as JSON and as a picture."""

@@ -1,0 +1,144 @@
+"""A run in numbers."""
+
+from collections.abc import Iterable, Mapping, Sequence
+
+import msgspec
+
+from servery.core.serving_path import ServingPath
+from servery.simulation.simulated_pool import SimulatedPool
+from servery.simulation.tally import Ending, Group, Tally
+
+MOST_ACCOUNTS = 20
+
+
+class Spread(msgspec.Struct, frozen=True, kw_only=True):
+    """Mean and percentiles (nearest rank), in the unit that the field's name says."""
+
+    mean: float
+    p50: float
+    p90: float
+    p99: float
+
+
+class Row(msgspec.Struct, frozen=True, kw_only=True):
+    """Some of a run's requests. Spreads are of completed ones, None where there are none. ``hit_rate`` is the share of
+    their prompt tokens that was cached; ``goodput_tokens_per_s`` is prompt and generated tokens of completed requests
+    over the time from the run's first arrival to its last end."""
+
+    requests: int
+    endings: Mapping[Ending, int]
+    time_to_first_token_s: Spread | None
+    time_per_token_s: Spread | None
+    prompt_tokens: int
+    cached_prompt_tokens: int
+    generated_tokens: int
+    hit_rate: float
+    goodput_tokens_per_s: float
+    nanodollars: int
+
+
+class Summary(msgspec.Struct, frozen=True, kw_only=True):
+    """``by_account`` has the ``MOST_ACCOUNTS`` that asked for most tokens, and ``others`` together. ``fairness`` is
+    Jain's index over what accounts were served in comparison to what they were entitled to: an equal share, or all
+    that they asked for where that is less. ``balance`` is the uncached prompt tokens of the busiest replica over their
+    mean, by pool. ``index_error`` is by how much routing was wrong about cached tokens, as a share of prompt tokens."""
+
+    policy: str
+    duration_s: float
+    total: Row
+    by_path: Mapping[ServingPath, Row]
+    by_account: Mapping[str, Row]
+    others: Row | None
+    fairness: float
+    balance: Mapping[str, float]
+    index_error: float | None
+    retries: int
+    attempts_elsewhere: int
+    most_waiting: int
+
+
+def summary_of(policy: str, tally: Tally, pools: Mapping[str, SimulatedPool]) -> Summary:
+    total = _merged(tally.groups.values())
+    began_s = tally.first_arrival_s or 0.0
+    duration_s = max(total.last_s, tally.last_arrival_s) - began_s
+    accounts: dict[str, list[Group]] = {}
+    paths: dict[ServingPath, list[Group]] = {}
+    for (account, path), group in tally.groups.items():
+        accounts.setdefault(account, []).append(group)
+        paths.setdefault(path, []).append(group)
+    by_account = {name: _merged(groups) for name, groups in accounts.items()}
+    ranked = sorted(by_account, key=lambda name: (-by_account[name].offered_tokens, name))
+    shown, rest = ranked[:MOST_ACCOUNTS], ranked[MOST_ACCOUNTS:]
+    of = tally.predicted_of_tokens
+    return Summary(
+        policy=policy,
+        duration_s=duration_s,
+        total=_row(total, duration_s),
+        by_path={path: _row(_merged(groups), duration_s) for path, groups in sorted(paths.items())},
+        by_account={name: _row(by_account[name], duration_s) for name in shown},
+        others=_row(_merged(by_account[name] for name in rest), duration_s) if rest else None,
+        fairness=fairness([(one.served_tokens, one.offered_tokens) for one in by_account.values()]),
+        balance={name: _balance(pool) for name, pool in pools.items()},
+        index_error=tally.predicted_error_tokens / of if of else None,
+        retries=tally.retries,
+        attempts_elsewhere=tally.attempts_elsewhere,
+        most_waiting=tally.most_waiting,
+    )
+
+
+def fairness(served_and_offered: Sequence[tuple[float, float]]) -> float:
+    """Jain's index (1984) over served tokens in comparison to the max-min fair shares of all that was served; 1 where
+    nothing was."""
+    served = sum(one for one, _ in served_and_offered)
+    if served <= 0:
+        return 1.0
+    entitled = _max_min_shares([offered for _, offered in served_and_offered], served)
+    ratios = [one / share for (one, _), share in zip(served_and_offered, entitled, strict=True) if share > 0]
+    return sum(ratios) ** 2 / (len(ratios) * sum(ratio * ratio for ratio in ratios))
+
+
+def spread_of(values: Sequence[float]) -> Spread | None:
+    if not values:
+        return None
+    ordered = sorted(values)
+    last = len(ordered) - 1
+    p50, p90, p99 = (ordered[min(last, int(share * len(ordered)))] for share in (0.5, 0.9, 0.99))
+    return Spread(mean=sum(ordered) / len(ordered), p50=p50, p90=p90, p99=p99)
+
+
+def _max_min_shares(wanted: Sequence[float], total: float) -> list[float]:
+    """Of ``total`` everybody gets the same, but nobody more than wanted; what that leaves goes to the others."""
+    shares = [0.0] * len(wanted)
+    left, count = total, len(wanted)
+    for place in sorted(range(len(wanted)), key=wanted.__getitem__):
+        shares[place] = min(wanted[place], left / count)
+        left -= shares[place]
+        count -= 1
+    return shares
+
+
+def _merged(groups: Iterable[Group]) -> Group:
+    merged = Group()
+    for group in groups:
+        merged.add(group)
+    return merged
+
+
+def _row(group: Group, duration_s: float) -> Row:
+    return Row(
+        requests=group.requests,
+        endings={ending: group.endings[ending] for ending in Ending if group.endings[ending]},
+        time_to_first_token_s=spread_of(group.first_s),
+        time_per_token_s=spread_of(group.per_token_s),
+        prompt_tokens=group.prompt_tokens,
+        cached_prompt_tokens=group.cached_tokens,
+        generated_tokens=group.generated_tokens,
+        hit_rate=group.cached_tokens / group.prompt_tokens if group.prompt_tokens else 0.0,
+        goodput_tokens_per_s=group.served_tokens / duration_s if duration_s > 0 else 0.0,
+        nanodollars=group.nanodollars,
+    )
+
+
+def _balance(pool: SimulatedPool) -> float:
+    computed = [machine.engine.computed_tokens for machine in pool.machines]
+    return max(computed) * len(computed) / sum(computed) if sum(computed) else 1.0

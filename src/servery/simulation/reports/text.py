@@ -1,0 +1,126 @@
+"""Summaries as text: one beside another, with the differences to the first."""
+
+from collections.abc import Callable, Sequence
+
+from servery.core.money import format_dollars
+from servery.simulation.reports.summary import Row, Spread, Summary
+from servery.simulation.tally import Ending
+
+_Figure = tuple[str, Callable[[Row], float | None], str]
+
+
+def _spread(name: str, of: Callable[[Row], Spread | None], unit: str, factor: float) -> list[_Figure]:
+    def figure(field: str) -> _Figure:
+        def value(row: Row) -> float | None:
+            spread = of(row)
+            return None if spread is None else factor * float(getattr(spread, field))
+
+        return f"{name} {field}, {unit}", value, ",.3f" if unit == "s" else ",.1f"
+
+    return [figure(field) for field in ("mean", "p50", "p90", "p99")]
+
+
+_FIGURES: list[_Figure] = [
+    ("requests", lambda row: row.requests, ",.0f"),
+    ("completed", lambda row: row.endings.get(Ending.COMPLETED, 0), ",.0f"),
+    *_spread("first token", lambda row: row.time_to_first_token_s, "s", 1.0),
+    *_spread("each token", lambda row: row.time_per_token_s, "ms", 1000.0),
+    ("goodput, tokens/s", lambda row: row.goodput_tokens_per_s, ",.0f"),
+    ("cached, % of prompts", lambda row: 100 * row.hit_rate, ",.1f"),
+    ("revenue, $", lambda row: row.nanodollars / 1e9, ",.4f"),
+]
+_REFUSALS = tuple(ending for ending in Ending if ending is not Ending.COMPLETED)
+
+
+def text_of(summaries: Sequence[Summary]) -> str:
+    """A table for the whole run, then one for each serving path where there are several, then one for accounts."""
+    parts = [_table("all requests", [one.total for one in summaries], summaries, whole=True)]
+    paths = list(dict.fromkeys(path for one in summaries for path in one.by_path))
+    if len(paths) > 1:
+        for path in paths:
+            rows = [one.by_path[path] for one in summaries if path in one.by_path]
+            if len(rows) == len(summaries):
+                parts.append(_table(path.value, rows, summaries, whole=False))
+    if any(len(one.by_account) > 1 for one in summaries):
+        parts += [_accounts(one) for one in summaries]
+    return "\n".join(parts)
+
+
+def _table(title: str, rows: Sequence[Row], summaries: Sequence[Summary], *, whole: bool) -> str:
+    lines = [[title, *(one.policy for one in summaries)]]
+    for name, value, form in _FIGURES:
+        lines.append([name, *_cells([value(row) for row in rows], form)])
+    for ending in _REFUSALS:
+        counts = [row.endings.get(ending, 0) for row in rows]
+        if any(counts):
+            lines.append([ending.value, *_cells(counts, ",.0f")])
+    if whole:
+        lines += _of_the_run(summaries)
+    return aligned(lines)
+
+
+def _of_the_run(summaries: Sequence[Summary]) -> list[list[str]]:
+    pools = list(summaries[0].balance)
+    lines = [["fairness (Jain)", *_cells([one.fairness for one in summaries], ".3f")]]
+    for pool in pools:
+        name = "balance, max/mean" if len(pools) == 1 else f"balance of {pool}, max/mean"
+        lines.append([name, *_cells([one.balance[pool] for one in summaries], ".2f")])
+    if any(one.index_error is not None for one in summaries):
+        errors = [None if one.index_error is None else 100 * one.index_error for one in summaries]
+        lines.append(["index error, % of prompts", *_cells(errors, ".2f")])
+    lines.append(["most waiting at the door", *_cells([one.most_waiting for one in summaries], ",.0f")])
+    for name, counts in (
+        ("calls made again", [one.retries for one in summaries]),
+        ("sent elsewhere", [one.attempts_elsewhere for one in summaries]),
+    ):
+        if any(counts):
+            lines.append([name, *_cells(counts, ",.0f")])
+    return lines
+
+
+def _accounts(summary: Summary) -> str:
+    lines = [
+        ["account", "requests", "completed", "429", "503", "first token p50, s", "p99, s", "tokens/s", "revenue, $"]
+    ]
+    shown = [*summary.by_account.items(), *([("all others", summary.others)] if summary.others is not None else [])]
+    for name, row in shown:
+        first = row.time_to_first_token_s
+        shed = sum(row.endings.get(one, 0) for one in _REFUSALS) - row.endings.get(Ending.LIMITED, 0)
+        shed -= row.endings.get(Ending.ENGINE_BROKE, 0)
+        lines.append(
+            [
+                name,
+                f"{row.requests:,}",
+                f"{row.endings.get(Ending.COMPLETED, 0):,}",
+                f"{row.endings.get(Ending.LIMITED, 0):,}",
+                f"{shed:,}",
+                "-" if first is None else f"{first.p50:.3f}",
+                "-" if first is None else f"{first.p99:.3f}",
+                f"{row.goodput_tokens_per_s:,.0f}",
+                format_dollars(row.nanodollars),
+            ]
+        )
+    return f"{summary.policy}, by account\n{aligned(lines)}"
+
+
+def _cells(values: Sequence[float | None], form: str) -> list[str]:
+    """The first as it is, each other with its difference to the first, in per cent."""
+    cells = ["-" if value is None else format(value, form) for value in values]
+    first = values[0]
+    for place, value in enumerate(values[1:], start=1):
+        if value is not None and first is not None and first != value:
+            change = f"{100 * (value / first - 1):+.1f} %" if first else "new"
+            cells[place] += f"  ({change})"
+    return cells
+
+
+def aligned(lines: Sequence[Sequence[str]]) -> str:
+    """Columns side by side: the first to the left, the others to the right; a rule below the head."""
+    widths = [max(len(line[column]) for line in lines) for column in range(len(lines[0]))]
+    texts = [
+        "  ".join(
+            [line[0].ljust(widths[0]), *(cell.rjust(width) for cell, width in zip(line[1:], widths[1:], strict=True))]
+        )
+        for line in lines
+    ]
+    return "\n".join([texts[0], "-" * len(texts[0]), *texts[1:]]) + "\n"

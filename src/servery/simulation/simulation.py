@@ -1,0 +1,82 @@
+"""One run: a trace against a fleet under a policy, from its first request until nothing is in flight."""
+
+from random import Random
+
+from servery.core.misconfigured import Misconfigured
+from servery.simulation.agenda import Agenda
+from servery.simulation.breakage import Breakage
+from servery.simulation.clients import Clients
+from servery.simulation.described.fleet import DescribedFleet
+from servery.simulation.described.policy import Policy
+from servery.simulation.desk import Desk
+from servery.simulation.policies.made import door_of, placing_of
+from servery.simulation.reservation import Unlimited
+from servery.simulation.simulated_pool import SimulatedPool
+from servery.simulation.tally import Tally
+from servery.simulation.traces.request import Request, Trace
+from servery.simulation.visit import Visit
+
+
+class Simulation:
+    """``clients`` say what becomes of refusals. Equal arguments and seeds give equal runs, to the last digit."""
+
+    def __init__(self, fleet: DescribedFleet, policy: Policy, trace: Trace, *, clients: Clients, seed: int) -> None:
+        self.tally = Tally()
+        self._trace = trace
+        self._agenda = Agenda()
+        self.pools = {
+            name: SimulatedPool(described, self._agenda, block_tokens=trace.block_tokens)
+            for name, described in fleet.pools.items()
+        }
+        random = Random(f"run {seed}")  # noqa: S311 - no secret hangs on a simulation
+        doors = {name: door_of(policy, pool, self._agenda) for name, pool in self.pools.items()}
+        placings = {
+            name: placing_of(policy, pool, self._agenda, block_tokens=trace.block_tokens)
+            for name, pool in self.pools.items()
+        }
+        reservations = Unlimited()
+        self._doors = doors
+        self._desks = {
+            path.name: Desk(
+                agenda=self._agenda,
+                clients=clients,
+                random=random,
+                tally=self.tally,
+                price=path.price.price(),
+                reservations=reservations,
+                door=doors[path.pool],
+                placing=placings[path.pool],
+                again=self._call,
+            )
+            for path in fleet.paths.values()
+        }
+        Breakage(self._agenda, self.pools).plan(fleet.faults)
+
+    def run(self) -> None:
+        """Raises Misconfigured for a trace that cannot be understood, or asks for a path that the fleet has not."""
+        agenda, tally = self._agenda, self.tally
+        for request in self._trace.requests():
+            agenda.run_until(request.arrives_s)
+            if request.path not in self._desks:
+                raise Misconfigured(f"the trace asks for {request.path.value}, and the fleet has no such path")
+            tally.offered(request)
+            self._call(request, 1)
+            tally.most_waiting = max(tally.most_waiting, *(door.waiting for door in self._doors.values()))
+        for pool in self.pools.values():
+            pool.is_open = False
+        agenda.run_out()
+
+    def check_integrity(self) -> None:
+        """What must hold after a run: nothing is in flight, waits, or is unaccounted for."""
+        for pool in self.pools.values():
+            for machine in pool.machines:
+                machine.engine.check_integrity()
+                machine.replica.occupancy.check_integrity()
+                assert machine.replica.occupancy.sequences == 0, "nothing is in flight"
+        for door in self._doors.values():
+            assert door.waiting == 0, "nobody waits"
+        for group in self.tally.groups.values():
+            assert group.requests == group.endings.total(), "each request ended once"
+
+    def _call(self, request: Request, tries: int) -> None:
+        Visit(request, self._desks[request.path], tries=tries).arrive()
