@@ -10,6 +10,7 @@ from servery.cli.ledger import ledger_group
 from servery.cli.limits import limits_group
 from servery.cli.refusals import RefusingGroup
 from servery.cli.serve import serve_command
+from servery.cli.simulate import simulate_command
 from servery.cli.usage import usage_group
 from servery.cli.user import user_group
 
@@ -27,6 +28,7 @@ def version_command() -> None:
 
 for command in (
     serve_command,
+    simulate_command,
     key_group,
     account_group,
     user_group,

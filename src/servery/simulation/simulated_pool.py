@@ -1,6 +1,7 @@
 """A pool whose replicas are the platform's own and whose engines are simulated."""
 
-from servery.catalog.pool import Pool, UrlEngine
+from servery.catalog.engine import UrlEngine
+from servery.catalog.pool import Pool
 from servery.core.engine_family import EngineFamily
 from servery.engines.load import EngineLoad
 from servery.fleet.occupancy import Gone

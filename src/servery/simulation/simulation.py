@@ -3,6 +3,7 @@
 from random import Random
 
 from servery.core.misconfigured import Misconfigured
+from servery.simulation.account_reservations import AccountReservations
 from servery.simulation.agenda import Agenda
 from servery.simulation.breakage import Breakage
 from servery.simulation.clients import Clients
@@ -10,7 +11,7 @@ from servery.simulation.described.fleet import DescribedFleet
 from servery.simulation.described.policy import Policy
 from servery.simulation.desk import Desk
 from servery.simulation.policies.made import door_of, placing_of
-from servery.simulation.reservation import Unlimited
+from servery.simulation.reservation import Reservations, Unlimited
 from servery.simulation.simulated_pool import SimulatedPool
 from servery.simulation.tally import Tally
 from servery.simulation.traces.request import Request, Trace
@@ -34,7 +35,7 @@ class Simulation:
             name: placing_of(policy, pool, self._agenda, block_tokens=trace.block_tokens)
             for name, pool in self.pools.items()
         }
-        reservations = Unlimited()
+        self._reservations = _reservations(fleet, policy, self._agenda, random)
         self._doors = doors
         self._desks = {
             path.name: Desk(
@@ -43,7 +44,7 @@ class Simulation:
                 random=random,
                 tally=self.tally,
                 price=path.price.price(),
-                reservations=reservations,
+                reservations=self._reservations,
                 door=doors[path.pool],
                 placing=placings[path.pool],
                 again=self._call,
@@ -73,6 +74,8 @@ class Simulation:
                 machine.engine.check_integrity()
                 machine.replica.occupancy.check_integrity()
                 assert machine.replica.occupancy.sequences == 0, "nothing is in flight"
+        if isinstance(self._reservations, AccountReservations):
+            assert self._reservations.open_grants == 0, "nothing is reserved"
         for door in self._doors.values():
             assert door.waiting == 0, "nobody waits"
         for group in self.tally.groups.values():
@@ -80,3 +83,9 @@ class Simulation:
 
     def _call(self, request: Request, tries: int) -> None:
         Visit(request, self._desks[request.path], tries=tries).arrive()
+
+
+def _reservations(fleet: DescribedFleet, policy: Policy, agenda: Agenda, random: Random) -> Reservations:
+    if fleet.limits is None or not policy.limits:
+        return Unlimited()
+    return AccountReservations(fleet.limits, agenda.clock, random)

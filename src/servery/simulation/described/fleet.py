@@ -7,9 +7,9 @@ import msgspec
 from msgspec import Meta
 
 from servery.catalog.price_row import PriceRow
-from servery.catalog.token_limits import TokenLimits
 from servery.core.serving_path import ServingPath
 from servery.simulation.described.faults import Fault
+from servery.simulation.described.limits import DescribedLimits
 from servery.simulation.described.policy import Policy
 from servery.simulation.engines.engine_rates import EngineRates
 
@@ -41,10 +41,10 @@ class DescribedPath(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
 
 
 class DescribedFleet(msgspec.Struct, frozen=True, kw_only=True):
-    """``limits`` are the ceilings of each account; without them accounts have none."""
+    """Without ``limits`` accounts have none."""
 
     pools: Mapping[str, DescribedPool]
     paths: Mapping[ServingPath, DescribedPath]
     policies: Mapping[str, Policy]
-    limits: TokenLimits | None = None
+    limits: DescribedLimits | None = None
     faults: tuple[Fault, ...] = ()

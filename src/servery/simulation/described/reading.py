@@ -11,11 +11,11 @@ from servery.catalog.conversion_fault import conversion_fault
 from servery.catalog.document import Document
 from servery.catalog.document import Path as FieldPath
 from servery.catalog.price_row import PricePerToken
-from servery.catalog.token_limits import TokenLimits
 from servery.core.misconfigured import Misconfigured
 from servery.core.serving_path import ServingPath
 from servery.simulation.described.faults import FAULTS, ClockJumps, Fault, FaultKind
 from servery.simulation.described.fleet import DescribedFleet, DescribedPath, DescribedPool
+from servery.simulation.described.limits import DescribedLimits
 from servery.simulation.described.policy import Admission, Policy, Routing, packaged_policies
 
 _SECTIONS: Final = ("pools", "paths", "limits", "policies", "faults")
@@ -58,7 +58,7 @@ class _Reader:
         pools = self._entries("pools", DescribedPool)
         paths = self._entries("paths", DescribedPath)
         policies = self._entries("policies", Policy)
-        limits = self._converted(("limits",), plain["limits"], TokenLimits) if "limits" in plain else None
+        limits = self._converted(("limits",), plain["limits"], DescribedLimits) if "limits" in plain else None
         faults = self._list_of_faults()
         for section in ("pools", "paths"):
             if not plain.get(section):

@@ -28,7 +28,7 @@ class EngineRates(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     sequences: Annotated[int, Meta(ge=1, le=1_000_000)] = 256
     prefill_chunk_tokens: Annotated[int, Meta(ge=1, le=1_000_000)] | None = None
     cache_tokens: Annotated[int, Meta(ge=0, le=10**12)]
-    kv_tokens: Annotated[int, Meta(ge=1, le=10**12)] | None = None
+    kv_tokens: Annotated[int, Meta(ge=1, le=10**9)] | None = None
     honours_priorities: bool = False
 
     def __post_init__(self) -> None:

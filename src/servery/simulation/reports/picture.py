@@ -22,7 +22,8 @@ def picture_of(named: Sequence[tuple[str, Tally]]) -> str:
     longest_s = max((values[-1] for _, values in curves if values), default=1.0)
     top = max(0, int(log10(max(longest_s, _SHORTEST_S)) + 1))
     parts = [
-        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {_WIDTH} {_HEIGHT}" width="{_WIDTH}" height="{_HEIGHT}">',
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {_WIDTH} {_HEIGHT}"',
+        f' width="{_WIDTH}" height="{_HEIGHT}">',
         f"<style>{_STYLE}</style>",
         f'<rect width="{_WIDTH}" height="{_HEIGHT}" rx="8" fill="#f8fafc"/>',
         _text(20, 28, "Time to the first token, by share of completed requests; lower is better"),

@@ -117,10 +117,8 @@ def _cells(values: Sequence[float | None], form: str) -> list[str]:
 def aligned(lines: Sequence[Sequence[str]]) -> str:
     """Columns side by side: the first to the left, the others to the right; a rule below the head."""
     widths = [max(len(line[column]) for line in lines) for column in range(len(lines[0]))]
-    texts = [
-        "  ".join(
-            [line[0].ljust(widths[0]), *(cell.rjust(width) for cell, width in zip(line[1:], widths[1:], strict=True))]
-        )
-        for line in lines
-    ]
+    texts = []
+    for first, *others in lines:
+        cells = [cell.rjust(width) for cell, width in zip(others, widths[1:], strict=True)]
+        texts.append("  ".join([first.ljust(widths[0]), *cells]))
     return "\n".join([texts[0], "-" * len(texts[0]), *texts[1:]]) + "\n"

@@ -1,8 +1,8 @@
 """Requests drawn from a seed, without a file: as many as wanted, one after another, in constant memory.
 
 Sessions begin as a Poisson process. A session is a conversation: each turn's prompt is the one before it, its answer,
-and something new. What sessions have in common stands before all that: a part that all accounts would word alike, a part
-of the account's own, and documents drawn from a shelf, the first of it most often (Zipf). Lengths are lognormal.
+and something new. What sessions have in common stands before all that: a part that all accounts would word alike, a
+part of the account's own, and documents drawn from a shelf, the first of it most often (Zipf). Lengths are lognormal.
 
     chat      a system prompt, then turns with pauses of a reader
     agents    a long common prompt of tools, many quick turns, several sessions of one account begun at once
@@ -17,10 +17,8 @@ from heapq import heappop, heappush
 from itertools import count, islice
 from math import exp, log
 from random import Random
-from typing import Annotated
 
 import msgspec
-from msgspec import Meta
 
 from servery.simulation.traces.request import Request
 
@@ -69,7 +67,7 @@ TRAFFIC = {
 
 
 class SyntheticTrace:
-    """``requests_per_s`` on the average, until there are ``count``. ``accounts`` are equally busy; of noisy traffic
+    """``requests_per_s`` on the average, until there are ``requests``. ``accounts`` are equally busy; of noisy traffic
     the first sends ten times as much as each of the others."""
 
     block_tokens = BLOCK_TOKENS
@@ -78,21 +76,21 @@ class SyntheticTrace:
         self,
         kind: Kind,
         *,
-        count: Annotated[int, Meta(ge=1)],
+        requests: int,
         requests_per_s: float,
         accounts: int,
         seed: int,
         traffic: Traffic | None = None,
     ) -> None:
         self._kind = kind
-        self._count = count
+        self._most = requests
         self._requests_per_s = requests_per_s
         self._accounts = accounts
         self._seed = seed
         self._traffic = traffic or TRAFFIC[kind]
 
     def requests(self) -> Iterator[Request]:
-        return islice(self._endless(), self._count)
+        return islice(self._endless(), self._most)
 
     def _endless(self) -> Iterator[Request]:
         """Sessions as they go on, the next of them first."""
