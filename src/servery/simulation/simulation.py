@@ -2,7 +2,9 @@
 
 from random import Random
 
+from servery.admission.demand import Weights
 from servery.core.misconfigured import Misconfigured
+from servery.core.serving_path import ServingPath
 from servery.simulation.account_reservations import AccountReservations
 from servery.simulation.agenda import Agenda
 from servery.simulation.breakage import Breakage
@@ -30,7 +32,10 @@ class Simulation:
             for name, described in fleet.pools.items()
         }
         random = Random(f"run {seed}")  # noqa: S311 - no secret hangs on a simulation
-        doors = {name: door_of(policy, pool, self._agenda) for name, pool in self.pools.items()}
+        doors = {
+            name: door_of(policy, pool, self._agenda, weights=_weights(fleet, name))
+            for name, pool in self.pools.items()
+        }
         placings = {
             name: placing_of(policy, pool, self._agenda, block_tokens=trace.block_tokens)
             for name, pool in self.pools.items()
@@ -89,3 +94,10 @@ def _reservations(fleet: DescribedFleet, policy: Policy, agenda: Agenda, random:
     if fleet.limits is None or not policy.limits:
         return Unlimited()
     return AccountReservations(fleet.limits, agenda.clock, random)
+
+
+def _weights(fleet: DescribedFleet, pool: str) -> Weights:
+    """Those of the first path that the pool serves, which is Standard where it does."""
+    paths = [fleet.paths[path] for path in ServingPath if path in fleet.paths]
+    served = next((path for path in paths if path.pool == pool), None)
+    return Weights() if served is None else Weights.of(served.price.price())

@@ -6,9 +6,6 @@ arrival ─ limits ─ door ─ placing ─ engine ─ usage ─ charge
    └── the client tries again, or does not
 """
 
-from contextlib import AbstractContextManager
-
-from servery.core.errors import EngineUnavailable
 from servery.core.serving_path import ServingClass, ServingPath
 from servery.core.usage import Usage
 from servery.fleet.circuit import Trial
@@ -33,7 +30,6 @@ class Visit(Job):
         "_reservation",
         "_share",
         "_trial",
-        "_trial_block",
         "_tried",
         "estimate",
         "ticket",
@@ -53,7 +49,6 @@ class Visit(Job):
         self._share: Share | None = None
         self._tried: frozenset[str] = frozenset()
         self._trial: Trial | None = None
-        self._trial_block: AbstractContextManager[Trial] | None = None
 
     def arrive(self) -> None:
         """Through the limits to the door."""
@@ -78,7 +73,7 @@ class Visit(Job):
         self._attempts += 1
         share = desk.placing.place(self, avoid=self._tried)
         if share is None:
-            desk.door.leave(self, served=False)
+            desk.door.leave(self, None)
             self.refused(Ending.SHED_CAPACITY, 1.0)
             return
         self._send(share)
@@ -112,7 +107,8 @@ class Visit(Job):
 
     def ended(self) -> None:
         usage = self._usage(generated_tokens=self.request.generated_tokens)
-        self._leave(usage)
+        self._give_back(usage)
+        self._desk.door.leave(self, usage)
         self._release(usage)
         assert self._first_s is not None, "what ended began"
         self._desk.complete(self.request, usage, first_s=self._first_s, per_token_s=self._per_token_s())
@@ -120,35 +116,37 @@ class Visit(Job):
     def broke(self) -> None:
         """Once more elsewhere, where that is allowed; else the client is told."""
         desk = self._desk
-        self._leave(None, broken=EngineUnavailable("the engine is gone"))
+        assert self._trial is not None, "what was sent is on trial"
+        self._trial.failed()
+        self._give_back(None)
         if self._first_s is None and self._attempts < ATTEMPTS and desk.retry_budget.spend():
             desk.tally.attempts_elsewhere += 1
-            desk.door.arrive(self)
+            desk.door.again(self)
             return
+        desk.door.leave(self, None)
         self.refused(Ending.ENGINE_BROKE, desk.clients.round_trip_s)
 
     def _send(self, share: Share) -> None:
         machine = share.machine
         self._share = share
         self._tried |= {machine.replica.name}
-        # The platform's block around an exchange; here it lasts over several events.
-        self._trial_block = machine.replica.circuit.trial()
-        self._trial = self._trial_block.__enter__()
+        self._desk.door.seated(self, machine.replica)
+        self._trial = machine.replica.circuit.begin()
         if machine.alive:
             machine.engine.submit(self)
         else:
-            self._desk.agenda.after(self._desk.clients.round_trip_s, self.broke)
+            self._desk.agenda.after(self._desk.clients.round_trip_s, lambda: self._broke_at(share))
 
-    def _leave(self, usage: Usage | None, *, broken: EngineUnavailable | None = None) -> None:
-        self._give_back(usage, broken=broken)
-        self._desk.door.leave(self, served=usage is not None)
+    def _broke_at(self, share: Share) -> None:
+        if self._share is share:  # else it was called back meanwhile
+            self.broke()
 
-    def _give_back(self, usage: Usage | None, *, broken: EngineUnavailable | None = None) -> None:
+    def _give_back(self, usage: Usage | None) -> None:
         assert self._share is not None, "it is left once"
-        assert self._trial_block is not None, "and was on trial"
+        assert self._trial is not None, "and was on trial"
         share, self._share = self._share, None
-        block, self._trial_block = self._trial_block, None
-        block.__exit__(None if broken is None else type(broken), broken, None)
+        trial, self._trial = self._trial, None
+        trial.end()
         share.over(usage)
 
     def _release(self, usage: Usage | None) -> None:

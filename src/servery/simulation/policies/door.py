@@ -3,6 +3,8 @@
 from typing import Protocol
 
 from servery.core.serving_path import ServingClass
+from servery.core.usage import Usage
+from servery.fleet.replica import Replica
 from servery.limits.estimate import Estimate
 from servery.simulation.tally import Ending
 from servery.simulation.traces.request import Request
@@ -50,6 +52,14 @@ class Door(Protocol):
         """An admitted visitor is being answered."""
         ...
 
-    def leave(self, visitor: Visitor, *, served: bool) -> None:
-        """An admitted visitor is done, ``served`` if it was answered whole."""
+    def seated(self, visitor: Visitor, replica: Replica) -> None:
+        """An admitted visitor goes to ``replica``."""
+        ...
+
+    def again(self, visitor: Visitor) -> None:
+        """An admitted visitor has given its share up and needs another, at its old place in line."""
+        ...
+
+    def leave(self, visitor: Visitor, usage: Usage | None) -> None:
+        """An admitted visitor is done; ``usage`` where it was answered whole."""
         ...

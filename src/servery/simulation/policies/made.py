@@ -2,6 +2,8 @@
 
 from typing import assert_never
 
+from servery.admission.demand import Weights
+from servery.admission.policy import AdmissionPolicy
 from servery.simulation.agenda import Agenda
 from servery.simulation.described.policy import Admission, Policy, Routing
 from servery.simulation.policies.baselines import ChoicePlacing, LeastRequests, PrefixHash, RoundRobin
@@ -10,13 +12,15 @@ from servery.simulation.policies.door import Door
 from servery.simulation.policies.oracle import OraclePlacing
 from servery.simulation.policies.placing import Placing
 from servery.simulation.policies.plain_doors import FifoDoor, OpenDoor
+from servery.simulation.policies.servery_door import ServeryDoor
+from servery.simulation.policies.servery_placing import ServeryPlacing
 from servery.simulation.simulated_pool import SimulatedPool
 
 
 def placing_of(policy: Policy, pool: SimulatedPool, agenda: Agenda, *, block_tokens: int) -> Placing:
     match policy.routing:
         case Routing.SERVERY:
-            raise NotImplementedError
+            return ServeryPlacing(pool, agenda, block_tokens=block_tokens)
         case Routing.ROUND_ROBIN:
             return ChoicePlacing(pool, RoundRobin())
         case Routing.LEAST_REQUESTS:
@@ -36,10 +40,10 @@ def placing_of(policy: Policy, pool: SimulatedPool, agenda: Agenda, *, block_tok
             assert_never(policy.routing)
 
 
-def door_of(policy: Policy, pool: SimulatedPool, agenda: Agenda) -> Door:
+def door_of(policy: Policy, pool: SimulatedPool, agenda: Agenda, *, weights: Weights) -> Door:
     match policy.admission:
         case Admission.SERVERY:
-            raise NotImplementedError
+            return ServeryDoor(pool, agenda, policy=AdmissionPolicy(), weights=weights)
         case Admission.FIFO:
             return FifoDoor(pool, agenda)
         case Admission.NONE:

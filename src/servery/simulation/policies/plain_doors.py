@@ -2,6 +2,8 @@
 
 from collections import deque
 
+from servery.core.usage import Usage
+from servery.fleet.replica import Replica
 from servery.simulation.agenda import Agenda
 from servery.simulation.policies.door import Visitor
 from servery.simulation.simulated_pool import SimulatedPool
@@ -21,7 +23,13 @@ class OpenDoor:
     def first_token(self, visitor: Visitor) -> None:
         """Nothing hangs on it."""
 
-    def leave(self, visitor: Visitor, *, served: bool) -> None:
+    def seated(self, visitor: Visitor, replica: Replica) -> None:
+        """Nothing hangs on it."""
+
+    def again(self, visitor: Visitor) -> None:
+        visitor.admitted()
+
+    def leave(self, visitor: Visitor, usage: Usage | None) -> None:
         """Nothing hangs on it."""
 
 
@@ -54,7 +62,13 @@ class FifoDoor:
     def first_token(self, visitor: Visitor) -> None:
         """Nothing hangs on it."""
 
-    def leave(self, visitor: Visitor, *, served: bool) -> None:
+    def seated(self, visitor: Visitor, replica: Replica) -> None:
+        """Nothing hangs on it."""
+
+    def again(self, visitor: Visitor) -> None:
+        visitor.admitted()
+
+    def leave(self, visitor: Visitor, usage: Usage | None) -> None:
         self._inside -= 1
         self._admit()
 
