@@ -51,13 +51,17 @@ class Desk:
         self._again = again
 
     def estimate(self, request: Request) -> Estimate:
-        """As the platform guesses, from the prompt's bytes and what it has learned. No trace tells ``max_tokens``."""
+        """As the platform guesses, from the prompt's bytes and what it has learned. Each account has one key; no trace
+        tells ``max_tokens``."""
         prompt = max(1, round(request.prompt_tokens * BYTES_PER_TOKEN / self.estimator.bytes_per_token))
-        return Estimate(prompt, prompt, int(self.estimator.generated_tokens))
+        cached = int(self.placing.forecast(request))
+        return Estimate(prompt, max(0, prompt - cached), int(self.estimator.generated_tokens_of(request.account)))
 
     def complete(self, request: Request, usage: Usage, *, first_s: float, per_token_s: float | None) -> None:
         """The whole answer was delivered: charge it and learn from it."""
-        self.estimator.learn(usage, prompt_bytes=request.prompt_tokens * BYTES_PER_TOKEN, answers=1)
+        self.estimator.learn(
+            usage, key_id=request.account, prompt_bytes=request.prompt_tokens * BYTES_PER_TOKEN, answers=1
+        )
         self.tally.completed(
             request,
             usage,

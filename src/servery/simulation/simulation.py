@@ -33,7 +33,7 @@ class Simulation:
         }
         random = Random(f"run {seed}")  # noqa: S311 - no secret hangs on a simulation
         doors = {
-            name: door_of(policy, pool, self._agenda, weights=_weights(fleet, name))
+            name: door_of(policy, pool, self._agenda, numbers=fleet.admission, weights=_weights(fleet, name))
             for name, pool in self.pools.items()
         }
         placings = {

@@ -6,6 +6,7 @@ from typing import Annotated
 import msgspec
 from msgspec import Meta
 
+from servery.admission.policy import AdmissionPolicy
 from servery.catalog.price_row import PriceRow
 from servery.core.serving_path import ServingPath
 from servery.simulation.described.faults import Fault
@@ -41,10 +42,11 @@ class DescribedPath(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
 
 
 class DescribedFleet(msgspec.Struct, frozen=True, kw_only=True):
-    """Without ``limits`` accounts have none."""
+    """Without ``limits`` accounts have none. ``admission`` are the numbers of the platform's own queues."""
 
     pools: Mapping[str, DescribedPool]
     paths: Mapping[ServingPath, DescribedPath]
     policies: Mapping[str, Policy]
     limits: DescribedLimits | None = None
+    admission: AdmissionPolicy = AdmissionPolicy()
     faults: tuple[Fault, ...] = ()

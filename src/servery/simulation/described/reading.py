@@ -7,6 +7,7 @@ from typing import Final, TypeVar
 
 import msgspec
 
+from servery.admission.policy import AdmissionPolicy
 from servery.catalog.conversion_fault import conversion_fault
 from servery.catalog.document import Document
 from servery.catalog.document import Path as FieldPath
@@ -18,7 +19,7 @@ from servery.simulation.described.fleet import DescribedFleet, DescribedPath, De
 from servery.simulation.described.limits import DescribedLimits
 from servery.simulation.described.policy import Admission, Policy, Routing, packaged_policies
 
-_SECTIONS: Final = ("pools", "paths", "limits", "policies", "faults")
+_SECTIONS: Final = ("pools", "paths", "limits", "admission", "policies", "faults")
 _CLOSED_SETS: Final[dict[str, type[StrEnum]]] = {
     "routing": Routing,
     "admission": Admission,
@@ -59,6 +60,7 @@ class _Reader:
         paths = self._entries("paths", DescribedPath)
         policies = self._entries("policies", Policy)
         limits = self._converted(("limits",), plain["limits"], DescribedLimits) if "limits" in plain else None
+        admission = self._admission()
         faults = self._list_of_faults()
         for section in ("pools", "paths"):
             if not plain.get(section):
@@ -74,6 +76,7 @@ class _Reader:
             paths={path.name: path for path in paths.values()},
             policies={**packaged_policies(), **policies},
             limits=limits,
+            admission=admission or AdmissionPolicy(),
             faults=tuple(faults),
         )
 
@@ -91,6 +94,14 @@ class _Reader:
             elif (entry := self._converted((section, name), {**fields, "name": name}, entry_type)) is not None:
                 entries[name] = entry
         return entries
+
+    def _admission(self) -> AdmissionPolicy | None:
+        written = self._document.plain.get("admission", {})
+        known = {field.name for field in msgspec.structs.fields(AdmissionPolicy)}
+        for key in written if isinstance(written, dict) else ():
+            if key not in known:
+                self._fault(("admission", key), "unknown")
+        return self._converted(("admission",), written, AdmissionPolicy)
 
     def _list_of_faults(self) -> list[Fault]:
         written = self._document.plain.get("faults", [])

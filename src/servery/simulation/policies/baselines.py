@@ -24,6 +24,9 @@ class ChoicePlacing:
         self._machines = pool.machines
         self._choice = choice
 
+    def forecast(self, request: Request) -> float:
+        return 0.0
+
     def place(self, visitor: Visitor, *, avoid: frozenset[str]) -> SimpleShare | None:
         request, tokens = visitor.request, visitor.tokens
         able = [one for one in self._machines if one.replica.has_room_for(tokens)]

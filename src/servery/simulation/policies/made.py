@@ -40,10 +40,10 @@ def placing_of(policy: Policy, pool: SimulatedPool, agenda: Agenda, *, block_tok
             assert_never(policy.routing)
 
 
-def door_of(policy: Policy, pool: SimulatedPool, agenda: Agenda, *, weights: Weights) -> Door:
+def door_of(policy: Policy, pool: SimulatedPool, agenda: Agenda, *, numbers: AdmissionPolicy, weights: Weights) -> Door:
     match policy.admission:
         case Admission.SERVERY:
-            return ServeryDoor(pool, agenda, policy=AdmissionPolicy(), weights=weights)
+            return ServeryDoor(pool, agenda, policy=numbers, weights=weights)
         case Admission.FIFO:
             return FifoDoor(pool, agenda)
         case Admission.NONE:

@@ -57,6 +57,9 @@ class OraclePlacing:
         self._block_tokens = block_tokens
         self._sights = [_Sight(machine, block_tokens) for machine in pool.machines]
 
+    def forecast(self, request: Request) -> float:
+        return 0.0
+
     def place(self, visitor: Visitor, *, avoid: frozenset[str]) -> OracleShare | None:
         request, tokens = visitor.request, visitor.tokens
         able = [one for one in self._sights if one.machine.replica.has_room_for(tokens)]

@@ -5,6 +5,7 @@ from typing import Protocol
 from servery.core.usage import Usage
 from servery.simulation.policies.door import Visitor
 from servery.simulation.simulated_pool import Machine
+from servery.simulation.traces.request import Request
 
 
 class Share(Protocol):
@@ -28,6 +29,10 @@ class Share(Protocol):
 
 class Placing(Protocol):
     """Chooses among the machines of one pool."""
+
+    def forecast(self, request: Request) -> float:
+        """How many tokens of the prompt are probably cached somewhere; 0 for who does not know."""
+        ...
 
     def place(self, visitor: Visitor, *, avoid: frozenset[str]) -> Share | None:
         """A share of some machine, taken at once; None when none can be asked. Replicas named in ``avoid`` are taken

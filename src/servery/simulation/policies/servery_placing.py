@@ -1,13 +1,14 @@
 """The platform's own routing, in the simulator."""
 
 from servery.core.usage import Usage
-from servery.routing.chain import block_chain
+from servery.routing.chain import Chain, block_chain
 from servery.routing.router import Router
 from servery.routing.seat import Seat
 from servery.routing.wish import Wish
 from servery.simulation.agenda import Agenda
 from servery.simulation.policies.door import Visitor
 from servery.simulation.simulated_pool import Machine, SimulatedPool
+from servery.simulation.traces.request import Request
 
 
 class ServeryShare:
@@ -43,15 +44,27 @@ class ServeryPlacing:
         self._router = Router(
             agenda.clock, slot_isolation=True, cache_tokens=max(1, pool.described.engine.cache_tokens)
         )
+        self._latest: tuple[Request, Chain] | None = None
+
+    def forecast(self, request: Request) -> float:
+        return self._router.forecast(self._pool.pool, self._wish(request, generated_tokens=0.0))
 
     def place(self, visitor: Visitor, *, avoid: frozenset[str]) -> ServeryShare | None:
-        request = visitor.request
-        owner = self._router.owner(self._pool.pool, request.account, None)
-        wish = Wish(
-            owner=owner,
-            chain=block_chain(request.blocks, block_tokens=self._block_tokens, length=request.prompt_tokens),
-            generated_tokens=visitor.estimate.generated_tokens,
-            session=None if request.session is None else f"{request.account}/{request.session}",
-        )
+        wish = self._wish(visitor.request, generated_tokens=visitor.estimate.generated_tokens)
         seat = self._router.seat(self._pool.pool, wish, avoid=avoid)
         return None if seat is None else ServeryShare(seat, self._pool.by_name[seat.replica.name])
+
+    def _wish(self, request: Request, *, generated_tokens: float) -> Wish:
+        return Wish(
+            owner=self._router.owner(self._pool.pool, request.account, None),
+            chain=self._chain(request),
+            generated_tokens=generated_tokens,
+            session=None if request.session is None else f"{request.account}/{request.session}",
+        )
+
+    def _chain(self, request: Request) -> Chain:
+        """Made once for a request that is placed as soon as it was asked about."""
+        if self._latest is None or self._latest[0] is not request:
+            chain = block_chain(request.blocks, block_tokens=self._block_tokens, length=request.prompt_tokens)
+            self._latest = (request, chain)
+        return self._latest[1]
