@@ -23,6 +23,8 @@ import msgspec
 from servery.simulation.traces.request import Request
 
 BLOCK_TOKENS = 256
+SECONDS_PER_TOKEN = 0.02
+"""How long a client takes to receive one, before it reads and goes on."""
 
 _SHELF_DOCUMENTS = 2_000
 _SPREAD = 0.8
@@ -98,8 +100,8 @@ class SyntheticTrace:
         draft = _Draft(self._traffic, random)
         begins_per_s = self._requests_per_s / (self._traffic.turns * self._traffic.siblings)
         next_s = random.expovariate(begins_per_s)
-        going: list[tuple[float, int, _Session]] = []
         number = count()
+        going = self._under_way(draft, random, number)
         while True:
             while not going or going[0][0] > next_s:
                 account = self._drawn_account(random)
@@ -112,6 +114,21 @@ class SyntheticTrace:
             if random.random() >= 1.0 / self._traffic.turns:
                 pause_s = session.answer_s + random.expovariate(1.0 / self._traffic.pause_s)
                 heappush(going, (moment_s + pause_s, order, session))
+
+    def _under_way(self, draft: "_Draft", random: Random, number: Iterator[int]) -> list[tuple[float, int, "_Session"]]:
+        """The sessions that have begun before: as many as there are at any time, each as old as chance will have it.
+        Without them traffic would swell for as long as a session lasts."""
+        traffic = self._traffic
+        between_s = traffic.pause_s + traffic.answer_tokens * SECONDS_PER_TOKEN
+        going: list[tuple[float, int, _Session]] = []
+        if traffic.turns > 1:
+            for _ in range(round(self._requests_per_s * (1.0 - 1.0 / traffic.turns) * between_s)):
+                session = draft.session(self._drawn_account(random), next(number))
+                draft.turn(session, 0.0)
+                while random.random() >= 1.0 / traffic.turns:
+                    draft.turn(session, 0.0)
+                heappush(going, (random.expovariate(1.0 / between_s), next(number), session))
+        return going
 
     def _drawn_account(self, random: Random) -> int:
         loud = 10 if self._kind is Kind.NOISY else 1
@@ -138,7 +155,6 @@ class _Draft:
     _FRESH = 1 << 40
     _DOCUMENT = 1 << 20
     _ACCOUNT = 1 << 32
-    _SECONDS_PER_TOKEN = 0.02
 
     def __init__(self, traffic: Traffic, random: Random) -> None:
         self._traffic = traffic
@@ -166,7 +182,7 @@ class _Draft:
         request = Request(moment_s, session.tokens, answer, blocks, f"account-{session.account}", session=session.name)
         session.blocks = blocks[: session.tokens // BLOCK_TOKENS]
         session.tokens = min(session.tokens + answer, _LONGEST_TOKENS)
-        session.answer_s = answer * self._SECONDS_PER_TOKEN
+        session.answer_s = answer * SECONDS_PER_TOKEN
         return request
 
     def _document(self, account: int, before: int) -> tuple[int, ...]:

@@ -1,0 +1,102 @@
+"""Recorded traces are read, and lines that cannot be are refused by file and number."""
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+
+from servery.core.misconfigured import Misconfigured
+from servery.core.serving_path import ServingPath
+from servery.simulation.traces.request import Request
+from servery.simulation.traces.trace_file import trace_from_file
+
+MOONCAKE = {"timestamp": 1500, "input_length": 600, "output_length": 7, "hash_ids": [4, 5]}
+ENDED = {
+    "time": "2026-11-20T12:00:10.000+00:00",
+    "level": "info",
+    "event": "request ended",
+    "account": "acme",
+    "model": "m",
+    "path": "priority",
+    "prompt_tokens": 200,
+    "cached_prompt_tokens": 0,
+    "generated_tokens": 20,
+    "total_ms": 4_000,
+}
+
+
+def read(tmp_path: Path, *lines: object) -> list[Request]:
+    file = tmp_path / "trace"
+    file.write_text("".join(f"{line if isinstance(line, str) else json.dumps(line)}\n" for line in lines))
+    return list(trace_from_file(file).requests())
+
+
+def test_mooncakes_lines_are_read(tmp_path: Path) -> None:
+    """Milliseconds become seconds; an empty answer counts as one token."""
+    first, second = read(tmp_path, MOONCAKE, "", {**MOONCAKE, "output_length": 0})
+    assert first == Request(1.5, 600, 7, (4, 5))
+    assert second.generated_tokens == 1
+
+
+def test_azures_lines_are_read(tmp_path: Path) -> None:
+    """Time counts from the first request, and no two share a block."""
+    header, *lines = (
+        "TIMESTAMP,ContextTokens,GeneratedTokens",
+        "2023-11-16 18:15:46.6805900,374,44",
+        "2023-11-16 18:15:50.9951690,600,109",
+    )
+    first, second = read(tmp_path, header, *lines)
+    assert (first.arrives_s, first.prompt_tokens, first.generated_tokens) == (0.0, 374, 44)
+    assert second.arrives_s == pytest.approx(4.314579)
+    assert len(second.blocks) == 2
+    assert not set(first.blocks) & set(second.blocks)
+
+
+def test_the_own_log_is_read_in_the_order_of_arrival(tmp_path: Path) -> None:
+    """A request arrived when it ended less what it took; other events are skipped."""
+    long = {**ENDED, "time": "2026-11-20T12:00:12.000+00:00", "total_ms": 9_000, "account": "b", "path": "standard"}
+    first, second = read(tmp_path, {"event": "ready"}, ENDED, long)
+    assert (first.account, first.path, first.arrives_s) == ("b", ServingPath.STANDARD, 0.0)
+    assert (second.account, second.path, second.arrives_s) == ("acme", ServingPath.PRIORITY, pytest.approx(3.0))
+
+
+def test_cached_tokens_of_the_own_log_become_shared_blocks(tmp_path: Path) -> None:
+    """As many whole blocks as were cached are those of the account's earlier request, and none of another's."""
+    later = {**ENDED, "time": "2026-11-20T12:00:20.000+00:00", "cached_prompt_tokens": 130}
+    other = {**later, "account": "b", "time": "2026-11-20T12:00:30.000+00:00"}
+    first, second, third = read(tmp_path, ENDED, later, other)
+    shared = [a == b for a, b in zip(first.blocks, second.blocks, strict=True)]
+    assert shared == [True, True, False, False]
+    assert not set(third.blocks) & {*first.blocks, *second.blocks}
+
+
+@pytest.mark.parametrize(
+    ("lines", "number", "told"),
+    [
+        ((MOONCAKE, {**MOONCAKE, "timestamp": 1499}), 2, "before that of an earlier line"),
+        ((MOONCAKE, {**MOONCAKE, "hash_ids": [1]}), 2, "1 hash_ids for 600 tokens; 2"),
+        ((MOONCAKE, {**MOONCAKE, "input_length": 0}), 2, "input_length"),
+        ((MOONCAKE, "", '{"timestamp": 1'), 3, "truncated"),
+        ((MOONCAKE, {**MOONCAKE, "hash_ids": [1, "x"]}), 2, "hash_ids"),
+        (("TIMESTAMP,ContextTokens,GeneratedTokens", "yesterday,1,1"), 2, "'yesterday'"),
+        (("TIMESTAMP,ContextTokens,GeneratedTokens", "2023-11-16 18:15:46,1"), 2, "expected 3 fields, got 2"),
+        (("TIMESTAMP,ContextTokens,GeneratedTokens", "2023-11-16 18:15:46,1,-4"), 2, "'-4'"),
+        (("TIMESTAMP,Context,Generated",), 1, "the header is not"),
+        ((ENDED, {**ENDED, "path": "slow"}), 2, "slow"),
+        ((ENDED, {**ENDED, "cached_prompt_tokens": 201}), 2, "more cached prompt tokens"),
+        (("hello",), 1, "neither"),
+    ],
+)
+def test_a_bad_line_is_refused_with_its_place(
+    tmp_path: Path, lines: tuple[object, ...], number: int, told: str
+) -> None:
+    """File, line number, and what is wrong."""
+    with pytest.raises(Misconfigured, match=rf"trace:{number}: .*{re.escape(told)}"):
+        read(tmp_path, *lines)
+
+
+def test_an_empty_file_is_refused(tmp_path: Path) -> None:
+    """There is nothing to replay."""
+    with pytest.raises(Misconfigured, match="is empty"):
+        read(tmp_path)
