@@ -39,7 +39,7 @@ def test_all_sections_are_read() -> None:
         ("replicas: 4", "replicas: four", "fleet.yaml:4: pools.shared.replicas: expected a whole number, got 'four'"),
         ("replicas: 4", "replica: 4", "fleet.yaml:4: pools.shared.replica: unknown"),
         ('pool: shared, price: {input: "0.5"', 'pool: other, price: {input: "0.5"', "no pool is called 'other'"),
-        ("standard: {pool", "slow: {pool", "'slow' is none of standard, priority, fast"),
+        ("standard: {pool", "slow: {pool", "fleet.yaml:16: paths.slow: is none of standard, priority, fast"),
         ("routing: oracle", "routing: clever", "'clever' is none of servery, round_robin"),
         ("pools:", "pool:", "fleet.yaml:2: pool: unknown; the keys are pools, paths"),
         ("decode_tokens_per_s_full: 40", "decode_tokens_per_s_full: 400", "is higher than decode_tokens_per_s"),

@@ -68,6 +68,7 @@ class Simulation:
             tally.offered(request)
             self._call(request, 1)
             tally.most_waiting = max(tally.most_waiting, *(door.waiting for door in self._doors.values()))
+        tally.is_over = True
         for pool in self.pools.values():
             pool.is_open = False
         agenda.run_out()

@@ -24,7 +24,8 @@ class Ending(StrEnum):
 
 class Group:
     """Calls of one account on one serving path. ``first_s`` are times to the first token, ``per_token_s`` times for
-    each further one, of completed calls; ``last_s`` is when the last of them completed."""
+    each further one, of completed calls; ``last_s`` is when the last of them completed. ``timely_tokens`` are prompt
+    and generated tokens of those that completed while requests still came."""
 
     __slots__ = (
         "cached_tokens",
@@ -37,6 +38,7 @@ class Group:
         "per_token_s",
         "prompt_tokens",
         "requests",
+        "timely_tokens",
     )
 
     def __init__(self) -> None:
@@ -50,6 +52,7 @@ class Group:
         self.generated_tokens = 0
         self.nanodollars = 0
         self.last_s = 0.0
+        self.timely_tokens = 0
 
     @property
     def served_tokens(self) -> int:
@@ -67,12 +70,13 @@ class Group:
         self.generated_tokens += other.generated_tokens
         self.nanodollars += other.nanodollars
         self.last_s = max(self.last_s, other.last_s)
+        self.timely_tokens += other.timely_tokens
 
 
 class Tally:
     """``predicted_error_tokens`` sums up by how much routing was wrong about cached tokens, up or down, over
     ``predicted_of_tokens`` of prompts. ``retries`` are calls that a client made again, ``attempts_elsewhere`` those
-    that were sent to a second engine."""
+    that were sent to a second engine. ``is_over``: no more requests come."""
 
     def __init__(self) -> None:
         self.groups: dict[tuple[str, ServingPath], Group] = {}
@@ -83,6 +87,7 @@ class Tally:
         self.most_waiting = 0
         self.first_arrival_s: float | None = None
         self.last_arrival_s = 0.0
+        self.is_over = False
 
     def offered(self, request: Request) -> None:
         """A new request, not yet what becomes of it."""
@@ -121,6 +126,8 @@ class Tally:
         group.generated_tokens += usage.generated_tokens
         group.nanodollars += nanodollars
         group.last_s = now_s
+        if not self.is_over:
+            group.timely_tokens += usage.total_tokens
 
     def _group(self, request: Request) -> Group:
         key = (request.account, request.path)

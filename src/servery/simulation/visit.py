@@ -6,6 +6,8 @@ arrival ─ limits ─ door ─ placing ─ engine ─ usage ─ charge
    └── the client tries again, or does not
 """
 
+from typing import assert_never
+
 from servery.core.serving_path import ServingClass, ServingPath
 from servery.core.usage import Usage
 from servery.fleet.circuit import Trial
@@ -169,4 +171,12 @@ class Visit(Job):
 
 
 def _class_of(path: ServingPath) -> ServingClass:
-    return ServingClass.PRIORITY if path is ServingPath.PRIORITY else ServingClass.STANDARD
+    match path:
+        case ServingPath.PRIORITY:
+            return ServingClass.PRIORITY
+        case ServingPath.BATCH:
+            return ServingClass.BATCH
+        case ServingPath.STANDARD | ServingPath.FAST:
+            return ServingClass.STANDARD
+        case _:
+            assert_never(path)

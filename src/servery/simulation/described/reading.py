@@ -24,7 +24,6 @@ _CLOSED_SETS: Final[dict[str, type[StrEnum]]] = {
     "routing": Routing,
     "admission": Admission,
     "kind": FaultKind,
-    "paths": ServingPath,
 }
 _Value = TypeVar("_Value")
 _Named = TypeVar("_Named", DescribedPool, DescribedPath, Policy)
@@ -57,7 +56,7 @@ class _Reader:
             if key not in _SECTIONS:
                 self._fault((key,), f"unknown; the keys are {', '.join(_SECTIONS)}")
         pools = self._entries("pools", DescribedPool)
-        paths = self._entries("paths", DescribedPath)
+        paths = self._entries("paths", DescribedPath, names=tuple(ServingPath))
         policies = self._entries("policies", Policy)
         limits = self._converted(("limits",), plain["limits"], DescribedLimits) if "limits" in plain else None
         admission = self._admission()
@@ -80,7 +79,7 @@ class _Reader:
             faults=tuple(faults),
         )
 
-    def _entries(self, section: str, entry_type: type[_Named]) -> dict[str, _Named]:
+    def _entries(self, section: str, entry_type: type[_Named], *, names: Sequence[str] = ()) -> dict[str, _Named]:
         written = self._document.plain.get(section, {})
         if not isinstance(written, dict):
             self._fault((section,), "expected a mapping of names")
@@ -91,6 +90,8 @@ class _Reader:
                 self._fault((section, name), "expected a mapping")
             elif "name" in fields:
                 self._fault((section, name, "name"), "unknown; the key above is the name")
+            elif names and name not in names:
+                self._fault((section, name), f"is none of {', '.join(names)}")
             elif (entry := self._converted((section, name), {**fields, "name": name}, entry_type)) is not None:
                 entries[name] = entry
         return entries

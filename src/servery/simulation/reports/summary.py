@@ -22,8 +22,8 @@ class Spread(msgspec.Struct, frozen=True, kw_only=True):
 
 class Row(msgspec.Struct, frozen=True, kw_only=True):
     """Some of a run's requests. Spreads are of completed ones, None where there are none. ``hit_rate`` is the share of
-    their prompt tokens that was cached; ``goodput_tokens_per_s`` is prompt and generated tokens of completed requests
-    over the time from the run's first arrival to its last end."""
+    their prompt tokens that was cached; ``goodput_tokens_per_s`` is prompt and generated tokens of requests
+    that completed while requests came, over that time: what ends afterwards says nothing of a busy fleet."""
 
     requests: int
     endings: Mapping[Ending, int]
@@ -60,6 +60,7 @@ class Summary(msgspec.Struct, frozen=True, kw_only=True):
 def summary_of(policy: str, tally: Tally, pools: Mapping[str, SimulatedPool]) -> Summary:
     total = _merged(tally.groups.values())
     began_s = tally.first_arrival_s or 0.0
+    arrivals_s = tally.last_arrival_s - began_s
     duration_s = max(total.last_s, tally.last_arrival_s) - began_s
     accounts: dict[str, list[Group]] = {}
     paths: dict[ServingPath, list[Group]] = {}
@@ -73,10 +74,10 @@ def summary_of(policy: str, tally: Tally, pools: Mapping[str, SimulatedPool]) ->
     return Summary(
         policy=policy,
         duration_s=duration_s,
-        total=_row(total, duration_s),
-        by_path={path: _row(_merged(groups), duration_s) for path, groups in sorted(paths.items())},
-        by_account={name: _row(by_account[name], duration_s) for name in shown},
-        others=_row(_merged(by_account[name] for name in rest), duration_s) if rest else None,
+        total=_row(total, arrivals_s),
+        by_path={path: _row(_merged(groups), arrivals_s) for path, groups in sorted(paths.items())},
+        by_account={name: _row(by_account[name], arrivals_s) for name in shown},
+        others=_row(_merged(by_account[name] for name in rest), arrivals_s) if rest else None,
         fairness=fairness([(one.served_tokens, one.offered_tokens) for one in by_account.values()]),
         balance={name: _balance(pool) for name, pool in pools.items()},
         index_error=tally.predicted_error_tokens / of if of else None,
@@ -124,7 +125,7 @@ def _merged(groups: Iterable[Group]) -> Group:
     return merged
 
 
-def _row(group: Group, duration_s: float) -> Row:
+def _row(group: Group, arrivals_s: float) -> Row:
     return Row(
         requests=group.requests,
         endings={ending: group.endings[ending] for ending in Ending if group.endings[ending]},
@@ -134,7 +135,7 @@ def _row(group: Group, duration_s: float) -> Row:
         cached_prompt_tokens=group.cached_tokens,
         generated_tokens=group.generated_tokens,
         hit_rate=group.cached_tokens / group.prompt_tokens if group.prompt_tokens else 0.0,
-        goodput_tokens_per_s=group.served_tokens / duration_s if duration_s > 0 else 0.0,
+        goodput_tokens_per_s=group.timely_tokens / arrivals_s if arrivals_s > 0 else 0.0,
         nanodollars=group.nanodollars,
     )
 

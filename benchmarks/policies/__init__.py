@@ -1,0 +1,1 @@
+"""How good the platform's decisions are, beside others', in the simulator."""

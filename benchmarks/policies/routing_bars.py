@@ -1,0 +1,132 @@
+"""Routing: times to the first token, balance and predictions of each policy on each trace.
+
+The fleet is that of the yardstick: engines that compute 8,000 prompt tokens a second, one prompt after another, with
+streams that cost nothing, no limits, and no queue but theirs. So only routing differs.
+"""
+
+from pathlib import Path
+
+import msgspec
+
+from servery.simulation.clients import Clients
+from servery.simulation.described.policy import Admission, CacheAware, Policy, Routing
+from servery.simulation.described.reading import read_fleet
+from servery.simulation.reports.summary import Spread, Summary, summary_of
+from servery.simulation.reports.text import aligned
+from servery.simulation.simulation import Simulation
+from servery.simulation.traces.request import Trace
+from servery.simulation.traces.shaped import Shape, ShapedTrace
+from servery.simulation.traces.synthetic import Kind, SyntheticTrace
+from servery.simulation.traces.trace_file import trace_from_file
+
+NEAR_THE_ORACLE = 1.05
+BALANCED = 1.15
+INDEX_ERROR = 0.05
+_REPLICAS = 8
+_FLEET = """
+pools:
+  shared:
+    replicas: {replicas}
+    concurrency: 1000000
+    engine:
+      prefill_tokens_per_s: 8000
+      decode_tokens_per_s: 50
+      sequences: 1000000
+      cache_tokens: {cache_tokens}
+paths:
+  standard: {{pool: shared, price: {{input: "0.5", output: "1.5"}}}}
+"""
+
+
+class Course(msgspec.Struct, frozen=True):
+    """A trace at some rate, against caches of some size."""
+
+    name: str
+    trace: Trace
+    cache_tokens: int
+
+
+def courses(files: list[Path], *, quick: bool) -> list[Course]:
+    """The traces given; a file with "synthetic" in its name at 0.7 of its rate with caches twice as large, as in the
+    yardstick. Without any, made-up ones."""
+    if not files:
+        requests = 4_000 if quick else 20_000
+        return [
+            Course(
+                f"made up: {kind.value}",
+                SyntheticTrace(kind, requests=requests, requests_per_s=rate, accounts=8, seed=1),
+                1_024_000,
+            )
+            for kind, rate in ((Kind.CHAT, 60.0), (Kind.AGENTS, 60.0), (Kind.RAG, 15.0))
+        ]
+    found = []
+    for file in files:
+        slower = "synthetic" in file.name
+        shape = Shape(rate=0.7 if slower else 1.0, most_requests=2_000 if quick else None)
+        found.append(Course(file.stem, ShapedTrace(trace_from_file(file), shape), 2_048_000 if slower else 1_024_000))
+    return found
+
+
+def routing_policies(cache_tokens: int) -> list[Policy]:
+    """All ways to route, "cache aware" twice: as published, and with trees as small as the caches and the threshold of
+    earlier versions, which is what the yardstick's row shows."""
+    bare = {"admission": Admission.NONE, "limits": False}
+    policies = [Policy(name=routing.value.replace("_", " "), routing=routing, **bare) for routing in Routing]
+    small = CacheAware(balance_abs_threshold=32, tree_tokens=cache_tokens, cut_every_s=0.0)
+    policies.append(Policy(name="cache aware, small trees", routing=Routing.CACHE_AWARE, cache_aware=small, **bare))
+    return policies
+
+
+def routing_report(found: list[Course]) -> tuple[str, bool]:
+    """A table for each course, with the bars below it; and whether all bars are met."""
+    parts, all_met = [], True
+    for course in found:
+        fleet = read_fleet(_FLEET.format(replicas=_REPLICAS, cache_tokens=course.cache_tokens), source="yardstick")
+        summaries = {}
+        for policy in routing_policies(course.cache_tokens):
+            simulation = Simulation(fleet, policy, course.trace, clients=Clients(), seed=0)
+            simulation.run()
+            simulation.check_integrity()
+            summaries[policy.name] = summary_of(policy.name, simulation.tally, simulation.pools)
+        lines = [["policy", "cached", "first token mean, s", "p99, s", "balance", "index error"]]
+        lines += [_line(summary) for summary in summaries.values()]
+        bars, met = _bars(summaries)
+        all_met = all_met and met
+        parts.append(f"{course.name}\n{aligned(lines)}{bars}")
+    return "\n".join(parts), all_met
+
+
+def _line(summary: Summary) -> list[str]:
+    first = summary.total.time_to_first_token_s
+    assert first is not None, "every request of the yardstick is served"
+    error = "-" if summary.index_error is None else f"{100 * summary.index_error:.2f} %"
+    hit = f"{summary.total.hit_rate:.3f}"
+    return [summary.policy, hit, f"{first.mean:.3f}", f"{first.p99:.2f}", f"{summary.balance['shared']:.2f}", error]
+
+
+def _bars(summaries: dict[str, Summary]) -> tuple[str, bool]:
+    firsts = {name: one.total.time_to_first_token_s for name, one in summaries.items()}
+    ours, oracle = firsts.pop("servery"), firsts.pop("oracle")
+    assert ours is not None, "every request is served"
+    assert oracle is not None, "every request is served"
+    others = [one for one in firsts.values() if one is not None]
+    ratio = ours.mean / oracle.mean
+    balance, error = summaries["servery"].balance["shared"], summaries["servery"].index_error or 0.0
+    return told(
+        [
+            (f"mean within 5 % of the oracle's: {ratio:.3f} of it", ratio <= NEAR_THE_ORACLE),
+            ("better than all others in mean and p99", all(_better(ours, one) for one in others)),
+            (f"balanced, max/mean at most {BALANCED}: {balance:.2f}", balance <= BALANCED),
+            (f"index error at most 5 %: {100 * error:.2f} %", error <= INDEX_ERROR),
+        ]
+    )
+
+
+def _better(ours: Spread, other: Spread) -> bool:
+    return ours.mean < other.mean and ours.p99 < other.p99
+
+
+def told(bars: list[tuple[str, bool]]) -> tuple[str, bool]:
+    """Each bar on a line, met or not; and whether all are."""
+    lines = [f"  {'met   ' if met else 'MISSED'}  {text}" for text, met in bars]
+    return "\n".join(lines) + "\n", all(met for _, met in bars)
