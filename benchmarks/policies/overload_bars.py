@@ -1,8 +1,11 @@
 """Overload: twice what the fleet can do, a quarter of it Priority, one account ten times as loud as the others.
 
 What the fleet can do is measured first: with the same traffic behind one plain queue that is never empty. Then the same
-requests are offered at twice that rate, to the platform's own queue and to the plain one.
+requests are offered at twice that rate, to the platform's own queue and to the plain one. Priority's unloaded times are
+those of its own requests, at their own rate, with no others there.
 """
+
+from collections.abc import Iterator
 
 import msgspec
 
@@ -15,7 +18,7 @@ from servery.simulation.reports.summary import Row, Summary, summary_of
 from servery.simulation.reports.text import text_of
 from servery.simulation.simulation import Simulation
 from servery.simulation.tally import Ending
-from servery.simulation.traces.request import Trace
+from servery.simulation.traces.request import Request, Trace
 from servery.simulation.traces.shaped import Shape, ShapedTrace
 from servery.simulation.traces.synthetic import Kind, SyntheticTrace, Traffic
 
@@ -57,6 +60,17 @@ class Overload(msgspec.Struct, frozen=True):
     storm: Summary
 
 
+class PriorityAlone:
+    """The Priority requests of a trace, as if nobody else asked for anything."""
+
+    def __init__(self, trace: Trace) -> None:
+        self._trace = trace
+        self.block_tokens = trace.block_tokens
+
+    def requests(self) -> Iterator[Request]:
+        return (one for one in self._trace.requests() if one.path is ServingPath.PRIORITY)
+
+
 def measured(*, quick: bool) -> Overload:
     """Runs of some 100,000 requests in all, or 20,000."""
     fleet = read_fleet(_FLEET, source="overload")
@@ -68,7 +82,7 @@ def measured(*, quick: bool) -> Overload:
     return Overload(
         capacity_per_s=capacity_per_s,
         capacity_tokens_per_s=full.total.goodput_tokens_per_s,
-        unloaded=_run(fleet, "servery", _offered(0.3 * capacity_per_s, requests=requests // 2)),
+        unloaded=_run(fleet, "servery", PriorityAlone(twice)),
         ours=_run(fleet, "servery", twice),
         plain=_run(fleet, "fifo", twice),
         storm=_run(fleet, "servery", twice, Clients(retrying=Retrying.AT_ONCE, most_retries=100, round_trip_s=0.2)),

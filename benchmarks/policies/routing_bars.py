@@ -57,7 +57,7 @@ def courses(files: list[Path], *, quick: bool) -> list[Course]:
                 SyntheticTrace(kind, requests=requests, requests_per_s=rate, accounts=8, seed=1),
                 1_024_000,
             )
-            for kind, rate in ((Kind.CHAT, 60.0), (Kind.AGENTS, 60.0), (Kind.RAG, 15.0))
+            for kind, rate in ((Kind.CHAT, 30.0), (Kind.AGENTS, 30.0), (Kind.RAG, 14.0))
         ]
     found = []
     for file in files:
