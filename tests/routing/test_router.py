@@ -20,6 +20,7 @@ from servery.engines.exchange import ExchangeLimits
 from servery.fleet.replica_pool import ReplicaPool
 from servery.fleet.share import Share
 from servery.routing.chain import text_chain
+from servery.routing.decision import RouteReason
 from servery.routing.router import Router
 from servery.routing.seat import Seat
 from servery.routing.wish import Wish
@@ -264,3 +265,112 @@ def test_a_session_is_sent_home() -> None:
     assert len(names) == 1
     next(one for one in pool.replicas if one.name in names).down("test")
     assert taken(router, pool, wish(prompt=b"z" * 1_000, session="acme/s")) not in names
+
+
+def test_siblings_land_together_unless_that_is_costlier() -> None:
+    """A burst of requests with one long prefix computes it once; when too many wait for it, it is computed twice."""
+    clock = ManualClock()
+    pool, router = blocks(replicas=4, concurrency=256), Router(clock, slot_isolation=True)
+    asked = []
+    with ExitStack() as stack:
+        for number in range(40):
+            clock.advance(0.002)
+            seat = stack.enter_context(seated(router, pool, wish(prompt=b"s" * 44_370 + b"%04d" % number * 60)))
+            assert seat is not None
+            asked.append(seat.replica.name)
+    assert len(set(asked[:10])) == 1
+    assert len(set(asked)) > 1
+
+
+def test_a_forecast_is_what_the_best_replica_holds() -> None:
+    """Before any is chosen, for estimates; never more than the prompt."""
+    for pool in (blocks(replicas=4), slots(replicas=4)):
+        router = Router(ManualClock(), slot_isolation=True)
+        assert router.forecast(pool, wish()) == 0
+        taken(router, pool, wish())
+        assert 900 <= router.forecast(pool, wish()) <= 1_000
+        assert router.forecast(pool, wish("B/")) == 0
+        for replica in pool.replicas:
+            replica.down("test")
+        assert router.forecast(pool, wish()) == 0
+
+
+def test_a_decision_can_be_explained() -> None:
+    """All that were weighed, with what made their costs, and why the one was chosen."""
+    pool, router = blocks(replicas=2, concurrency=8), Router(ManualClock(), slot_isolation=True)
+    home = taken(router, pool, wish())
+    with seated(router, pool, wish()) as seat:
+        assert seat is not None
+        decision = seat.decision
+    assert decision.chosen.replica == home
+    assert decision.reason is RouteReason.PREFIX
+    assert decision.chosen.cached_tokens > 900
+    assert {score.replica for score in decision.scores} == {"p/0", "p/1"}
+    assert decision.chosen.cost_s == min(score.cost_s for score in decision.scores)
+    assert decision.told().startswith(f"reason=prefix; {home} cost=")
+    with seated(router, pool, wish("C/", b"n" * 4_000, session="acme/s")) as seat:
+        assert seat is not None
+        assert seat.decision.reason is RouteReason.HOME
+    with seated(router, pool, wish("D/", b"m" * 4_000)) as seat:
+        assert seat is not None
+        assert seat.decision.reason is RouteReason.LEAST_WORK
+
+
+def test_the_error_of_predictions_is_summed() -> None:
+    """Of responses of engines that tell; one that never told of cached tokens is not believed to tell of none."""
+    pool, router = blocks(replicas=1), Router(ManualClock(), slot_isolation=True)
+    for cached in (0, 0, 800):
+        with seated(router, pool, wish()) as seat:
+            assert seat is not None
+            seat.reported(cached_tokens=cached, prompt_tokens=1_000)
+    errors = router.errors()["p"]
+    assert errors.prompt_tokens == 1_000
+    assert 100 <= errors.error_tokens <= 200
+
+
+@given(
+    st.lists(
+        st.tuples(
+            st.integers(0, 40),
+            st.booleans(),
+            st.floats(0, 0.5),
+            st.integers(0, 3),
+            st.sampled_from([None, "a/1", "a/2"]),
+        ),
+        max_size=60,
+    ),
+    st.booleans(),
+)
+def test_nothing_outlives_its_request(steps: list[tuple[int, bool, float, int, str | None]], slotted: bool) -> None:
+    """Prompts of all lengths, reported or not, computed or not: never more at a replica than it has room for, and in
+    the end all counters are zero."""
+    clock = ManualClock()
+    pool = slots(replicas=3, concurrency=2) if slotted else blocks(replicas=3, concurrency=3)
+    router = Router(clock, slot_isolation=True)
+    held: list[Seat] = []
+    for number, computed, passed_s, owner, session in steps:
+        clock.advance(passed_s)
+        pool.replicas[number % 3].down("test") if number == 7 else pool.replicas[number % 3].up(client())
+        asked = wish(f"{owner}/", b"%d" % owner * (200 * number), session)
+        room = any(one.has_room_for(asked.resident_tokens) for one in pool.replicas)
+        seat = router.seat(pool, asked)
+        assert (seat is not None) == room
+        if seat is not None:
+            assert seat.replica.is_ready
+            assert seat.replica.occupancy.sequences <= seat.replica.occupancy.sequences_limit
+            assert 0 <= seat.predicted_cached_tokens <= asked.prompt_tokens
+            held.append(seat)
+        if held and number % 2:
+            one = held.pop(0)
+            if computed:
+                one.first_byte()
+                one.reported(cached_tokens=number, prompt_tokens=60, generated_tokens=9)
+            one.leave()
+    for one in held:
+        one.leave()
+    for replica in pool.replicas:
+        assert replica.occupancy.sequences == replica.occupancy.pending_prefill_tokens == 0
+        assert replica.occupancy.resident_tokens == 0
+    assert all(desk.queue.pending_tokens == 0 for desk in router._pools["p"]._desks) if steps else True
+    if steps:
+        router._pools["p"]._index.check_integrity()

@@ -4,26 +4,25 @@ from enum import StrEnum
 
 import msgspec
 
-Weighed = tuple[float, float, float, str, float, float, float]
+Weighed = tuple[float, float, float, int, float, float, float]
 """Of one replica: its cost in seconds, the cached part of the prompt in the chain's unit, negated, the tokens that it
-has computed so far, its name, and the seconds that it is busy, that its cache would lose, and that it is discounted.
+has computed so far, its number, and the seconds that it is busy, that its cache would lose, and that it is discounted.
 The least is the best: of equal costs the longer prefix, then who has done less."""
 
 
 class RouteReason(StrEnum):
-    """``prefix``: part of the prompt is cached there. ``home``: its session lives there. ``least_work``: it will be
-    computed there soonest. ``only``: nothing else was in question."""
+    """``home``: its session lives there. ``prefix``: part of the prompt is cached there. ``least_work``: it will be
+    computed there soonest."""
 
     PREFIX = "prefix"
     HOME = "home"
     LEAST_WORK = "least_work"
-    ONLY = "only"
 
 
 class Score(msgspec.Struct, frozen=True, kw_only=True):
     """One replica that was considered; the least cost wins.
 
-    cost_s = busy_s + uncached_tokens / rate + dropped_s - discount_s
+    cost_s = busy_s + weight x uncached_tokens / rate + dropped_s - discount_s
 
     ``busy_s``: until it has computed what was sent there, and the pressure of its streams. ``dropped_s``: what its
     cache would lose. ``discount_s``: for the session's home.
@@ -46,8 +45,6 @@ class Decision(msgspec.Struct, frozen=True):
 
     @property
     def reason(self) -> RouteReason:
-        if len(self.scores) == 1:
-            return RouteReason.ONLY
         if self.chosen.discount_s > 0:
             return RouteReason.HOME
         return RouteReason.PREFIX if self.chosen.cached_tokens > 0 else RouteReason.LEAST_WORK

@@ -53,16 +53,16 @@ class Desk:
     def pressure_s(self) -> float:
         """What its streams cost a prompt that is sent there, more the fuller it is."""
         occupancy = self.replica.occupancy
-        share = occupancy.busy_sequences / (occupancy.sequences_limit or 1)
+        share = (occupancy.sequences + occupancy.other_sequences) / (occupancy.sequences_limit or 1)
         limit = occupancy.tokens_limit
         if limit:
-            share = max(share, occupancy.used_tokens / limit)
+            share = max(share, (occupancy.resident_tokens + occupancy.other_tokens) / limit)
         return PRESSURE_TOKENS * share / self.queue.rate
 
     def busy_s(self, now_s: float) -> float:
         """Until a prompt that is sent there now would be begun."""
         queue = self.queue
-        return (queue.backlog_s(now_s) if queue.pending_tokens else 0.0) + self.pressure_s
+        return queue.backlog_s(now_s) + self.pressure_s if queue.pending_tokens else self.pressure_s
 
     def forecast(self, wish: Wish, lookup: Lookup) -> tuple[float, float]:
         """How much of the prompt its cache holds, and what it would drop for it, in the chain's unit."""

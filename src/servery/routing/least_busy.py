@@ -6,7 +6,6 @@ does not move while time passes. Once it is there, only the pressure of its stre
 so far, so that replicas that are all idle take turns.
 """
 
-from collections.abc import Iterator
 from heapq import heapify, heappop, heappush
 
 _VOID_FACTOR = 8
@@ -39,7 +38,7 @@ class LeastBusy:
         """Not to be found until it is put again."""
         self._version[number] += 1
 
-    def least(self, now_s: float) -> Iterator[int]:
+    def least(self, now_s: float) -> list[int]:
         """The least busy of those that compute nothing, and the one that will be done first of the others."""
         busy, idle, version = self._busy, self._idle, self._version
         while busy:
@@ -53,10 +52,10 @@ class LeastBusy:
                 break
         while idle and idle[0][3] != version[idle[0][2]]:
             heappop(idle)
-        if idle:
-            yield idle[0][2]
+        found = [idle[0][2]] if idle else []
         if busy:
-            yield busy[0][1]
+            found.append(busy[0][1])
+        return found
 
     def _sweep(self) -> None:
         self._busy = [one for one in self._busy if one[2] == self._version[one[1]]]

@@ -1,6 +1,6 @@
 """Chooses among the replicas of one pool: least predicted prefill work.
 
-    cost_s = backlog + pressure + uncached part of this prompt / rate + dropped - discount
+    cost_s = backlog + pressure + weight x uncached part of this prompt / rate + dropped - discount
 
 The backlog are prompt tokens that were sent there and are not computed yet, over the replica's learned rate; the
 pressure is a little for its streams; ``dropped`` is what a cache of slots would lose. Being a session's home is worth a
@@ -31,17 +31,20 @@ from servery.routing.session_ring import SessionRing
 from servery.routing.slot_cache import SlotCache, Turns
 from servery.routing.wish import Wish
 
+UNCACHED_WEIGHT = 1.1
+"""So much longer may siblings wait for each other: whoever comes second finds the prefix that the first computes."""
 HOME_DISCOUNT_TOKENS = 1_024.0
-_OF_ONE_LENGTH = 8
+_OF_ONE_LENGTH = 4
 """The one used longest ago is asked first, so the others are most likely busier."""
 _TRIES = 3
 _REFRESH_EVERY = 8
+_NONE: Weighed = (inf, inf, inf, -1, inf, inf, inf)
 
 
 class Contest:
     """The replicas that are weighed for one request, by number; None for one that has no room."""
 
-    __slots__ = ("avoid", "home", "least_s", "lookup", "now_s", "resident_tokens", "weighed", "wish")
+    __slots__ = ("avoid", "best", "home", "lookup", "now_s", "resident_tokens", "weighed", "wish")
 
     def __init__(self, wish: Wish, lookup: Lookup, home: int | None, avoid: Collection[str], now_s: float) -> None:
         self.wish = wish
@@ -50,7 +53,7 @@ class Contest:
         self.avoid = avoid
         self.now_s = now_s
         self.resident_tokens = wish.resident_tokens
-        self.least_s = inf
+        self.best = _NONE
         self.weighed: dict[int, Weighed | None] = {}
 
 
@@ -102,12 +105,12 @@ class PoolRouter:
         home = None if wish.session is None else self._home(wish.session)
         contest = Contest(wish, self._index.look_up(wish.chain), home, avoid, self._clock.monotonic_s())
         self._weigh_likely(contest)
-        if contest.least_s == inf:
+        if contest.best is _NONE:
             self._weigh_all(contest)
-        if contest.least_s == inf and avoid:
+        if contest.best is _NONE and avoid:
             contest.avoid = ()
             self._weigh_all(contest)
-        return self._take(contest) if contest.least_s < inf else None
+        return None if contest.best is _NONE else self._take(contest)
 
     def _weigh_all(self, contest: Contest) -> None:
         for desk in self._desks:
@@ -121,10 +124,10 @@ class PoolRouter:
             self._weigh(contest, desks[contest.home])
         for number in self._slotted:
             self._weigh(contest, desks[number])
-        length, s_per_unit = contest.wish.chain.length, 1.0 / (contest.wish.units_per_token * self._fastest)
+        length, s_per_unit = contest.wish.chain.length, UNCACHED_WEIGHT / (contest.wish.units_per_token * self._fastest)
         for reach, holders, also in contest.lookup.levels:
-            if floor_s + (length - reach) * s_per_unit > contest.least_s:
-                break  # even one that had nothing else to do would cost more
+            if floor_s + (length - reach) * s_per_unit >= contest.best[0]:
+                break  # even one that had nothing else to do would cost no less
             asked = 0
             for number in holders:
                 if number not in weighed and number in also:
@@ -164,17 +167,19 @@ class PoolRouter:
         busy_s = desk.busy_s(contest.now_s)
         dropped_s = dropped / units_per_s
         discount_s = HOME_DISCOUNT_TOKENS / rate if desk.number == contest.home else 0.0
-        cost_s = busy_s + max(1.0, wish.chain.length - cached) / units_per_s + dropped_s - discount_s
-        weighed = (cost_s, -cached, desk.computed_tokens, replica.name, busy_s, dropped_s, discount_s)
+        cost_s = busy_s + UNCACHED_WEIGHT * max(1.0, wish.chain.length - cached) / units_per_s + dropped_s - discount_s
+        weighed = (cost_s, -cached, desk.computed_tokens, desk.number, busy_s, dropped_s, discount_s)
         contest.weighed[desk.number] = weighed
-        contest.least_s = min(contest.least_s, cost_s)
-        self._fastest = max(self._fastest, rate)
+        contest.best = min(contest.best, weighed)
+        if rate > self._fastest:  # noqa: PLR1730 a call of max costs more here than all else
+            self._fastest = rate
         return weighed
 
     def _take(self, contest: Contest) -> Seat:
         self._stamp += 1
         wish = contest.wish
-        best, number = min((one, number) for number, one in contest.weighed.items() if one is not None)
+        best = contest.best
+        number = best[3]
         desk = self._desks[number]
         if desk.slots is not None:
             stay, placement = None, desk.slots.enter(wish.owner, wish.chain)
@@ -188,7 +193,8 @@ class PoolRouter:
             placement=placement,
             stay=stay,
             stamp=self._stamp,
-            weighed=[one for one in contest.weighed.values() if one is not None],
+            weighed=contest.weighed,
+            desks=self._desks,
             index=self._index,
             errors=self.errors,
             clock=self._clock,

@@ -43,7 +43,7 @@ class PrefillQueue:
             if is_silent and ahead_s <= 0:
                 self._remove(next(iter(pending)), self._since_s + first / self.rate)
                 continue
-            return abs(ahead_s) + max(0.0, self.pending_tokens - first) / self.rate
+            return abs(ahead_s) + (self.pending_tokens - first) / self.rate if len(pending) > 1 else abs(ahead_s)
         return 0.0
 
     def enter(self, number: int, tokens: float, now_s: float, *, is_silent: bool) -> None:

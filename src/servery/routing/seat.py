@@ -1,6 +1,6 @@
 """One in-flight share of a replica, for as long as its request is there."""
 
-from collections.abc import Collection
+from collections.abc import Mapping, Sequence
 
 from servery.core.clock import Clock
 from servery.routing.block_index import BlockIndex, Stay
@@ -21,6 +21,7 @@ class Seat:
     __slots__ = (
         "_clock",
         "_desk",
+        "_desks",
         "_errors",
         "_index",
         "_sent_s",
@@ -43,7 +44,8 @@ class Seat:
         placement: Placement,
         stay: Stay | None,
         stamp: int,
-        weighed: Collection[Weighed],
+        weighed: Mapping[int, Weighed | None],
+        desks: Sequence[Desk],
         index: BlockIndex,
         errors: IndexErrorSum,
         clock: Clock,
@@ -52,6 +54,7 @@ class Seat:
         self.replica = desk.replica
         self.placement = placement
         self._weighed = weighed
+        self._desks = desks
         self._desk = desk
         self._wish = wish
         self._slots = desk.slots
@@ -81,7 +84,7 @@ class Seat:
     @property
     def decision(self) -> Decision:
         """All that were weighed, as they stood then."""
-        scores = tuple(self._score(one) for one in sorted(self._weighed))
+        scores = tuple(self._score(one) for one in sorted(filter(None, self._weighed.values())))
         return Decision(scores[0], scores)
 
     def first_byte(self) -> None:
@@ -142,9 +145,9 @@ class Seat:
             desk.put_if_changed()
 
     def _score(self, weighed: Weighed) -> Score:
-        cost_s, cached, _, name, busy_s, dropped_s, discount_s = weighed
+        cost_s, cached, _, number, busy_s, dropped_s, discount_s = weighed
         return Score(
-            replica=name,
+            replica=self._desks[number].replica.name,
             cost_s=cost_s,
             busy_s=busy_s,
             cached_tokens=-cached / self._wish.units_per_token,
