@@ -84,6 +84,24 @@ async def test_limits_are_kept_over_a_restart(database: Database) -> None:
     assert limits_of(later)[1] == 781
 
 
+async def test_an_orderly_end_forgets_nothing(database: Database) -> None:
+    """Neither the use of a minute that has not ended nor one that nobody has looked at since."""
+    desk = Desk(RULES, limits=CEILINGS)
+    keeper = keeper_of(desk, database)
+    await keeper.open()
+    use(desk, 16, 900)
+    grant = desk.reserve(Estimate(0, 0, 0), counted_as=MODEL)
+    grant.settle(Usage(777, 0, 7))
+    grant.release()
+    await keeper.close()
+    state = (await LimitRecords(database).states_of("acme"))[MODEL]
+    assert (state.prompt.sample_tokens, state.generated.sample_tokens) == (900 + 777, 900 + 7)
+    desk.clock.advance(3_600)
+    await keeper.close()
+    state = (await LimitRecords(database).states_of("acme"))[MODEL]
+    assert [peak.tokens_per_minute for peak in state.prompt.peaks] == [900.0, (900 + 777) / 15]
+
+
 async def test_limits_that_were_idle_begin_anew(database: Database) -> None:
     """After three days; what was written down is forgotten then."""
     desk = Desk(RULES, limits=CEILINGS)

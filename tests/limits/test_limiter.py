@@ -259,3 +259,21 @@ def test_only_so_many_are_tracked() -> None:
             grant.settle(Usage(100, 0, 10))
     assert desk.left(account="a")[0] == 800
     assert desk.limiter.reading("b", "m") is None
+
+
+@given(st.floats(0, 1e9), st.lists(st.tuples(st.floats(0, 70), st.integers(1, 100)), min_size=1, max_size=11))
+def test_no_use_is_lost_at_the_ends_of_minutes(start_s: float, steps: list[tuple[float, int]]) -> None:
+    """Whenever requests end, also at the very edge of a minute, all that they have used is in what is written down."""
+    desk = Desk()
+    desk.clock.advance(start_s)
+    used = 0
+    for pause_s, tokens in [*steps, (0.0, 1)]:
+        now_s = desk.clock.monotonic_s()
+        edge_s = desk.limiter._calendar.begins_s(desk.limiter._calendar.minute(now_s) + 1)
+        desk.clock.advance(max(0.0, edge_s - now_s) if pause_s > 60 else pause_s)
+        with desk.reserved(Estimate(0, 0, 0)) as grant:
+            grant.settle(Usage(tokens, 0, 0))
+        used += tokens
+    state = desk.limiter._accounts["acme"].models["m"].state
+    in_samples = sum(peak.tokens_per_minute for peak in state.prompt.peaks) * 15
+    assert state.prompt.sample_tokens + in_samples == pytest.approx(used)

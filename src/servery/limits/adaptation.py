@@ -120,6 +120,19 @@ def minutes_ended(
     return msgspec.structs.replace(state, minute=now_minute, used_minute=used_minute)
 
 
+def with_use(state: AdaptiveLimits, used: Used) -> AdaptiveLimits:
+    """The state with what a minute that has not ended has used: for being written down, so that nothing is missing."""
+    if not (used.prompt or used.generated):
+        return state
+    return msgspec.structs.replace(
+        state,
+        prompt=_with_tokens(state.prompt, used.prompt),
+        uncached_prompt=_with_tokens(state.uncached_prompt, used.uncached_prompt),
+        generated=_with_tokens(state.generated, used.generated),
+        used_minute=state.minute,
+    )
+
+
 def bounded(state: AdaptiveLimits, *, rules: AdaptationRules, ceilings: TokenLimits) -> AdaptiveLimits:
     """The state with its limits between their lower bounds and ``ceilings``, which may have moved."""
     floor = lower_bounds(rules, ceilings)
@@ -218,6 +231,10 @@ def _next_sample_end(ended: int, rules: AdaptationRules) -> int:
 
 def _has_open_sample(state: AdaptiveLimits) -> bool:
     return state.prompt.sample_tokens + state.uncached_prompt.sample_tokens + state.generated.sample_tokens > 0
+
+
+def _with_tokens(limit: AdaptiveLimit, tokens: int) -> AdaptiveLimit:
+    return msgspec.structs.replace(limit, sample_tokens=limit.sample_tokens + tokens)
 
 
 def _between(limit: AdaptiveLimit, floor: int, ceiling: int) -> AdaptiveLimit:

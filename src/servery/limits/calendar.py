@@ -17,7 +17,3 @@ class Calendar:
     def begins_s(self, minute: int) -> float:
         """The monotonic reading at which ``minute`` begins."""
         return minute * 60 - self._ahead_s
-
-    def wall_ns(self, minute: int) -> int:
-        """The moment at which ``minute`` begins."""
-        return minute * 60_000_000_000

@@ -94,6 +94,7 @@ class LimitKeeper:
 
     async def close(self) -> None:
         """Write down what is left. The database is still open."""
+        self._limiter.look_at_all()
         try:
             await self.save()
         except ServeryError:
@@ -104,7 +105,7 @@ class LimitKeeper:
         return LimitRecord(
             account=model.account,
             model=model.name,
-            state=model.adaptive,
+            state=model.state,
             saved_ns=self._clock.wall_ns(),
             changed=None if limits == model.recorded else limits,
         )

@@ -131,6 +131,14 @@ class Limiter:
         looked_at, self._looked_at = self._looked_at, {}
         return list(looked_at.values())
 
+    def look_at_all(self) -> None:
+        """End what minutes have ended; all that has been used by now is to be written down."""
+        for account in self._accounts.values():
+            for model in account.models.values():
+                self._end_minutes(model)
+                if model.used_prompt or model.used_generated:
+                    self._looked(model)
+
     def look_again(self, models: Iterable[ModelLimits]) -> None:
         """These could not be written down."""
         for model in models:

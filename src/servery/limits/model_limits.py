@@ -3,7 +3,7 @@
 from collections.abc import Callable
 
 from servery.catalog.token_limits import TokenLimits
-from servery.limits.adaptation import AdaptiveLimits, Used, bounded, minutes_ended
+from servery.limits.adaptation import AdaptiveLimits, Used, bounded, minutes_ended, with_use
 from servery.limits.calendar import Calendar
 from servery.limits.custom_limits import CustomLimits
 from servery.limits.rules import LimitRules
@@ -63,6 +63,12 @@ class ModelLimits:
         self.used_prompt = self.used_uncached = self.used_generated = 0
         self.minute_ends_s = calendar.begins_s(calendar.minute(now_s) + 1)
         self.end_minutes(now_s)
+        on_minute(self)
+
+    @property
+    def state(self) -> AdaptiveLimits:
+        """What is to be written down: also what the current minute has used."""
+        return with_use(self.adaptive, Used(self.used_prompt, self.used_uncached, self.used_generated))
 
     @property
     def limits(self) -> TokenLimits:
@@ -74,6 +80,8 @@ class ModelLimits:
         """The current minute is over, and perhaps more: let the limits follow. Whoever counts use calls this first
         when ``minute_ends_s`` has passed."""
         now_minute = self._calendar.minute(now_s)
+        if now_minute <= self.adaptive.minute:
+            return  # a fraction of a microsecond too early, as floating numbers have it
         self.minute_ends_s = self._calendar.begins_s(now_minute + 1)
         used = Used(self.used_prompt, self.used_uncached, self.used_generated)
         self.used_prompt = self.used_uncached = self.used_generated = 0
