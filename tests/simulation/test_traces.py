@@ -1,15 +1,22 @@
 """Recorded traces are read, and lines that cannot be are refused by file and number."""
 
 import json
+import logging
 import re
 from pathlib import Path
 
 import pytest
 
+from servery.billing.rating import Charge
 from servery.core.misconfigured import Misconfigured
-from servery.core.serving_path import ServingPath
+from servery.core.serving_path import Outcome, ServingPath
+from servery.core.usage import Usage
+from servery.metering.usage_record import UsageRecord
+from servery.serving.telling_observer import TellingObserver
 from servery.simulation.traces.request import Request
 from servery.simulation.traces.trace_file import trace_from_file
+from servery.telemetry.log import JsonFormatter
+from servery.telemetry.metrics import Metrics
 
 MOONCAKE = {"timestamp": 1500, "input_length": 600, "output_length": 7, "hash_ids": [4, 5]}
 ENDED = {
@@ -59,6 +66,34 @@ def test_the_own_log_is_read_in_the_order_of_arrival(tmp_path: Path) -> None:
     first, second = read(tmp_path, {"event": "ready"}, ENDED, long)
     assert (first.account, first.path, first.arrives_s) == ("b", ServingPath.STANDARD, 0.0)
     assert (second.account, second.path, second.arrives_s) == ("acme", ServingPath.PRIORITY, pytest.approx(3.0))
+
+
+def test_the_own_log_is_what_the_platform_writes(tmp_path: Path) -> None:
+    """A line as it is logged, by the observer and the formatter of the platform, is a request."""
+    file = tmp_path / "trace"
+    logger = logging.Logger("test", level=logging.INFO)
+    handler = logging.FileHandler(file)
+    handler.setFormatter(JsonFormatter())
+    logger.addHandler(handler)
+    record = UsageRecord(
+        request_id="r1",
+        account="acme",
+        key_id="k",
+        model="m",
+        serving_path=ServingPath.STANDARD,
+        price_id="p",
+        usage=Usage(200, 64, 9),
+        outcome=Outcome.COMPLETED,
+        started_ns=0,
+        finished_ns=5_000_000,
+        replica="p/0",
+        queue_wait_us=0,
+        time_to_first_token_us=None,
+    )
+    TellingObserver(Metrics(), logger).ended(record, Charge(7_000, 7))
+    handler.close()
+    (request,) = trace_from_file(file).requests()
+    assert (request.account, request.prompt_tokens, request.generated_tokens) == ("acme", 200, 9)
 
 
 def test_cached_tokens_of_the_own_log_become_shared_blocks(tmp_path: Path) -> None:

@@ -90,7 +90,6 @@ class Visit(Job):
         self._share.machine.engine.abort(self)
         self._give_back(None)
         self._attempts -= 1
-        self._tried = frozenset()
 
     # What the engine says
 
@@ -118,8 +117,10 @@ class Visit(Job):
     def broke(self) -> None:
         """Once more elsewhere, where that is allowed; else the client is told."""
         desk = self._desk
-        assert self._trial is not None, "what was sent is on trial"
+        assert self._share is not None, "only what was sent breaks"
+        assert self._trial is not None, "and it is on trial"
         self._trial.failed()
+        self._tried |= {self._share.machine.replica.name}
         self._give_back(None)
         if self._first_s is None and self._attempts < ATTEMPTS and desk.retry_budget.spend():
             desk.tally.attempts_elsewhere += 1
@@ -131,7 +132,6 @@ class Visit(Job):
     def _send(self, share: Share) -> None:
         machine = share.machine
         self._share = share
-        self._tried |= {machine.replica.name}
         self._desk.door.seated(self, machine.replica)
         self._trial = machine.replica.circuit.begin()
         if machine.alive:

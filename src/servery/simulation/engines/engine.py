@@ -46,6 +46,7 @@ class SimulatedEngine:
         self._plan = 0
         self._seen_s = 0.0
         self._speed = 1.0
+        self._breaking: deque[Job] = deque()
         self._hits = 0
         self._queries = 0
 
@@ -85,6 +86,8 @@ class SimulatedEngine:
                 self._decoding = [one for one in self._decoding if one[2] is not job]
                 self._decoding.sort()  # a sorted list is a heap
             case JobState.OVER:
+                if job in self._breaking:
+                    self._breaking.remove(job)
                 return
         job.state = JobState.OVER
         self._go_on()
@@ -109,7 +112,9 @@ class SimulatedEngine:
         self._go_on()
         for job in broken:
             job.state = JobState.OVER
-            job.broke()
+        self._breaking.extend(broken)
+        while self._breaking:  # who is told may abort others
+            self._breaking.popleft().broke()
 
     def load(self) -> EngineLoad:
         """What its metrics would say now."""

@@ -42,8 +42,13 @@ class ServeryDoor:
     def waiting(self) -> int:
         return self._queue.waiting
 
+    @property
+    def recalls(self) -> int:
+        """How often somebody was called back."""
+        return self._queue.recalls
+
     def arrive(self, visitor: Visitor) -> None:
-        ticket = Ticket(self._demand(visitor))
+        ticket = Ticket(self._demand(visitor), may_be_recalled=True)
         self._visitors[ticket] = visitor
         self._tickets[visitor] = ticket
         changed = self._queue.enter(ticket, self._now_s())
