@@ -19,7 +19,9 @@ from servery.catalog.catalog import Catalog
 from servery.catalog.engine import EmbeddedEngine, UrlEngine
 from servery.catalog.own_model import own_model_catalog
 from servery.catalog.source import catalog_from_file, default_catalog
-from servery.control.rounds import Rounds
+from servery.control.bookkeeper import Bookkeeper
+from servery.control.invoicing import Invoicing
+from servery.control.rounds import Duty, Rounds
 from servery.core.clock import Clock, utc_date
 from servery.core.misconfigured import Misconfigured
 from servery.engines.address import EngineAddress
@@ -43,6 +45,7 @@ from servery.limits.rules import limit_rules
 from servery.metering.cut_requests import keep_cut_requests
 from servery.metering.journal import Journal
 from servery.metering.meter import Meter
+from servery.metering.refused_requests import RefusedRequests
 from servery.routing.router import Router
 from servery.serving.dispatch import Dispatch
 from servery.serving.pipeline import Pipeline, PipelineParts
@@ -54,6 +57,8 @@ from servery.telemetry.announcer import Announcer
 from servery.telemetry.metrics import Metrics
 from servery.telemetry.shared_metrics import SharedMetrics
 from servery.tenancy.key_ring import KeyRing
+from servery.web.control.billing_routes import BillingParts
+from servery.web.control.pricing import public_pricing_route
 from servery.web.control.rate_limits import Limits
 from servery.web.control.routes import ControlParts, control_routes
 from servery.web.fallback import exception_handlers
@@ -87,6 +92,7 @@ class Foundation(msgspec.Struct, frozen=True, kw_only=True):
     limiter: Limiter
     ceilings: Ceilings
     prices: PriceBook
+    refused: RefusedRequests
     fleet: Fleet
 
 
@@ -115,6 +121,8 @@ async def build(
         bridge=AsgiBridge(_asgi_app(foundation, keeper, is_draining=lambda: entrance.is_draining)),
         metrics=foundation.metrics,
         logger=logger,
+        refused=foundation.refused,
+        clock=clock,
         max_body_bytes=settings.max_body_bytes,
     )
     listener = Listener(entrance.handle, _server_limits(settings), tls=_tls(settings))
@@ -123,12 +131,25 @@ async def build(
         entrance=entrance,
         listener=listener,
         rounds=Rounds(
-            [foundation.key_ring.refresh, foundation.prices.refresh, keeper.look_after],
+            [
+                foundation.key_ring.refresh,
+                foundation.prices.refresh,
+                keeper.look_after,
+                *_bookkeeping(foundation, station),
+            ],
             interval_s=_ROUND_S,
             logger=logger,
         ),
         limit_keeper=keeper,
     )
+
+
+def _bookkeeping(foundation: Foundation, station: Station) -> list[Duty]:
+    """One of a platform's processes keeps its books; on one database several platforms may."""
+    if station.share.index != 0:
+        return []
+    invoicing = Invoicing(foundation.database, foundation.clock)
+    return [Bookkeeper(invoicing, foundation.clock, grace_s=foundation.settings.invoice_grace_s).look_after]
 
 
 def lay_foundation(
@@ -155,6 +176,7 @@ def lay_foundation(
         limiter=Limiter(clock, random=random.random, rules=limit_rules(settings)),
         ceilings=Ceilings(ceiling_rules(settings)),
         prices=PriceBook(catalog, database, clock),
+        refused=RefusedRequests(),
         fleet=Fleet(catalog.pools, _fleet_parts(settings, catalog, announcer, clock, station)),
     )
 
@@ -205,12 +227,14 @@ def _asgi_app(foundation: Foundation, keeper: LimitKeeper, *, is_draining: Calla
         key_ring=foundation.key_ring,
         clock=foundation.clock,
         limits=Limits(limiter=foundation.limiter, ceilings=foundation.ceilings, keeper=keeper),
+        billing=BillingParts(prices=foundation.prices, refused=foundation.refused),
         domain=foundation.settings.platform_domain,
         render_inference_error=lambda error: error_body(error, ""),
     )
     return Starlette(
         routes=[
             *status_routes(foundation.fleet, foundation.shared_metrics, is_draining=is_draining),
+            public_pricing_route(foundation.prices, foundation.catalog.gpu_hours, foundation.clock),
             *control_routes(control),
         ],
         exception_handlers=exception_handlers(),

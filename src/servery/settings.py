@@ -240,6 +240,10 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
         float,
         Meta(ge=0, le=1000, description="The pause between commits while several requests end at once; 0: none."),
     ] = 3.0
+    invoice_grace_s: Annotated[Seconds, Meta(description="How long after a month's end its invoices become final.")] = (
+        21_600.0
+    )
+
     commit_queue_size: Annotated[
         int, Meta(ge=1, le=1_000_000, description="The most database writes that wait for a commit at once.")
     ] = 32_768

@@ -11,6 +11,7 @@ import pytest
 from starlette.applications import Starlette
 from starlette.routing import Route
 
+from servery.billing.price_book import PriceBook
 from servery.catalog.source import default_catalog
 from servery.control.open_account import create_key
 from servery.core.clock import ManualClock
@@ -19,10 +20,13 @@ from servery.limits.ceilings import Ceilings
 from servery.limits.limit_keeper import LimitKeeper
 from servery.limits.limiter import Limiter
 from servery.limits.rules import LimitRules
+from servery.metering.refused_requests import RefusedRequests
 from servery.store.database import Database
 from servery.tenancy.api_keys import ApiKeys, CreatedKey
 from servery.tenancy.key_ring import KeyRing
 from servery.tenancy.users import Users
+from servery.web.control.billing_routes import BillingParts
+from servery.web.control.pricing import public_pricing_route
 from servery.web.control.rate_limits import Limits
 from servery.web.control.routes import ControlParts, control_routes
 
@@ -34,6 +38,8 @@ class Plane(msgspec.Struct):
 
     client: httpx.AsyncClient
     limits: Limits
+    prices: PriceBook
+    refused: RefusedRequests
     routes: list[Route]
     database: Database
     clock: ManualClock
@@ -76,21 +82,28 @@ async def plane(tmp_path: Path) -> AsyncIterator[Plane]:
         )
         await keeper.open()
         limits = Limits(limiter=limiter, ceilings=Ceilings(), keeper=keeper)
+        catalog = default_catalog(today=NOW.date())
+        prices, refused = PriceBook(catalog, database, clock), RefusedRequests()
+        await prices.refresh()
         parts = ControlParts(
             database=database,
             clock=clock,
-            catalog=default_catalog(today=NOW.date()),
+            catalog=catalog,
             key_ring=KeyRing(database, clock),
             limits=limits,
+            billing=BillingParts(prices=prices, refused=refused),
             domain="example.org",
             render_inference_error=lambda error: msgspec.json.encode({"error": {"code": error.code}}),
         )
         routes = control_routes(parts)
-        transport = httpx.ASGITransport(app=Starlette(routes=routes))
+        public = public_pricing_route(prices, catalog.gpu_hours, clock)
+        transport = httpx.ASGITransport(app=Starlette(routes=[public, *routes]))
         async with httpx.AsyncClient(transport=transport, base_url="http://servery") as client:
             yield Plane(
                 client=client,
                 limits=limits,
+                prices=prices,
+                refused=refused,
                 routes=routes,
                 database=database,
                 clock=clock,

@@ -21,6 +21,8 @@ from tests.web_server.raw_client import RawClient
 from tests.web_server.server import LIMITS
 
 from servery.control.open_account import create_key
+from servery.core.clock import ManualClock
+from servery.metering.refused_requests import RefusedRequests
 from servery.store.database import Database
 from servery.telemetry.metrics import Metrics
 from servery.tenancy.key_ring import KeyRing
@@ -44,6 +46,8 @@ class Door:
         self.secret = secret
         self.metrics = Metrics()
         self.entrance = Entrance(
+            refused=RefusedRequests(),
+            clock=ManualClock(),
             max_body_bytes=100_000,
             routes=inference_routes(),
             pipeline=house.pipeline,

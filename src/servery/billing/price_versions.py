@@ -51,6 +51,12 @@ def _price_id(model: str, serving_path: str, *picodollars_per_token: int) -> str
     return f"price_{hashlib.sha256(facts).hexdigest()[:24]}"
 
 
+def prices_by_id(connection: Connection) -> dict[str, Price]:
+    """The price of every version there is."""
+    rows = connection.execute(load_queries("servery.billing", "price_versions.sql")["price_versions"]).fetchall()
+    return {row[0]: price_version(tuple(row)).price for row in rows}
+
+
 class PriceVersions:
     """The price versions in the database, with a copy in memory for use on every request. Only ever added to."""
 

@@ -5,9 +5,11 @@ import click
 from servery import __version__
 from servery.cli.account import account_group
 from servery.cli.catalog import catalog_group
+from servery.cli.invoice import invoice_group
 from servery.cli.key import key_group
 from servery.cli.ledger import ledger_group
 from servery.cli.limits import limits_group
+from servery.cli.price import price_group
 from servery.cli.refusals import RefusingGroup
 from servery.cli.serve import serve_command
 from servery.cli.simulate import simulate_command
@@ -33,6 +35,8 @@ for command in (
     account_group,
     user_group,
     usage_group,
+    price_group,
+    invoice_group,
     ledger_group,
     catalog_group,
     limits_group,

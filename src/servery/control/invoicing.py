@@ -15,7 +15,7 @@ from servery.billing.closed_months import ClosedMonth, ClosedMonths
 from servery.billing.gpu_report import gpu_usage_of_month
 from servery.billing.invoice import Invoice, ModelUsage, invoice_lines
 from servery.billing.invoices import Invoices
-from servery.billing.price_versions import price_version
+from servery.billing.price_versions import prices_by_id
 from servery.core.clock import Clock
 from servery.core.errors import NotFound, PreconditionFailed
 from servery.core.serving_path import ServingPath
@@ -37,7 +37,6 @@ class Invoicing:
         queries = load_queries("servery.control", "invoicing.sql")
         self._first_month = queries["first_month"]
         self._months_of_account = queries["months_of_account"]
-        self._prices = load_queries("servery.billing", "price_versions.sql")["price_versions"]
         self._database = database
         self._clock = clock
         self._rollup = UsageRollup(database)
@@ -89,10 +88,9 @@ class Invoicing:
         """From the sums as they are; for a month that is open, with what is not in them yet."""
         first_open = self._closed_months.first_open(connection)
         rows = self._report.rows_of_month(connection, account, month, first_open=first_open)
-        prices = {row[0]: price_version(tuple(row)).price for row in connection.execute(self._prices).fetchall()}
         lines = invoice_lines(
             [_model_usage(*place, sums) for place, sums in grouped(rows, _place).items()],
-            prices,
+            prices_by_id(connection),
             gpu=gpu_usage_of_month(connection, account=account, month=month),
             transfers=self._transfers.of_month(connection, account, month),
         )
@@ -100,15 +98,18 @@ class Invoicing:
 
     def _active_months(self, connection: Connection, account: str) -> set[BillingMonth]:
         rows = connection.execute(self._months_of_account, {"account": account}).fetchall()
-        now = BillingMonth.of(self._clock.wall_ns())
-        return {BillingMonth(row[0]) for row in rows} | {now, max(now, self._closed_months.first_open(connection))}
+        first_open = self._closed_months.first_open(connection)
+        unsummed = {max(month, first_open) for month in self._report.unsummed_months(connection, account)}
+        return {BillingMonth(row[0]) for row in rows} | unsummed
 
     def _to_close(self, connection: Connection, until: BillingMonth) -> list[BillingMonth]:
-        """From the first month with anything in it, or the one after the last closed."""
+        """From the first month with anything in it, or the one after the last closed; none before there is anything."""
         first = self._closed_months.first_open(connection)
         if first.number == 0:
             (number,) = connection.execute(self._first_month).fetchone()
-            first = until if number is None else min(BillingMonth(int(number)), until)
+            if number is None:
+                return []
+            first = BillingMonth(int(number))
         return [BillingMonth(number) for number in range(first.number, until.number + 1)]
 
     def _closing(self, month: BillingMonth) -> "_Closing":

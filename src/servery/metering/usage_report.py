@@ -141,6 +141,13 @@ class UsageReport:
         mark = self._mark.read(connection)
         return found + self._records(connection, self._tail, query, (query.since_ns, query.until_ns), mark)
 
+    def unsummed_months(self, connection: Connection, account: str) -> set[BillingMonth]:
+        """The months in which requests finished that have not been rolled up."""
+        query = UsageQuery(account=account, by_hour=True)
+        mark = self._mark.read(connection)
+        rows = self._records(connection, self._tail, query, (query.since_ns, query.until_ns), mark)
+        return {BillingMonth.of(row.hour * HOUR_NS) for row in rows}
+
     def users_of_keys(self, connection: Connection, account: str) -> dict[str, str]:
         """Whose each of the account's keys is, by the key's id."""
         return dict(connection.execute(self._users_of_keys, {"account": account}).fetchall())

@@ -21,14 +21,20 @@ def page_of(request: Request, items: Sequence[Item]) -> tuple[list[Item], str]:
     A page holds 50 items unless ``pageSize`` says otherwise; more than 200 are never given at once. A token counts the
     items before its page, so that a list which grows at its end is read without gaps. Raises InvalidRequest.
     """
-    start = _offset(request.query_params.get("pageToken", ""))
-    size = min(_size(request.query_params.get("pageSize", "")), MAX_SIZE)
-    end = start + size
+    return slice_of(items, token=request.query_params.get("pageToken", ""), size=page_size(request))
+
+
+def slice_of(items: Sequence[Item], *, token: str, size: int) -> tuple[list[Item], str]:
+    """As ``page_of``, for a request that carries token and size in its body; a size of 0 is the usual one."""
+    start = _offset(token)
+    end = start + min(size or DEFAULT_SIZE, MAX_SIZE)
     next_token = base64.urlsafe_b64encode(str(end).encode()).decode() if end < len(items) else ""
     return list(items[start:end]), next_token
 
 
-def _size(text: str) -> int:
+def page_size(request: Request) -> int:
+    """How many items are asked for, as far as they are given at once. Raises InvalidRequest."""
+    text = request.query_params.get("pageSize", "")
     if text in {"", "0"}:
         return DEFAULT_SIZE
     if not text.isascii() or not text.isdigit():

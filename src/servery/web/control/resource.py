@@ -15,8 +15,8 @@ from servery.tenancy.permissions import Permission, require
 from servery.web.control.access import account_of
 from servery.web.presented_key import presented_key
 
-Handler = Callable[[Request, Caller], Awaitable[msgspec.Struct]]
-"""Answers one method, with a value that is encoded as JSON. Raises ServeryErrors."""
+Handler = Callable[[Request, Caller], Awaitable[msgspec.Struct | Response]]
+"""Answers one method, with a value that is encoded as JSON or with a response of another kind. Raises ServeryErrors."""
 
 
 class Action(msgspec.Struct, frozen=True):
@@ -59,6 +59,11 @@ def control_error(error: ServeryError) -> bytes:
     return msgspec.json.encode(_Refusal(_GRPC_CODES.get(error.status, _GRPC_INTERNAL), error.message))
 
 
+def response_of(answer: msgspec.Struct | Response) -> Response:
+    """A handler's answer as it is sent."""
+    return answer if isinstance(answer, Response) else Response(msgspec.json.encode(answer), media_type=JSON)
+
+
 class Resource:
     """An ASGI application for one path. Every caller has a key, and each action its permission. Where the path names an
     account, it is the caller's own, except for asking models, which are everybody's: there the handler decides."""
@@ -79,7 +84,7 @@ class Resource:
                 allowed = " and ".join(self.actions)
                 raise MethodNotAllowed(f"{request.url.path} takes {allowed}, not {request.method}")
             _check_access(request, caller, action.permission)
-            response = Response(msgspec.json.encode(await action.handler(request, caller)), media_type=JSON)
+            response = response_of(await action.handler(request, caller))
         except ServeryError as error:
             headers = {"allow": ", ".join(self.actions)} if isinstance(error, MethodNotAllowed) else None
             response = Response(self._render_error(error), error.status, headers, JSON)

@@ -14,7 +14,7 @@ from servery.tenancy.key_ring import KeyRing
 from servery.tenancy.permissions import Permission
 from servery.web.control.accounts import AccountEndpoints
 from servery.web.control.api_keys import ApiKeyEndpoints
-from servery.web.control.billing_usage import BillingUsageEndpoints
+from servery.web.control.billing_routes import BillingParts, billing_routes
 from servery.web.control.models import ModelEndpoints
 from servery.web.control.models_list import ModelListEndpoints
 from servery.web.control.rate_limits import Limits, RateLimitEndpoints
@@ -35,6 +35,7 @@ class ControlParts(msgspec.Struct, frozen=True, kw_only=True):
     catalog: Catalog
     key_ring: KeyRing
     limits: Limits
+    billing: BillingParts
     domain: str
     render_inference_error: Callable[[ServeryError], bytes]
 
@@ -90,8 +91,9 @@ def _tenancy_routes(parts: ControlParts) -> list[Route]:
 
 
 def _billing_routes(parts: ControlParts) -> list[Route]:
-    usage = BillingUsageEndpoints(parts.database, parts.clock)
-    return [_route(parts, f"{_ACCOUNT}/billingUsage", GET=Action(Permission.READ_OWN_USAGE, usage.get))]
+    return billing_routes(
+        parts.billing, database=parts.database, clock=parts.clock, catalog=parts.catalog, key_ring=parts.key_ring
+    )
 
 
 def _limit_routes(parts: ControlParts) -> list[Route]:

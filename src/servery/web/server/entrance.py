@@ -5,9 +5,12 @@ from collections.abc import Callable, Mapping
 
 import msgspec
 
+from servery.core.caller import Caller
+from servery.core.clock import Clock
 from servery.core.errors import InternalError, MethodNotAllowed, Overloaded, ServeryError
 from servery.core.ids import PseudoRandomHex, new_request_id
 from servery.core.limit_reading import LimitReading
+from servery.metering.refused_requests import RefusedRequest, RefusedRequests
 from servery.serving.pipeline import Pipeline
 from servery.telemetry.metrics import Metrics
 from servery.tenancy.key_ring import KeyRing
@@ -53,6 +56,8 @@ class Entrance:
         bridge: AsgiBridge,
         metrics: Metrics,
         logger: logging.Logger,
+        refused: RefusedRequests,
+        clock: Clock,
         max_body_bytes: int,
     ) -> None:
         self._routes = routes
@@ -62,6 +67,8 @@ class Entrance:
         self._bridge = bridge
         self._metrics = metrics
         self._logger = logger
+        self._refused = refused
+        self._clock = clock
         self._random_hex = PseudoRandomHex()
         self.is_draining = False
 
@@ -84,6 +91,7 @@ class Entrance:
     ) -> None:
         request_id = new_request_id(self._random_hex)
         reply: HttpReply | None = None
+        caller: Caller | None = None
         try:
             if self.is_draining:
                 raise Overloaded("the server is shutting down", retry_after_s=1.0)
@@ -107,9 +115,25 @@ class Entrance:
             await self._pipeline.serve(caller, call.request, reply)
         except ServeryError as error:
             self._refuse(error, route, request_id, writer, reply)
+            if caller is not None:
+                self._remember(error, caller, request_id)
         except Exception:  # the last door: a fault of ours must leave an answer and a trace
             self._logger.exception("fault", extra={"fields": {"request_id": request_id, "path": request.head.path}})
             self._refuse(InternalError("internal error"), route, request_id, writer, reply)
+
+    def _remember(self, error: ServeryError, caller: Caller, request_id: str) -> None:
+        self._refused.add(
+            RefusedRequest(
+                request_id=request_id,
+                account=caller.account,
+                key_id=caller.key_id,
+                status=error.status,
+                code=error.code,
+                message=error.message,
+                retry_after_s=error.retry_after_s,
+                refused_ns=self._clock.wall_ns(),
+            )
+        )
 
     def _refuse(
         self,
