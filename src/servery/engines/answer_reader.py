@@ -66,6 +66,17 @@ class StreamReader:
     """Generated events go to ``sink`` as they come; what carries usage goes to ``tally`` and no further. ``on_first``
     is called once, before the first event is passed on."""
 
+    __slots__ = (
+        "_between_events",
+        "_on_first",
+        "_served_model",
+        "_sink",
+        "_splitter",
+        "_take_plain",
+        "_tally",
+        "began",
+    )
+
     def __init__(
         self,
         *,

@@ -21,6 +21,8 @@ class ResponseReader(Protocol):
 class EngineConnection(asyncio.Protocol):
     """Carries one exchange at a time. ``reusable`` tells after an exchange whether another may follow."""
 
+    __slots__ = ("_parser", "_reader", "_transport", "exchanges", "idle_since_s", "reusable")
+
     def __init__(self) -> None:
         self._transport: asyncio.Transport | None = None
         self._parser: ResponseParser | None = None

@@ -57,6 +57,30 @@ class Exchange:
     with ``b""`` at the end of a stream. ``on_answer`` is called when the head is there, whatever it says.
     """
 
+    __slots__ = (
+        "_again",
+        "_allowed_s",
+        "_connection",
+        "_expected",
+        "_flows",
+        "_last",
+        "_last_heard_s",
+        "_limits",
+        "_loop",
+        "_on_answer",
+        "_on_first",
+        "_paused",
+        "_reader",
+        "_request",
+        "_served_model",
+        "_sink",
+        "_tally",
+        "_until_closed",
+        "_watch",
+        "_wire",
+        "answer",
+    )
+
     def __init__(
         self,
         request: bytes,

@@ -133,15 +133,20 @@ class ResponseParser:
             self._end(is_last=True)
 
     def _chunk_size(self, data: bytes, position: int) -> int:
-        end = data.find(b"\r\n", position)
-        if end < 0:
+        """Read a chunk's size, and the chunk where all of it is there."""
+        line_end = data.find(b"\r\n", position)
+        if line_end < 0:
             return self._wait(data, position, at_most=_LINE_BYTES_MAX)
-        size = _SIZE.fullmatch(data, position, end)
-        if size is None:
+        found = _SIZE.fullmatch(data, position, line_end)
+        if found is None:
             raise NotHttp("no size of a chunk")
-        self._left = int(size[1], 16)
-        self._part = _Part.CHUNK if self._left else _Part.TRAILERS
-        return end + 2
+        size, begin = int(found[1], 16), line_end + 2
+        if size and data.startswith(b"\r\n", begin + size):
+            self._on_body(data[begin : begin + size])
+            return begin + size + 2
+        self._left = size
+        self._part = _Part.CHUNK if size else _Part.TRAILERS
+        return begin
 
     def _counted(self, data: bytes, position: int) -> int:
         """As much of a chunk, or of a body whose length is known, as is there."""

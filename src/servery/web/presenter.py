@@ -1,5 +1,6 @@
 """How an answer is shown to a client, in the client's dialect. One presenter serves one request."""
 
+from collections.abc import Callable
 from typing import Protocol
 
 import msgspec
@@ -8,6 +9,10 @@ from servery.core.errors import ServeryError
 from servery.core.inference import InferenceRequest
 from servery.core.serving_path import ServingPath
 from servery.serving.served import Served
+
+ShowPlain = Callable[[bytes], bytes | None]
+"""Bytes to send for an event with its framing, where they can be told without reading it, because it is like an earlier
+one; None where they cannot. The same as ``Presenter.stream_frame`` says of that event."""
 
 
 class Presenter(Protocol):
@@ -28,9 +33,8 @@ class Presenter(Protocol):
         """Bytes to send for one event of element ``branch`` of the request's work; may be empty."""
         ...
 
-    def plain_frame(self, branch: int, piece: bytes) -> bytes | None:
-        """Bytes to send for ``piece``, an event with its framing, where they can be told without reading it, because
-        it is like an earlier one; None where they cannot. The same as ``stream_frame`` says of that event."""
+    def plain_frames(self, branch: int) -> ShowPlain:
+        """Shows events of element ``branch`` that are like earlier ones."""
         ...
 
     def stream_end(self, served: Served) -> bytes:

@@ -86,7 +86,7 @@ def test_only_one_string_stands_between(between: str) -> None:
     for text in "ab":
         shown.stream_frame(0, event(LLAMA_CPP, text))
     odd = (LLAMA_CPP % between).encode()
-    frame = shown._plain[0]
+    frame = shown._plain[0]._frame
     assert odd.startswith(frame.head[:-1])
     assert odd.endswith(frame.tail[1:])
     assert frame.translated(odd) is None
@@ -133,10 +133,11 @@ def test_what_cannot_be_placed_is_not_learned() -> None:
 def test_a_framed_event_is_told_without_its_frame_being_read(shape: str, text: str) -> None:
     """A whole event with its framing gives what the event alone gives; other framings, and several at once, nothing."""
     shown = presenter()
-    assert shown.plain_frame(0, b"data: " + event(shape, "a") + b"\n\n") is None
+    show = shown.plain_frames(0)
+    assert show(b"data: " + event(shape, "a") + b"\n\n") is None
     for learned_from in "ab":
         shown.stream_frame(0, event(shape, learned_from))
     framed = b"data: " + event(shape, text) + b"\n\n"
-    assert shown.plain_frame(0, framed) == shown.stream_frame(0, event(shape, text))
+    assert show(framed) == shown.stream_frame(0, event(shape, text))
     for other in (framed + framed, framed[:-1], framed.replace(b"\n", b"\r\n"), framed[6:], b": ping\n\n" + framed):
-        assert shown.plain_frame(0, other) is None
+        assert show(other) is None

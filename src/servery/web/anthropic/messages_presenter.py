@@ -18,6 +18,7 @@ from servery.web.anthropic.answers import (
 from servery.web.anthropic.errors import error_body, error_frame
 from servery.web.anthropic.message_stream import MessageStream
 from servery.web.openai.engine_answer import EngineMessage, EngineToolCall, read_whole
+from servery.web.presenter import ShowPlain
 
 _EMPTY_OBJECT = msgspec.Raw(b"{}")
 
@@ -38,8 +39,9 @@ class MessagesPresenter:
         """Raises EngineBroke when ``event`` cannot be read."""
         return self._stream.frame(event)
 
-    def plain_frame(self, branch: int, piece: bytes) -> None:
-        """Never: each event is translated."""
+    def plain_frames(self, branch: int) -> ShowPlain:
+        """None: each event is translated."""
+        return lambda piece: None
 
     def stream_end(self, served: Served) -> bytes:
         return self._stream.end(served.usage)

@@ -45,7 +45,7 @@ class ChatPresenter(TextPresenter):
         delta = Delta(content="") if kind is TextKind.CONTENT else Delta(reasoning_content="")
         # Only at a key does this occur: inside a JSON string the quotes are escaped.
         head, tail = self._envelope.frame([ChunkChoice(branch, delta, None)]).split(b'content":""')
-        self._learned(branch, learned(event, kind, client_head=head + b'content":', client_tail=tail))
+        self._plain[branch].learn(learned(event, kind, client_head=head + b'content":', client_tail=tail))
 
     def _delta(self, choice: EngineChoice) -> Delta:
         told = choice.delta or EngineMessage()

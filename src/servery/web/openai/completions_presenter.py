@@ -34,7 +34,7 @@ class CompletionsPresenter(TextPresenter):
             return
         # Only at a key does this occur: inside a JSON string the quotes are escaped.
         head, tail = self._envelope.frame([TextChoice(branch, "", None, None)]).split(b'"text":""')
-        self._learned(branch, learned(event, TextKind.TEXT, client_head=head + b'"text":', client_tail=tail))
+        self._plain[branch].learn(learned(event, TextKind.TEXT, client_head=head + b'"text":', client_tail=tail))
 
     def _choice(self, branch: int, choice: EngineChoice) -> TextChoice:
         logprobs = self._logprobs[branch].shown(choice.logprobs)

@@ -70,7 +70,7 @@ class EmbeddingsPresenter:
     def stream_frame(self, branch: int, event: bytes) -> NoReturn:
         raise AssertionError("embeddings are not streamed")
 
-    def plain_frame(self, branch: int, piece: bytes) -> NoReturn:
+    def plain_frames(self, branch: int) -> NoReturn:
         raise AssertionError("embeddings are not streamed")
 
     def stream_end(self, served: Served) -> NoReturn:

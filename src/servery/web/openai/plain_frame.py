@@ -20,7 +20,7 @@ from servery.web.openai.engine_answer import EngineAnswer
 
 _LEARNED_FROM_BYTES_MAX = 4_096
 _PROBE = "probe\u0001"
-_STRING = msgspec.json.Decoder(str)
+_decode_string = msgspec.json.Decoder(str).decode
 
 
 class TextKind(StrEnum):
@@ -51,20 +51,47 @@ class PlainFrame(msgspec.Struct, frozen=True):
             return None
         text = event[len(self.head) - 1 : 1 - len(self.tail)]
         try:
-            _STRING.decode(text)
+            _decode_string(text)
         except (msgspec.DecodeError, UnicodeDecodeError):
             return None
         return self.client_head + text + self.client_tail
 
-    def framed(self) -> "PlainFrame":
-        """The same for an event that still has its framing as a server-sent event."""
-        if self is NEVER:
-            return NEVER
-        return PlainFrame(b"data: " + self.head, self.tail + b"\n\n", self.client_head, self.client_tail)
-
 
 NEVER = PlainFrame(b"never", b"never", b"", b"")
 """Translates nothing: no JSON begins like this."""
+
+
+class PlainFrames:
+    """The frames of one stream: what was learned last."""
+
+    __slots__ = ("_client_head", "_client_tail", "_frame", "_framed_head", "_framed_tail", "_text_begin", "_text_end")
+
+    def __init__(self) -> None:
+        self.learn(NEVER)
+
+    def learn(self, frame: PlainFrame) -> None:
+        self._frame = frame
+        self._framed_head = b"data: " + frame.head
+        self._framed_tail = frame.tail + b"\n\n"
+        self._text_begin = len(self._framed_head) - 1
+        self._text_end = 1 - len(self._framed_tail)
+        self._client_head = frame.client_head
+        self._client_tail = frame.client_tail
+
+    def of_event(self, event: bytes) -> bytes | None:
+        """The client's frame, or None when ``event`` is not of the kind that was learned."""
+        return self._frame.translated(event)
+
+    def of_framed(self, piece: bytes) -> bytes | None:
+        """The same for an event that still has its framing as a server-sent event. Runs once per generated token."""
+        if not (piece.startswith(self._framed_head) and piece.endswith(self._framed_tail)):
+            return None
+        text = piece[self._text_begin : self._text_end]
+        try:
+            _decode_string(text)
+        except (msgspec.DecodeError, UnicodeDecodeError):
+            return None
+        return b"%b%b%b" % (self._client_head, text, self._client_tail)
 
 
 def plain_text(answer: EngineAnswer) -> tuple[TextKind, str] | None:

@@ -10,8 +10,9 @@ from servery.web.openai.answers import Choice
 from servery.web.openai.engine_answer import EngineAnswer, EngineChoice, read_event, read_whole
 from servery.web.openai.envelope import Envelope
 from servery.web.openai.logprobs import LogprobView
-from servery.web.openai.plain_frame import NEVER, PlainFrame
+from servery.web.openai.plain_frame import PlainFrames
 from servery.web.openai.presentation import Presentation
+from servery.web.presenter import ShowPlain
 
 
 class TextPresenter(ABC):
@@ -20,8 +21,7 @@ class TextPresenter(ABC):
     def __init__(self, presentation: Presentation, *, chunk: str, whole: str) -> None:
         self._shown = presentation
         self._envelope = Envelope(presentation, chunk=chunk, whole=whole)
-        self._plain: list[PlainFrame] = [NEVER] * presentation.branches
-        self._plain_pieces: list[PlainFrame] = [NEVER] * presentation.branches
+        self._plain = [PlainFrames() for _ in range(presentation.branches)]
         self._logprobs = [LogprobView(presentation.logprobs) for _ in range(presentation.branches)]
 
     def admitted(self, path: ServingPath) -> None:
@@ -29,11 +29,11 @@ class TextPresenter(ABC):
 
     def stream_frame(self, branch: int, event: bytes) -> bytes:
         """Raises EngineBroke when ``event`` cannot be read."""
-        frame = self._plain[branch].translated(event)
+        frame = self._plain[branch].of_event(event)
         return self._read(branch, event) if frame is None else frame
 
-    def plain_frame(self, branch: int, piece: bytes) -> bytes | None:
-        return self._plain_pieces[branch].translated(piece)
+    def plain_frames(self, branch: int) -> ShowPlain:
+        return self._plain[branch].of_framed
 
     def stream_end(self, served: Served) -> bytes:
         return self._envelope.end(served)
@@ -52,10 +52,6 @@ class TextPresenter(ABC):
 
     def error_frame(self, error: ServeryError) -> bytes:
         return self._envelope.error_frame(error)
-
-    def _learned(self, branch: int, plain: PlainFrame) -> None:
-        self._plain[branch] = plain
-        self._plain_pieces[branch] = plain.framed()
 
     def _read(self, branch: int, event: bytes) -> bytes:
         answer = read_event(event)

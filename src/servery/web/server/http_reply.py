@@ -94,14 +94,14 @@ class _FrameSink:
     def __init__(self, writer: ResponseWriter, presenter: Presenter, branch: int) -> None:
         self._branch = branch
         self._show = presenter.stream_frame
-        self._show_plain = presenter.plain_frame
+        self._show_plain = presenter.plain_frames(branch)
         self._write = writer.write
 
     def take(self, event: bytes) -> None:
         self._write(self._show(self._branch, event))
 
     def take_plain(self, piece: bytes) -> bool:
-        frame = self._show_plain(self._branch, piece)
+        frame = self._show_plain(piece)
         if frame is None:
             return False
         self._write(frame)
