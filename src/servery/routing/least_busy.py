@@ -39,7 +39,8 @@ class LeastBusy:
         self._version[number] += 1
 
     def least(self, now_s: float) -> list[int]:
-        """The least busy of those that compute nothing, and the one that will be done first of the others."""
+        """The least busy of those that compute nothing, and the one that will be done first of the others, unless that
+        takes longer than the first one's pressure counts."""
         busy, idle, version = self._busy, self._idle, self._version
         while busy:
             done_s, number, valid, pressure_s, computed_tokens = busy[0]
@@ -52,10 +53,11 @@ class LeastBusy:
                 break
         while idle and idle[0][3] != version[idle[0][2]]:
             heappop(idle)
-        found = [idle[0][2]] if idle else []
-        if busy:
-            found.append(busy[0][1])
-        return found
+        if not idle:
+            return [busy[0][1]] if busy else []
+        if busy and busy[0][0] - now_s < idle[0][0]:
+            return [idle[0][2], busy[0][1]]
+        return [idle[0][2]]
 
     def _sweep(self) -> None:
         self._busy = [one for one in self._busy if one[2] == self._version[one[1]]]
