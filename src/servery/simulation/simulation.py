@@ -13,7 +13,6 @@ from servery.simulation.described.fleet import DescribedFleet
 from servery.simulation.described.policy import Policy
 from servery.simulation.desk import Desk
 from servery.simulation.policies.made import door_of, placing_of
-from servery.simulation.policies.servery_door import ServeryDoor
 from servery.simulation.reservation import Reservations, Unlimited
 from servery.simulation.simulated_pool import SimulatedPool
 from servery.simulation.tally import Tally
@@ -73,11 +72,6 @@ class Simulation:
         for pool in self.pools.values():
             pool.is_open = False
         agenda.run_out()
-
-    @property
-    def own_doors(self) -> list[ServeryDoor]:
-        """Those of the platform's own admission, if that is the policy."""
-        return [door for door in self._doors.values() if isinstance(door, ServeryDoor)]
 
     def check_integrity(self) -> None:
         """What must hold after a run: nothing is in flight, waits, or is unaccounted for."""

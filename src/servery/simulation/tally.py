@@ -76,7 +76,8 @@ class Group:
 class Tally:
     """``predicted_error_tokens`` sums up by how much routing was wrong about cached tokens, up or down, over
     ``predicted_of_tokens`` of prompts. ``retries`` are calls that a client made again, ``attempts_elsewhere`` those
-    that were sent to a second engine. ``is_over``: no more requests come."""
+    that were sent to a second engine, ``called_back`` how often one was for somebody who goes before it. ``is_over``:
+    no more requests come."""
 
     def __init__(self) -> None:
         self.groups: dict[tuple[str, ServingPath], Group] = {}
@@ -84,6 +85,7 @@ class Tally:
         self.predicted_of_tokens = 0
         self.retries = 0
         self.attempts_elsewhere = 0
+        self.called_back = 0
         self.most_waiting = 0
         self.first_arrival_s: float | None = None
         self.last_arrival_s = 0.0

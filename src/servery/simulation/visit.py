@@ -90,6 +90,7 @@ class Visit(Job):
         self._share.machine.engine.abort(self)
         self._give_back(None)
         self._attempts -= 1
+        self._desk.tally.called_back += 1
 
     # What the engine says
 

@@ -42,11 +42,6 @@ class ServeryDoor:
     def waiting(self) -> int:
         return self._queue.waiting
 
-    @property
-    def recalls(self) -> int:
-        """How often somebody was called back."""
-        return self._queue.recalls
-
     def arrive(self, visitor: Visitor) -> None:
         ticket = Ticket(self._demand(visitor), may_be_recalled=True)
         self._visitors[ticket] = visitor

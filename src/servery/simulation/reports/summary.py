@@ -39,8 +39,9 @@ class Row(msgspec.Struct, frozen=True, kw_only=True):
 
 class Summary(msgspec.Struct, frozen=True, kw_only=True):
     """``by_account`` has the ``MOST_ACCOUNTS`` that asked for most tokens, and ``others`` together. ``fairness`` is
-    Jain's index over what accounts were served in comparison to what they were entitled to: an equal share, or all
-    that they asked for where that is less. ``balance`` is the uncached prompt tokens of the busiest replica over their
+    Jain's index over what accounts were served on a path in comparison to what they were entitled to: an equal share,
+    or all that they asked for where that is less. Paths are apart, because Priority goes before Standard whoever asks.
+    ``balance`` is the uncached prompt tokens of the busiest replica over their
     mean, by pool. ``index_error`` is by how much routing was wrong about cached tokens, as a share of prompt tokens."""
 
     policy: str
@@ -49,11 +50,12 @@ class Summary(msgspec.Struct, frozen=True, kw_only=True):
     by_path: Mapping[ServingPath, Row]
     by_account: Mapping[str, Row]
     others: Row | None
-    fairness: float
+    fairness: Mapping[ServingPath, float]
     balance: Mapping[str, float]
     index_error: float | None
     retries: int
     attempts_elsewhere: int
+    called_back: int
     most_waiting: int
 
 
@@ -78,13 +80,19 @@ def summary_of(policy: str, tally: Tally, pools: Mapping[str, SimulatedPool]) ->
         by_path={path: _row(_merged(groups), arrivals_s) for path, groups in sorted(paths.items())},
         by_account={name: _row(by_account[name], arrivals_s) for name in shown},
         others=_row(_merged(by_account[name] for name in rest), arrivals_s) if rest else None,
-        fairness=fairness([(one.served_tokens, one.offered_tokens) for one in by_account.values()]),
+        fairness={path: _fairness_of(tally, path) for path in sorted(paths)},
         balance={name: _balance(pool) for name, pool in pools.items()},
         index_error=tally.predicted_error_tokens / of if of else None,
         retries=tally.retries,
         attempts_elsewhere=tally.attempts_elsewhere,
+        called_back=tally.called_back,
         most_waiting=tally.most_waiting,
     )
+
+
+def _fairness_of(tally: Tally, path: ServingPath) -> float:
+    groups = [group for (_, its_path), group in tally.groups.items() if its_path is path]
+    return fairness([(group.served_tokens, group.offered_tokens) for group in groups])
 
 
 def fairness(served_and_offered: Sequence[tuple[float, float]]) -> float:

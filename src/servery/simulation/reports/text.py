@@ -29,6 +29,7 @@ _FIGURES: list[_Figure] = [
     ("cached, % of prompts", lambda row: 100 * row.hit_rate, ",.1f"),
     ("revenue, $", lambda row: row.nanodollars / 1e9, ",.4f"),
 ]
+_MANY_TIMES = 3.0
 _REFUSALS = tuple(ending for ending in Ending if ending is not Ending.COMPLETED)
 
 
@@ -61,7 +62,10 @@ def _table(title: str, rows: Sequence[Row], summaries: Sequence[Summary], *, who
 
 def _of_the_run(summaries: Sequence[Summary]) -> list[list[str]]:
     pools = list(summaries[0].balance)
-    lines = [["fairness (Jain)", *_cells([one.fairness for one in summaries], ".3f")]]
+    lines = []
+    for path in summaries[0].fairness:
+        name = "fairness (Jain)" if len(summaries[0].fairness) == 1 else f"fairness of {path.value} (Jain)"
+        lines.append([name, *_cells([one.fairness.get(path) for one in summaries], ".3f")])
     for pool in pools:
         name = "balance, max/mean" if len(pools) == 1 else f"balance of {pool}, max/mean"
         lines.append([name, *_cells([one.balance[pool] for one in summaries], ".2f")])
@@ -72,6 +76,7 @@ def _of_the_run(summaries: Sequence[Summary]) -> list[list[str]]:
     for name, counts in (
         ("calls made again", [one.retries for one in summaries]),
         ("sent elsewhere", [one.attempts_elsewhere for one in summaries]),
+        ("called back", [one.called_back for one in summaries]),
     ):
         if any(counts):
             lines.append([name, *_cells(counts, ",.0f")])
@@ -104,14 +109,18 @@ def _accounts(summary: Summary) -> str:
 
 
 def _cells(values: Sequence[float | None], form: str) -> list[str]:
-    """The first as it is, each other with its difference to the first, in per cent."""
+    """The first as it is, each other with its difference to the first, in per cent or as a multiple."""
     cells = ["-" if value is None else format(value, form) for value in values]
     first = values[0]
     for place, value in enumerate(values[1:], start=1):
         if value is not None and first is not None and first != value:
-            change = f"{100 * (value / first - 1):+.1f} %" if first else "new"
+            change = _change(value / first) if first else "new"
             cells[place] += f"  ({change})"
     return cells
+
+
+def _change(ratio: float) -> str:
+    return f"{ratio:,.1f} x" if ratio >= _MANY_TIMES else f"{100 * (ratio - 1):+.1f} %"
 
 
 def aligned(lines: Sequence[Sequence[str]]) -> str:
