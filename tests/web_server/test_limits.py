@@ -47,3 +47,4 @@ async def test_every_answer_and_every_429_tells_the_limits(door: Door, path: str
     assert refusal.headers["retry-after-ms"] == str(wait_ms)
     assert int(refusal.headers["retry-after"]) == -(-wait_ms // 1_000)
     assert f"{asked} generated tokens asked for, 20 of 400 per minute remain" in refusal.json["error"]["message"]
+    assert 'servery_limit_refusals_total{limit="TOKENS_GENERATED"} 1.0' in door.metrics.render().decode()

@@ -42,6 +42,7 @@ class Metrics:
         self.registry.register(self._readings)
         self.requests = self._counter("requests", "Requests that reached an engine.", "model", "path", "outcome")
         self.refusals = self._counter("refusals", "Requests refused, by status and code.", "status", "code")
+        self.limit_refusals = self._counter("limit_refusals", "Requests refused for a limit, by that limit.", "limit")
         self.tokens = self._counter("tokens", "Tokens charged, by kind.", "model", "path", "kind")
         self.estimated_usage = self._counter(
             "estimated_usage", "Requests whose usage the engine did not report whole.", "model"

@@ -7,7 +7,7 @@ import msgspec
 
 from servery.core.caller import Caller
 from servery.core.clock import Clock
-from servery.core.errors import InternalError, MethodNotAllowed, Overloaded, ServeryError
+from servery.core.errors import InternalError, LimitExceeded, MethodNotAllowed, Overloaded, ServeryError
 from servery.core.ids import PseudoRandomHex, new_request_id
 from servery.core.limit_reading import LimitReading
 from servery.metering.refused_requests import RefusedRequest, RefusedRequests
@@ -144,6 +144,8 @@ class Entrance:
         reply: HttpReply | None,
     ) -> None:
         self._metrics.refusals.labels(str(error.status), error.code).inc()
+        if isinstance(error, LimitExceeded) and error.shortage is not None:
+            self._metrics.limit_refusals.labels(error.shortage.metric.value).inc()
         fields = {"request_id": request_id, "status": error.status, "code": error.code}
         self._logger.info("request refused", extra={"fields": fields})
         if reply is not None:
