@@ -3,6 +3,7 @@
 import logging
 import os
 import random
+import secrets
 import ssl
 from collections.abc import Callable
 from datetime import date
@@ -14,11 +15,16 @@ from starlette.applications import Starlette
 
 from servery.admission.gate import Gate
 from servery.admission.policy import AdmissionPolicy
+from servery.billing.budgets import Budgets
 from servery.billing.price_book import PriceBook
+from servery.billing.spend_tiers import SpendTiers
+from servery.billing.spending import Spending
 from servery.catalog.catalog import Catalog
 from servery.catalog.engine import EmbeddedEngine, UrlEngine
 from servery.catalog.own_model import own_model_catalog
 from servery.catalog.source import catalog_from_file, default_catalog
+from servery.control.account_review import AccountReview
+from servery.control.account_watch import AccountWatch
 from servery.control.bookkeeper import Bookkeeper
 from servery.control.invoicing import Invoicing
 from servery.control.rounds import Duty, Rounds
@@ -48,6 +54,7 @@ from servery.metering.meter import Meter
 from servery.metering.refused_requests import RefusedRequests
 from servery.routing.router import Router
 from servery.serving.dispatch import Dispatch
+from servery.serving.holds import Holds
 from servery.serving.pipeline import Pipeline, PipelineParts
 from servery.serving.telling_observer import TellingObserver
 from servery.settings import Settings, inherited_environment, secret
@@ -89,6 +96,10 @@ class Foundation(msgspec.Struct, frozen=True, kw_only=True):
     catalog: Catalog
     database: Database
     key_ring: KeyRing
+    spending: Spending
+    budgets: Budgets
+    review: AccountReview
+    watch: AccountWatch
     limiter: Limiter
     ceilings: Ceilings
     prices: PriceBook
@@ -132,7 +143,8 @@ async def build(
         listener=listener,
         rounds=Rounds(
             [
-                foundation.key_ring.refresh,
+                pipeline.holds.cover,
+                foundation.watch.look,
                 foundation.prices.refresh,
                 keeper.look_after,
                 *_bookkeeping(foundation, station),
@@ -162,6 +174,12 @@ def lay_foundation(
         raise Misconfigured("\n".join(lacking))
     metrics = Metrics()
     database = _database(settings, metrics, logger)
+    tiers = SpendTiers.parse(
+        thresholds_dollars=settings.spend_tier_thresholds_dollars, budgets_dollars=settings.spend_tier_budgets_dollars
+    )
+    spending = Spending(database, clock, writer=secrets.token_hex(8), tiers=tiers)
+    key_ring, budgets = KeyRing(database, clock), Budgets(spending, clock)
+    review = AccountReview(database, clock, spending=spending, tiers=tiers)
     return Foundation(
         settings=settings,
         clock=clock,
@@ -172,7 +190,11 @@ def lay_foundation(
         ),
         catalog=catalog,
         database=database,
-        key_ring=KeyRing(database, clock),
+        key_ring=key_ring,
+        spending=spending,
+        budgets=budgets,
+        review=review,
+        watch=AccountWatch(key_ring, budgets, review),
         limiter=Limiter(clock, random=random.random, rules=limit_rules(settings)),
         ceilings=Ceilings(ceiling_rules(settings)),
         prices=PriceBook(catalog, database, clock),
@@ -190,7 +212,7 @@ async def _pipeline(foundation: Foundation) -> Pipeline:
     journal = Journal.open(settings.journal_file)
     await keep_cut_requests(foundation.database, clock, journal.left)
     journal.forget_left()
-    meter, estimators = Meter(foundation.database, clock, journal), Estimators()
+    meter, estimators = Meter(foundation.database, clock, journal, foundation.spending), Estimators()
     router = Router(clock, slot_isolation=settings.slot_isolation)
     return Pipeline(
         PipelineParts(
@@ -198,6 +220,7 @@ async def _pipeline(foundation: Foundation) -> Pipeline:
             pools=pools,
             limiter=foundation.limiter,
             ceilings=foundation.ceilings,
+            holds=Holds(foundation.budgets),
             estimators=estimators,
             dispatch=Dispatch(pools=pools, gates=gates, router=router, estimators=estimators, meter=meter),
             meter=meter,
@@ -225,6 +248,10 @@ def _asgi_app(foundation: Foundation, keeper: LimitKeeper, *, is_draining: Calla
         catalog=foundation.catalog,
         database=foundation.database,
         key_ring=foundation.key_ring,
+        budgets=foundation.budgets,
+        spending=foundation.spending,
+        review=foundation.review,
+        watch=foundation.watch,
         clock=foundation.clock,
         limits=Limits(limiter=foundation.limiter, ceilings=foundation.ceilings, keeper=keeper),
         billing=BillingParts(prices=foundation.prices, refused=foundation.refused),

@@ -21,7 +21,13 @@ PREFIX: Final = "SERVERY_"
 DATABASE_FILE: Final = "servery.db"
 JOURNAL_FILE: Final = "open_requests.journal"
 DOMAIN_PATTERN: Final = r"^[a-z0-9.-]{1,253}$"
+FOUR_DOLLARS_PATTERN: Final = r"^\d{1,9}(,\d{1,9}){3}$"
 
+_FORMS: Final = {
+    FOUR_DOLLARS_PATTERN: "four whole numbers with commas between, such as 50,500,5000,50000",
+    DOMAIN_PATTERN: "a domain: 1 to 253 of a-z, 0-9, '.' and '-'",
+    RESOURCE_ID_PATTERN: "an account id: 1 to 63 of a-z, 0-9 and '-', '-' not at either end",
+}
 _WORDS: Final = {"int": "a whole number", "float": "a number", "bool": "true or false"}
 
 Seconds = Annotated[float, Meta(gt=0, le=86_400)]
@@ -80,6 +86,21 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     first_account: Annotated[
         AccountId, Meta(description="The account that is opened, with a key, when the data directory is new.")
     ] = "default"
+
+    spend_tier_thresholds_dollars: Annotated[
+        str,
+        Meta(
+            pattern=FOUR_DOLLARS_PATTERN,
+            description="Whole dollars, spent or added in all, from which an account belongs to spend tiers 1 to 4.",
+        ),
+    ] = "0,50,500,5000"
+    spend_tier_budgets_dollars: Annotated[
+        str,
+        Meta(
+            pattern=FOUR_DOLLARS_PATTERN,
+            description="Whole dollars that an account of spend tiers 1 to 4 may owe in a month (UTC).",
+        ),
+    ] = "50,500,5000,50000"
 
     print_key: Annotated[
         bool, Meta(description="Make a new API key for the first account at each start, and print it.")
@@ -335,8 +356,5 @@ def _reworded(message: str, name: str, text: str) -> str:
         return f"expected a number {bound[1]}, got {text!r}"
     if message.startswith("Invalid enum value"):
         return f"{text!r} is none of {', '.join(_CLOSED_SETS[name])}"
-    if DOMAIN_PATTERN in message:
-        return f"{text!r} is not a domain: 1 to 253 of a-z, 0-9, '.' and '-'"
-    if RESOURCE_ID_PATTERN in message:
-        return f"{text!r} is not an account id: 1 to 63 of a-z, 0-9 and '-', '-' not at either end"
-    return message
+    wanted = next((words for pattern, words in _FORMS.items() if pattern in message), None)
+    return message if wanted is None else f"{text!r} is not {wanted}"

@@ -37,6 +37,7 @@ def sent_headers() -> set[str]:
         headers.request_headers("r"),
         headers.limit_headers(reading),
         header_lines(anthropic_limit_headers(reading)),
+        headers.budget_headers(0.83),
         headers.served_headers(served),
         headers.stream_headers(start),
         headers.refusal_headers(LimitExceeded("x", retry_after_s=1)),

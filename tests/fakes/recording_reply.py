@@ -13,6 +13,7 @@ class RecordingReply:
     def __init__(self) -> None:
         self.reading: LimitReading | None = None
         self.path: ServingPath | None = None
+        self.budget_used: float | None = None
         self.started: StreamStart | None = None
         self.frames: list[tuple[int, bytes]] = []
         self.answers: list[bytes] | None = None
@@ -22,6 +23,11 @@ class RecordingReply:
     def granted(self, reading: LimitReading, path: ServingPath) -> None:
         assert self.reading is None, "granted once"
         self.reading, self.path = reading, path
+
+    def near_budget(self, used_share: float) -> None:
+        assert self.reading is not None, "granted first"
+        assert self.started is None, "before anything is sent"
+        self.budget_used = used_share
 
     def start(self, start: StreamStart) -> None:
         assert self.reading is not None, "granted first"

@@ -11,8 +11,11 @@ from tests.fakes.recording_reply import RecordingReply
 
 from servery.admission.gate import Gate
 from servery.admission.policy import AdmissionPolicy
+from servery.billing.billing_month import BillingMonth
+from servery.billing.budgets import Budgets
 from servery.billing.price_book import PriceBook
 from servery.billing.rating import Charge
+from servery.billing.spending import Spending
 from servery.catalog.reading import read_catalog
 from servery.control.verify_books import verify
 from servery.core.caller import Caller
@@ -33,8 +36,10 @@ from servery.metering.meter import Meter
 from servery.metering.usage_record import UsageRecord
 from servery.routing.router import Router
 from servery.serving.dispatch import Dispatch
+from servery.serving.holds import Holds
 from servery.serving.pipeline import Pipeline, PipelineParts
 from servery.store.database import Database
+from servery.tenancy.accounts import Accounts
 
 CHAT = "accounts/servery/models/chat"
 PLAIN = "accounts/servery/models/plain"
@@ -125,6 +130,9 @@ class Ended:
         self.records: list[UsageRecord] = []
         self.charges: list[Charge] = []
 
+    def all(self) -> list[tuple[UsageRecord, Charge]]:
+        return list(zip(self.records, self.charges, strict=True))
+
     def ended(self, record: UsageRecord, charge: Charge) -> None:
         self.records.append(record)
         self.charges.append(charge)
@@ -148,10 +156,15 @@ class House:
         self.limiter = Limiter(self.clock, random=Random(1).random)
         self.estimators = Estimators()
         self.journal = Journal.in_memory()
-        self.meter = Meter(database, self.clock, self.journal)
+        self.spending = Spending(database, self.clock, writer="here")
+        self.budgets = Budgets(self.spending, self.clock)
+        self.holds = Holds(self.budgets)
+        self.meter = Meter(database, self.clock, self.journal, self.spending)
         self.replies: list[RecordingReply] = []
 
     async def open(self) -> None:
+        for account in (ACME.account, GLOBEX.account, "initech"):
+            await Accounts(self.database, self.clock).open(account)
         self.prices = PriceBook(self.catalog, self.database, self.clock)
         await self.prices.refresh()
         self.pipeline = Pipeline(
@@ -160,6 +173,7 @@ class House:
                 pools=self.pools,
                 limiter=self.limiter,
                 ceilings=Ceilings(),
+                holds=self.holds,
                 estimators=self.estimators,
                 dispatch=Dispatch(
                     pools=self.pools,
@@ -218,6 +232,20 @@ class House:
             assert (gate.inside, gate.waiting) == (0, 0)
         assert all(reply.flows == [] for reply in self.replies), "no client holds an engine back"
         self._check_limits()
+        await self._check_money()
+
+    async def _check_money(self) -> None:
+        """What memory knows of each account's money is what the books say; nothing is held any more."""
+        assert self.holds.running == 0, "no hold outlives its request"
+        standings = await self.spending.read(
+            [ACME.account, GLOBEX.account], BillingMonth.of(self.clock.wall_ns()).number
+        )
+        for account, standing in standings.items():
+            charged = sum(charge.nanodollars for one, charge in self.ended.all() if one.account == account)
+            assert standing.charged_nanodollars == charged
+            if self.budgets.knows(account):
+                room = self.budgets._purses[account].room_nanodollars
+                assert room == standing.limit_nanodollars - standing.spent_nanodollars
 
     def _check_limits(self) -> None:
         """What is left of each limit is the limit without what was charged, token for token."""

@@ -11,8 +11,13 @@ import pytest
 from starlette.applications import Starlette
 from starlette.routing import Route
 
+from servery.billing.budgets import Budgets
 from servery.billing.price_book import PriceBook
+from servery.billing.spend_tiers import USUAL_TIERS
+from servery.billing.spending import Spending
 from servery.catalog.source import default_catalog
+from servery.control.account_review import AccountReview
+from servery.control.account_watch import AccountWatch
 from servery.control.open_account import create_key
 from servery.core.clock import ManualClock
 from servery.core.role import Role
@@ -41,6 +46,7 @@ class Plane(msgspec.Struct):
     prices: PriceBook
     refused: RefusedRequests
     routes: list[Route]
+    budgets: Budgets
     database: Database
     clock: ManualClock
     acme: CreatedKey
@@ -85,11 +91,18 @@ async def plane(tmp_path: Path) -> AsyncIterator[Plane]:
         catalog = default_catalog(today=NOW.date())
         prices, refused = PriceBook(catalog, database, clock), RefusedRequests()
         await prices.refresh()
+        key_ring, spending = KeyRing(database, clock), Spending(database, clock, writer="here")
+        budgets = Budgets(spending, clock)
+        review = AccountReview(database, clock, spending=spending, tiers=USUAL_TIERS)
         parts = ControlParts(
             database=database,
             clock=clock,
             catalog=catalog,
-            key_ring=KeyRing(database, clock),
+            budgets=budgets,
+            spending=spending,
+            review=review,
+            watch=AccountWatch(key_ring, budgets, review),
+            key_ring=key_ring,
             limits=limits,
             billing=BillingParts(prices=prices, refused=refused),
             domain="example.org",
@@ -105,6 +118,7 @@ async def plane(tmp_path: Path) -> AsyncIterator[Plane]:
                 prices=prices,
                 refused=refused,
                 routes=routes,
+                budgets=budgets,
                 database=database,
                 clock=clock,
                 acme=await create_key(database, clock, "acme", open_if_new=True),

@@ -16,6 +16,9 @@ async def test_the_operator_opens_accounts(plane: Plane) -> None:
         "createTime": "2026-11-20T12:00:00.000000Z",
         "state": "READY",
         "suspendState": "UNSUSPENDED",
+        "spendTier": 1,
+        "prepaid": False,
+        "notificationSettings": {"monthlySpendThresholds": []},
     }
     assert await plane.call("GET", "/v1/accounts/gamma", key=plane.ops) == opened
     assert (await plane.call("POST", "/v1/accounts", body=body, key=plane.ops, status=409))["code"] == 6

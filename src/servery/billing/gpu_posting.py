@@ -7,6 +7,7 @@ import msgspec
 from servery.billing.gpu_prices import GpuPrice
 from servery.billing.gpu_time import GpuInterval, GpuRun, gpu_charge_nanodollars
 from servery.billing.ledger_names import receivable_account
+from servery.billing.spending import OPERATOR, Charged, Spending
 from servery.core.clock import Clock
 from servery.core.errors import AlreadyExists
 from servery.ledger.ledger import Ledger
@@ -70,6 +71,7 @@ class GpuPosting:
         self._posted_s = queries["posted_seconds"]
         self._database = database
         self._ledger = Ledger(database, clock)
+        self._spending = Spending(database, clock, writer=OPERATOR)
 
     async def posted_s(self, run_id: str) -> int:
         """How many seconds of a run have been posted: where whoever comes next goes on."""
@@ -97,7 +99,10 @@ class GpuPosting:
                 raise AlreadyExists(f"The GPU time {record.posting_id!r} was posted with other facts.")
             return
         connection.execute(self._insert, msgspec.structs.asdict(record))
-        self._ledger.append_within(connection, [_transfer(record)])
+        transfer = _transfer(record)
+        self._ledger.append_within(connection, [transfer])
+        charge = Charged(transfer.id, record.account, transfer.nanodollars, transfer.created_ns)
+        self._spending.charged_within(connection, [charge])
 
 
 def _record(run: GpuRun, interval: GpuInterval, price: GpuPrice) -> GpuUsageRecord:

@@ -18,3 +18,12 @@ def account_of_receivable(ledger_account: str) -> str | None:
 def revenue_account(model: str, path: ServingPath) -> str:
     """The ledger account of what a model has earned on a serving path."""
     return f"revenue/{model}/{path}"
+
+
+def credit_account(account: str) -> str:
+    """The ledger account of what is held for ``account``, paid in advance or given: a liability."""
+    return f"credits/{account}"
+
+
+GRANTS: str = "grants"
+"""The ledger account of credits that were given to accounts, or sold outside of these books."""

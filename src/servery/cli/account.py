@@ -5,10 +5,14 @@ import asyncio
 import click
 import msgspec
 
+from servery.billing.spend_tiers import TIERS
+from servery.billing.standing import Standing
+from servery.cli.books import open_books
 from servery.cli.data_directory import data_dir_option, existing_database
 from servery.cli.table import show_table
 from servery.control.open_account import open_account
 from servery.core.clock import SystemClock, rfc3339
+from servery.core.money import format_dollars
 from servery.core.suspend_state import SuspendState
 from servery.settings import Settings
 from servery.store.database import Database
@@ -17,7 +21,7 @@ from servery.tenancy.accounts import Account, Accounts
 
 @click.group("account")
 def account_group() -> None:
-    """Open, list, suspend and resume accounts."""
+    """Open, list, suspend and resume accounts, and say what they may spend."""
 
 
 @account_group.command("create")
@@ -100,3 +104,71 @@ def resume_command(account_id: str, settings: Settings) -> None:
 
     asyncio.run(resume())
     click.echo(f"resumed the account {account_id}")
+
+
+@account_group.command("pin-tier")
+@click.argument("account_id")
+@click.argument("tier", type=click.IntRange(1, TIERS), required=False)
+@data_dir_option
+def pin_tier_command(account_id: str, tier: int | None, settings: Settings) -> None:
+    """Give the account ACCOUNT_ID the spend tier TIER for good; without TIER it rises by itself again."""
+
+    async def pin() -> Account:
+        async with open_books(settings) as books:
+            return await books.limit.pin_tier(account_id, tier)
+
+    account = asyncio.run(pin())
+    click.echo(f"{account_id} has spend tier {account.spend_tier}{', pinned' if account.tier_pinned else ''}")
+
+
+@account_group.command("set-billing")
+@click.argument("account_id")
+@click.argument("billing", type=click.Choice(["prepaid", "postpaid"]))
+@data_dir_option
+def set_billing_command(account_id: str, billing: str, settings: Settings) -> None:
+    """Let the account ACCOUNT_ID spend its credits alone (prepaid), or owe up to its budget as well (postpaid)."""
+
+    async def change() -> None:
+        async with open_books(settings) as books:
+            await books.limit.set_prepaid(account_id, prepaid=billing == "prepaid")
+
+    asyncio.run(change())
+    click.echo(f"{account_id} is {billing}")
+
+
+@account_group.command("limit")
+@click.argument("account_id")
+@click.argument("dollars", type=click.IntRange(0, 10**9))
+@data_dir_option
+def limit_command(account_id: str, dollars: int, settings: Settings) -> None:
+    """Let the account ACCOUNT_ID spend at most DOLLARS in a month; the highest it may is no limit of its own."""
+
+    async def change() -> None:
+        async with open_books(settings) as books:
+            await books.limit.set(account_id, dollars)
+
+    asyncio.run(change())
+    click.echo(f"{account_id} may spend {dollars} dollars in a month")
+
+
+@account_group.command("show")
+@click.argument("account_id")
+@data_dir_option
+def show_command(account_id: str, settings: Settings) -> None:
+    """Show what the account ACCOUNT_ID has spent in this month (UTC) and may spend."""
+
+    async def look() -> Standing:
+        async with open_books(settings) as books:
+            return await books.review.standing(account_id)
+
+    standing = asyncio.run(look())
+    show_table(
+        ("MONEY", "DOLLARS"),
+        [
+            ("spent this month", format_dollars(standing.spent_nanodollars)),
+            ("of which by credits", format_dollars(standing.credit_used_nanodollars)),
+            ("may spend this month", format_dollars(standing.limit_nanodollars)),
+            ("credits left", format_dollars(standing.credits_left_nanodollars)),
+            ("spent or added in all", format_dollars(standing.qualifying_nanodollars)),
+        ],
+    )

@@ -8,6 +8,7 @@ from typing import Final
 import click
 import msgspec
 
+from servery.cli.books import open_books
 from servery.cli.data_directory import data_dir_option, existing_database
 from servery.cli.table import show_table
 from servery.control.books_report import BooksReport, Finding
@@ -15,6 +16,7 @@ from servery.control.verify_books import verify
 from servery.core.clock import SystemClock, rfc3339
 from servery.core.money import format_dollars
 from servery.ledger.ledger import Ledger
+from servery.ledger.transfer import Transfer
 from servery.metering.cut_requests import CutRequest, acknowledge_cut_requests
 from servery.metering.journal import open_requests
 from servery.metering.open_request import OpenRequest
@@ -51,7 +53,7 @@ class BalanceOutput(msgspec.Struct):
 
 @click.group("ledger")
 def ledger_group() -> None:
-    """Look at the books, and verify them."""
+    """Look at the books, verify and correct them."""
 
 
 @ledger_group.command("verify")
@@ -106,6 +108,20 @@ def balances_command(settings: Settings, *, as_json: bool) -> None:
         click.echo(msgspec.json.encode(rows).decode())
     else:
         show_table(("LEDGER ACCOUNT", "DOLLARS"), [(row.ledger_account, row.dollars) for row in rows])
+
+
+@ledger_group.command("reverse")
+@click.argument("transfer_id")
+@data_dir_option
+def reverse_command(transfer_id: str, settings: Settings) -> None:
+    """Undo the transfer TRANSFER_ID, a charge or a credit, by a second one. Reversing again changes nothing."""
+
+    async def reverse() -> Transfer:
+        async with open_books(settings) as books:
+            return await books.reversal.reverse(transfer_id)
+
+    reversal = asyncio.run(reverse())
+    click.echo(f"{reversal.id}: {format_dollars(reversal.nanodollars)} dollars")
 
 
 def _show(report: BooksReport, still_open: Sequence[OpenRequest]) -> None:

@@ -5,6 +5,7 @@ import click
 from servery import __version__
 from servery.cli.account import account_group
 from servery.cli.catalog import catalog_group
+from servery.cli.credit import credit_group
 from servery.cli.invoice import invoice_group
 from servery.cli.key import key_group
 from servery.cli.ledger import ledger_group
@@ -34,6 +35,7 @@ for command in (
     key_group,
     account_group,
     user_group,
+    credit_group,
     usage_group,
     price_group,
     invoice_group,

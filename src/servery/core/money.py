@@ -45,6 +45,23 @@ def picodollars_per_token(dollars_per_million_tokens: str) -> int:
     return int(microdollars)
 
 
+def nanodollars_from_dollars(dollars: str) -> int:
+    """Parse an amount as people write it, such as ``"25"`` or ``"0.50"``, exactly.
+
+    Raises ValueError when it is not a number, negative, above a billion dollars, or finer than a nano-dollar.
+    """
+    try:
+        amount = Decimal(dollars)
+    except InvalidOperation:
+        raise ValueError(f"{dollars!r} is not an amount of dollars") from None
+    if not amount.is_finite() or not 0 <= amount <= NANODOLLARS_PER_DOLLAR:
+        raise ValueError("an amount lies between 0 and a billion dollars")
+    nanodollars = amount * NANODOLLARS_PER_DOLLAR
+    if nanodollars != nanodollars.to_integral_value():
+        raise ValueError(f"{dollars} is finer than a nano-dollar")
+    return int(nanodollars)
+
+
 def format_dollars(nanodollars: int) -> str:
     """All nine decimals, so that no digit of a bill is hidden: ``-0.000000042``."""
     sign = "-" if nanodollars < 0 else ""

@@ -47,7 +47,7 @@ class Ledger:
         created_ns = self._clock.wall_ns()
 
         def operation(connection: Connection) -> Transfer:
-            found = self._posted(connection, [transfer_id])
+            found = self.posted_within(connection, [transfer_id])
             if not found:
                 raise NotFound(f"There is no transfer {transfer_id!r}.")
             (posted,) = self.post_within(connection, [found[transfer_id].reversal(created_ns=created_ns)])
@@ -57,7 +57,7 @@ class Ledger:
 
     def post_within(self, connection: Connection, transfers: Sequence[Transfer]) -> list[Transfer]:
         """As ``post``, for many at once and inside a transaction; all or nothing."""
-        posted = self._posted(connection, [transfer.id for transfer in transfers])
+        posted = self.posted_within(connection, [transfer.id for transfer in transfers])
         fresh: list[Transfer] = []
         for transfer in transfers:
             first = posted.get(transfer.id)
@@ -84,7 +84,11 @@ class Ledger:
 
     def balance_nanodollars(self, ledger_account: str) -> int:
         """Debits less credits; 0 for a ledger account that nothing was posted to."""
-        row = self._database.reader.execute(self._balance, {"ledger_account": ledger_account}).fetchone()
+        return self.balance_within(self._database.reader, ledger_account)
+
+    def balance_within(self, connection: Connection, ledger_account: str) -> int:
+        """The same, as ``connection`` sees it."""
+        row = connection.execute(self._balance, {"ledger_account": ledger_account}).fetchone()
         return 0 if row is None else int(row[0])
 
     def balances_nanodollars(self) -> dict[str, int]:
@@ -101,7 +105,8 @@ class Ledger:
 
         await self._database.write(operation)
 
-    def _posted(self, connection: Connection, ids: Sequence[str]) -> dict[str, Transfer]:
+    def posted_within(self, connection: Connection, ids: Sequence[str]) -> dict[str, Transfer]:
+        """Those of ``ids`` that are posted, whatever their kind."""
         rows = connection.execute(self._by_ids, {"ids": msgspec.json.encode(ids).decode()}).fetchall()
         return {row[0]: transfer_of_row(row) for row in rows}
 

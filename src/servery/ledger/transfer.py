@@ -10,12 +10,15 @@ class TransferKind(StrEnum):
 
     USAGE = "usage"
     """A usage record's charge; posted by the meter alone."""
-    GPU_HOURS = "gpu_hours"
-    """Time that a replica of a rented deployment was up."""
     CREDIT = "credit"
     """Paid in advance, or given."""
+    CREDIT_USE = "credit_use"
+    """Credits that pay for charges; posted with them, in one transaction."""
+    CREDIT_RETURN = "credit_return"
+    """What an account does not owe any more after a reversal, as credit."""
     REVERSAL = "reversal"
     GPU_TIME = "gpu_time"
+    """Time that a replica of a rented deployment was up."""
 
 
 class Transfer(msgspec.Struct, frozen=True, kw_only=True):

@@ -6,6 +6,7 @@ from typing import Any
 import msgspec
 
 from servery.billing.rating import Charge, rate
+from servery.billing.spending import OPERATOR, Charged, Spending
 from servery.core.clock import Clock
 from servery.core.errors import AlreadyExists, ServeryError
 from servery.core.price import Price
@@ -44,14 +45,17 @@ class Meter:
     """From a request's end to the books: usage records, which are the transfers of their charges, and the balances
     they move, in one group operation. Either all of it is durable or nothing."""
 
-    def __init__(self, database: Database, clock: Clock, journal: Journal | None = None) -> None:
-        """``journal`` None: one in memory, which tells nobody what was cut."""
+    def __init__(
+        self, database: Database, clock: Clock, journal: Journal | None = None, spending: Spending | None = None
+    ) -> None:
+        """``journal`` None: one in memory, which tells nobody what was cut. ``spending`` None: one of its own."""
         queries = load_queries("servery.metering", "meter.sql")
         self._insert = BulkInsert(queries["insert_usage_records"])
         self._posted_usage = queries["posted_usage"]
         self._database = database
         self._clock = clock
         self._journal = journal or Journal.in_memory()
+        self._spending = spending or Spending(database, clock, writer=OPERATOR)
 
     def opened(
         self, request_id: str, *, account: str, key_id: str, model: str, path: ServingPath, replica: str
@@ -105,11 +109,21 @@ class Meter:
             first = fresh.setdefault(posting.record.request_id, posting)
             if first is not posting:
                 _check_same(first.facts, posting)
-        if self._insert.run(connection, [_row(posting) for posting in fresh.values()]) < len(fresh):
-            ids = _json(list(fresh))
-            for facts in connection.execute(self._posted_usage, {"request_ids": ids}).fetchall():
-                _check_same(facts, fresh[facts[0]])
+        inserted = self._insert.run(connection, [_row(posting) for posting in fresh.values()])
+        if inserted == len(fresh):
+            self._spending.charged_within(connection, [_charged(posting) for posting in fresh.values()])
+            return [None] * len(postings)
+        ids = _json(list(fresh))
+        for facts in connection.execute(self._posted_usage, {"request_ids": ids}).fetchall():
+            _check_same(facts, fresh[facts[0]])
+        if inserted > 0:  # which of them are new, the store finds out by trying them one by one
+            raise AlreadyExists("Some of these requests were posted before.")
         return [None] * len(postings)
+
+
+def _charged(posting: _Posting) -> Charged:
+    record = posting.record
+    return Charged(record.request_id, record.account, posting.charge.nanodollars, record.finished_ns)
 
 
 def _check_same(first: tuple[Any, ...], posting: _Posting) -> None:

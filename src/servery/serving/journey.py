@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from servery.billing.budget import Hold
 from servery.catalog.offer import Offer
 from servery.core.clock import Clock
 from servery.core.inference import Embedding, EngineReport, Generation, InferenceRequest
@@ -48,6 +49,7 @@ class Journey:
         self.replica = ""
         self.queue_wait_s = 0.0
         self.time_to_first_token_s: float | None = None
+        self._hold: Hold | None = None
         self._clock = clock
         self._started_s = clock.monotonic_s()
         self._reply = reply
@@ -69,6 +71,18 @@ class Journey:
         if not self.replica:
             self.replica = replica
             self.queue_wait_s = queue_wait_s
+
+    @property
+    def hold(self) -> Hold:
+        """The money held for the request, from ``holds`` on."""
+        assert self._hold is not None, "money is held before anything is spent"
+        return self._hold
+
+    def holds(self, hold: Hold) -> None:
+        """The request may cost something; an account whose money comes to an end is told."""
+        self._hold = hold
+        if hold.near_limit:
+            self._reply.near_budget(hold.used_share)
 
     def sink(self, branch: Branch) -> EventSink:
         """Passes the branch's events to the client. Runs once per generated token, so nothing stands in between."""

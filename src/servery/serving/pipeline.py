@@ -24,6 +24,7 @@ from servery.metering.meter import Meter
 from servery.metering.usage_record import UsageRecord
 from servery.serving.dispatch import Dispatch
 from servery.serving.fitting import fitted
+from servery.serving.holds import Holds
 from servery.serving.journey import Journey
 from servery.serving.observer import Observer
 from servery.serving.open_streams import OpenStreams
@@ -37,6 +38,7 @@ class PipelineParts(msgspec.Struct, frozen=True, kw_only=True):
     pools: Mapping[str, ReplicaPool]
     limiter: Limiter
     ceilings: Ceilings
+    holds: Holds
     estimators: Estimators
     dispatch: Dispatch
     meter: Meter
@@ -50,6 +52,7 @@ class Pipeline:
 
     def __init__(self, parts: PipelineParts) -> None:
         self._parts = parts
+        self.holds = parts.holds
         self.open_streams = OpenStreams()
 
     async def serve(self, caller: Caller, request: InferenceRequest, reply: Reply) -> None:
@@ -68,21 +71,24 @@ class Pipeline:
         work = fitted(request, offer.model, parts.pools[offer.pool].honours, prompts=prompts)
         journey = Journey(request, work, prompts, reply, parts.clock)
         estimator = parts.estimators.of(offer.model.name)
+        await parts.holds.know(caller.account)
+        estimate = estimator.estimate(
+            request,
+            key_id=caller.key_id,
+            prompt_bytes=journey.prompt_bytes,
+            cached_prompt_tokens=parts.dispatch.forecast(caller, offer, journey),
+        )
         grant = parts.limiter.reserve(
             account=caller.account,
             counted_as=offer.name,
             limits=parts.ceilings.of(offer.model, spend_tier=caller.spend_tier),
-            estimate=estimator.estimate(
-                request,
-                key_id=caller.key_id,
-                prompt_bytes=journey.prompt_bytes,
-                cached_prompt_tokens=parts.dispatch.forecast(caller, offer, journey),
-            ),
+            estimate=estimate,
             funded=caller.funded,
         )
         self.open_streams.add(journey, grant)
         try:
             reply.granted(grant.reading(), offer.path)
+            parts.holds.take(caller, offer, journey, estimate)
             try:
                 answers = await parts.dispatch.answers(caller, offer, journey)
                 usage = journey.usage()
@@ -95,6 +101,7 @@ class Pipeline:
                 self._charge_part(caller, offer, journey, grant, Outcome.ENGINE_BROKE)
                 raise
             grant.settle(usage)
+            journey.hold.settle(rate(usage, offer.price).nanodollars)
             estimator.learn(usage, key_id=caller.key_id, prompt_bytes=journey.prompt_bytes, answers=len(work))
             record = self._record(caller, offer, journey, usage, Outcome.COMPLETED)
             try:
@@ -105,6 +112,7 @@ class Pipeline:
             reply.finish(last, served)
         finally:
             self.open_streams.remove(journey)
+            parts.holds.end(journey)
             grant.release()
         parts.observer.ended(record, charge)
 
@@ -120,10 +128,12 @@ class Pipeline:
             self._parts.meter.void(journey.request.request_id)
             return
         usage = journey.usage()
+        charge = rate(usage, offer.price)
         grant.settle(usage)
+        journey.hold.settle(charge.nanodollars)
         record = self._record(caller, offer, journey, usage, outcome)
         self._parts.meter.post_soon(record, offer.price)
-        self._parts.observer.ended(record, rate(usage, offer.price))
+        self._parts.observer.ended(record, charge)
 
     def _record(self, caller: Caller, offer: Offer, journey: Journey, usage: Usage, outcome: Outcome) -> UsageRecord:
         first_token_s = journey.time_to_first_token_s

@@ -35,6 +35,10 @@ class Account(msgspec.Struct, frozen=True, kw_only=True):
     created_ns: int
 
 
+AccountChange = Callable[[Account], Account]
+"""Makes of an account what it is to be."""
+
+
 class Accounts:
     """The accounts in the database. They are opened and suspended, never deleted: the books quote them."""
 
@@ -85,6 +89,18 @@ class Accounts:
 
         return operation
 
+    async def update(self, account_id: str, *, display_name: str | None = None, email: str | None = None) -> Account:
+        """Change what is not None. Raises NotFound."""
+
+        def changed(account: Account) -> Account:
+            return msgspec.structs.replace(
+                account,
+                display_name=account.display_name if display_name is None else display_name,
+                email=account.email if email is None else email,
+            )
+
+        return await self._database.write(lambda connection: self.change(connection, account_id, changed))
+
     async def suspend(self, account_id: str, reason: SuspendState) -> Account:
         """Refuse the account's inference until it is resumed; returns it as it is now. Raises NotFound."""
         return await self._database.write(
@@ -97,7 +113,7 @@ class Accounts:
         """Undo what ``suspend`` did. Raises NotFound."""
         return await self.suspend(account_id, SuspendState.UNSUSPENDED)
 
-    def change(self, connection: Connection, account_id: str, change: Callable[[Account], Account]) -> Account:
+    def change(self, connection: Connection, account_id: str, change: AccountChange) -> Account:
         """Within a transaction: put what ``change`` makes of the account in its place; a platform that runs notices.
         Raises NotFound."""
         before = self.required(connection, account_id)

@@ -6,11 +6,11 @@ import msgspec
 from msgspec import UNSET, UnsetType
 from starlette.requests import Request
 
+from servery.control.account_watch import AccountWatch
 from servery.core.caller import Caller
 from servery.core.clock import Clock, rfc3339
 from servery.store.database import Database
 from servery.tenancy.api_keys import ApiKey, ApiKeys
-from servery.tenancy.key_ring import KeyRing
 from servery.web.control.access import key_scope
 from servery.web.control.body import body_of
 from servery.web.control.moment import wall_ns
@@ -60,9 +60,9 @@ class KeyList(msgspec.Struct, rename="camel"):
 class ApiKeyEndpoints:
     """Handlers for API keys. Keys that may operate the platform are made at the command line alone."""
 
-    def __init__(self, database: Database, clock: Clock, key_ring: KeyRing) -> None:
+    def __init__(self, database: Database, clock: Clock, watch: AccountWatch) -> None:
         self._keys = ApiKeys(database, clock)
-        self._key_ring = key_ring
+        self._watch = watch
 
     async def list_all(self, request: Request, caller: Caller) -> KeyList:
         """The keys that have not been deleted, oldest first."""
@@ -78,7 +78,7 @@ class ApiKeyEndpoints:
         created = await self._keys.create(
             scope.account, user=scope.maker, display_name=wanted.display_name, expires_ns=expires_ns
         )
-        await self._key_ring.refresh()
+        await self._watch.changed()
         return msgspec.structs.replace(_shown(created.api_key), key=created.key)
 
     async def delete(self, request: Request, caller: Caller) -> Nothing:
@@ -86,7 +86,7 @@ class ApiKeyEndpoints:
         scope = key_scope(request, caller)
         wanted = await body_of(request, DeletedKey)
         await self._keys.revoke(scope.account, wanted.key_id, user=scope.user)
-        await self._key_ring.refresh()
+        await self._watch.changed()
         return Nothing()
 
 

@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 import msgspec
 from starlette.requests import Request
 
+from servery.billing.budgets import Budgets
 from servery.catalog.catalog import Catalog
 from servery.catalog.model import Capability
 from servery.catalog.offer import Offer
@@ -35,21 +36,29 @@ class ListedModels(msgspec.Struct):
 class ModelListEndpoints:
     """Handlers for models and routers alike: whatever may stand in a request's ``model`` field."""
 
-    def __init__(self, catalog: Catalog, clock: Clock) -> None:
+    def __init__(self, catalog: Catalog, clock: Clock, budgets: Budgets) -> None:
         self._catalog = catalog
         self._clock = clock
+        self._budgets = budgets
 
     async def list_all(self, _request: Request, caller: Caller) -> ListedModels:
-        caller.require_unsuspended()
+        await self._require_served(caller)
         return ListedModels([self._listed(offer) for offer in self._offers()])
 
     async def get(self, request: Request, caller: Caller) -> ListedModel:
-        caller.require_unsuspended()
+        await self._require_served(caller)
         name = request.path_params["name"]
         offer = next((offer for offer in self._offers() if offer.name == name), None)
         if offer is None:
             raise NotFound(f"There is no model {name!r}.", param="model")
         return self._listed(offer)
+
+    async def _require_served(self, caller: Caller) -> None:
+        """A suspended account is not shown what it cannot ask. Raises PreconditionFailed."""
+        caller.require_unsuspended()
+        if not self._budgets.knows(caller.account):
+            await self._budgets.learn(caller.account)
+        self._budgets.check(caller.account)
 
     def _offers(self) -> list[Offer]:
         return self._catalog.offers(utc_date(self._clock.wall_ns()))

@@ -6,17 +6,27 @@ from typing import Final
 import msgspec
 from starlette.routing import Route
 
+from servery.billing.budgets import Budgets
+from servery.billing.spending import Spending
 from servery.catalog.catalog import Catalog
+from servery.control.account_review import AccountReview
+from servery.control.account_watch import AccountWatch
+from servery.control.credit_codes import CreditCodes
+from servery.control.credits import Credits
+from servery.control.spend_limit import SpendLimit
 from servery.core.clock import Clock
 from servery.core.errors import ServeryError
 from servery.store.database import Database
+from servery.tenancy.accounts import Accounts
 from servery.tenancy.key_ring import KeyRing
 from servery.tenancy.permissions import Permission
 from servery.web.control.accounts import AccountEndpoints
 from servery.web.control.api_keys import ApiKeyEndpoints
 from servery.web.control.billing_routes import BillingParts, billing_routes
+from servery.web.control.credits import CreditEndpoints
 from servery.web.control.models import ModelEndpoints
 from servery.web.control.models_list import ModelListEndpoints
+from servery.web.control.quotas import QuotaEndpoints
 from servery.web.control.rate_limits import Limits, RateLimitEndpoints
 from servery.web.control.resource import Action, RenderError, Resource, control_error
 from servery.web.control.token_usage import TokenUsageEndpoints
@@ -36,6 +46,10 @@ class ControlParts(msgspec.Struct, frozen=True, kw_only=True):
     key_ring: KeyRing
     limits: Limits
     billing: BillingParts
+    budgets: Budgets
+    spending: Spending
+    review: AccountReview
+    watch: AccountWatch
     domain: str
     render_inference_error: Callable[[ServeryError], bytes]
 
@@ -43,13 +57,25 @@ class ControlParts(msgspec.Struct, frozen=True, kw_only=True):
 def control_routes(parts: ControlParts) -> list[Route]:
     """Routes for a Starlette application; a path that is not here is for the application to refuse. Where two match,
     the first is meant."""
-    return [*_tenancy_routes(parts), *_billing_routes(parts), *_limit_routes(parts), *_model_routes(parts)]
+    return [
+        *_tenancy_routes(parts),
+        *_money_routes(parts),
+        *_billing_routes(parts),
+        *_limit_routes(parts),
+        *_model_routes(parts),
+    ]
 
 
 def _tenancy_routes(parts: ControlParts) -> list[Route]:
-    accounts = AccountEndpoints(parts.database, parts.clock, parts.key_ring)
-    users = UserEndpoints(parts.database, parts.clock, parts.key_ring, domain=parts.domain)
-    keys = ApiKeyEndpoints(parts.database, parts.clock, parts.key_ring)
+    accounts = AccountEndpoints(
+        parts.database,
+        parts.clock,
+        limit=SpendLimit(parts.database, parts.clock, parts.review),
+        review=parts.review,
+        watch=parts.watch,
+    )
+    users = UserEndpoints(parts.database, parts.clock, parts.watch, domain=parts.domain)
+    keys = ApiKeyEndpoints(parts.database, parts.clock, parts.watch)
     own_keys, manage_users = Permission.OWN_KEYS, Permission.MANAGE_USERS
     return [
         _route(
@@ -60,7 +86,14 @@ def _tenancy_routes(parts: ControlParts) -> list[Route]:
         ),
         _route(parts, f"{_ACCOUNT}:suspend", POST=Action(Permission.OPERATE, accounts.suspend)),
         _route(parts, f"{_ACCOUNT}:resume", POST=Action(Permission.OPERATE, accounts.resume)),
-        _route(parts, _ACCOUNT, GET=Action(Permission.READ_ACCOUNT, accounts.get)),
+        _route(parts, f"{_ACCOUNT}:pinSpendTier", POST=Action(Permission.OPERATE, accounts.pin_tier)),
+        _route(parts, f"{_ACCOUNT}:setPrepaid", POST=Action(Permission.OPERATE, accounts.set_prepaid)),
+        _route(
+            parts,
+            _ACCOUNT,
+            GET=Action(Permission.READ_ACCOUNT, accounts.get),
+            PATCH=Action(Permission.MANAGE_ACCOUNT, accounts.update),
+        ),
         _route(
             parts,
             f"{_ACCOUNT}/users",
@@ -108,9 +141,33 @@ def _limit_routes(parts: ControlParts) -> list[Route]:
     ]
 
 
+def _money_routes(parts: ControlParts) -> list[Route]:
+    database, clock, review, watch = parts.database, parts.clock, parts.review, parts.watch
+    quotas = QuotaEndpoints(Accounts(database, clock), SpendLimit(database, clock, review), review, watch)
+    credit = CreditEndpoints(
+        Credits(database, clock, spending=parts.spending, review=review), CreditCodes(database, clock), review, watch
+    )
+    read, manage, operate = Permission.READ_USAGE, Permission.MANAGE_ACCOUNT, Permission.OPERATE
+    return [
+        _route(parts, f"{_ACCOUNT}/quotas", GET=Action(read, quotas.list_all)),
+        _route(parts, _ACCOUNT + "/quotas/{quota}", GET=Action(read, quotas.get), PATCH=Action(manage, quotas.update)),
+        _route(parts, f"{_ACCOUNT}/credits", GET=Action(read, credit.get)),
+        _route(parts, f"{_ACCOUNT}/credits:grant", POST=Action(operate, credit.grant)),
+        _route(parts, f"{_ACCOUNT}/creditCodes:redeem", POST=Action(manage, credit.redeem)),
+        _route(parts, f"{_ACCOUNT}/creditRedemptions", GET=Action(read, credit.list_redemptions)),
+        _route(
+            parts,
+            "/v1/creditCodes",
+            GET=Action(operate, credit.list_codes),
+            POST=Action(operate, credit.create_code),
+        ),
+        _route(parts, "/v1/creditCodes/{code}:disable", POST=Action(operate, credit.disable_code)),
+    ]
+
+
 def _model_routes(parts: ControlParts) -> list[Route]:
     models = ModelEndpoints(parts.catalog, parts.clock)
-    listed = ModelListEndpoints(parts.catalog, parts.clock)
+    listed = ModelListEndpoints(parts.catalog, parts.clock, parts.budgets)
     infer, inference = Permission.INFER, parts.render_inference_error
     return [
         _route(parts, f"{_ACCOUNT}/models", GET=Action(infer, models.list_all)),

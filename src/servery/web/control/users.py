@@ -3,13 +3,13 @@
 import msgspec
 from starlette.requests import Request
 
+from servery.control.account_watch import AccountWatch
 from servery.core.caller import Caller
 from servery.core.clock import Clock, rfc3339
 from servery.core.errors import InvalidRequest
 from servery.core.role import Role
 from servery.store.database import Database
 from servery.tenancy.accounts import Accounts
-from servery.tenancy.key_ring import KeyRing
 from servery.tenancy.users import User, Users
 from servery.web.control.access import account_of
 from servery.web.control.body import body_of
@@ -62,10 +62,10 @@ class UserList(msgspec.Struct, rename="camel"):
 class UserEndpoints:
     """Handlers for users. ``domain`` is the platform's, of which the addresses of service accounts are made."""
 
-    def __init__(self, database: Database, clock: Clock, key_ring: KeyRing, *, domain: str) -> None:
+    def __init__(self, database: Database, clock: Clock, watch: AccountWatch, *, domain: str) -> None:
         self._accounts = Accounts(database, clock)
         self._users = Users(database, clock)
-        self._key_ring = key_ring
+        self._watch = watch
         self._domain = domain
 
     async def list_all(self, request: Request, caller: Caller) -> UserList:
@@ -102,13 +102,13 @@ class UserEndpoints:
             email=changes.email,
             role=changes.role,
         )
-        await self._key_ring.refresh()
+        await self._watch.changed()
         return _shown(updated)
 
     async def delete(self, request: Request, caller: Caller) -> Nothing:
         """The user's keys are refused from the next request on."""
         await self._users.delete(account_of(request, caller), request.path_params["user"])
-        await self._key_ring.refresh()
+        await self._watch.changed()
         return Nothing()
 
 

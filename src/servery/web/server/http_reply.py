@@ -12,6 +12,7 @@ from servery.web.presenter import Presenter
 from servery.web.server.response_headers import (
     EVENT_STREAM,
     JSON,
+    budget_headers,
     limit_headers,
     refusal_headers,
     request_headers,
@@ -48,6 +49,9 @@ class HttpReply:
         if self._dialect_limits is not None:
             self._headers += header_lines(self._dialect_limits(reading))
         self._presenter.admitted(path)
+
+    def near_budget(self, used_share: float) -> None:
+        self._headers += budget_headers(used_share)
 
     def start(self, start: StreamStart) -> None:
         self._writer.start(200, EVENT_STREAM + self._headers + stream_headers(start))

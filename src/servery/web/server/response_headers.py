@@ -47,6 +47,11 @@ def limit_headers(reading: LimitReading, *, over_limit: bool = False) -> bytes:
     )
 
 
+def budget_headers(used_share: float) -> bytes:
+    """The share of the account's money that is spent or held, from 80 % on."""
+    return b"x-servery-budget-used: %.2f\r\n" % used_share
+
+
 def served_headers(served: Served) -> bytes:
     """What is known once an answer is complete; times in seconds."""
     usage, report = served.usage, served.report

@@ -1,0 +1,111 @@
+"""The budgets of all accounts, as one process holds them: checked on every request without asking anybody."""
+
+from collections.abc import Mapping, Sequence
+from typing import Final, Protocol
+
+from servery.billing.billing_month import BillingMonth
+from servery.billing.budget import Hold, Purse
+from servery.billing.standing import Standing
+from servery.core.clock import Clock
+from servery.core.errors import NotFound, PreconditionFailed
+from servery.core.suspend_state import SuspendState, suspension_message
+
+MAX_TRACKED: Final = 100_000
+_IDLE_NS: Final = 60_000_000_000
+"""What an account has charged is in the books long before this."""
+
+
+class Standings(Protocol):
+    """Where remaining money comes from: the books, or a share of it that others have agreed on."""
+
+    async def read(self, accounts: Sequence[str], month: int) -> Mapping[str, Standing]:
+        """The standings of those that exist, all of one moment."""
+        ...
+
+
+class Budgets:
+    """Purses by account, learnt when an account is first met, kept by what is charged here, and corrected by what the
+    books say. ``alerts`` are accounts whose standing somebody should look at; whoever does so takes them out."""
+
+    def __init__(self, standings: Standings, clock: Clock) -> None:
+        self._standings = standings
+        self._clock = clock
+        self._purses: dict[str, Purse] = {}
+        self._active: set[str] = set()
+        self.alerts: set[str] = set()
+
+    def knows(self, account: str) -> bool:
+        return account in self._purses
+
+    async def learn(self, account: str) -> None:
+        """Get to know an account. Raises NotFound, and Overloaded while the books cannot be read."""
+        now_ns = self._clock.wall_ns()
+        read = await self._standings.read([account], BillingMonth.of(now_ns).number)
+        standing = read.get(account)
+        if standing is None:
+            raise NotFound(f"There is no account {account!r}.")
+        if account not in self._purses:  # else another request was faster, and may hold already
+            self._make_room(now_ns)
+            self._purses[account] = Purse(standing, now_ns=now_ns)
+
+    def hold(self, account: str, nanodollars: int) -> Hold:
+        """Hold an estimate for a request of an account that is known. Raises PreconditionFailed when there is no room
+        for it, or for anything."""
+        purse = self._purses[account]
+        now_ns = self._clock.wall_ns()
+        if not purse.starts_ns <= now_ns < purse.ends_ns:
+            purse.turn(now_ns)
+        purse.last_used_ns = now_ns
+        self._active.add(account)
+        if nanodollars > purse.room_nanodollars or purse.room_nanodollars <= 0:
+            raise _refusal(purse)
+        return Hold(purse, nanodollars, self.alerts)
+
+    def check(self, account: str) -> None:
+        """Raises PreconditionFailed when an account that is known has nothing left to spend."""
+        purse = self._purses[account]
+        if not purse.starts_ns <= self._clock.wall_ns() < purse.ends_ns:
+            purse.turn(self._clock.wall_ns())
+        if purse.room_nanodollars <= 0:
+            raise _refusal(purse)
+
+    async def refresh(self, accounts: Sequence[str] | None = None) -> None:
+        """Read the standings of those of ``accounts`` that are known, or of all that were active since the last time
+        (other processes may have charged them too). Raises Overloaded while the books cannot be read."""
+        chosen = [account for account in (self._active if accounts is None else accounts) if account in self._purses]
+        if accounts is None:
+            self._active.clear()
+        if not chosen:
+            return
+        now_ns = self._clock.wall_ns()
+        for account in chosen:
+            if not self._purses[account].starts_ns <= now_ns < self._purses[account].ends_ns:
+                self._purses[account].turn(now_ns)
+        read = await self._standings.read(chosen, BillingMonth.of(now_ns).number)
+        for account, standing in read.items():
+            if account in self._purses:
+                self._purses[account].learn(standing)
+
+    def _make_room(self, now_ns: int) -> None:
+        """Forget an account that holds nothing and has been still for long, when there are too many. Those met first
+        are looked at first; while all of them are busy, there are more for a while."""
+        if len(self._purses) < MAX_TRACKED:
+            return
+        for account, purse in self._purses.items():
+            if not purse.is_held and now_ns - purse.last_used_ns > _IDLE_NS:
+                del self._purses[account]
+                return
+
+
+def _refusal(purse: Purse) -> PreconditionFailed:
+    standing = purse.standing
+    if purse.spent_nanodollars >= standing.limit_nanodollars:
+        by_own = standing.own_limit_nanodollars == standing.limit_nanodollars
+        depleted = standing.prepaid and not by_own
+        state = SuspendState.CREDIT_DEPLETED if depleted else SuspendState.MONTHLY_SPEND_LIMIT_EXCEEDED
+        return PreconditionFailed(suspension_message(standing.account, state))
+    return PreconditionFailed(
+        f"What is left of account {standing.account}'s "
+        f"{'credits' if standing.prepaid else 'monthly spending limit'} does not cover this request"
+        " beside those that are running: ask for less, wait for them, or add credits."
+    )

@@ -1,0 +1,184 @@
+"""What accounts spend in each month, and how credits pay for it: kept in the transactions that post charges."""
+
+from collections.abc import Iterable, Mapping, Sequence
+
+import msgspec
+
+from servery.billing.billing_month import BillingMonth
+from servery.billing.ledger_names import credit_account, receivable_account
+from servery.billing.spend_tiers import USUAL_TIERS, SpendTiers
+from servery.billing.standing import NEAR_LIMIT_PERCENT, Standing
+from servery.core.clock import Clock
+from servery.core.money import NANODOLLARS_PER_DOLLAR
+from servery.ledger.ledger import Ledger
+from servery.ledger.transfer import Transfer, TransferKind
+from servery.store.connection import Connection
+from servery.store.database import Database
+from servery.store.sql import load_queries
+
+OPERATOR = ""
+"""The writer of what is not posted by a process that serves."""
+
+
+class Charged(msgspec.Struct, frozen=True):
+    """A charge that is being posted: ``id`` is its transfer's, ``charged_ns`` when it counts."""
+
+    id: str
+    account: str
+    nanodollars: int
+    charged_ns: int
+
+
+class _Month:
+    """What a group of charges adds to one account's month."""
+
+    __slots__ = ("account", "charged", "charged_ns", "credit_used", "first_id", "month")
+
+    def __init__(self, account: str, month: int, first: Charged) -> None:
+        self.account = account
+        self.month = month
+        self.first_id = first.id
+        self.charged_ns = first.charged_ns
+        self.charged = 0
+        self.credit_used = 0
+
+
+class Spending:
+    """The projection ``spending_months``, and the transfers that use credits up.
+
+    The order in which money is used: every charge is paid from the account's credits as far as they reach, in the
+    transaction that posts it; only what is beyond them is owed, and counts towards the budget of the account's tier.
+    ``writer`` names the process, so that it can tell its own charges from those of others.
+    """
+
+    def __init__(self, database: Database, clock: Clock, *, writer: str, tiers: SpendTiers = USUAL_TIERS) -> None:
+        queries = load_queries("servery.billing", "spending.sql")
+        self._add = queries["add_spending"]
+        self._credits_left = queries["credits_left"]
+        self._standings = queries["standings"]
+        self._database = database
+        self._ledger = Ledger(database, clock)
+        self._writer = writer
+        self._tiers = tiers
+        self._known_month = BillingMonth.of(clock.wall_ns())
+        self._known_ns = range(self._known_month.start_ns, self._known_month.end_ns)
+
+    def charged_within(self, connection: Connection, charges: Iterable[Charged]) -> None:
+        """In the transaction that posts ``charges``, each for the first time: count them, and let credits pay."""
+        months: dict[tuple[str, int], _Month] = {}
+        for charge in charges:
+            key = (charge.account, self._month(charge.charged_ns))
+            month = months.get(key)
+            if month is None:
+                month = months[key] = _Month(*key, charge)
+            month.charged += charge.nanodollars
+        ordered = [months[key] for key in sorted(months)]
+        self._use_credits(connection, ordered)
+        connection.executemany(
+            self._add,
+            [
+                self._row(month.account, month.month, charged=month.charged, credit_used=month.credit_used)
+                for month in ordered
+            ],
+        )
+
+    def credit_added_within(self, connection: Connection, account: str, nanodollars: int, *, wall_ns: int) -> None:
+        """In the transaction that gives (or with a negative number takes back) a credit."""
+        month = BillingMonth.of(wall_ns).number
+        connection.execute(self._add, self._row(account, month, credit_added=nanodollars, writer=OPERATOR))
+
+    def reversed_within(self, connection: Connection, account: str, nanodollars: int, *, charged_ns: int) -> None:
+        """In the transaction that gives back (or with a negative number takes again) a charge of ``charged_ns``."""
+        month = BillingMonth.of(charged_ns).number
+        connection.execute(self._add, self._row(account, month, reversed_=nanodollars, writer=OPERATOR))
+
+    def credit_returned_within(
+        self, connection: Connection, account: str, nanodollars: int, *, charged_ns: int
+    ) -> None:
+        """In the transaction that gives back credits that had paid for a charge of ``charged_ns``."""
+        month = BillingMonth.of(charged_ns).number
+        connection.execute(self._add, self._row(account, month, credit_used=-nanodollars, writer=OPERATOR))
+
+    async def read(self, accounts: Sequence[str], month: int) -> Mapping[str, Standing]:
+        """The standings of those accounts that exist, all of one moment."""
+        return await self._database.look_up(lambda connection: self.standings_within(connection, accounts, month))
+
+    def standings_within(self, connection: Connection, accounts: Sequence[str], month: int) -> dict[str, Standing]:
+        """As ``read``, inside a transaction."""
+        chosen = {"accounts": msgspec.json.encode(accounts).decode(), "month": month, "writer": self._writer}
+        rows = connection.execute(self._standings, chosen).fetchall()
+        return {row[0]: self._standing(month, row) for row in rows}
+
+    def _use_credits(self, connection: Connection, months: Sequence[_Month]) -> None:
+        names = {credit_account(month.account): month.account for month in months}
+        rows = connection.execute(self._credits_left, {"names": msgspec.json.encode(list(names)).decode()}).fetchall()
+        left: dict[str, int] = {names[name]: nanodollars for name, nanodollars in rows}
+        if not left:
+            return
+        transfers = []
+        for month in months:
+            month.credit_used = min(month.charged, left.get(month.account, 0))
+            if month.credit_used > 0:
+                left[month.account] -= month.credit_used
+                transfers.append(
+                    Transfer(
+                        id=f"credit_use/{month.first_id}",
+                        debit_account=credit_account(month.account),
+                        credit_account=receivable_account(month.account),
+                        nanodollars=month.credit_used,
+                        kind=TransferKind.CREDIT_USE,
+                        created_ns=month.charged_ns,
+                    )
+                )
+        self._ledger.append_within(connection, transfers)
+
+    def _month(self, wall_ns: int) -> int:
+        if wall_ns not in self._known_ns:
+            self._known_month = BillingMonth.of(wall_ns)
+            self._known_ns = range(self._known_month.start_ns, self._known_month.end_ns)
+        return self._known_month.number
+
+    def _row(
+        self,
+        account: str,
+        month: int,
+        *,
+        charged: int = 0,
+        credit_used: int = 0,
+        credit_added: int = 0,
+        reversed_: int = 0,
+        writer: str | None = None,
+    ) -> dict[str, str | int]:
+        return {
+            "account": account,
+            "month": month,
+            "writer": self._writer if writer is None else writer,
+            "charged": charged,
+            "credit_used": credit_used,
+            "credit_added": credit_added,
+            "reversed": reversed_,
+        }
+
+    def _standing(
+        self, month: int, row: tuple[str, int, int, int | None, str, int, int, int, int, int, int]
+    ) -> Standing:
+        account, tier, prepaid, own_dollars, thresholds, left, charged, here, used, given_back, qualifying = row
+        standing = Standing(
+            account=account,
+            month=month,
+            owed_limit_nanodollars=0 if prepaid else self._tiers.budget_nanodollars(tier),
+            own_limit_nanodollars=None if own_dollars is None else own_dollars * NANODOLLARS_PER_DOLLAR,
+            prepaid=bool(prepaid),
+            credits_nanodollars=left + used,
+            credit_used_nanodollars=used,
+            charged_nanodollars=charged,
+            charged_here_nanodollars=here,
+            reversed_nanodollars=given_back,
+            qualifying_nanodollars=qualifying,
+        )
+        near = standing.limit_nanodollars * NEAR_LIMIT_PERCENT // 100
+        alerts = [near, *msgspec.json.decode(thresholds, type=list[int])]
+        next_tier = self._tiers.next_threshold_nanodollars(tier)
+        if next_tier is not None:
+            alerts.append(standing.spent_nanodollars + next_tier - qualifying)
+        return msgspec.structs.replace(standing, alerts_nanodollars=tuple(alerts))

@@ -1,0 +1,49 @@
+-- name: add_spending
+-- Carry what moved money over to the month's sums.
+INSERT INTO spending_months (
+    account, month, writer, charged_nanodollars, credit_used_nanodollars, credit_added_nanodollars, reversed_nanodollars
+)
+VALUES (:account, :month, :writer, :charged, :credit_used, :credit_added, :reversed)
+ON CONFLICT (account, month, writer) DO UPDATE
+SET charged_nanodollars = spending_months.charged_nanodollars + excluded.charged_nanodollars,
+    credit_used_nanodollars = spending_months.credit_used_nanodollars + excluded.credit_used_nanodollars,
+    credit_added_nanodollars = spending_months.credit_added_nanodollars + excluded.credit_added_nanodollars,
+    reversed_nanodollars = spending_months.reversed_nanodollars + excluded.reversed_nanodollars;
+
+-- name: credits_left
+-- Of a JSON array of ledger accounts of credits, those with something left; nobody else uses it meanwhile.
+SELECT ledger_account, -nanodollars
+FROM balances
+WHERE ledger_account IN (SELECT value FROM json_each(:names)) AND nanodollars < 0;
+-- postgresql:
+SELECT ledger_account, -nanodollars
+FROM balances
+WHERE ledger_account IN (SELECT json_array_elements_text(CAST(:names AS json))) AND nanodollars < 0
+ORDER BY ledger_account
+FOR UPDATE;
+
+-- name: standings
+-- What is known of the money of a JSON array of accounts.
+SELECT accounts.id, accounts.spend_tier, accounts.prepaid, accounts.spend_limit_dollars, accounts.spend_thresholds,
+       coalesce((SELECT -nanodollars FROM balances WHERE ledger_account = 'credits/' || accounts.id), 0),
+       coalesce(sum(CASE WHEN month = :month THEN charged_nanodollars END), 0),
+       coalesce(sum(CASE WHEN month = :month AND writer = :writer THEN charged_nanodollars END), 0),
+       coalesce(sum(CASE WHEN month = :month THEN credit_used_nanodollars END), 0),
+       coalesce(sum(CASE WHEN month = :month THEN reversed_nanodollars END), 0),
+       coalesce(sum(charged_nanodollars - reversed_nanodollars - credit_used_nanodollars + credit_added_nanodollars), 0)
+FROM accounts
+LEFT JOIN spending_months ON spending_months.account = accounts.id
+WHERE accounts.id IN (SELECT value FROM json_each(:accounts))
+GROUP BY accounts.id, accounts.spend_tier, accounts.prepaid, accounts.spend_limit_dollars, accounts.spend_thresholds;
+-- postgresql:
+SELECT accounts.id, accounts.spend_tier, accounts.prepaid, accounts.spend_limit_dollars, accounts.spend_thresholds,
+       coalesce((SELECT -nanodollars FROM balances WHERE ledger_account = 'credits/' || accounts.id), 0),
+       coalesce(sum(CASE WHEN month = :month THEN charged_nanodollars END), 0),
+       coalesce(sum(CASE WHEN month = :month AND writer = :writer THEN charged_nanodollars END), 0),
+       coalesce(sum(CASE WHEN month = :month THEN credit_used_nanodollars END), 0),
+       coalesce(sum(CASE WHEN month = :month THEN reversed_nanodollars END), 0),
+       coalesce(sum(charged_nanodollars - reversed_nanodollars - credit_used_nanodollars + credit_added_nanodollars), 0)
+FROM accounts
+LEFT JOIN spending_months ON spending_months.account = accounts.id
+WHERE accounts.id IN (SELECT json_array_elements_text(CAST(:accounts AS json)))
+GROUP BY accounts.id, accounts.spend_tier, accounts.prepaid, accounts.spend_limit_dollars, accounts.spend_thresholds;

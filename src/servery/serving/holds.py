@@ -1,0 +1,51 @@
+"""Money held for requests that are running, and kept up with what they use."""
+
+from typing import Final
+
+from servery.billing.budget import estimated_nanodollars
+from servery.billing.budgets import Budgets
+from servery.billing.rating import rate
+from servery.catalog.offer import Offer
+from servery.core.caller import Caller
+from servery.core.price import Price
+from servery.limits.estimate import Estimate
+from servery.serving.journey import Journey
+
+SWEEP_S: Final = 1.0
+"""How often running requests are looked at. What they use beyond their holds is unknown for so long at most."""
+
+
+class Holds:
+    """Between the request path and the budgets. ``take`` and ``end`` cost a microsecond or two and ask nobody."""
+
+    def __init__(self, budgets: Budgets) -> None:
+        self._budgets = budgets
+        self._running: dict[Journey, Price] = {}
+
+    @property
+    def running(self) -> int:
+        return len(self._running)
+
+    async def know(self, account: str) -> None:
+        """Get to know the account's money, if it was not met before. Raises Overloaded while that cannot be read."""
+        if not self._budgets.knows(account):
+            await self._budgets.learn(account)
+
+    def take(self, caller: Caller, offer: Offer, journey: Journey, estimate: Estimate) -> None:
+        """Hold what the request is expected to cost, until ``end``. Raises PreconditionFailed when there is no room."""
+        nanodollars = estimated_nanodollars(
+            offer.price, prompt_tokens=estimate.prompt_tokens, generated_tokens=estimate.generated_tokens
+        )
+        journey.holds(self._budgets.hold(caller.account, nanodollars))
+        self._running[journey] = offer.price
+
+    def end(self, journey: Journey) -> None:
+        """Give back what was not settled."""
+        if self._running.pop(journey, None) is not None:
+            journey.hold.release()
+
+    async def cover(self) -> None:
+        """Hold for each running request at least what it has used so far."""
+        for journey, price in self._running.items():
+            if journey.dispatched:
+                journey.hold.cover(rate(journey.usage(), price).nanodollars)
