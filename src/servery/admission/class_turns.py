@@ -81,15 +81,15 @@ class ClassTurns:
         work_per_s = rate.work_per_s
         if work_per_s is None:
             return 0.0
-        serving_class = ticket.demand.serving_class
+        serving_class, steadiness = ticket.demand.serving_class, rate.steadiness
         if serving_class is ServingClass.PRIORITY:
             share = 1.0 - self._floor if self.standard.count else 1.0
-            return self.priority.work_ahead(ticket) / (work_per_s * share)
+            return self.priority.work_ahead(ticket, steadiness=steadiness) / (work_per_s * share)
         # Priority that comes later goes before it too, so only what Priority leaves counts.
         left_per_s = work_per_s * max(1.0 - rate.priority_share, self._floor, _LEAST_SHARE)
         ahead_s = self.priority.work / work_per_s
         if serving_class is ServingClass.STANDARD:
-            return ahead_s + self.standard.work_ahead(ticket) / left_per_s
+            return ahead_s + self.standard.work_ahead(ticket, steadiness=steadiness) / left_per_s
         return ahead_s + (self.standard.work + self.batch.work_ahead(ticket)) / left_per_s
 
     def _forget_credit(self) -> None:

@@ -109,15 +109,22 @@ class FairLine:
             self._place(ticket.demand.account, account)
         ticket.charged = 0.0
 
-    def work_ahead(self, ticket: Ticket) -> float:
-        """How much would go before ``ticket`` if it came now: of each other account what comes until its own turn, at
-        most all that waits. An estimate: it takes every account for one that has enough waiting."""
+    def work_ahead(self, ticket: Ticket, *, steadiness: float = 0.0) -> float:
+        """How much would go before ``ticket`` if it came now: all that its own account has waiting, and of each other
+        account as much again as that makes. An estimate: it takes all accounts for alike.
+
+        ``steadiness`` from 0 to 1: whether the others will be there for so long. At 0 no more of them comes than waits
+        by now; at 1 more comes for as long as this one waits.
+        """
         account = self._accounts.get(ticket.demand.account)
-        if account is None:
-            return min(self.work, ticket.work * len(self._starts))
-        own = max(0.0, account.counter - self._level) + account.waiting_work + ticket.work
-        others = len(self._starts) - (1 if account.tickets else 0)
-        return min(self.work, account.waiting_work + own * others)
+        own, ahead, others = ticket.work, 0.0, len(self._starts)
+        if account is not None:
+            ahead = account.waiting_work
+            own += ahead + max(0.0, account.counter - self._level)
+            others -= 1 if account.tickets else 0
+        theirs = own * others
+        here = min(self.work - ahead, theirs)
+        return ahead + here + steadiness * (theirs - here)
 
     def check_integrity(self) -> None:
         waiting = {name: one for name, one in self._accounts.items() if one.tickets}

@@ -12,6 +12,9 @@ class AdmissionPolicy(msgspec.Struct, frozen=True, kw_only=True):
     ``standard_floor`` of the work that is sent while Priority waits is Standard's, and so much of the queue.
     ``batch_headroom`` of each replica's limits is left free by Batch.
 
+    While Priority comes, Standard leaves so many places free that no more than one Priority in a thousand would find
+    none, but at most the share ``priority_reserve`` of them all.
+
     A Priority that would wait longer than ``recall_beyond_s`` calls back what was sent in the last ``recall_within_s``
     and has no first byte yet, each request at most ``recalls_per_request`` times.
     """
@@ -21,6 +24,7 @@ class AdmissionPolicy(msgspec.Struct, frozen=True, kw_only=True):
     priority_budget_s: float = 30.0
     standard_floor: float = 0.1
     batch_headroom: float = 0.1
+    priority_reserve: float = 0.05
     recall_beyond_s: float = 0.02
     recall_within_s: float = 5.0
     recalls_per_request: int = 2

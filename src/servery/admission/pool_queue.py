@@ -50,6 +50,7 @@ class PoolQueue:
         self._turns = ClassTurns(standard_floor=policy.standard_floor)
         self._unanswered = Unanswered(policy)
         self._recalls_under_way = 0
+        self._reserved = 0
         self._lots = Lots()
 
     @property
@@ -59,8 +60,7 @@ class PoolQueue:
     def enter(self, ticket: Ticket, now_s: float) -> list[Ticket]:
         """Admit, queue or shed ``ticket``; its seat is taken as that of any other that was admitted."""
         turns, serving_class = self._turns, ticket.demand.serving_class
-        may_go = not turns.online and serving_class is not ServingClass.BATCH
-        if may_go and self._pool.find_room(ticket.resident_tokens) is not None:
+        if not turns.online and serving_class is not ServingClass.BATCH and self._room_for(ticket, None) is not None:
             self._let_in(ticket, now_s)  # not held: nothing comes between this and its seat
             return []
         wait_s = turns.wait_s(ticket, self.rate)
@@ -205,6 +205,8 @@ class PoolQueue:
             self._turns.take(ticket)
             if ticket.demand.serving_class is not ServingClass.BATCH:
                 self.rate.sent(ticket.demand.serving_class, ticket.work)
+                most = int(self._policy.priority_reserve * self._pool.capacity)
+                self._reserved = self.rate.places_for_priority(most)
             self._see_waiting(now_s)
             replica.occupancy.hold(ticket.resident_tokens)
             ticket.held_at = replica
@@ -215,6 +217,10 @@ class PoolQueue:
     def _room_for(self, ticket: Ticket, first: Replica | None) -> Replica | None:
         if ticket.demand.serving_class is ServingClass.BATCH:
             return self._pool.find_idle_room(ticket.resident_tokens, headroom=self._policy.batch_headroom)
+        if self._reserved and ticket.demand.serving_class is ServingClass.STANDARD:
+            is_entitled = self._turns.priority.count > 0
+            if not is_entitled and not self._pool.has_more_free_than(self._reserved):
+                return None
         return self._pool.find_room(ticket.resident_tokens, first=first)
 
     def _recall_for(self, head: Ticket, now_s: float) -> list[Ticket]:

@@ -6,6 +6,9 @@ from servery.core.serving_path import ServingClass
 
 HALF_LIFE_S = 10.0
 LEAST_S = 0.25
+_STEADY_S = 2.0
+_LEAST_SHARE = 0.01
+_FIND_NONE = 0.001
 _MEAN_AGE_S = HALF_LIFE_S / math.log(2)
 
 
@@ -50,3 +53,20 @@ class ServiceRate:
     def priority_share(self) -> float:
         """Priority's part of what is sent."""
         return self._priority_work / self._work if self._work > 0 else 0.0
+
+    @property
+    def steadiness(self) -> float:
+        """From 0 to 1: for how long somebody has been waiting nearly all the time, against two seconds."""
+        return min(1.0, self._seconds / _STEADY_S)
+
+    def places_for_priority(self, places: int) -> int:
+        """How many of so many ``places`` must be kept free that no more than one Priority in a thousand finds none.
+
+        Places come free at the rate of all that is sent, and Priority takes them at its share p of that rate; what is
+        kept free is a random walk between none and n, which is at none with a chance of about (1 - p) p^n.
+        """
+        share = min(self.priority_share, 0.99)
+        if share < _LEAST_SHARE:
+            return 0
+        needed = math.log(_FIND_NONE / (1.0 - share)) / math.log(share)
+        return min(places, max(0, math.ceil(needed)))

@@ -61,6 +61,18 @@ class ReplicaPool:
                 return replica
         return None
 
+    def has_more_free_than(self, places: int) -> bool:
+        """Whether more than so many requests could be sent now, counted in sequences. Looks no further than it must."""
+        count, free = len(self.replicas), 0
+        for step in range(count):
+            replica = self.replicas[(self._next + step) % count]
+            if replica.is_ready and replica.circuit.is_closed:
+                occupancy = replica.occupancy
+                free += max(0, occupancy.sequences_limit - occupancy.busy_sequences)
+                if free > places:
+                    return True
+        return False
+
     def listen(self, listener: Callable[[], None]) -> None:
         """``listener`` is called after each change of a replica's state, limit or report. What its requests do to a
         replica's occupancy is known to those who send them."""

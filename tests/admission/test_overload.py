@@ -1,0 +1,119 @@
+"""Twice as much as a pool can serve, in virtual time: who pays for it, and who does not.
+
+The bars are those that docs/admission.md states. Each run is some ten thousand requests.
+"""
+
+from random import Random
+
+import pytest
+from tests.admission.pools import PRIORITY, STANDARD
+from tests.admission.town import (
+    Ask,
+    Town,
+    asks,
+    first_token_s,
+    jain,
+    tokens_served,
+)
+
+from servery.admission.policy import AdmissionPolicy
+from servery.admission.ticket import TicketState
+
+SECONDS, WARM_S = 30, 10
+CAPACITY_PER_S = 250.0
+"""About what the town serves; measured below."""
+
+
+def everything(seed: int) -> tuple[list[Ask], list[Ask]]:
+    """Priority, and Standard. Together twice the capacity: three tenths of it Priority of five accounts; Standard half
+    of ten equal accounts, half of one that asks for ten times as much as each of these."""
+    random = Random(seed)
+    priority = [
+        one
+        for number in range(5)
+        for one in asks(random, f"p{number}", PRIORITY, per_s=0.6 * CAPACITY_PER_S / 5, seconds=SECONDS)
+    ]
+    rates = {f"s{number}": 0.07 * CAPACITY_PER_S for number in range(10)} | {"greedy": 0.7 * CAPACITY_PER_S}
+    standard = [one for name, per_s in rates.items() for one in asks(random, name, per_s=per_s, seconds=SECONDS)]
+    return priority, standard
+
+
+def again(asked: list[Ask]) -> list[Ask]:
+    """The same requests, not asked yet."""
+    return [Ask(one.at_s, one.account, one.serving_class, prompt=one.prompt, answer=one.answer) for one in asked]
+
+
+def warm(asked: list[Ask]) -> list[Ask]:
+    return [one for one in asked if one.at_s >= WARM_S]
+
+
+def goodput(asked: list[Ask]) -> float:
+    """Tokens a second."""
+    return tokens_served(asked, from_s=WARM_S, until_s=SECONDS) / (SECONDS - WARM_S)
+
+
+@pytest.fixture(scope="module")
+def capacity() -> float:
+    """Tokens a second when there is always somebody waiting, and nothing to decide."""
+    town = Town(queue=100_000, policy=AdmissionPolicy(standard_budget_s=1e9))
+    asked = asks(Random(0), "a", per_s=4 * CAPACITY_PER_S, seconds=SECONDS)
+    town.run(asked, until_s=SECONDS)
+    return goodput(asked)
+
+
+@pytest.mark.parametrize("seed", [1, 2])
+def test_twice_the_capacity_is_paid_for_by_those_who_ask_for_too_much(seed: int, capacity: float) -> None:
+    """No Priority is refused, and it hardly waits; the pool serves all it can; equal accounts get equal shares, beside
+    one that asks for ten times as much; the queue stays bounded."""
+    priority, standard = everything(seed)
+    alone = again(priority)
+    Town().run(alone, until_s=SECONDS + 30)
+    town = Town()
+    town.run([*priority, *standard], until_s=SECONDS)
+    assert sum(one.refusals for one in priority) == 0
+    assert first_token_s(warm(priority), 0.99) <= 1.2 * first_token_s(warm(alone), 0.99)
+    assert goodput([*priority, *standard]) >= 0.95 * capacity
+    shares: dict[str, float] = {}
+    for one in standard:
+        if one.done_s is not None and one.done_s >= WARM_S:
+            shares[one.account] = shares.get(one.account, 0.0) + one.tokens
+    assert jain(shares.values()) >= 0.95
+    assert town.longest_queue <= 1_000
+
+
+def test_a_storm_of_retries_does_not_bring_the_pool_down(capacity: float) -> None:
+    """When every 503 is asked again at once, again and again, as much is served, and Priority is still not refused."""
+    priority, standard = everything(3)
+    town = Town(retries=15)
+    town.run([*priority, *standard], until_s=SECONDS)
+    assert sum(one.refusals for one in standard) > 3 * len(standard), "it is a storm"
+    assert sum(one.refusals for one in priority) == 0
+    assert goodput([*priority, *standard]) >= 0.95 * capacity
+
+
+def test_priority_alone_beyond_capacity_leaves_standard_its_floor(capacity: float) -> None:
+    """Nobody can starve the others by paying more; and all are told the truth early rather than late."""
+    random = Random(4)
+    priority = asks(random, "p", PRIORITY, per_s=2 * CAPACITY_PER_S, seconds=SECONDS)
+    standard = asks(random, "s", STANDARD, per_s=CAPACITY_PER_S, seconds=SECONDS)
+    Town().run([*priority, *standard], until_s=SECONDS)
+    assert goodput(standard) >= 0.08 * capacity
+    assert goodput([*priority, *standard]) >= 0.95 * capacity
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_nothing_is_left_when_all_is_over(seed: int) -> None:
+    """Whatever was recalled, displaced or refused on the way: no place outlives its request, and all have an end."""
+    random = Random(seed)
+    asked = [
+        one
+        for number in range(6)
+        for one in asks(random, f"a{number}", random.choice([PRIORITY, STANDARD]), per_s=80, seconds=5)
+    ]
+    town = Town(queue=random.choice([0, 50, 500]))
+    town.run(asked, until_s=200)
+    assert (town.queue.inside, town.queue.waiting) == (0, 0)
+    assert all(one.occupancy.sequences == one.occupancy.held == 0 for one in town.pool.replicas)
+    assert all((one.done_s is None) == (one.refusals > 0) for one in asked)
+    assert not [ticket for ticket in town.open_tickets if ticket.state is not TicketState.LEFT]
+    town.queue.check_integrity()

@@ -1,0 +1,202 @@
+"""A small world in virtual time: accounts that ask, the real queue and fleet, and engines that compute.
+
+An engine computes one prompt after another at ``PREFILL_PER_S``, those of a higher class first (as engines do that know
+priorities), each to its end; then it generates at ``DECODE_PER_S`` for each of its streams. It is full with ``PLACES``.
+Everything else on the way to a first token takes ``OVERHEAD_S``. Uncached prompts are 500 tokens, answers 200 on
+average: chat, in which what is short is places, and the computing of prompts is a fifth of what an engine could.
+"""
+
+from collections.abc import Callable, Iterable
+from functools import partial
+from heapq import heappop, heappush
+from itertools import count
+from random import Random
+
+from tests.admission.pools import STANDARD, pool_of
+
+from servery.admission.demand import Demand, Weights
+from servery.admission.policy import AdmissionPolicy
+from servery.admission.pool_queue import PoolQueue
+from servery.admission.ticket import Ticket, TicketState
+from servery.core.serving_path import ServingClass
+from servery.fleet.replica import Replica
+
+REPLICAS, PLACES = 16, 32
+PREFILL_PER_S, DECODE_PER_S, OVERHEAD_S = 40_000.0, 100.0, 0.05
+
+
+class Ask:
+    """One request as its client sees it. ``served_s`` is when its first token came, ``done_s`` its last."""
+
+    def __init__(self, at_s: float, account: str, serving_class: ServingClass, *, prompt: int, answer: int) -> None:
+        self.at_s = at_s
+        self.account = account
+        self.serving_class = serving_class
+        self.prompt = prompt
+        self.answer = answer
+        self.first_s: float | None = None
+        self.done_s: float | None = None
+        self.refusals = 0
+
+    def ticket(self) -> Ticket:
+        return Ticket(
+            Demand(
+                account=self.account,
+                serving_class=self.serving_class,
+                prompt_tokens=self.prompt,
+                uncached_prompt_tokens=self.prompt,
+                generated_tokens=200,
+                weights=Weights(cached=0.5, generated=4.0),
+            ),
+            may_be_recalled=True,
+        )
+
+    @property
+    def tokens(self) -> int:
+        return self.prompt + self.answer
+
+
+class Engine:
+    """``ahead`` are those whose prompts wait, ``computing`` the one whose prompt is computed."""
+
+    def __init__(self, replica: Replica) -> None:
+        self.replica = replica
+        self.ahead: list[tuple[int, int, Ticket, Ask]] = []
+        self.computing: Ticket | None = None
+        self.pending = 0
+
+
+class Town:
+    """``retries``: how often a client whose request was refused asks again at once."""
+
+    def __init__(self, *, policy: AdmissionPolicy | None = None, queue: int = 1_000, retries: int = 0) -> None:
+        self.pool = pool_of(replicas=REPLICAS, concurrency=PLACES, queue=queue)
+        self.queue = PoolQueue(self.pool, queue_limit=queue, policy=policy or AdmissionPolicy())
+        self.engines = {replica: Engine(replica) for replica in self.pool.replicas}
+        self.now_s = 0.0
+        self.longest_queue = 0
+        self._retries = retries
+        self._asks: dict[Ticket, Ask] = {}
+        self._events: list[tuple[float, int, Callable[[], None]]] = []
+        self._numbers = count()
+
+    def run(self, asks: Iterable[Ask], *, until_s: float) -> None:
+        for ask in asks:
+            self._at(ask.at_s, partial(self._arrive, ask))
+        while self._events and self._events[0][0] <= until_s:
+            self.now_s, _, event = heappop(self._events)
+            event()
+            self.longest_queue = max(self.longest_queue, self.queue.waiting)
+
+    @property
+    def open_tickets(self) -> list[Ticket]:
+        """Of requests that have no end yet."""
+        return list(self._asks)
+
+    def _at(self, at_s: float, event: Callable[[], None]) -> None:
+        heappush(self._events, (at_s, next(self._numbers), event))
+
+    def _arrive(self, ask: Ask) -> None:
+        ticket = ask.ticket()
+        self._asks[ticket] = ask
+        changed = self.queue.enter(ticket, self.now_s)
+        self._follow([ticket, *changed])
+        if ticket.state is TicketState.WAITING:
+            self._at(self.now_s + 30.0, lambda: self._expire(ticket))
+
+    def _expire(self, ticket: Ticket) -> None:
+        if ticket.state is TicketState.WAITING:
+            self._follow([ticket, *self.queue.expire(ticket, self.now_s)])
+
+    def _follow(self, changed: list[Ticket]) -> None:
+        while changed:
+            ticket = changed.pop(0)
+            match ticket.state:
+                case TicketState.ADMITTED if ticket.replica is None:
+                    self._send(ticket)
+                case TicketState.RECALLED:
+                    self._stop(ticket)
+                    changed += [ticket, *self.queue.come_back(ticket, self.now_s)]
+                case TicketState.SHED:
+                    self._refuse(self._asks.pop(ticket))
+
+    def _refuse(self, ask: Ask) -> None:
+        ask.refusals += 1
+        if ask.refusals <= self._retries:
+            self._at(self.now_s + 0.05, lambda: self._arrive(ask))
+
+    def _send(self, ticket: Ticket) -> None:
+        self.queue.redeem(ticket)
+        ask = self._asks[ticket]
+        able = [one for one in self.pool.replicas if one.has_room_for(ticket.resident_tokens)]
+        replica = min(able, key=lambda one: (self.engines[one].pending, one.in_flight))
+        replica.occupancy.enter(ticket.resident_tokens)
+        ticket.replica = replica
+        engine = self.engines[replica]
+        engine.pending += ask.prompt
+        heappush(engine.ahead, (ask.serving_class, next(self._numbers), ticket, ask))
+        self._compute(engine)
+
+    def _compute(self, engine: Engine) -> None:
+        while engine.computing is None and engine.ahead:
+            _, _, ticket, ask = heappop(engine.ahead)
+            if ticket.replica is engine.replica and ask.first_s is None:
+                engine.computing = ticket
+                self._at(self.now_s + ask.prompt / PREFILL_PER_S, partial(self._computed, engine, ticket, ask))
+
+    def _computed(self, engine: Engine, ticket: Ticket, ask: Ask) -> None:
+        if engine.computing is not ticket:
+            return  # stopped meanwhile
+        engine.computing = None
+        engine.pending -= ask.prompt
+        ask.first_s = self.now_s + OVERHEAD_S
+        self.queue.first_byte(ticket)
+        self._at(self.now_s + ask.answer / DECODE_PER_S, lambda: self._done(ticket, ask))
+        self._compute(engine)
+
+    def _done(self, ticket: Ticket, ask: Ask) -> None:
+        ask.done_s = self.now_s
+        assert ticket.replica is not None
+        ticket.replica.occupancy.leave(ticket.resident_tokens)
+        del self._asks[ticket]
+        work = ticket.demand.weights.generated * ask.answer + ask.prompt
+        self._follow(self.queue.leave(ticket, self.now_s, work=work))
+
+    def _stop(self, ticket: Ticket) -> None:
+        assert ticket.replica is not None
+        engine = self.engines[ticket.replica]
+        engine.pending -= self._asks[ticket].prompt
+        engine.ahead = [one for one in engine.ahead if one[2] is not ticket]
+        engine.ahead.sort()
+        if engine.computing is ticket:
+            engine.computing = None
+        ticket.replica.occupancy.leave(ticket.resident_tokens)
+        self._compute(engine)
+
+
+def asks(
+    random: Random, account: str, serving_class: ServingClass = STANDARD, *, per_s: float, seconds: float
+) -> list[Ask]:
+    """Requests of one account at random moments, at that rate on average."""
+    made, at_s = [], 0.0
+    while (at_s := at_s + random.expovariate(per_s)) < seconds:
+        answer = min(1_000, 1 + round(random.expovariate(1 / 200)))
+        made.append(Ask(at_s, account, serving_class, prompt=random.randint(250, 750), answer=answer))
+    return made
+
+
+def first_token_s(asked: Iterable[Ask], share: float) -> float:
+    """That percentile of the times to the first token."""
+    times = sorted(ask.first_s - ask.at_s for ask in asked if ask.first_s is not None)
+    return times[min(len(times) - 1, int(share * len(times)))]
+
+
+def tokens_served(asked: Iterable[Ask], *, from_s: float, until_s: float) -> float:
+    """Of those that were done in that time."""
+    return sum(ask.tokens for ask in asked if ask.done_s is not None and from_s <= ask.done_s < until_s)
+
+
+def jain(shares: Iterable[float]) -> float:
+    """Jain's index of fairness: 1 when all are equal, 1/n when one has all."""
+    given = list(shares)
+    return sum(given) ** 2 / (len(given) * sum(one * one for one in given))
