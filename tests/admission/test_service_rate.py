@@ -58,13 +58,13 @@ def test_a_pool_that_stops_is_seen_to_stop() -> None:
 
 
 def test_places_are_kept_free_as_priority_needs_them() -> None:
-    """None where none comes; more the larger its share, never more than there may be. The formula's own walk agrees: of
-    a million steps fewer than a few in a thousand find none free."""
+    """None where none comes; more the larger its share, never more than there may be. The formula's own walk agrees:
+    hardly any step finds none free."""
     rate = ServiceRate()
     assert rate.places_for_priority(100) == 0
     steady(rate, from_s=0.0, seconds=60, work=30.0)
     few = rate.places_for_priority(100)
-    assert 3 <= few <= 6
+    assert 5 <= few <= 7
     assert rate.places_for_priority(2) == 2
     random, free, none = Random(1), few, 0
     for _ in range(100_000):
@@ -73,4 +73,4 @@ def test_places_are_kept_free_as_priority_needs_them() -> None:
             free = max(0, free - 1)
         else:
             free = min(few, free + 1)
-    assert none < 300
+    assert none < 30

@@ -12,7 +12,7 @@ class AdmissionPolicy(msgspec.Struct, frozen=True, kw_only=True):
     ``standard_floor`` of the work that is sent while Priority waits is Standard's, and so much of the queue.
     ``batch_headroom`` of each replica's limits is left free by Batch.
 
-    While Priority comes, Standard leaves so many places free that no more than one Priority in a thousand would find
+    While Priority comes, Standard leaves so many places free that no more than one Priority in 10,000 would find
     none, but at most the share ``priority_reserve`` of them all.
 
     A Priority that would wait longer than ``recall_beyond_s`` calls back what was sent in the last ``recall_within_s``

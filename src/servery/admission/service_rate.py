@@ -8,7 +8,7 @@ HALF_LIFE_S = 10.0
 LEAST_S = 0.25
 _STEADY_S = 2.0
 _LEAST_SHARE = 0.01
-_FIND_NONE = 0.001
+_FIND_NONE = 0.0001
 _MEAN_AGE_S = HALF_LIFE_S / math.log(2)
 
 
@@ -60,7 +60,7 @@ class ServiceRate:
         return min(1.0, self._seconds / _STEADY_S)
 
     def places_for_priority(self, places: int) -> int:
-        """How many of so many ``places`` must be kept free that no more than one Priority in a thousand finds none.
+        """How many of so many ``places`` must be kept free that no more than one Priority in ten thousand finds none.
 
         Places come free at the rate of all that is sent, and Priority takes them at its share p of that rate; what is
         kept free is a random walk between none and n, which is at none with a chance of about (1 - p) p^n.
