@@ -1,10 +1,12 @@
 """Limits: estimate, reserve, settle, release, learn."""
 
 from collections.abc import Callable
+from contextlib import suppress
 
 from benchmarks.decisions.row import Row, microseconds
 from servery.catalog.token_limits import TokenLimits
 from servery.core.clock import ManualClock, SystemClock
+from servery.core.errors import LimitExceeded
 from servery.core.inference import Generation, InferenceRequest
 from servery.core.serving_path import Endpoint
 from servery.core.usage import Usage
@@ -36,6 +38,7 @@ def rows() -> list[Row]:
     return [
         *grown,
         Row(part="limits", what="the same, with headers' reading", us=microseconds(_read(), decisions=1_000)),
+        Row(part="limits", what="a refusal, its message included", us=microseconds(_refusals(), decisions=1_000)),
         Row(part="limits", what="estimate and learn, 1,000 keys", us=microseconds(_estimates(), decisions=1_000)),
         Row(part="limits", what="the same, each in a new minute", us=microseconds(_minutes(), decisions=1_000)),
     ]
@@ -63,6 +66,19 @@ def _read() -> Callable[[], None]:
             grant.reading()
             grant.settle(_USAGE)
             grant.release()
+
+    return decide
+
+
+def _refusals() -> Callable[[], None]:
+    """Of an account that has used up its limit and does not slow down."""
+    limiter = Limiter(ManualClock(), random=lambda: 0.0, rules=_RULES)
+    limiter.reserve(account="a", counted_as=_MODEL, limits=_AMPLE, estimate=Estimate(10**14, 0, 0))
+
+    def decide() -> None:
+        for _ in range(1_000):
+            with suppress(LimitExceeded):
+                limiter.reserve(account="a", counted_as=_MODEL, limits=_AMPLE, estimate=_ESTIMATE)
 
     return decide
 
