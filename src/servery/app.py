@@ -42,7 +42,7 @@ from servery.fleet.machine_check import missing
 from servery.fleet.prober import ProbePace
 from servery.fleet.station import Station
 from servery.fleet.weights_store import WeightsStore
-from servery.gauges import add_gauges
+from servery.gauges import add_gauges, add_routing_gauges
 from servery.limits.ceilings import Ceilings, ceiling_rules
 from servery.limits.estimate import Estimators
 from servery.limits.limit_keeper import LimitKeeper
@@ -213,7 +213,8 @@ async def _pipeline(foundation: Foundation) -> Pipeline:
     await keep_cut_requests(foundation.database, clock, journal.left)
     journal.forget_left()
     meter, estimators = Meter(foundation.database, clock, journal, foundation.spending), Estimators()
-    router = Router(clock, slot_isolation=settings.slot_isolation)
+    router = Router(clock, slot_isolation=settings.slot_isolation, cache_tokens=settings.prompt_cache_tokens)
+    add_routing_gauges(foundation.metrics, router)
     return Pipeline(
         PipelineParts(
             catalog=foundation.catalog,

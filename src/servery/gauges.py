@@ -7,6 +7,7 @@ from servery.engines.load import EngineLoad
 from servery.fleet.circuit import CircuitState
 from servery.fleet.fleet import Fleet
 from servery.fleet.replica import Replica
+from servery.routing.router import Router
 from servery.telemetry.metrics import Metrics
 
 
@@ -83,4 +84,20 @@ def _add_load_gauges(metrics: Metrics, replicas: Sequence[Replica]) -> None:
         "1 while the replica is not asked because it gave no answers lately.",
         ("replica",),
         lambda: [((one.name,), float(one.circuit.state is not CircuitState.CLOSED)) for one in replicas],
+    )
+
+
+def add_routing_gauges(metrics: Metrics, router: Router) -> None:
+    """How good the predictions of cached tokens are: the second over the first is their mean error."""
+    metrics.gauge(
+        "routing_prompt_tokens",
+        "Prompt tokens of responses that told how many were cached.",
+        ("pool",),
+        lambda: [((pool,), float(sum_.prompt_tokens)) for pool, sum_ in router.errors().items()],
+    )
+    metrics.gauge(
+        "routing_cached_error_tokens",
+        "Tokens by which predictions of the cached part of those prompts were off.",
+        ("pool",),
+        lambda: [((pool,), sum_.error_tokens) for pool, sum_ in router.errors().items()],
     )

@@ -168,6 +168,15 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
         Meta(description="Keep accounts apart in the prompt caches of llama.cpp engines; false: one tenant, faster."),
     ] = True
 
+    prompt_cache_tokens: Annotated[
+        int,
+        Meta(
+            ge=1,
+            le=1_000_000_000,
+            description="What an engine's prompt cache holds, where neither it nor the catalog tells.",
+        ),
+    ] = 1_048_576
+
     limit_start_prompt_tokens_per_minute: Annotated[
         Positive, Meta(description="Where an account's limit of prompt tokens for a model starts; its lower bound.")
     ] = 3_600_000

@@ -4,8 +4,10 @@ import re
 
 import pytest
 
+from servery.core.clock import ManualClock
 from servery.fleet.fleet import Fleet
-from servery.gauges import add_gauges
+from servery.gauges import add_gauges, add_routing_gauges
+from servery.routing.router import Router
 from servery.telemetry.metrics import Metrics
 
 
@@ -21,5 +23,6 @@ def platform_metrics() -> set[str]:
     """The names of all metrics."""
     metrics = Metrics()
     add_gauges(metrics, _NoFleet(), {})
+    add_routing_gauges(metrics, Router(ManualClock(), slot_isolation=True))
     text = metrics.render().decode()
     return {name for name in re.findall(r"^# TYPE (\S+)", text, re.MULTILINE) if not name.endswith("_created")}

@@ -38,6 +38,7 @@ def sent_headers() -> set[str]:
         headers.limit_headers(reading),
         header_lines(anthropic_limit_headers(reading)),
         headers.budget_headers(0.83),
+        headers.route_header("reason=prefix"),
         headers.served_headers(served),
         headers.stream_headers(start),
         headers.refusal_headers(LimitExceeded("x", retry_after_s=1)),

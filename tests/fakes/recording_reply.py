@@ -1,5 +1,7 @@
 """A client's side that keeps all that it is told."""
 
+from collections.abc import Callable
+
 from servery.core.limit_reading import LimitReading
 from servery.core.serving_path import ServingPath
 from servery.engines.answer_reader import EventSink
@@ -19,6 +21,7 @@ class RecordingReply:
         self.answers: list[bytes] | None = None
         self.served: Served | None = None
         self.flows: list[Flow] = []
+        self.routes: list[str] = []
 
     def granted(self, reading: LimitReading, path: ServingPath) -> None:
         assert self.reading is None, "granted once"
@@ -28,6 +31,11 @@ class RecordingReply:
         assert self.reading is not None, "granted first"
         assert self.started is None, "before anything is sent"
         self.budget_used = used_share
+
+    def routed(self, explain: Callable[[], str]) -> None:
+        assert self.reading is not None, "granted first"
+        assert self.started is None, "before anything is shown"
+        self.routes.append(explain())
 
     def start(self, start: StreamStart) -> None:
         assert self.reading is not None, "granted first"

@@ -1,7 +1,9 @@
 """Prompt caching is the engine's own, is kept apart by account, and is charged as it is shown."""
 
+import re
 import sqlite3
 
+import httpx
 import pytest
 
 from tests.integration.platform_process import MODEL, PlatformProcess, chat
@@ -90,3 +92,48 @@ def test_a_session_stays_on_its_replica(platform: PlatformProcess, way: str):
                 homes.setdefault(session, set()).add(books.execute(query, [request_id]).fetchone()[0])
     assert all(len(replicas) == 1 for replicas in homes.values())
     assert set.union(*homes.values()) == {"shared/0", "shared/1"}
+
+
+def test_an_operator_sees_how_a_request_was_routed(platform: PlatformProcess):
+    """With an admin's key and when asked for; never with another, and never unasked. The slots that hold the prompt's
+    prefix are told."""
+    words = "Remember the operator's words: " + "hill lake road tower " * 60
+    debug = {"x-servery-debug": "1"}
+    with platform.client() as client:
+        told = [client.post("/chat/completions", json=chat(words, max_tokens=1), headers=debug) for _ in range(2)]
+        unasked = client.post("/chat/completions", json=chat(words, max_tokens=1))
+    assert "x-servery-route" not in unasked.headers
+    routes = [answer.headers["x-servery-route"] for answer in told]
+    assert all(route.startswith("reason=") and "cost=" in route for route in routes)
+    assert routes[1].startswith("reason=prefix; shared/")
+    with platform.client(platform.new_key("no-operator")) as client:
+        assert (
+            "x-servery-route"
+            not in client.post("/chat/completions", json=chat(words, max_tokens=1), headers=debug).headers
+        )
+
+
+def test_predictions_of_cached_tokens_come_true(platform: PlatformProcess):
+    """Over conversations that grow, and questions to one system prompt, on engines whose caches are real: the mean
+    error is at most a twentieth of the prompts."""
+
+    def sums() -> tuple[float, float]:
+        text = httpx.get(f"{platform.base_url}/metrics").text
+        found = {
+            name: sum(float(value) for value in re.findall(rf"^servery_routing_{name}\S* (\S+)$", text, re.MULTILINE))
+            for name in ("prompt_tokens", "cached_error_tokens")
+        }
+        return found["prompt_tokens"], found["cached_error_tokens"]
+
+    before = sums()
+    with platform.client(platform.new_key("predicted")) as client:
+        for guest in range(6):
+            talk = [{"role": "system", "content": f"You serve guest {guest}. " + "Be brief and kind. " * 30}]
+            for turn in range(5):
+                talk.append({"role": "user", "content": f"Question {turn}: " + "what is on the menu today? " * 3})
+                body = {"model": MODEL, "messages": talk, "max_tokens": 24, "temperature": 0}
+                answer = client.post("/chat/completions", json=body).json()
+                talk.append({"role": "assistant", "content": answer["choices"][0]["message"]["content"]})
+    prompt_tokens, error_tokens = (now - then for now, then in zip(sums(), before, strict=True))
+    assert prompt_tokens > 5_000
+    assert error_tokens <= 0.05 * prompt_tokens, (error_tokens, prompt_tokens)

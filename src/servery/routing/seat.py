@@ -87,6 +87,10 @@ class Seat:
         scores = tuple(self._score(one) for one in sorted(filter(None, self._weighed.values())))
         return Decision(scores[0], scores)
 
+    def explain(self) -> str:
+        """The decision in one line."""
+        return self.decision.told()
+
     def first_byte(self) -> None:
         """The prompt has been computed."""
         desk = self._desk

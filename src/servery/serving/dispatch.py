@@ -115,7 +115,7 @@ class Dispatch:
             raise Overloaded("service overloaded, please try again later", retry_after_s=1.0)
         visit = Visit(errand, place, seat)
         try:
-            errand.journey.seated(replica=seat.replica.name, queue_wait_s=place.queue_wait_s)
+            errand.journey.seated(seat, queue_wait_s=place.queue_wait_s)
             self._open(errand)
             await self._make_ready(errand, seat)
             try:

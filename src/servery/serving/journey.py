@@ -9,6 +9,7 @@ from servery.core.inference import Embedding, EngineReport, Generation, Inferenc
 from servery.core.usage import Usage
 from servery.engines.answer_reader import EventSink
 from servery.engines.tally import Tally
+from servery.routing.seat import Seat
 from servery.routing.wish import Wish
 from servery.serving.reply import Flow, Reply, StreamStart
 from servery.serving.served import Served
@@ -67,10 +68,12 @@ class Journey:
     def stream_began(self) -> bool:
         return self.request.stream and self.time_to_first_token_s is not None
 
-    def seated(self, *, replica: str, queue_wait_s: float) -> None:
+    def seated(self, seat: Seat, *, queue_wait_s: float) -> None:
         if not self.replica:
-            self.replica = replica
+            self.replica = seat.replica.name
             self.queue_wait_s = queue_wait_s
+        if not self.stream_began:
+            self._reply.routed(seat.explain)
 
     @property
     def hold(self) -> Hold:

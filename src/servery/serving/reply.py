@@ -1,5 +1,6 @@
 """The client's side of one request, as the pipeline sees it."""
 
+from collections.abc import Callable
 from typing import Protocol
 
 import msgspec
@@ -27,8 +28,9 @@ class StreamStart(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Reply(Protocol):
-    """Written to by the pipeline, in this order: ``granted``, maybe ``near_budget``; ``start`` and what goes to
-    a ``sink``, for a stream; ``last_bytes``; ``finish``. Refusals are raised past it."""
+    """Written to by the pipeline, in this order: ``granted``, maybe ``near_budget``; ``routed`` for each replica that
+    is tried; ``start`` and what goes to a ``sink``, for a stream; ``last_bytes``; ``finish``. Refusals are raised past
+    it."""
 
     def granted(self, reading: LimitReading, path: ServingPath) -> None:
         """The caller's limits, to be shown in the response's head, and the path on which the request is served."""
@@ -36,6 +38,10 @@ class Reply(Protocol):
 
     def near_budget(self, used_share: float) -> None:
         """The account's money comes to an end: ``used_share`` (0 to 1, and beyond) of it is spent or held."""
+        ...
+
+    def routed(self, explain: Callable[[], str]) -> None:
+        """A replica has been chosen; ``explain`` tells why, in one line, and costs something."""
         ...
 
     def start(self, start: StreamStart) -> None:

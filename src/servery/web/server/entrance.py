@@ -31,6 +31,7 @@ RenderError = Callable[[ServeryError, str], bytes]
 """The body of a refusal in a dialect: (error, request id)."""
 
 
+_DEBUG_HEADER = "x-servery-debug"
 LimitHeaders = Callable[[LimitReading], list[tuple[bytes, bytes]]]
 """A dialect's own headers for limits, beside those that all have."""
 
@@ -111,6 +112,7 @@ class Entrance:
                 request_id=request_id,
                 stream=call.request.stream,
                 limit_headers=route.limit_headers,
+                tells_route=caller.admin and headers.get(_DEBUG_HEADER) == "1",
             )
             await self._pipeline.serve(caller, call.request, reply)
         except ServeryError as error:

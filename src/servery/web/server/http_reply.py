@@ -16,6 +16,7 @@ from servery.web.server.response_headers import (
     limit_headers,
     refusal_headers,
     request_headers,
+    route_header,
     served_headers,
     stream_headers,
 )
@@ -35,13 +36,16 @@ class HttpReply:
         request_id: str,
         stream: bool,
         limit_headers: Callable[[LimitReading], list[tuple[bytes, bytes]]] | None = None,
+        tells_route: bool = False,
     ) -> None:
-        """``limit_headers``: those of the client's dialect alone."""
+        """``limit_headers``: those of the client's dialect alone. ``tells_route``: the client may see how its request
+        was routed."""
         self._writer = writer
         self._pressure = pressure
         self._presenter = presenter
         self._stream = stream
         self._dialect_limits = limit_headers
+        self._tells_route = tells_route
         self._headers = request_headers(request_id)
 
     def granted(self, reading: LimitReading, path: ServingPath) -> None:
@@ -52,6 +56,10 @@ class HttpReply:
 
     def near_budget(self, used_share: float) -> None:
         self._headers += budget_headers(used_share)
+
+    def routed(self, explain: Callable[[], str]) -> None:
+        if self._tells_route:
+            self._headers += route_header(explain())
 
     def start(self, start: StreamStart) -> None:
         self._writer.start(200, EVENT_STREAM + self._headers + stream_headers(start))

@@ -52,6 +52,11 @@ def budget_headers(used_share: float) -> bytes:
     return b"x-servery-budget-used: %.2f\r\n" % used_share
 
 
+def route_header(told: str) -> bytes:
+    """Why a request went to its replica, for operators who ask."""
+    return header_lines([(b"x-servery-route", told.encode())])
+
+
 def served_headers(served: Served) -> bytes:
     """What is known once an answer is complete; times in seconds."""
     usage, report = served.usage, served.report
