@@ -66,6 +66,18 @@ def test_vllm() -> None:
     )
 
 
+def test_the_size_of_the_cache() -> None:
+    """vLLM tells blocks and their size as labels, of each scheduler; SGLang tells tokens."""
+    blocks = 'vllm:cache_config_info{block_size="16",engine="0",num_gpu_blocks="1000"} 1.0\n'
+    for text, tokens in ((VLLM, None), (blocks, 16_000), (blocks + blocks.replace('"0"', '"1"'), 32_000)):
+        told = load("vllm:num_requests_running 1\n" + text, EngineFamily.VLLM)
+        assert told is not None
+        assert told.cache_tokens == tokens
+    told = load(SGLANG + "sglang:max_total_num_tokens 5000\n", EngineFamily.SGLANG)
+    assert told is not None
+    assert told.cache_tokens == 5_000
+
+
 def test_several_schedulers_behind_one_door_are_one() -> None:
     """vLLM tells each by its number: requests and tokens are added, of the shares the mean is taken."""
     both = VLLM + VLLM.replace('engine="0"', 'engine="1"').replace("0.000946", "0.5")

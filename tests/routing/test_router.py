@@ -17,6 +17,7 @@ from servery.engines.address import EngineAddress
 from servery.engines.client import EngineClient
 from servery.engines.connections import ConnectionLimits
 from servery.engines.exchange import ExchangeLimits
+from servery.engines.load import EngineLoad
 from servery.fleet.replica_pool import ReplicaPool
 from servery.fleet.share import Share
 from servery.routing.chain import text_chain
@@ -374,3 +375,21 @@ def test_nothing_outlives_its_request(steps: list[tuple[int, bool, float, int, s
     assert all(desk.queue.pending_tokens == 0 for desk in router._pools["p"]._desks) if steps else True
     if steps:
         router._pools["p"]._index.check_integrity()
+
+
+def test_a_cache_is_as_large_as_its_engine_tells() -> None:
+    """Else as the catalog says, else as is believed of all."""
+    sizes = []
+    for told, kv_tokens in ((2_000, 9_000), (None, 1_500), (None, None)):
+        engine = UrlEngine(family=EngineFamily.VLLM, urls=("http://127.0.0.1:1",), served_model="m")
+        pool = up(Pool(name="p", engine=engine, concurrency=9, kv_tokens=kv_tokens))
+        pool.replicas[0].load = EngineLoad(running=0, waiting=0, scraped_at_s=0, cache_tokens=told)
+        router = Router(ManualClock(), slot_isolation=True, cache_tokens=1_000)
+        for letter in b"abc":
+            taken(router, pool, wish(prompt=bytes([letter]) * 3_812))
+        held = [router.forecast(pool, wish(prompt=bytes([letter]) * 3_812)) for letter in b"abc"]
+        sizes.append(round(sum(held)))
+    assert sizes[0] <= 2_000
+    assert sizes[0] >= 953 * 2
+    assert 1_000 < sizes[1] <= 1_500
+    assert 900 < sizes[2] <= 1_000

@@ -6,10 +6,11 @@
     KV use, 0 to 1   vllm:kv_cache_usage_perc    sglang:token_usage        tells none
     cache hits       vllm:prefix_cache_hits      sglang:cached_tokens      llamacpp:prompt_tokens_cached
     cache queries    vllm:prefix_cache_queries   sglang:prompt_tokens      the hits and llamacpp:prompt_tokens
+    cache size       vllm:cache_config_info      sglang:max_total_num_tokens   tells none
 
-The last two are counters of tokens, whose names end in ``_total``. Several schedulers behind one door (data parallel)
-are added up; of shares the mean is taken. SGLang tells some gauges once in all and once again for each priority: the
-series with a priority are left out.
+Hits and queries are counters of tokens, whose names end in ``_total``. Several schedulers behind one door (data
+parallel) are added up; of shares the mean is taken. SGLang tells some gauges once in all and once again for each
+priority: the series with a priority are left out.
 """
 
 import math
@@ -21,7 +22,8 @@ from servery.core.engine_family import EngineFamily
 
 
 class EngineLoad(msgspec.Struct, frozen=True, kw_only=True):
-    """Requests, a share from 0 to 1, and tokens since the engine's start; None is what the engine does not tell.
+    """Requests, a share from 0 to 1, tokens since the engine's start, and the tokens that its KV cache holds; None is
+    what the engine does not tell.
 
     ``scraped_at_s`` is a monotonic reading; ``is_stale`` says that it could not be renewed for too long since.
     """
@@ -31,6 +33,7 @@ class EngineLoad(msgspec.Struct, frozen=True, kw_only=True):
     kv_usage: float | None = None
     prefix_cache_hits: int | None = None
     prefix_cache_queries: int | None = None
+    cache_tokens: int | None = None
     scraped_at_s: float
     is_stale: bool = False
 
@@ -43,6 +46,7 @@ class _Names(msgspec.Struct, frozen=True, kw_only=True):
     kv_usage: str | None
     hits: str
     queries: tuple[str, ...]
+    cache_tokens: str | None = None
 
 
 _NAMES = {
@@ -59,6 +63,7 @@ _NAMES = {
         kv_usage="sglang:token_usage",
         hits="sglang:cached_tokens_total",
         queries=("sglang:prompt_tokens_total",),
+        cache_tokens="sglang:max_total_num_tokens",
     ),
     EngineFamily.LLAMA_CPP: _Names(
         running="llamacpp:requests_processing",
@@ -70,6 +75,9 @@ _NAMES = {
 }
 
 _SAMPLE = re.compile(r"^([a-zA-Z_:][\w:]*)(?:\{(.*)\})?[ \t]+(\S+)", re.MULTILINE)
+_CACHE = re.compile(r"^vllm:cache_config_info\{(.*)\}", re.MULTILINE)
+_BLOCK_SIZE = re.compile(r'(?:^|,)block_size="(\d{1,9})"')
+_BLOCKS = re.compile(r'(?:^|,)num_gpu_blocks="(\d{1,9})"')
 _PRIORITY = re.compile(r'(?:^|,)priority="[^"]')
 
 
@@ -78,7 +86,8 @@ def read_load(text: str, family: EngineFamily, *, scraped_at_s: float) -> Engine
     names = _NAMES.get(family)
     if names is None:
         return None
-    told = _samples(text, {names.running, names.waiting, names.kv_usage, names.hits, *names.queries})
+    wanted = {names.running, names.waiting, names.kv_usage, names.hits, *names.queries, names.cache_tokens}
+    told = _samples(text, wanted)
     if names.running not in told:
         return None
     shares = told.get(names.kv_usage, ())
@@ -88,6 +97,7 @@ def read_load(text: str, family: EngineFamily, *, scraped_at_s: float) -> Engine
         kv_usage=min(1.0, max(0.0, sum(shares) / len(shares))) if shares else None,
         prefix_cache_hits=_tokens(told, (names.hits,)),
         prefix_cache_queries=_tokens(told, names.queries),
+        cache_tokens=_block_tokens(text) if family is EngineFamily.VLLM else _tokens(told, (names.cache_tokens,)),
         scraped_at_s=scraped_at_s,
     )
 
@@ -107,7 +117,17 @@ def _samples(text: str, wanted: set[str | None]) -> dict[str | None, list[float]
     return found
 
 
-def _tokens(told: dict[str | None, list[float]], names: tuple[str, ...]) -> int | None:
+def _block_tokens(text: str) -> int | None:
+    """vLLM tells its blocks as labels, of each scheduler."""
+    sizes = [
+        int(size[1]) * int(count[1])
+        for labels in _CACHE.findall(text)
+        if (size := _BLOCK_SIZE.search(labels)) and (count := _BLOCKS.search(labels))
+    ]
+    return sum(sizes) or None
+
+
+def _tokens(told: dict[str | None, list[float]], names: tuple[str | None, ...]) -> int | None:
     if any(name not in told for name in names):
         return None
     return round(sum(sum(told[name]) for name in names))

@@ -184,7 +184,7 @@ class PoolRouter:
         if desk.slots is not None:
             stay, placement = None, desk.slots.enter(wish.owner, wish.chain)
         else:
-            size = (desk.replica.occupancy.tokens_limit or self._cache_tokens) * wish.units_per_token
+            size = self._cache_size(desk.replica) * wish.units_per_token
             stay = self._index.enter(contest.lookup, number, stamp=self._stamp, size=size, oldest=desk.queue.oldest)
             placement = Placement(cached=-best[1])
         return Seat(
@@ -200,6 +200,11 @@ class PoolRouter:
             clock=self._clock,
             now_s=contest.now_s,
         )
+
+    def _cache_size(self, replica: Replica) -> int:
+        """In tokens: what the engine tells, else the catalog, else what is believed of all."""
+        told = replica.load.cache_tokens if replica.load is not None else None
+        return told or replica.occupancy.tokens_limit or self._cache_tokens
 
     def _home(self, session: str) -> int | None:
         replicas = self._pool.replicas
