@@ -4,10 +4,14 @@ import argparse
 import sys
 from collections.abc import Callable, Mapping
 
-from benchmarks.decisions import limits, routing
+from benchmarks.decisions import admission, limits, routing
 from benchmarks.decisions.row import Row
 
-PARTS: Mapping[str, Callable[[], list[Row]]] = {"limits": limits.rows, "routing": routing.rows}
+PARTS: Mapping[str, Callable[[], list[Row]]] = {
+    "limits": limits.rows,
+    "admission": admission.rows,
+    "routing": routing.rows,
+}
 
 
 def main() -> int:

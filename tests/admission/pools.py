@@ -43,4 +43,6 @@ def demand(
 def ticket(
     account: str = "a", serving_class: ServingClass = STANDARD, *, tokens: float = 10, session: str | None = None
 ) -> Ticket:
-    return Ticket(demand(account, serving_class, tokens=tokens, session=session), may_be_recalled=True)
+    made = Ticket(demand(account, serving_class, tokens=tokens, session=session), may_be_recalled=True)
+    made.work = made.demand.work
+    return made

@@ -49,7 +49,9 @@ class ClassTurns:
             if standard is not None and self._credit >= standard.work:
                 return standard
             return self.priority.first()
-        return self.standard.first() if self.standard.count else self.batch.first()
+        if self.standard.count:
+            return self.standard.first()
+        return self.batch.first() if self.batch.count else None
 
     def take(self, ticket: Ticket) -> None:
         """``ticket``, whose turn it is, goes. It is entitled to that where it goes before a Priority."""

@@ -59,11 +59,11 @@ class Place:
 
 
 class Gate:
-    """Lets requests into one pool as far as its replicas reach. ``outcomes`` counts attempts to enter, ``recalls``
-    those that were called back."""
+    """Lets requests into one pool as far as its replicas reach. ``recalls`` counts those that were called back."""
 
     def __init__(self, pool: ReplicaPool, clock: Clock, *, policy: AdmissionPolicy) -> None:
-        self.outcomes = dict.fromkeys(AdmissionOutcome, 0)
+        self._outcomes = dict.fromkeys(AdmissionOutcome, 0)
+        self._at_once = 0
         self._clock = clock
         self._policy = policy
         self._queue = PoolQueue(
@@ -75,6 +75,12 @@ class Gate:
         self._calls: dict[Ticket, asyncio.Future[None]] = {}
         self._on_recall: dict[Ticket, Callable[[], None]] = {}
         pool.listen(self._room_changed)
+
+    @property
+    def outcomes(self) -> dict[AdmissionOutcome, int]:
+        """How many attempts to enter ended how."""
+        dispatched = self._outcomes[AdmissionOutcome.DISPATCHED] + self._at_once
+        return self._outcomes | {AdmissionOutcome.DISPATCHED: dispatched}
 
     @property
     def waiting(self) -> int:
@@ -105,7 +111,7 @@ class Gate:
             self._tell(changed)
         if ticket.state is TicketState.ADMITTED:
             self._queue.redeem(ticket)
-            self.outcomes[AdmissionOutcome.DISPATCHED] += 1
+            self._at_once += 1
             return place
         try:
             await self._wait(place, ticket, now_s)
@@ -142,13 +148,13 @@ class Gate:
             except TimeoutError:
                 self._tell(self._queue.expire(ticket, self._clock.monotonic_s()))
             except asyncio.CancelledError:
-                self.outcomes[AdmissionOutcome.CLIENT_GONE] += 1
+                self._outcomes[AdmissionOutcome.CLIENT_GONE] += 1
                 raise
             finally:
                 del self._calls[ticket]
         place.queue_wait_s += self._clock.monotonic_s() - since_s
         assert ticket.outcome is not None, "a wait ends with an outcome"
-        self.outcomes[ticket.outcome] += 1
+        self._outcomes[ticket.outcome] += 1
         if ticket.state is TicketState.SHED:
             raise Overloaded("service overloaded, please try again later", retry_after_s=ticket.retry_after_s)
         self._queue.redeem(ticket)

@@ -51,6 +51,7 @@ class PoolQueue:
         self._unanswered = Unanswered(policy)
         self._recalls_under_way = 0
         self._reserved = 0
+        self._measure()
         self._lots = Lots()
 
     @property
@@ -60,9 +61,11 @@ class PoolQueue:
     def enter(self, ticket: Ticket, now_s: float) -> list[Ticket]:
         """Admit, queue or shed ``ticket``; its seat is taken as that of any other that was admitted."""
         turns, serving_class = self._turns, ticket.demand.serving_class
-        if not turns.online and serving_class is not ServingClass.BATCH and self._room_for(ticket, None) is not None:
+        may_go = not turns.online and serving_class is not ServingClass.BATCH
+        if may_go and self._room_for(ticket, None) is not None:
             self._let_in(ticket, now_s)  # not held: nothing comes between this and its seat
             return []
+        ticket.work = ticket.demand.work
         wait_s = turns.wait_s(ticket, self.rate)
         if self._is_refused(ticket, wait_s, now_s):
             self._shed(ticket, AdmissionOutcome.SHED_PREDICTED_WAIT, wait_s)
@@ -102,6 +105,8 @@ class PoolQueue:
             self._let_out(ticket, state)
             if work is not None and ticket.charged:
                 self._turns.line(ticket.demand.serving_class).correct(ticket, work)
+            if not self._turns.waiting:
+                return []
             return self._admit(now_s, first=ticket.replica)
         return []
 
@@ -111,6 +116,7 @@ class PoolQueue:
         assert state is TicketState.ADMITTED or state is TicketState.RECALLED, "only who was inside comes back"
         self._let_out(ticket, state)
         freed, ticket.replica = ticket.replica, None
+        ticket.work = ticket.demand.work
         self._turns.line(ticket.demand.serving_class).put_back(ticket)
         self._see_waiting(now_s)
         return [one for one in self._admit(now_s, first=freed) if one is not ticket]
@@ -126,10 +132,12 @@ class PoolQueue:
 
     def room_changed(self, now_s: float) -> list[Ticket]:
         """A replica came, went, or has other limits."""
+        self._measure()
         return self._admit(now_s)
 
     def predicted_wait_s(self, ticket: Ticket) -> float:
         """How long ``ticket`` would wait if it came now; 0 where that is not known."""
+        ticket.work = ticket.demand.work
         return self._turns.wait_s(ticket, self.rate)
 
     def check_integrity(self) -> None:
@@ -138,6 +146,11 @@ class PoolQueue:
         assert 0 <= self._recalls_under_way <= self.inside, "who is called back is inside until it comes"
 
     # Its own
+
+    def _measure(self) -> None:
+        """What of the pool changes only with its replicas' states and limits."""
+        self._most_reserved = int(self._policy.priority_reserve * self._pool.capacity)
+        self._counts_tokens = any(one.occupancy.tokens_limit is not None for one in self._pool.replicas)
 
     def _is_refused(self, ticket: Ticket, wait_s: float, now_s: float) -> bool:
         demand = ticket.demand
@@ -175,7 +188,8 @@ class PoolQueue:
         self.inside -= 1
         if state is TicketState.RECALLED:
             self._recalls_under_way -= 1
-        self.redeem(ticket)
+        if ticket.held_at is not None:
+            self.redeem(ticket)
         self._unanswered.over(ticket)
 
     def _take_out(self, ticket: Ticket) -> None:
@@ -205,8 +219,7 @@ class PoolQueue:
             self._turns.take(ticket)
             if ticket.demand.serving_class is not ServingClass.BATCH:
                 self.rate.sent(ticket.demand.serving_class, ticket.work)
-                most = int(self._policy.priority_reserve * self._pool.capacity)
-                self._reserved = self.rate.places_for_priority(most)
+                self._reserved = self.rate.places_for_priority(self._most_reserved)
             self._see_waiting(now_s)
             replica.occupancy.hold(ticket.resident_tokens)
             ticket.held_at = replica
@@ -221,6 +234,9 @@ class PoolQueue:
             is_entitled = self._turns.priority.count > 0
             if not is_entitled and not self._pool.has_more_free_than(self._reserved):
                 return None
+        if first is not None and not self._reserved and not self._counts_tokens:
+            # Whoever goes next found no room before, and there all requests are alike: only this one has got any.
+            return first if first.has_room_for(ticket.resident_tokens) else None
         return self._pool.find_room(ticket.resident_tokens, first=first)
 
     def _recall_for(self, head: Ticket, now_s: float) -> list[Ticket]:

@@ -34,38 +34,26 @@ class AdmissionOutcome(StrEnum):
 
 
 class Ticket:
-    """``work`` and ``resident_tokens`` are the demand's. ``replica`` is where it went, None before and when that is
-    over. ``retry_after_s`` is set when it is shed. The rest is the queue's own."""
+    """``replica`` is where it went, None before and once it waits again. ``retry_after_s`` is set when it is shed.
+    ``work`` is the demand's, set when it has to wait. The rest is the queue's own.
 
-    __slots__ = (
-        "charged",
-        "demand",
-        "held_at",
-        "is_entitled",
-        "may_be_recalled",
-        "outcome",
-        "period",
-        "recalls",
-        "replica",
-        "resident_tokens",
-        "retry_after_s",
-        "sent_s",
-        "state",
-        "work",
-    )
+    Most find room at once, and one is made for each request: so what only the others need stands on the class until it
+    is set.
+    """
+
+    outcome: AdmissionOutcome | None = None
+    replica: Replica | None = None
+    retry_after_s: float = 0.0
+    work: float = 0.0
+    recalls: int = 0
+    charged: float = 0.0
+    period: int = 0
+    held_at: Replica | None = None
+    is_entitled: bool = False
+    sent_s: float = 0.0
 
     def __init__(self, demand: Demand, *, may_be_recalled: bool = False) -> None:
         self.demand = demand
         self.may_be_recalled = may_be_recalled
-        self.work = demand.work
         self.resident_tokens = demand.resident_tokens
         self.state = TicketState.WAITING
-        self.outcome: AdmissionOutcome | None = None
-        self.retry_after_s = 0.0
-        self.replica: Replica | None = None
-        self.recalls = 0
-        self.charged = 0.0
-        self.period = 0
-        self.sent_s = 0.0
-        self.is_entitled = False
-        self.held_at: Replica | None = None

@@ -1,7 +1,5 @@
 """What was sent and has no first byte yet: who can be called back for somebody who goes before it."""
 
-from collections import OrderedDict
-
 from servery.admission.policy import AdmissionPolicy
 from servery.admission.ticket import Ticket
 from servery.core.serving_path import ServingClass
@@ -14,40 +12,37 @@ class Unanswered:
     """Tickets by class, in the order in which they were sent. Nobody has heard of them yet, so that one which is
     stopped and sent again costs nothing but the engine's work on it, which is least where it was sent last."""
 
-    __slots__ = ("_policy", "_sent")
+    __slots__ = ("_batch", "_policy", "_standard")
 
     def __init__(self, policy: AdmissionPolicy) -> None:
         self._policy = policy
-        self._sent: dict[ServingClass, OrderedDict[Ticket, None]] = {
-            ServingClass.BATCH: OrderedDict(),
-            ServingClass.STANDARD: OrderedDict(),
-        }
+        self._batch: dict[Ticket, None] = {}
+        self._standard: dict[Ticket, None] = {}
 
     def __len__(self) -> int:
-        return sum(map(len, self._sent.values()))
+        return len(self._batch) + len(self._standard)
 
     def sent(self, ticket: Ticket) -> None:
         """``ticket`` was sent. One that is entitled to its turn, or was called back too often, is left in peace."""
         if ticket.may_be_recalled and not ticket.is_entitled and ticket.recalls < self._policy.recalls_per_request:
-            sent = self._sent.get(ticket.demand.serving_class)
-            if sent is not None:
-                sent[ticket] = None
+            serving_class = ticket.demand.serving_class
+            if serving_class is ServingClass.STANDARD:
+                self._standard[ticket] = None
+            elif serving_class is ServingClass.BATCH:
+                self._batch[ticket] = None
 
     def over(self, ticket: Ticket) -> None:
         """It has its first byte, or is gone."""
-        sent = self._sent.get(ticket.demand.serving_class)
-        if sent is not None:
-            sent.pop(ticket, None)
+        self._standard.pop(ticket, None)
+        self._batch.pop(ticket, None)
 
     def take_for(self, head: Ticket, *, most: int, now_s: float) -> list[Ticket]:
         """At most so many whose room ``head`` could take: Batch first, and Standard only for Priority; the last that
         was sent first."""
         taken: list[Ticket] = []
-        for serving_class, sent in self._sent.items():
-            if serving_class <= head.demand.serving_class:
-                continue
-            is_batch = serving_class is ServingClass.BATCH
-            oldest_s = 0.0 if is_batch else now_s - self._policy.recall_within_s
+        is_priority = head.demand.serving_class is ServingClass.PRIORITY
+        for sent in (self._batch, self._standard) if is_priority else (self._batch,):
+            oldest_s = 0.0 if sent is self._batch else now_s - self._policy.recall_within_s
             for ticket in [one for one, _ in zip(reversed(sent), range(_CANDIDATES), strict=False)]:
                 if len(taken) < most and ticket.sent_s >= oldest_s and _makes_room(ticket, head):
                     del sent[ticket]
