@@ -1,6 +1,8 @@
 """What many tests stand on: a database, a clock and a meter of each test's own."""
 
-from collections.abc import AsyncIterator
+import itertools
+import os
+from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -9,10 +11,57 @@ from servery.core.clock import ManualClock
 from servery.metering.journal import Journal
 from servery.metering.meter import Meter
 from servery.store.database import Database
+from tests.postgresql_server import PostgresqlServer, missing, running_server
+
+ON_BOTH_DATABASES = ("billing", "control", "ledger", "limits", "metering", "store", "tenancy")
+"""The packages whose tests run over SQLite and over PostgreSQL, where they ask for a ``place`` or a ``database``."""
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    package = Path(str(metafunc.definition.fspath)).parent.name
+    if "new_place" in metafunc.fixturenames and package in ON_BOTH_DATABASES:
+        metafunc.parametrize("new_place", ["sqlite", "postgresql"], indirect=True)
+
+
+@pytest.fixture(scope="session")
+def postgresql() -> Iterator[PostgresqlServer]:
+    """A server for all tests. Skipped where there is none, but never in continuous integration."""
+    if reason := missing():
+        if os.environ.get("CI") == "true":
+            pytest.fail(reason)
+        pytest.skip(reason)
+    with running_server() as server:
+        yield server
+
+
+@pytest.fixture
+def new_place(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Callable[[], Path | str]]:
+    """Makes places for databases; of those on PostgreSQL the schema is there already."""
+    if getattr(request, "param", "sqlite") == "sqlite":
+        numbers = itertools.count(1)
+        yield lambda: tmp_path / f"servery-{next(numbers)}.db"
+        return
+    server: PostgresqlServer = request.getfixturevalue("postgresql")
+    lent: list[str] = []
+
+    def place() -> str:
+        lent.append(server.lend())
+        return lent[-1]
+
+    yield place
+    for each in lent:
+        server.take_back(each)
+
+
+@pytest.fixture
+def place(new_place: Callable[[], Path | str]) -> Path | str:
+    """Where the test's database is: a file, or a URL."""
+    return new_place()
 
 
 @pytest.fixture
 def path(tmp_path: Path) -> Path:
+    """The file of a test that is about SQLite."""
     return tmp_path / "servery.db"
 
 
@@ -22,8 +71,8 @@ def clock() -> ManualClock:
 
 
 @pytest.fixture
-async def database(path: Path) -> AsyncIterator[Database]:
-    async with Database.open(path) as database:
+async def database(place: Path | str) -> AsyncIterator[Database]:
+    async with Database.open(place) as database:
         yield database
 
 

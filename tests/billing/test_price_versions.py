@@ -15,14 +15,14 @@ PRICE = Price(950_000, 475_000, 4_000_000)
 MODEL = "accounts/acme/models/small"
 
 
-async def test_the_same_numbers_have_one_id(database: Database, clock: ManualClock, path: Path) -> None:
+async def test_the_same_numbers_have_one_id(database: Database, clock: ManualClock, place: Path | str) -> None:
     """Recording again, later or in another process, gives the same id and adds no row."""
     versions = PriceVersions(database, clock)
     first = await versions.record(MODEL, ServingPath.STANDARD, PRICE)
     recorded_ns = clock.wall_ns()
     clock.advance(1)
     assert await versions.record(MODEL, ServingPath.STANDARD, PRICE) == first
-    async with Database.open(path) as other:
+    async with Database.open(place) as other:
         assert await PriceVersions(other, clock).record(MODEL, ServingPath.STANDARD, PRICE) == first
     (version,) = versions.list()
     assert (version.price_id, version.price, version.recorded_ns) == (first, PRICE, recorded_ns)
@@ -43,10 +43,12 @@ async def test_whatever_differs_has_an_id_of_its_own(database: Database, clock: 
     assert len(ids) == 6
 
 
-async def test_what_another_process_recorded_is_found(database: Database, clock: ManualClock, path: Path) -> None:
+async def test_what_another_process_recorded_is_found(
+    database: Database, clock: ManualClock, place: Path | str
+) -> None:
     """A price version that was recorded after this process had read them all is read then."""
     versions = PriceVersions(database, clock)
-    async with Database.open(path) as other:
+    async with Database.open(place) as other:
         recorded = await PriceVersions(other, clock).record(MODEL, ServingPath.FAST, PRICE)
     assert versions.get(recorded).serving_path is ServingPath.FAST
     with pytest.raises(NotFound):

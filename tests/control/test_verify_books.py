@@ -8,6 +8,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import psycopg
 import pytest
 
 from servery.billing.price_versions import PriceVersions
@@ -50,7 +51,8 @@ from servery.store.database import Database
 MODEL, PATH, PRICE = "accounts/acme/models/small", ServingPath.STANDARD, Price(1, 2, 3)
 
 async def main():
-    database, clock = Database.open(Path(sys.argv[1])), SystemClock()
+    place = sys.argv[1] if sys.argv[1].startswith('postgresql:') else Path(sys.argv[1])
+    database, clock = Database.open(place), SystemClock()
     journal = Journal.open(Path(sys.argv[2]))
     price_id = await PriceVersions(database, clock).record(MODEL, PATH, PRICE)
     meter = Meter(database, clock, journal)
@@ -100,9 +102,19 @@ async def books(database: Database, clock: ManualClock, meter: Meter) -> Databas
     return database
 
 
-def tamper(path: Path, *statements: str) -> None:
+def tamper(place: Path | str, *statements: str) -> None:
     """Change what the database's own guards forbid, behind the platform's back."""
-    connection = sqlite3.connect(path)
+    if isinstance(place, str):
+        with psycopg.connect(place) as owner:
+            owner.execute("SET search_path = servery")
+            owner.execute("SET session_replication_role = replica")  # no triggers
+            owner.execute(
+                "ALTER TABLE usage_records DROP CONSTRAINT usage_records_check, DROP CONSTRAINT usage_records_pkey"
+            )
+            for statement in statements:
+                owner.execute(statement)
+        return
+    connection = sqlite3.connect(place)
     connection.execute("PRAGMA ignore_check_constraints = ON")
     for table in ("transfers_besides_usage", "usage_records", "price_versions"):
         connection.execute(f"DROP TRIGGER {table}_are_never_changed")
@@ -132,9 +144,9 @@ async def test_empty_books_hold(database: Database) -> None:
     assert verify(database).holds
 
 
-async def test_one_nanodollar_in_a_charge_is_found(books: Database, path: Path) -> None:
+async def test_one_nanodollar_in_a_charge_is_found(books: Database, place: Path | str) -> None:
     """With the request's id and both amounts; and the balances that no longer follow."""
-    tamper(path, "UPDATE usage_records SET charge_nanodollars = charge_nanodollars + 1 WHERE request_id = 'r1'")
+    tamper(place, "UPDATE usage_records SET charge_nanodollars = charge_nanodollars + 1 WHERE request_id = 'r1'")
     report = verify(books)
     assert not report.holds
     assert report.findings == (
@@ -197,22 +209,24 @@ async def test_one_nanodollar_in_a_charge_is_found(books: Database, path: Path) 
         ),
     ],
 )
-async def test_contradictions_are_found(books: Database, path: Path, statement: str, expected: list[Finding]) -> None:
+async def test_contradictions_are_found(
+    books: Database, place: Path | str, statement: str, expected: list[Finding]
+) -> None:
     """Exactly what was spoiled is reported."""
-    tamper(path, statement)
+    tamper(place, statement)
     assert list(verify(books).findings) == expected
 
 
-async def test_a_transfer_under_a_requests_id_is_found(books: Database, path: Path) -> None:
+async def test_a_transfer_under_a_requests_id_is_found(books: Database, place: Path | str) -> None:
     """One id stands for one movement of money, whichever table it stands in."""
-    tamper(path, "UPDATE transfers_besides_usage SET id = 'r1'")
+    tamper(place, "UPDATE transfers_besides_usage SET id = 'r1'")
     assert finding(FindingKind.TRANSFER_TWICE, "r1") in verify(books).findings
 
 
 @pytest.mark.parametrize("picodollars", [950_000, 10**15])
-async def test_an_altered_price_is_found(books: Database, path: Path, picodollars: int) -> None:
+async def test_an_altered_price_is_found(books: Database, place: Path | str, picodollars: int) -> None:
     """Whatever it was altered to, sense or nonsense, it proves nothing any more."""
-    tamper(path, f"UPDATE price_versions SET input_picodollars_per_token = {picodollars}")
+    tamper(place, f"UPDATE price_versions SET input_picodollars_per_token = {picodollars}")
     kinds = [each.kind for each in verify(books).findings]
     assert kinds == [FindingKind.PRICE_ALTERED] + 3 * [FindingKind.PRICE_MISSING]
 
@@ -225,16 +239,16 @@ async def test_an_altered_price_is_found(books: Database, path: Path, picodollar
     ],
 )
 async def test_duplicates_are_found(
-    books: Database, path: Path, index: str, table: str, expected: tuple[FindingKind, str]
+    books: Database, place: Path | str, index: str, table: str, expected: tuple[FindingKind, str]
 ) -> None:
     """One id twice, where the index that forbids it was removed."""
     tamper(
-        path,
-        f"DROP INDEX {index}",
+        place,
+        f"DROP INDEX IF EXISTS {index}",
         f"CREATE TEMP TABLE copy AS SELECT * FROM {table} WHERE sequence = 1",
         "UPDATE copy SET sequence = sequence + 100",
         "DROP INDEX IF EXISTS transfers_besides_usage_by_reversed",
-        f"INSERT INTO {table} SELECT * FROM copy",
+        f"INSERT INTO {table} {'OVERRIDING SYSTEM VALUE' if isinstance(place, str) else ''} SELECT * FROM copy",
     )
     assert finding(*expected) in verify(books).findings
 
@@ -262,11 +276,11 @@ async def test_verification_reads_one_state(books: Database, meter: Meter) -> No
     assert (await examining).holds
 
 
-def test_books_hold_after_kill_9(path: Path, tmp_path: Path) -> None:
+def test_books_hold_after_kill_9(place: Path | str, tmp_path: Path) -> None:
     """A platform is killed in the midst of its work: every request whose posting was acknowledged is charged, the
     open ones are told of and cost nothing, and the books hold."""
     child = subprocess.Popen(
-        [sys.executable, "-c", SERVES_UNTIL_KILLED, str(path), str(tmp_path / "journal")],
+        [sys.executable, "-c", SERVES_UNTIL_KILLED, str(place), str(tmp_path / "journal")],
         stdout=subprocess.PIPE,
         text=True,
         env={**os.environ, "PYTHONPATH": str(SRC)},
@@ -278,7 +292,7 @@ def test_books_hold_after_kill_9(path: Path, tmp_path: Path) -> None:
     acknowledged.update(rest[: rest.rfind("\n") + 1].split())
     child.stdout.close()
     child.wait()
-    report, charged = asyncio.run(_examine(path, Journal.open(tmp_path / "journal")))
+    report, charged = asyncio.run(_examine(place, Journal.open(tmp_path / "journal")))
     assert report.holds
     assert acknowledged - charged == set()
     opened = {each.request_id for each in report.cut_requests}
@@ -287,9 +301,9 @@ def test_books_hold_after_kill_9(path: Path, tmp_path: Path) -> None:
     assert not opened & charged
 
 
-async def _examine(path: Path, journal: Journal) -> tuple[BooksReport, set[str]]:
+async def _examine(place: Path | str, journal: Journal) -> tuple[BooksReport, set[str]]:
     """As the next start: keep what the journal tells of, then verify."""
-    async with Database.open(path) as database:
+    async with Database.open(place) as database:
         await keep_cut_requests(database, ManualClock(), journal.left)
         rows = database.reader.execute("SELECT request_id FROM usage_records").fetchall()
         return verify(database), {request_id for (request_id,) in rows}

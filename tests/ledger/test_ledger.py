@@ -1,19 +1,20 @@
 """The ledger: double entry, append-only, idempotent."""
 
 import asyncio
-import sqlite3
-import tempfile
+from collections.abc import Callable
 from pathlib import Path
 
 import msgspec
 import pytest
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from tests.refusals import INTEGRITY_ERRORS
 
 from servery.core.clock import ManualClock
 from servery.core.errors import AlreadyExists, NotFound
 from servery.ledger.ledger import Ledger
 from servery.ledger.transfer import Transfer, TransferKind
+from servery.store.connection import Connection
 from servery.store.database import Database
 
 
@@ -91,7 +92,8 @@ async def test_a_correction_is_a_reversal(ledger: Ledger, database: Database) ->
     [
         "UPDATE transfers_besides_usage SET nanodollars = 1",
         "DELETE FROM transfers_besides_usage",
-        "INSERT OR REPLACE INTO transfers_besides_usage SELECT * FROM transfers_besides_usage",
+        """INSERT INTO price_versions SELECT * FROM price_versions WHERE true
+           ON CONFLICT (price_id) DO UPDATE SET model = ''""",
         "UPDATE usage_records SET charge_nanodollars = 1",
         "DELETE FROM price_versions",
     ],
@@ -100,7 +102,7 @@ async def test_the_database_itself_is_append_only(ledger: Ledger, database: Data
     """No statement changes or removes what was posted: the database refuses, whoever asks."""
     await ledger.post(transfer("1", 70))
     await database.write(_add_a_usage_record)
-    with pytest.raises(sqlite3.IntegrityError, match="append-only"):
+    with pytest.raises(INTEGRITY_ERRORS, match="append-only"):
         await database.write(lambda connection: connection.execute(statement))
     assert ledger.balance_nanodollars("accounts/a") == 70
 
@@ -126,14 +128,16 @@ TRANSFERS = st.builds(
 )
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.lists(TRANSFERS, max_size=30), st.lists(st.sampled_from("12345678"), max_size=6))
-def test_balances_are_the_first_transfers_summed(transfers: list[Transfer], reversed_ids: list[str]) -> None:
+def test_balances_are_the_first_transfers_summed(
+    new_place: Callable[[], Path | str], transfers: list[Transfer], reversed_ids: list[str]
+) -> None:
     """Whatever is posted, posted again, contradicted and reversed, at once: each id counts as what first stood under
     it, and all balances sum to zero."""
 
-    async def scenario(directory: Path) -> None:
-        async with Database.open(directory / "x.db") as database:
+    async def scenario() -> None:
+        async with Database.open(new_place()) as database:
             ledger = Ledger(database, ManualClock())
             await asyncio.gather(*(ledger.post(each) for each in transfers), return_exceptions=True)
             await asyncio.gather(*(ledger.reverse(each) for each in reversed_ids), return_exceptions=True)
@@ -142,8 +146,7 @@ def test_balances_are_the_first_transfers_summed(transfers: list[Transfer], reve
             await ledger.rebuild_balances()
             assert ledger.balances_nanodollars() == kept
 
-    with tempfile.TemporaryDirectory() as directory:
-        asyncio.run(scenario(Path(directory)))
+    asyncio.run(scenario())
 
 
 def expected_balances(transfers: list[Transfer], reversed_ids: set[str]) -> dict[str, int]:
@@ -167,9 +170,12 @@ def test_a_transfer_is_between_two_accounts() -> None:
             Transfer(**{**msgspec.structs.asdict(good), **nonsense})
 
 
-def _add_a_usage_record(connection: sqlite3.Connection) -> None:
+def _add_a_usage_record(connection: Connection) -> None:
     connection.execute("INSERT INTO price_versions VALUES ('p', 'm', 'standard', 1, 1, 1, 0)")
     connection.execute(
-        "INSERT INTO usage_records VALUES (1, 'r', 'other', 'k', 'm', 'standard', 'p', 1, 0, 1, 0, 0, 'completed', 0, "
-        "0, 'replica', 0, NULL, '[]', 2, NULL, NULL)"
+        "INSERT INTO usage_records (request_id, account, key_id, model, serving_path, price_id, prompt_tokens,"
+        " cached_prompt_tokens, generated_tokens, reasoning_tokens, estimated, outcome, started_ns, finished_ns,"
+        " replica, queue_wait_us, cost_labels, charge_nanodollars)"
+        " VALUES ('r', 'other', 'k', 'm', 'standard', 'p', 1, 0, 1, 0, ?, 'completed', 0, 0, 'replica', 0, '[]', 2)",
+        (False,),
     )

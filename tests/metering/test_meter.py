@@ -1,13 +1,12 @@
 """The meter: each request in the books once, to the nano-dollar."""
 
 import asyncio
-import tempfile
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 import msgspec
 import pytest
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from servery.billing.price_versions import PriceVersions
@@ -67,12 +66,12 @@ def ledger(database: Database, clock: ManualClock) -> Ledger:
     return Ledger(database, clock)
 
 
-async def test_a_posted_request_is_in_the_books(meter: Meter, price_id: str, path: Path) -> None:
+async def test_a_posted_request_is_in_the_books(meter: Meter, price_id: str, place: Path | str) -> None:
     """When ``post`` returns, another process sees record, transfer and balances."""
     open_request(meter, "r1")
     charge = await meter.post(record("r1", price_id), PRICE)
     assert charge == rate(USAGE, PRICE)
-    async with Database.open(path) as other:
+    async with Database.open(place) as other:
         assert Ledger(other, ManualClock()).balances_nanodollars() == {
             "accounts/a": charge.nanodollars,
             f"revenue/{MODEL}/standard": -charge.nanodollars,
@@ -148,22 +147,22 @@ async def test_requests_are_journalled_until_they_end(
     assert journal.open_ids == {"left"}
 
 
-async def test_an_orderly_close_loses_no_posting(path: Path) -> None:
+async def test_an_orderly_close_loses_no_posting(place: Path | str) -> None:
     """What nobody waits for is in the books once the database is closed."""
-    async with Database.open(path) as database:
+    async with Database.open(place) as database:
         price_id = await price_id_of(database)
         meter = Meter(database, ManualClock())
         for number in range(300):
             meter.post_soon(record(f"r{number}", price_id), PRICE)
-    async with Database.open(path) as database:
+    async with Database.open(place) as database:
         balance = Ledger(database, ManualClock()).balance_nanodollars("accounts/a")
         assert balance == 300 * rate(USAGE, PRICE).nanodollars
 
 
-async def test_a_lost_posting_is_reported(path: Path) -> None:
+async def test_a_lost_posting_is_reported(place: Path | str) -> None:
     """A posting that nobody waits for and that fails reaches whoever listens."""
     lost: list[Exception] = []
-    async with Database.open(path, on_lost_write=lost.append) as database:
+    async with Database.open(place, on_lost_write=lost.append) as database:
         Meter(database, ManualClock()).post_soon(record("r1", "price_unknown"), PRICE)
         await database.write(lambda connection: None)
     assert len(lost) == 1
@@ -179,16 +178,16 @@ STEPS = st.tuples(
 )
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.lists(STEPS, max_size=40))
-def test_books_hold_whatever_the_order(steps: list[Step]) -> None:
+def test_books_hold_whatever_the_order(new_place: Callable[[], Path | str], steps: list[Step]) -> None:
     """Any interleaving of openings, postings, repeated and contradicting postings, postings that nobody waits for,
     and callers that leave: each request counts as what was first posted for it, all balances sum to zero, and the
     sum of all ratings is the ledger's, to the nano-dollar."""
 
-    async def scenario(directory: Path) -> None:
+    async def scenario() -> None:
         lost: list[Exception] = []
-        async with Database.open(directory / "x.db", on_lost_write=lost.append) as database:
+        async with Database.open(new_place(), on_lost_write=lost.append) as database:
             price_id = await price_id_of(database)
             journal = Journal.in_memory()
             await _walk(
@@ -204,8 +203,7 @@ def test_books_hold_whatever_the_order(steps: list[Step]) -> None:
             assert not journal.open_ids & set(first)
         assert all(isinstance(error, AlreadyExists) for error in lost)
 
-    with tempfile.TemporaryDirectory() as directory:
-        asyncio.run(scenario(Path(directory)))
+    asyncio.run(scenario())
 
 
 async def _walk(meter: Meter, price_id: str, steps: list[Step], wait: Callable[[], Awaitable[object]]) -> None:

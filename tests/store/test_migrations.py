@@ -8,8 +8,9 @@ import pytest
 
 from servery.store.dialect import Dialect
 from servery.store.limits import StoreLimits
-from servery.store.migrations import Migration, migrate, packaged_migrations, statements
+from servery.store.migrations import Migration, packaged_migrations
 from servery.store.sqlite import connect_writer
+from servery.store.sqlite_schema import migrate, statements
 
 FIRST = Migration(1, "first", "CREATE TABLE one (x INTEGER);\n")
 SECOND = Migration(2, "second", "CREATE TABLE two (x INTEGER);\nINSERT INTO one VALUES (1);\n")

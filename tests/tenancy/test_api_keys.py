@@ -35,10 +35,12 @@ async def test_randomness_comes_in_as_a_part(database: Database, clock: ManualCl
     assert await keys.list("acme") == [created.api_key]
 
 
-async def test_no_secret_is_on_the_disk(keys: ApiKeys, path: Path) -> None:
+async def test_no_secret_is_on_the_disk(path: Path, clock: ManualClock) -> None:
     """Neither the database nor its log holds a secret's characters; they hold its hash."""
-    created = await keys.create("acme", display_name="for the test")
-    stored = b"".join(file.read_bytes() for file in path.parent.iterdir())
+    async with Database.open(path) as database:
+        await Accounts(database, clock).open("acme")
+        created = await ApiKeys(database, clock).create("acme", display_name="for the test")
+        stored = b"".join(file.read_bytes() for file in path.parent.iterdir())
     assert b"for the test" in stored
     assert secret_sha256(created.key) in stored
     assert created.key.encode() not in stored

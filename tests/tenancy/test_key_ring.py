@@ -111,13 +111,13 @@ async def test_a_key_works_until_it_expires(keys: ApiKeys, ring: KeyRing, clock:
 
 
 async def test_a_revoked_key_is_refused_after_a_refresh(
-    keys: ApiKeys, ring: KeyRing, clock: ManualClock, path: Path
+    keys: ApiKeys, ring: KeyRing, clock: ManualClock, place: Path | str
 ) -> None:
     """Another process revokes a key that is remembered here; others of the account stay."""
     created, other_key = await keys.create("acme"), await keys.create("acme")
     for key in (created, other_key):
         await ring.authenticate(key.key)
-    async with Database.open(path) as other:
+    async with Database.open(place) as other:
         await ApiKeys(other, clock).revoke("acme", created.api_key.key_id)
     assert not await is_refused(ring, created.key)
     await ring.refresh()
@@ -125,13 +125,15 @@ async def test_a_revoked_key_is_refused_after_a_refresh(
     assert ring.find(other_key.key) is not None
 
 
-async def test_a_new_key_works_at_once(ring: KeyRing, database: Database, clock: ManualClock, path: Path) -> None:
+async def test_a_new_key_works_at_once(
+    ring: KeyRing, database: Database, clock: ManualClock, place: Path | str
+) -> None:
     """A key that was presented in vain and is then created by another process works within a second, and at once
     after a refresh."""
     await Accounts(database, clock).open("acme")
     secret = "sv_" + "AQEB" * 10 + "AQE"
     assert await is_refused(ring, secret)
-    async with Database.open(path) as other:
+    async with Database.open(place) as other:
         created = await ApiKeys(other, clock, random_bytes=lambda size: b"\x01" * size).create("acme")
     assert created.key == secret
     assert await is_refused(ring, secret), "for a moment"

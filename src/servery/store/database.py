@@ -1,20 +1,17 @@
-"""The database: one file that several processes may have open at once."""
+"""The database: SQLite or PostgreSQL, behind one face."""
 
 import asyncio
-import sqlite3
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
 from pathlib import Path
 from types import TracebackType
 from typing import Self, TypeVar
 
-from servery.core.errors import PreconditionFailed
+from servery.store.backend import Backend
 from servery.store.connection import Connection
-from servery.store.dialect import Dialect
 from servery.store.group_commit import GroupCommit
 from servery.store.limits import StoreLimits
-from servery.store.migrations import migrate, packaged_migrations
-from servery.store.sqlite import OLDEST_SQLITE, SqliteWriter, connect_reader, connect_writer, create_file, snapshot
+from servery.store.sqlite_backend import SqliteBackend
 from servery.store.writer_thread import GroupOperation
 
 T = TypeVar("T")
@@ -33,76 +30,69 @@ class Database:
     in that order; between tasks, and between different group operations of one commit, there is no order. A caller
     that is cancelled while it waits does not undo its operation.
 
-    One Database belongs to one event loop (from the first write on); other processes open the same file with a
+    One Database belongs to one event loop (from the first write on); other processes open the same database with a
     Database of their own. It is an asynchronous context manager that closes itself.
     """
 
     def __init__(
-        self,
-        path: Path,
-        limits: StoreLimits,
-        *,
-        writer: sqlite3.Connection,
-        on_lost_write: Callable[[Exception], None],
+        self, backend: Backend, limits: StoreLimits, *, on_lost_write: Callable[[Exception], None] | None = None
     ) -> None:
-        """Takes over ``writer``, a migrated connection. ``Database.open`` is how to get there."""
-        self._path = path
-        self._limits = limits
-        self._writer = writer
-        self._reader = connect_reader(path, limits)
-        self._commits = GroupCommit(SqliteWriter(writer), limits, on_lost_write=on_lost_write)
+        """Takes over ``backend``. ``Database.open`` is how to get there."""
+        self._backend = backend
+        self._commits = GroupCommit(backend.writer, limits, on_lost_write=on_lost_write or _tell_the_loop)
 
     @classmethod
     def open(
         cls,
-        path: Path,
+        place: Path | str,
         *,
         limits: StoreLimits | None = None,
         on_lost_write: Callable[[Exception], None] | None = None,
     ) -> Self:
-        """Open the database at ``path``, creating it (directory 0700, file 0600) and migrating it as needed.
+        """Open the database at ``place``, a file for SQLite or a ``postgresql://`` URL. It is made and migrated as
+        needed: the file with mode 0600 in a directory with 0700, or a schema in the database that the URL names.
 
         ``on_lost_write`` is called, on the event loop, with the error of an operation that nobody waited for;
         by default such errors go to the event loop's exception handler, which logs them.
 
-        Raises PreconditionFailed when a newer version of the software wrote the database, or SQLite is too old.
+        Raises PreconditionFailed when a newer version of the software wrote the database, or it is too old to be used;
+        Overloaded when PostgreSQL cannot be reached.
         """
-        if sqlite3.sqlite_version_info < OLDEST_SQLITE:
-            oldest = ".".join(map(str, OLDEST_SQLITE))
-            raise PreconditionFailed(f"Python's SQLite is {sqlite3.sqlite_version}; servery needs {oldest} or newer.")
         limits = limits or StoreLimits()
-        create_file(path)
-        writer = connect_writer(path, limits)
-        try:
-            migrate(writer, packaged_migrations(Dialect.SQLITE))
-        except PreconditionFailed:
-            writer.close()
-            raise
-        return cls(path, limits, writer=writer, on_lost_write=on_lost_write or _tell_the_loop)
+        return cls(_backend(place, limits), limits, on_lost_write=on_lost_write)
 
     @property
     def reader(self) -> Connection:
         """For the short reads of a start, and of tests. Fetch all rows at once: an open cursor holds back the
         write-ahead log. It refuses to write. On PostgreSQL it blocks its thread for a round trip: code that runs on a
         serving event loop uses ``look_up``."""
-        return self._reader
+        return self._backend.reader
 
     @property
     def queued_writes(self) -> int:
         """How many operations wait for the writer now."""
         return self._commits.queued
 
+    @property
+    def is_stalled(self) -> bool:
+        """Whether the database has not carried out a commit for longer than it ever should. What would need one had
+        better not begin."""
+        return self._commits.is_stalled
+
     async def look_up(self, operation: Operation[T]) -> T:
         """Run a short read. On SQLite it takes microseconds and does not yield; on PostgreSQL it runs in another
-        thread, with a time limit. Fetch all rows within ``operation``, which must not write."""
-        return operation(self._reader)
+        thread, with a time limit. Fetch all rows within ``operation``, which must not write.
+
+        Raises Overloaded when PostgreSQL does not answer."""
+        return await self._backend.look_up(operation)
 
     async def write(self, operation: Operation[T]) -> T:
         """Run ``operation`` in the next group and return its result once that group is durable.
 
         What the operation raises is raised here, and undone without harm to others of the group. Raises
-        InternalError when the group as a whole could not be committed, and Overloaded while closing. Waits while
-        the queue is full.
+        InternalError when the group as a whole could not be committed, and Overloaded while closing or when the
+        database has not answered for ``commit_timeout_s``; such a write is not made later, unless it was already on
+        its way. Waits while the queue is full.
         """
         return await self._commits.write(_run_operations, operation)
 
@@ -128,15 +118,9 @@ class Database:
         """As ``write_soon``, for group operations. ``on_written`` is called on the event loop once it is durable."""
         self._commits.write_soon(operation, item, on_written=on_written)
 
-    @contextmanager
-    def snapshot(self) -> Iterator[Connection]:
+    def snapshot(self) -> AbstractContextManager[Connection]:
         """A connection of its own that sees one unchanging state, for long reads. Blocks the thread it is used on."""
-        connection = connect_reader(self._path, self._limits)
-        try:
-            with snapshot(connection):
-                yield connection
-        finally:
-            connection.close()
+        return self._backend.snapshot()
 
     async def read(self, operation: Operation[T]) -> T:
         """Run a long read in another thread, over a snapshot."""
@@ -146,11 +130,15 @@ class Database:
         with self.snapshot() as connection:
             return operation(connection)
 
+    async def wait_configuration_changed(self, *, timeout_s: float) -> None:
+        """Returns when another process may have changed accounts, keys or prices. PostgreSQL tells of it at once; in
+        case it was missed, and on SQLite always, after ``timeout_s``."""
+        await self._backend.wait_configuration_changed(timeout_s=timeout_s)
+
     async def close(self) -> None:
-        """Write all that is queued, then let go of the file."""
+        """Write all that is queued, then let go of the database."""
         await self._commits.close()
-        self._reader.close()
-        self._writer.close()
+        self._backend.close()
 
     async def __aenter__(self) -> Self:
         return self
@@ -170,3 +158,12 @@ def _tell_the_loop(error: Exception) -> None:
     asyncio.get_running_loop().call_exception_handler(
         {"message": "a write that nobody waited for failed", "exception": error}
     )
+
+
+def _backend(place: Path | str, limits: StoreLimits) -> Backend:
+    if isinstance(place, Path):
+        return SqliteBackend(place, limits)
+    # Its driver takes a tenth of a second to load, which those who do not use it need not wait for.
+    from servery.store.postgresql.backend import PostgresqlBackend  # noqa: PLC0415
+
+    return PostgresqlBackend(place, limits)

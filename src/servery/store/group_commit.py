@@ -85,6 +85,7 @@ class GroupCommit:
     async def close(self) -> None:
         """Write what is queued, then end the thread. What comes later is refused."""
         self._closing = True
+        self._thread.give_up()
         if self._gathered or self._in_hand:
             assert self._loop is not None, "whoever queued ran on a loop"
             self._drained = self._drained or self._loop.create_future()

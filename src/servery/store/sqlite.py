@@ -98,5 +98,8 @@ class SqliteWriter:
             raise attempt.error
         return attempt.error
 
+    def give_up(self) -> None:
+        """A file is never away."""
+
     def close(self) -> None:
         self._connection.close()

@@ -31,6 +31,10 @@ class Writer(Protocol):
         """
         ...
 
+    def give_up(self) -> None:
+        """Called by another thread when the platform is being closed: wait no longer for a database that is away."""
+        ...
+
     def close(self) -> None: ...
 
 

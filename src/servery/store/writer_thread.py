@@ -70,6 +70,10 @@ class WriterThread:
         """Each entry of ``group`` gets its result or its error; then ``on_committed`` is called on ``loop``."""
         self._groups.put((group, loop, on_committed))
 
+    def give_up(self) -> None:
+        """Wait no longer for a database that is away."""
+        self._writer.give_up()
+
     async def end(self) -> None:
         self._groups.put(None)
         await asyncio.to_thread(self._thread.join)

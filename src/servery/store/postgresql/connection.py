@@ -1,0 +1,121 @@
+"""A connection of PostgreSQL's driver in the shape that repositories know."""
+
+import functools
+from collections.abc import Iterable
+from typing import Any, Final
+
+import psycopg
+from psycopg.adapt import AdaptersMap, Buffer, Loader
+from psycopg.pq import TransactionStatus
+
+from servery.store.connection import Cursor, Parameters
+from servery.store.dialect import to_postgresql
+from servery.store.sql import Query
+
+SCHEMA: Final = "servery"
+
+
+class _WholeNumber(Loader):
+    """Sums of integers come as NUMERIC. All of them are whole."""
+
+    def load(self, data: Buffer) -> int:
+        return int(bytes(data))
+
+
+def _adapters() -> AdaptersMap:
+    adapters = AdaptersMap(psycopg.adapters)
+    adapters.register_loader("numeric", _WholeNumber)
+    return adapters
+
+
+class _Context:
+    """How values are turned into SQL's and back (psycopg's AdaptContext)."""
+
+    adapters = _adapters()
+    connection = None
+
+
+class PostgresqlConnection:
+    """``connection.Connection`` over psycopg. Statements outside a transaction commit by themselves."""
+
+    __slots__ = ("raw",)
+
+    def __init__(self, raw: psycopg.Connection[Any]) -> None:
+        self.raw = raw
+
+    @property
+    def in_transaction(self) -> bool:
+        """False when the connection is lost, and with it the transaction."""
+        return not self.raw.closed and self.raw.info.transaction_status in _IN_TRANSACTION
+
+    @property
+    def is_lost(self) -> bool:
+        return self.raw.closed
+
+    def execute(self, sql: str, parameters: Parameters = (), /) -> Cursor:
+        return self.raw.execute(_text(sql), parameters)
+
+    def executemany(self, sql: str, parameters: Iterable[Parameters], /) -> Cursor:
+        cursor = self.raw.cursor()
+        cursor.executemany(_text(sql), list(parameters))
+        return cursor
+
+    def script(self, sql: str) -> None:
+        """Several statements without parameters, in one round trip."""
+        self.raw.execute(sql, prepare=False)
+
+    def close(self) -> None:
+        self.raw.close()
+
+
+_IN_TRANSACTION: Final = (TransactionStatus.INTRANS, TransactionStatus.INERROR)
+
+
+def connect(
+    url: str,
+    *,
+    name: str,
+    connect_timeout_s: float,
+    statement_timeout_s: float = 0.0,
+    read_only: bool = False,
+) -> PostgresqlConnection:
+    """A connection whose commits are durable and whose names are looked for in Servery's schema. ``name`` is what the
+    server's list of sessions shows. ``statement_timeout_s`` 0: none. Raises psycopg.Error.
+
+    A peer that vanishes is noticed within ten seconds or so, and a session that stops half way in a transaction is
+    ended by the server.
+    """
+    raw = psycopg.connect(
+        url,
+        autocommit=True,
+        context=_Context(),
+        application_name=name,
+        connect_timeout=max(2, round(connect_timeout_s)),  # libpq takes whole seconds, and no less than two
+        keepalives=1,
+        keepalives_idle=4,
+        keepalives_interval=2,
+        keepalives_count=3,
+        tcp_user_timeout=10_000,
+    )
+    raw.execute(
+        """
+        SELECT set_config('search_path', %s, false),
+               set_config('statement_timeout', %s, false),
+               set_config('idle_in_transaction_session_timeout', '10s', false),
+               set_config('default_transaction_read_only', %s, false),
+               set_config('synchronous_commit',
+                          CASE WHEN current_setting('synchronous_commit') IN ('off', 'local') THEN 'on'
+                               ELSE current_setting('synchronous_commit') END, false)
+        """,
+        (SCHEMA, str(round(statement_timeout_s * 1_000)), "on" if read_only else "off"),
+    )
+    return PostgresqlConnection(raw)
+
+
+def _text(sql: str) -> str:
+    return sql.postgresql if isinstance(sql, Query) else _translated(sql)
+
+
+@functools.lru_cache(maxsize=256)
+def _translated(sql: str) -> str:
+    return to_postgresql(sql)

@@ -1,0 +1,154 @@
+"""The writer of one gateway on PostgreSQL: a transaction is carried out exactly once, whatever happens on the way.
+
+A COMMIT whose answer is lost was carried out or not; only the server knows. So each transaction also writes its number
+into the gateway's own row of the table ``writers``:
+
+    BEGIN, writers[gateway] = n     ...     COMMIT  --x--  the connection is lost
+    a new connection: the old session is ended; writers[gateway] = n?   yes: it was committed
+                                                                        no:  all of it is run again
+
+While the database is away the writer tries again and again; how long callers wait is decided by ``GroupCommit``.
+"""
+
+import math
+import random
+import secrets
+import time
+from collections.abc import Callable
+from typing import Final
+
+import psycopg
+
+from servery.store.limits import StoreLimits
+from servery.store.postgresql.connection import PostgresqlConnection, connect
+from servery.store.transaction import Attempt, OpenTransaction, TransactionFailed
+
+_FIRST_PAUSE_S: Final = 0.05
+_PASSING: Final = frozenset({"08", "40", "53", "55", "57", "58"})
+"""Classes of errors that pass: a connection, a deadlock, no resources, a lock, a server that stops or starts, an error
+of its machine."""
+_STANDBY: Final = "25006"
+"""Nothing can be written: the server that took over is not yet the one that writes."""
+_TRIES: Final = 5
+"""Of errors that pass on a connection that stands."""
+
+_MARK: Final = """
+BEGIN;
+INSERT INTO writers (writer, last_commit) VALUES ('{writer}', {number})
+ON CONFLICT (writer) DO UPDATE SET last_commit = excluded.last_commit, seen_at = now()
+"""
+
+
+class PostgresqlWriter:
+    """``transaction.Writer``. ``transact`` is for one thread; ``give_up`` may be called by any."""
+
+    def __init__(self, url: str, limits: StoreLimits) -> None:
+        """Raises psycopg.Error when the database cannot be reached."""
+        self._url = url
+        self._limits = limits
+        self._name = secrets.token_hex(8)
+        self._number = 0
+        self._unsure = False  # whether transaction ``_number`` may have been committed
+        self._until_s = math.inf
+        self._connection: PostgresqlConnection | None = self._connected()
+        self._connection.execute("DELETE FROM writers WHERE seen_at < now() - INTERVAL '7 days'")
+
+    def transact(self, body: Callable[[OpenTransaction], None]) -> Exception | None:
+        """As ``Writer.transact``. Does not return while the database is away, until ``give_up``."""
+        self._number += 1
+        self._unsure = False
+        tries, pause_s = 0, _FIRST_PAUSE_S
+        while True:
+            try:
+                return self._try(body)
+            except psycopg.Error as failure:
+                lost = self._connection is None or self._connection.is_lost
+                tries += 0 if lost else 1
+                self._disconnect()
+                if not (lost or _passes(failure)) or tries == _TRIES or time.monotonic() > self._until_s:
+                    raise TransactionFailed("the database could not be written") from failure
+            # Apart by chance, so that gateways do not all knock at once.
+            time.sleep(pause_s * random.uniform(0.5, 1.0))  # noqa: S311 - no secret hangs on it
+            pause_s = min(2 * pause_s, self._limits.reconnect_pause_s)
+
+    def give_up(self) -> None:
+        """The platform is being closed: a database that is away is waited for no longer than a caller would."""
+        self._until_s = min(self._until_s, time.monotonic() + self._limits.commit_timeout_s)
+
+    def close(self) -> None:
+        """Leaves no row behind, if the database is there; rows that are left are removed after some days."""
+        with Attempt():
+            if self._connection is not None:
+                self._connection.execute("DELETE FROM writers WHERE writer = ?", (self._name,))
+        self._disconnect()
+
+    def _disconnect(self) -> None:
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None
+
+    def _try(self, body: Callable[[OpenTransaction], None]) -> Exception | None:
+        """Once. Raises psycopg.Error when the transaction, not just something in it, has failed."""
+        if self._connection is None:
+            self._connection = self._connected()
+        connection = self._connection
+        if self._unsure and self._was_committed(connection):
+            return None
+        self._unsure = False
+        connection.script(_MARK.format(writer=self._name, number=self._number))
+        with Attempt() as attempt:
+            body(connection)
+        error = _cause(attempt.error)
+        if isinstance(error, psycopg.Error) and (not connection.in_transaction or _passes(error)):
+            raise error
+        if isinstance(error, TransactionFailed):
+            raise error
+        if error is not None:
+            connection.script("ROLLBACK")
+            return error
+        self._unsure = True
+        outcome = connection.raw.execute("COMMIT", prepare=False).statusmessage
+        self._unsure = False
+        if outcome != "COMMIT":  # PostgreSQL's answer to the COMMIT of a transaction in which something failed
+            raise TransactionFailed("the transaction was rolled back")
+        return None
+
+    def _was_committed(self, connection: PostgresqlConnection) -> bool:
+        """Waits for the old session's locks, which ``_connected`` has ended: afterwards nothing is in the balance."""
+        row = connection.execute(
+            "SELECT last_commit FROM writers WHERE writer = ? FOR UPDATE", (self._name,)
+        ).fetchone()
+        return row is not None and row[0] == self._number
+
+    def _connected(self) -> PostgresqlConnection:
+        name = f"servery-writer-{self._name}"
+        connection = connect(
+            self._url,
+            name=name,
+            connect_timeout_s=self._limits.connect_timeout_s,
+            statement_timeout_s=self._limits.statement_timeout_s,
+        )
+        try:
+            connection.execute(
+                "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+                " WHERE application_name = ? AND usename = current_user AND pid <> pg_backend_pid()",
+                (name,),
+            )
+            connection.execute(
+                "INSERT INTO writers (writer, last_commit) VALUES (?, 0) ON CONFLICT DO NOTHING", (self._name,)
+            )
+        except psycopg.Error:
+            connection.close()
+            raise
+        return connection
+
+
+def _cause(error: Exception | None) -> Exception | None:
+    """The driver's error behind a transaction that was lost in one of its parts."""
+    if isinstance(error, TransactionFailed) and isinstance(error.__cause__, psycopg.Error):
+        return error.__cause__
+    return error
+
+
+def _passes(error: psycopg.Error) -> bool:
+    return error.sqlstate is not None and (error.sqlstate[:2] in _PASSING or error.sqlstate == _STANDBY)
