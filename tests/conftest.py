@@ -38,8 +38,8 @@ def postgresql() -> Iterator[PostgresqlServer]:
 def new_place(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Callable[[], Path | str]]:
     """Makes places for databases; of those on PostgreSQL the schema is there already."""
     if getattr(request, "param", "sqlite") == "sqlite":
-        numbers = itertools.count(1)
-        yield lambda: tmp_path / f"servery-{next(numbers)}.db"
+        numbers = itertools.count()
+        yield lambda: tmp_path / f"servery{next(numbers) or ''}.db"
         return
     server: PostgresqlServer = request.getfixturevalue("postgresql")
     lent: list[str] = []
@@ -61,7 +61,7 @@ def place(new_place: Callable[[], Path | str]) -> Path | str:
 
 @pytest.fixture
 def path(tmp_path: Path) -> Path:
-    """The file of a test that is about SQLite."""
+    """The file of a test that is about SQLite; on SQLite, the test's ``place``."""
     return tmp_path / "servery.db"
 
 

@@ -40,6 +40,7 @@ from servery.fleet.load_scraper import ScrapePace
 from servery.fleet.local_launcher import LaunchLimits
 from servery.fleet.machine_check import missing
 from servery.fleet.prober import ProbePace
+from servery.fleet.share import Share
 from servery.fleet.station import Station
 from servery.fleet.weights_store import WeightsStore
 from servery.gauges import add_gauges, add_routing_gauges
@@ -49,7 +50,7 @@ from servery.limits.limit_keeper import LimitKeeper
 from servery.limits.limiter import Limiter
 from servery.limits.rules import limit_rules
 from servery.metering.cut_requests import keep_cut_requests
-from servery.metering.journal import Journal
+from servery.metering.journal import Journal, journal_file, orphans
 from servery.metering.meter import Meter
 from servery.metering.refused_requests import RefusedRequests
 from servery.routing.router import Router
@@ -122,7 +123,7 @@ async def build(
 ) -> Platform:
     """Read the catalog, open the database, and connect the parts. Starts nothing. Raises Misconfigured."""
     foundation = lay_foundation(settings, announcer=announcer, logger=logger, clock=clock, station=station)
-    pipeline = await _pipeline(foundation)
+    pipeline = await _pipeline(foundation, station.share)
     keeper = _limit_keeper(foundation, pipeline)
     await keeper.open()
     entrance = Entrance(
@@ -149,7 +150,7 @@ async def build(
                 keeper.look_after,
                 *_bookkeeping(foundation, station),
             ],
-            interval_s=_ROUND_S,
+            pause=lambda: foundation.database.wait_configuration_changed(timeout_s=_ROUND_S),
             logger=logger,
         ),
         limit_keeper=keeper,
@@ -203,15 +204,13 @@ def lay_foundation(
     )
 
 
-async def _pipeline(foundation: Foundation) -> Pipeline:
+async def _pipeline(foundation: Foundation, share: Share) -> Pipeline:
     settings, clock, pools = foundation.settings, foundation.clock, foundation.fleet.pools
     await foundation.prices.refresh()
     policy = _admission_policy(settings)
     gates = {name: Gate(pool, clock, policy=policy) for name, pool in pools.items()}
     add_gauges(foundation.metrics, foundation.fleet, gates)
-    journal = Journal.open(settings.journal_file)
-    await keep_cut_requests(foundation.database, clock, journal.left)
-    journal.forget_left()
+    journal = await _journal(foundation, share)
     meter, estimators = Meter(foundation.database, clock, journal, foundation.spending), Estimators()
     router = Router(clock, slot_isolation=settings.slot_isolation, cache_tokens=settings.prompt_cache_tokens)
     add_routing_gauges(foundation.metrics, router)
@@ -242,6 +241,19 @@ def _limit_keeper(foundation: Foundation, pipeline: Pipeline) -> LimitKeeper:
         extend=pipeline.open_streams.extend_grants,
         logger=foundation.logger,
     )
+
+
+async def _journal(foundation: Foundation, share: Share) -> Journal:
+    """This worker's journal. What a killed platform has left in it, or in those of workers that are no more, is
+    written down as cut."""
+    directory = foundation.settings.journal_directory
+    journal = Journal.open(journal_file(directory, share.index))
+    await keep_cut_requests(foundation.database, foundation.clock, journal.left)
+    journal.forget_left()
+    for orphan in orphans(directory, workers=share.count) if share.index == 0 else ():
+        await keep_cut_requests(foundation.database, foundation.clock, Journal.open(orphan).left)
+        orphan.unlink()
+    return journal
 
 
 def _asgi_app(foundation: Foundation, keeper: LimitKeeper, *, is_draining: Callable[[], bool]) -> Starlette:
@@ -288,8 +300,9 @@ def _database(settings: Settings, metrics: Metrics, logger: logging.Logger) -> D
         queued_writes=settings.commit_queue_size,
         group_size=settings.commit_group_size,
         gather_s=settings.commit_gather_ms / 1_000,
+        commit_timeout_s=settings.commit_timeout_s,
     )
-    return Database.open(settings.database_file, limits=limits, on_lost_write=lost)
+    return Database.open(settings.database_place, limits=limits, on_lost_write=lost)
 
 
 def _fleet_parts(

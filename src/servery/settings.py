@@ -19,11 +19,13 @@ from servery.core.misconfigured import Misconfigured
 
 PREFIX: Final = "SERVERY_"
 DATABASE_FILE: Final = "servery.db"
-JOURNAL_FILE: Final = "open_requests.journal"
+JOURNAL_DIRECTORY: Final = "journals"
 DOMAIN_PATTERN: Final = r"^[a-z0-9.-]{1,253}$"
+POSTGRESQL_PATTERN: Final = r"^postgres(ql)?://"
 FOUR_DOLLARS_PATTERN: Final = r"^\d{1,9}(,\d{1,9}){3}$"
 
 _FORMS: Final = {
+    POSTGRESQL_PATTERN: "a URL such as postgresql://user@host/name",
     FOUR_DOLLARS_PATTERN: "four whole numbers with commas between, such as 50,500,5000,50000",
     DOMAIN_PATTERN: "a domain: 1 to 253 of a-z, 0-9, '.' and '-'",
     RESOURCE_ID_PATTERN: "an account id: 1 to 63 of a-z, 0-9 and '-', '-' not at either end",
@@ -33,6 +35,7 @@ _WORDS: Final = {"int": "a whole number", "float": "a number", "bool": "true or 
 Seconds = Annotated[float, Meta(gt=0, le=86_400)]
 Positive = Annotated[int, Meta(ge=1, le=1_000_000_000_000_000)]
 Share = Annotated[float, Meta(gt=0, le=1)]
+PostgresqlUrl = Annotated[str, Meta(pattern=POSTGRESQL_PATTERN)]
 AccountId = Annotated[str, Meta(pattern=RESOURCE_ID_PATTERN)]
 
 
@@ -60,6 +63,10 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     data_dir: Annotated[
         Path, Meta(description="Where all state lives: the database, the engines' logs, downloaded models.")
     ]
+    database: Annotated[
+        PostgresqlUrl | None,
+        Meta(description="PostgreSQL instead of a file in the data directory: postgresql://user@host/name."),
+    ] = None
     host: Annotated[str, Meta(description="The address to listen on. 0.0.0.0 opens the platform to the network.")] = (
         "127.0.0.1"
     )
@@ -268,15 +275,19 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     ] = 1024
     commit_gather_ms: Annotated[
         float,
-        Meta(ge=0, le=1000, description="The pause between commits while several requests end at once; 0: none."),
-    ] = 3.0
+        Meta(ge=0, le=1000, description="The least time between commits while several requests end at once; 0: none."),
+    ] = 5.0
     invoice_grace_s: Annotated[Seconds, Meta(description="How long after a month's end its invoices become final.")] = (
         21_600.0
     )
-
     commit_queue_size: Annotated[
         int, Meta(ge=1, le=1_000_000, description="The most database writes that wait for a commit at once.")
     ] = 32_768
+
+    commit_timeout_s: Annotated[
+        Seconds,
+        Meta(description="How long a response's end waits for its commit while the database is away; then 503."),
+    ] = 10.0
 
     log_level: Annotated[LogLevel, Meta(description="What is logged: debug, info, warning or error.")] = LogLevel.INFO
     log_format: Annotated[LogFormat, Meta(description="How it is logged: text, or json with one object a line.")] = (
@@ -288,8 +299,13 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
         return self.data_dir / DATABASE_FILE
 
     @property
-    def journal_file(self) -> Path:
-        return self.data_dir / JOURNAL_FILE
+    def database_place(self) -> Path | str:
+        """The file, or PostgreSQL's URL."""
+        return self.database or self.database_file
+
+    @property
+    def journal_directory(self) -> Path:
+        return self.data_dir / JOURNAL_DIRECTORY
 
 
 def read_settings(options: Mapping[str, str] | None = None, environment: Mapping[str, str] = os.environ) -> Settings:

@@ -192,7 +192,7 @@ async def test_gpu_time_stands_by_deployment(books: Books) -> None:
 
 def tamper(books: Books, statement: str) -> None:
     """Behind the platform's back, with the guards of all tables taken away."""
-    connection = sqlite3.connect(books.database._path)
+    connection = sqlite3.connect(books.database._backend._path)
     connection.execute("PRAGMA ignore_check_constraints = ON")
     triggers = connection.execute("SELECT name FROM sqlite_schema WHERE type = 'trigger' AND name LIKE '%_are_never_%'")
     for (name,) in triggers.fetchall():

@@ -5,7 +5,7 @@ from pathlib import Path
 from servery.core.clock import ManualClock
 from servery.core.serving_path import ServingPath
 from servery.metering.cut_requests import acknowledge_cut_requests, cut_requests, keep_cut_requests
-from servery.metering.journal import Journal, open_requests
+from servery.metering.journal import Journal, journal_file, open_requests, orphans
 from servery.metering.open_request import OpenRequest
 from servery.store.database import Database
 
@@ -24,30 +24,30 @@ def request(request_id: str, *, opened_ns: int = 1, model: str = "accounts/acme/
 
 def test_what_has_not_ended_is_found_by_the_next_start(tmp_path: Path) -> None:
     """Also while the platform runs, from another process's view of the file; oldest first."""
-    file = tmp_path / "journal"
+    file = tmp_path / "0.journal"
     journal = Journal.open(file)
     for number, request_id in enumerate("abc"):
         journal.opened(request(request_id, opened_ns=10 - number))
     journal.ended("b")
     journal.ended("unknown")
-    assert open_requests(file) == [request("c", opened_ns=8), request("a", opened_ns=10)]
+    assert open_requests(tmp_path) == [request("c", opened_ns=8), request("a", opened_ns=10)]
     assert Journal.open(file).left == [request("c", opened_ns=8), request("a", opened_ns=10)]
 
 
 def test_what_was_left_keeps_its_slots_until_it_is_kept_elsewhere(tmp_path: Path) -> None:
     """A start that is killed in its turn loses nothing."""
-    file = tmp_path / "journal"
+    file = tmp_path / "0.journal"
     Journal.open(file).opened(request("a"))
     second = Journal.open(file)
     second.opened(request("b", opened_ns=2))
-    assert open_requests(file) == [request("a"), request("b", opened_ns=2)]
+    assert open_requests(tmp_path) == [request("a"), request("b", opened_ns=2)]
     second.forget_left()
-    assert (second.left, open_requests(file)) == ([], [request("b", opened_ns=2)])
+    assert (second.left, open_requests(tmp_path)) == ([], [request("b", opened_ns=2)])
 
 
 def test_there_is_room_for_any_number(tmp_path: Path) -> None:
     """The file grows, and its slots are used again."""
-    file = tmp_path / "journal"
+    file = tmp_path / "0.journal"
     journal = Journal.open(file)
     for number in range(9_000):
         journal.opened(request(str(number)))
@@ -56,36 +56,36 @@ def test_there_is_room_for_any_number(tmp_path: Path) -> None:
         journal.ended(str(number))
     for number in range(9_000):
         journal.opened(request(str(number)))
-    assert (file.stat().st_size, len(open_requests(file))) == (size, 9_000)
+    assert (file.stat().st_size, len(open_requests(tmp_path))) == (size, 9_000)
     assert len(Journal.open(file).left) == 9_000
 
 
 def test_opening_twice_is_opening_once(tmp_path: Path) -> None:
     """A request has one slot."""
-    journal = Journal.open(tmp_path / "journal")
+    journal = Journal.open(tmp_path / "0.journal")
     journal.opened(request("a"))
     journal.opened(request("a"))
     journal.ended("a")
-    assert open_requests(tmp_path / "journal") == []
+    assert open_requests(tmp_path) == []
 
 
 def test_names_of_any_length_fit(tmp_path: Path) -> None:
     """What would not fit a slot is left out; the request's id is what counts."""
-    journal = Journal.open(tmp_path / "journal")
+    journal = Journal.open(tmp_path / "0.journal")
     journal.opened(request("a", model="m" * 3_000))
-    assert [each.request_id for each in open_requests(tmp_path / "journal")] == ["a"]
+    assert [each.request_id for each in open_requests(tmp_path)] == ["a"]
 
 
 def test_a_half_written_slot_is_passed_over(tmp_path: Path) -> None:
     """A reader may look while the platform writes."""
-    file = tmp_path / "journal"
+    file = tmp_path / "0.journal"
     journal = Journal.open(file)
     journal.opened(request("a"))
     journal.opened(request("b"))
     content = bytearray(file.read_bytes())
     content[2:40] = bytes(38)
     file.write_bytes(content)
-    assert [each.request_id for each in open_requests(file)] == ["b"]
+    assert [each.request_id for each in open_requests(tmp_path)] == ["b"]
     assert open_requests(tmp_path / "nothing") == []
 
 
@@ -103,3 +103,12 @@ async def test_cut_requests_are_told_of_until_acknowledged(database: Database, c
     assert cut_requests(database.reader) == []
     await keep_cut_requests(database, clock, [request("a"), request("c")])
     assert [each.request_id for each in cut_requests(database.reader)] == ["c"]
+
+
+def test_each_worker_has_a_journal_and_none_is_forgotten(tmp_path: Path) -> None:
+    """What workers left that a platform has no more is found, also where it now has fewer."""
+    for worker in range(3):
+        Journal.open(journal_file(tmp_path, worker)).opened(request(str(worker), opened_ns=worker))
+    assert [each.request_id for each in open_requests(tmp_path)] == ["0", "1", "2"]
+    assert orphans(tmp_path, workers=3) == []
+    assert orphans(tmp_path, workers=1) == [journal_file(tmp_path, 1), journal_file(tmp_path, 2)]

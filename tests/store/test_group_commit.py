@@ -210,3 +210,31 @@ async def test_the_error_of_a_cancelled_caller_is_not_lost(path: Path) -> None:
         gate.open()
         await database.write(lambda connection: None)
     assert [type(error) for error in lost] == [sqlite3.OperationalError]
+
+
+async def test_a_commit_that_takes_too_long_refuses_its_callers(path: Path) -> None:
+    """Whoever waits is told after the time limit, and is not written later; whoever cannot wait is written in the
+    end, and what comes afterwards works."""
+    limits = StoreLimits(commit_timeout_s=0.2, stall_s=0.05)
+    async with Database.open(path, limits=limits) as database:
+        await database.write(lambda connection: connection.execute("CREATE TABLE notes (text TEXT) STRICT"))
+        assert not database.is_stalled
+        inserting, gate = Inserting(), await closed_gate(database)
+        waiting = asyncio.create_task(database.write_grouped(inserting, "waited"))
+        database.write_grouped_soon(inserting, "soon")
+        with pytest.raises(Overloaded):
+            await waiting
+        assert database.is_stalled
+        gate.open()
+        await database.write_grouped(inserting, "later")
+        assert notes(database) == {"soon", "later"}
+        assert not database.is_stalled
+
+
+async def test_what_happens_once_it_is_durable(database: Database) -> None:
+    """``on_written`` is called for what nobody waits for, once it is on the disk, and not when it failed."""
+    written: list[str] = []
+    inserting = Inserting()
+    database.write_grouped_soon(inserting, "a", on_written=lambda: written.append("a"))
+    await database.write_grouped(inserting, "b")
+    assert written == ["a"]

@@ -35,7 +35,7 @@ def create_command(account_id: str, display_name: str, email: str, settings: Set
     clock = SystemClock()
 
     async def create() -> Account:
-        async with Database.open(settings.database_file) as database:
+        async with Database.open(settings.database_place) as database:
             return await open_account(database, clock, account_id, display_name=display_name, email=email)
 
     account = asyncio.run(create())

@@ -27,9 +27,9 @@ def data_dir_option(command: Command) -> Command:
 def existing_database(settings: Settings) -> Database:
     """The data directory's database, opened. Raises Misconfigured when there is none: a command that looks at books
     does not create some."""
-    if not settings.database_file.is_file():
+    if settings.database is None and not settings.database_file.is_file():
         raise Misconfigured(f"there is no database in {settings.data_dir}: servery serve makes one")
-    return Database.open(settings.database_file)
+    return Database.open(settings.database_place)
 
 
 def _settings(_context: click.Context, _parameter: click.Parameter, value: str | Path | None) -> Settings:

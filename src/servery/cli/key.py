@@ -54,7 +54,7 @@ def create_command(
     expires_ns = None if expires_in_ns is None else clock.wall_ns() + expires_in_ns
 
     async def create() -> CreatedKey:
-        async with Database.open(settings.database_file) as database:
+        async with Database.open(settings.database_place) as database:
             is_new = not await Accounts(database, clock).exists(account)
             created = await create_key(
                 database,

@@ -69,7 +69,7 @@ def verify_command(settings: Settings, *, as_json: bool) -> None:
         async with existing_database(settings) as database:
             return verify(database)
 
-    report, still_open = asyncio.run(examine()), open_requests(settings.journal_file)
+    report, still_open = asyncio.run(examine()), open_requests(settings.journal_directory)
     if as_json:
         facts = {name: getattr(report, name) for name in report.__struct_fields__}
         dollars = format_dollars(report.charged_nanodollars)

@@ -1,6 +1,5 @@
 """What a platform looks after at regular times, beside serving."""
 
-import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Sequence
 
@@ -10,12 +9,12 @@ Duty = Callable[[], Awaitable[object]]
 
 
 class Rounds:
-    """Does all ``duties`` in turn, again and again, with a pause of ``interval_s``. A duty that fails, because the
+    """Does all ``duties`` in turn, again and again, with a ``pause`` between rounds. A duty that fails, because the
     database is away for example, is tried again the next time."""
 
-    def __init__(self, duties: Sequence[Duty], *, interval_s: float, logger: logging.Logger) -> None:
+    def __init__(self, duties: Sequence[Duty], *, pause: Duty, logger: logging.Logger) -> None:
         self._duties = duties
-        self._interval_s = interval_s
+        self._pause = pause
         self._logger = logger
 
     async def run(self) -> None:
@@ -23,7 +22,7 @@ class Rounds:
         while True:
             for duty in self._duties:
                 await self._do(duty)
-            await asyncio.sleep(self._interval_s)
+            await self._pause()
 
     async def _do(self, duty: Duty) -> None:
         try:

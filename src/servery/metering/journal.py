@@ -23,13 +23,15 @@ _SLOT_BYTES: Final = 1_024
 _FIRST_SLOTS: Final = 4_096
 _LENGTH_BYTES: Final = 2
 _FREE: Final = bytes(_LENGTH_BYTES)
+_SUFFIX: Final = ".journal"
 
 _encode = msgspec.json.Encoder().encode
 _decode = msgspec.json.Decoder(OpenRequest).decode
 
 
 class Journal:
-    """Belongs to one process at a time (``store.ProcessLock`` sees to it); others may read the file."""
+    """Belongs to one process at a time: a data directory has one platform (``store.ProcessLock``), and each of its
+    workers a journal of its own. Others may read the file."""
 
     def __init__(self, memory: mmap.mmap) -> None:
         """``Journal.open`` and ``Journal.in_memory`` are how to get there."""
@@ -43,7 +45,8 @@ class Journal:
 
     @classmethod
     def open(cls, file: Path) -> Self:
-        """The journal in ``file``, which is made (0600) where it is missing."""
+        """The journal in ``file``, which is made (0600, in a directory with 0700) where it is missing."""
+        file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         descriptor = os.open(file, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         try:
             size = max(os.fstat(descriptor).st_size // _SLOT_BYTES, _FIRST_SLOTS) * _SLOT_BYTES
@@ -99,12 +102,21 @@ class Journal:
         self._free = list(range(2 * size - _SLOT_BYTES, size - _SLOT_BYTES, -_SLOT_BYTES))
 
 
-def open_requests(file: Path) -> list[OpenRequest]:
-    """What stands in the journal of a platform that may be running, oldest first; nothing where there is none."""
-    try:
-        return _requests(file.read_bytes())
-    except FileNotFoundError:
-        return []
+def journal_file(directory: Path, worker: int) -> Path:
+    """Where the platform's worker of that number keeps its journal."""
+    return directory / f"{worker}{_SUFFIX}"
+
+
+def open_requests(directory: Path) -> list[OpenRequest]:
+    """What stands in the journals of a platform that may be running, oldest first; nothing where there are none."""
+    found = [request for file in directory.glob(f"*{_SUFFIX}") for request in _requests(file.read_bytes())]
+    return sorted(found, key=_age)
+
+
+def orphans(directory: Path, *, workers: int) -> list[Path]:
+    """The journals of workers that a platform with so many does not have: it had more before."""
+    own = {journal_file(directory, worker) for worker in range(workers)}
+    return sorted(set(directory.glob(f"*{_SUFFIX}")) - own)
 
 
 def _requests(slots: bytes) -> list[OpenRequest]:
@@ -117,4 +129,8 @@ def _requests(slots: bytes) -> list[OpenRequest]:
                 found.append(_decode(slots[start : start + length]))
             except msgspec.DecodeError:
                 continue  # a slot that is being written at this moment
-    return sorted(found, key=lambda request: (request.opened_ns, request.request_id))
+    return sorted(found, key=_age)
+
+
+def _age(request: OpenRequest) -> tuple[int, str]:
+    return request.opened_ns, request.request_id

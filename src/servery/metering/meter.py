@@ -8,7 +8,7 @@ import msgspec
 from servery.billing.rating import Charge, rate
 from servery.billing.spending import OPERATOR, Charged, Spending
 from servery.core.clock import Clock
-from servery.core.errors import AlreadyExists, ServeryError
+from servery.core.errors import AlreadyExists, Overloaded, ServeryError
 from servery.core.price import Price
 from servery.core.serving_path import ServingPath
 from servery.metering.journal import Journal
@@ -61,7 +61,11 @@ class Meter:
         self, request_id: str, *, account: str, key_id: str, model: str, path: ServingPath, replica: str
     ) -> None:
         """Journal that an engine begins to work on the request. Every opened request is posted or voided; those that
-        a killed platform leaves open are found by its next start, and told of by ``verify``."""
+        a killed platform leaves open are found by its next start, and told of by ``verify``.
+
+        Raises Overloaded while the database is away: a request whose end could not be posted should not begin."""
+        if self._database.is_stalled:
+            raise Overloaded("The database does not answer, please try again.", retry_after_s=1.0)
         self._journal.opened(
             OpenRequest(
                 request_id=request_id,
