@@ -128,7 +128,7 @@ async def measure(arguments: argparse.Namespace, directory: Path) -> dict[str, f
     if arguments.part == "idle":
         return await paced(Requests("price").discard, rate_per_s=arguments.rate, seconds=arguments.seconds)
     clock = SystemClock()
-    async with Database.open(directory / "servery.db") as database:
+    async with Database.open(arguments.database or directory / "servery.db") as database:
         price_id = await PriceVersions(database, clock).record(MODEL, PATH, PRICE)
         post = Posting(Meter(database, clock, Journal.open(directory / "journal")), Requests(price_id))
         if arguments.part == "flat":
