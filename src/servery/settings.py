@@ -370,7 +370,10 @@ def _path(wanted: type, value: object) -> object:
     assert wanted is Path, "no other type needs a hook"
     if value == "":
         raise ValueError("is empty")
-    return Path(str(value)).expanduser()
+    try:
+        return Path(str(value)).expanduser()
+    except RuntimeError as error:  # there is no such user
+        raise ValueError(str(error)) from error
 
 
 def _reworded(message: str, name: str, text: str) -> str:
