@@ -100,12 +100,12 @@ async def test_a_line_for_each_model_path_and_kind_of_token(books: Books) -> Non
     assert invoice.state is InvoiceState.DRAFT
     shown = [(line.serving_path, line.token_kind, line.quantity, line.unit_picodollars) for line in invoice.lines]
     assert shown == [
-        (ServingPath.BATCH, TokenKind.UNCACHED_PROMPT, 900, 400_000),
-        (ServingPath.BATCH, TokenKind.CACHED_PROMPT, 100, 200_000),
-        (ServingPath.BATCH, TokenKind.GENERATED, 37, 2_000_000),
         (ServingPath.STANDARD, TokenKind.UNCACHED_PROMPT, 2_700, 950_001),
         (ServingPath.STANDARD, TokenKind.CACHED_PROMPT, 300, 475_003),
         (ServingPath.STANDARD, TokenKind.GENERATED, 111, 4_000_007),
+        (ServingPath.BATCH, TokenKind.UNCACHED_PROMPT, 900, 400_000),
+        (ServingPath.BATCH, TokenKind.CACHED_PROMPT, 100, 200_000),
+        (ServingPath.BATCH, TokenKind.GENERATED, 37, 2_000_000),
         (None, None, 1, 3 * (rate(USAGE, PRICE).nanodollars * 1_000 - rate(USAGE, PRICE).picodollars)),
     ]
     assert invoice.lines[-1].kind is LineKind.ROUNDING

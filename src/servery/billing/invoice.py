@@ -118,11 +118,7 @@ def invoice_lines(
     transfers: Sequence[BilledTransfer] = (),
 ) -> tuple[InvoiceLine, ...]:
     """All lines of a month, in the order in which they are shown. ``prices`` by the ids that ``usage`` names."""
-    tokens = [
-        line
-        for each in sorted(usage, key=lambda each: (each.model, each.serving_path, each.price_id))
-        for line in _token_lines(each, prices[each.price_id])
-    ]
+    tokens = [line for each in sorted(usage, key=_order) for line in _token_lines(each, prices[each.price_id])]
     charged_picodollars = sum(each.nanodollars for each in usage) * PICODOLLARS_PER_NANODOLLAR
     rounding = charged_picodollars - sum(line.picodollars for line in tokens)
     rounded = [InvoiceLine(kind=LineKind.ROUNDING, unit_picodollars=rounding)] if rounding else []
@@ -132,6 +128,11 @@ def invoice_lines(
         *map(_gpu_line, sorted(gpu, key=lambda each: (each.deployment, each.accelerator_type, each.price_id))),
         *_transfer_lines(transfers),
     )
+
+
+def _order(usage: ModelUsage) -> tuple[str, int, str]:
+    """By model, and then by serving path as people name them."""
+    return usage.model, list(ServingPath).index(usage.serving_path), usage.price_id
 
 
 def _token_lines(usage: ModelUsage, price: Price) -> list[InvoiceLine]:

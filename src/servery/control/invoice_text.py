@@ -16,6 +16,7 @@ CSV_COLUMNS: Final = (
     *("price_id", "quantity", "usd_per_million", "amount_usd"),
 )
 _NOT_ISSUED: Final = "Not yet: the month is open"
+_DECIMALS: Final = 9
 _SECONDS_PER_HOUR: Final = 3_600
 _TOKEN_WORDS: Final = {
     TokenKind.UNCACHED_PROMPT: "Prompt tokens",
@@ -82,7 +83,7 @@ def _section(title: str, lines: tuple[InvoiceLine, ...]) -> str:
         rows.append(_row(line))
     subtotal = _dollars(format_picodollars(sum(line.picodollars for line in lines)))
     return (
-        f"<section><h2>{title}</h2><table>"
+        f'<section><h2>{title}</h2><table><colgroup><col><col class="q"><col class="u"><col class="a"></colgroup>'
         '<thead><tr><th scope="col">Item</th><th scope="col" class="n">Quantity</th>'
         '<th scope="col" class="n">Unit price</th><th scope="col" class="n">Amount, USD</th></tr></thead>'
         f"<tbody>{''.join(rows)}</tbody>"
@@ -97,8 +98,10 @@ def _path(line: InvoiceLine) -> str:
 
 def _row(line: InvoiceLine) -> str:
     item, quantity, unit = _item(line)
-    cells = f'<td class="n">{quantity}</td><td class="n">{unit}</td>'
-    return f'<tr><td>{item}</td>{cells}<td class="n">{_dollars(format_picodollars(line.picodollars))}</td></tr>'
+    cells = f'<td>{item}</td><td class="n">{quantity}</td><td class="n">{unit}</td>'
+    if not quantity and not unit:
+        cells = f'<td colspan="3">{item}</td>'
+    return f'<tr>{cells}<td class="n">{_dollars(format_picodollars(line.picodollars))}</td></tr>'
 
 
 def _item(line: InvoiceLine) -> tuple[str, str, str]:
@@ -111,7 +114,7 @@ def _item(line: InvoiceLine) -> tuple[str, str, str]:
         hours, seconds = divmod(line.quantity, _SECONDS_PER_HOUR)
         return "Accelerator time", f"{hours:,} h {seconds // 60:02d} min {seconds % 60:02d} s", "by the second"
     if line.kind is LineKind.ROUNDING:
-        return "Rounding of each request to a billionth of a dollar", "", ""
+        return "Rounding of each request", "", "to nano-dollars"
     word = "Reversal of" if line.kind is LineKind.ADJUSTMENT else line.detail.capitalize()
     return (
         f"{escape(word)} <code>{escape(line.detail if line.kind is LineKind.ADJUSTMENT else line.subject)}</code>",
@@ -124,6 +127,8 @@ def _dollars(text: str) -> str:
     """An amount of which the cents are seen first and no decimal is lost."""
     sign, digits = ("&minus;", text[1:]) if text.startswith("-") else ("", text)
     whole, _, decimals = digits.partition(".")
+    if len(decimals) > _DECIMALS and not decimals[_DECIMALS:].strip("0"):
+        decimals = decimals[:_DECIMALS]  # what was not rounded shows more only where there is more
     return f'{sign}{int(whole):,}.{decimals[:2]}<span class="rest">{decimals[2:]}</span>'
 
 

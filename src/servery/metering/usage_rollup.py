@@ -62,12 +62,13 @@ class UsageRollup:
         start = after = await self._database.look_up(self._mark.read)
         while after < until:
             step_end = min(after + self._step_records, until)
-            if not await self._step(after, step_end):
+            if not await self.step(after, step_end):
                 break  # another process is at it
             after = step_end
         return after - start
 
-    async def _step(self, after: int, until: int) -> bool:
+    async def step(self, after: int, until: int) -> bool:
+        """Take in the records between two numbers, all of which are there; False when the mark is not at ``after``."""
         bounds = {"after": after, "until": until}
         sums = await self._database.read(
             lambda connection: [_Sum(*row) for row in connection.execute(self._sums, bounds)]
