@@ -15,6 +15,7 @@ from servery.billing.invoice import InvoiceState, LineKind, TokenKind
 from servery.billing.price_versions import PriceVersions
 from servery.billing.rating import rate
 from servery.control.books_report import FindingKind
+from servery.control.invoice_text import invoice_page
 from servery.control.invoicing import Invoicing
 from servery.control.verify_books import verify
 from servery.core.clock import ManualClock
@@ -23,6 +24,7 @@ from servery.core.price import Price
 from servery.core.serving_path import Outcome, ServingPath
 from servery.core.usage import Usage
 from servery.ledger.ledger import Ledger
+from servery.ledger.transfer import Transfer, TransferKind
 from servery.metering.meter import Meter
 from servery.metering.usage_record import UsageRecord
 from servery.store.database import Database
@@ -248,3 +250,30 @@ async def test_a_contradiction_made_by_hand_is_found(books: Books, statement: st
     assert verify(books.database).holds
     tamper(books, statement)
     assert FindingKind(found) in {finding.kind for finding in verify(books.database).findings}
+
+
+async def test_credits_that_were_used_are_one_line(books: Books) -> None:
+    """However many transfers they came by; what is owed is what they did not cover."""
+    charged = [await books.use(NOVEMBER) for _ in range(2)]
+    ledger = Ledger(books.database, books.clock)
+    for number, nanodollars in enumerate((1_000, 2_500)):
+        await ledger.post(
+            Transfer(
+                id=f"credit_use/{number}",
+                debit_account="credits/a",
+                credit_account="accounts/a",
+                nanodollars=nanodollars,
+                kind=TransferKind.CREDIT_USE,
+                created_ns=NOVEMBER.start_ns + number,
+            )
+        )
+    await books.invoicing.close(NOVEMBER)
+    invoice = await books.invoicing.get("a", NOVEMBER)
+    (line,) = invoice.of_kind(LineKind.CREDIT)
+    assert (line.subject, line.detail, line.nanodollars) == ("", "credit_use", -3_500)
+    assert invoice.total_nanodollars == sum(charged) - 3_500
+    assert "Credits used" in invoice_page(invoice)
+    assert verify(books.database).holds
+    tamper(books, "UPDATE billed_sums SET nanodollars = nanodollars - 1")
+    kinds = {finding.kind for finding in verify(books.database).findings}
+    assert FindingKind.MONTH_DIFFERS in kinds

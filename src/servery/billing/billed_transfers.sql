@@ -10,7 +10,7 @@ SELECT coalesce(max(sequence), 0) FROM transfers_besides_usage;
 
 -- name: transfers_after
 -- The transfers between two numbers that are no serverless usage.
-SELECT id, debit_account, credit_account, created_ns
+SELECT id, debit_account, credit_account, nanodollars, kind, created_ns, reverses
 FROM transfers_besides_usage
 WHERE sequence > :after AND sequence <= :until
 ORDER BY sequence;
@@ -18,6 +18,16 @@ ORDER BY sequence;
 -- name: insert_billed_transfer
 -- Keep in which month a transfer is shown to an account.
 INSERT INTO billed_transfers (transfer_id, account, billing_month) VALUES (:transfer_id, :account, :billing_month);
+
+-- name: add_to_billed_sum
+-- Add to the sum of a month's transfers of one kind.
+INSERT INTO billed_sums (account, billing_month, kind, nanodollars)
+VALUES (:account, :billing_month, :kind, :nanodollars)
+ON CONFLICT (account, billing_month, kind) DO UPDATE SET nanodollars = billed_sums.nanodollars + excluded.nanodollars;
+
+-- name: billed_sums_of_month
+-- The sums that are shown to an account in a month.
+SELECT kind, nanodollars FROM billed_sums WHERE account = :account AND billing_month = :month ORDER BY kind;
 
 -- name: billed_transfers_of_month
 -- What is shown to an account in a month, in the order of posting.

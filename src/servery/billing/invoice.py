@@ -21,7 +21,7 @@ from servery.ledger.transfer import TransferKind
 
 class LineKind(StrEnum):
     """What a line is about. ``subject`` and ``detail`` of a line: a model; a deployment, and its accelerator type;
-    nothing; a reversal, and what it reverses; a transfer, and its kind."""
+    nothing; a reversal, and what it reverses; a transfer (nothing for a sum of several), and its kind."""
 
     TOKENS = "tokens"
     GPU_TIME = "gpu_time"

@@ -43,6 +43,8 @@ SELECT account FROM (
     WHERE EXISTS (SELECT 1 FROM usage_rollups WHERE series = usage_series.id AND billing_month = :month)
     UNION
     SELECT account FROM billed_transfers WHERE billing_month = :month
+    UNION
+    SELECT account FROM billed_sums WHERE billing_month = :month
 ) AS active
 WHERE NOT EXISTS (
     SELECT 1 FROM invoices WHERE invoices.account = active.account AND invoices.month = :month

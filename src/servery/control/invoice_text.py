@@ -10,6 +10,7 @@ from typing import Final
 
 from servery.billing.invoice import Invoice, InvoiceLine, InvoiceState, LineKind, TokenKind
 from servery.core.money import format_dollars, format_picodollars, format_price
+from servery.ledger.transfer import TransferKind
 
 CSV_COLUMNS: Final = (
     *("invoice", "account", "month", "state", "position", "kind", "subject", "detail", "serving_path", "token_kind"),
@@ -23,11 +24,15 @@ _TOKEN_WORDS: Final = {
     TokenKind.CACHED_PROMPT: "Cached prompt tokens",
     TokenKind.GENERATED: "Generated tokens",
 }
+_CREDIT_WORDS: Final = {
+    TransferKind.CREDIT_USE.value: "Credits used",
+    TransferKind.CREDIT_RETURN.value: "Credits given back",
+}
 _SECTIONS: Final = (
     ("Serverless inference", (LineKind.TOKENS, LineKind.ROUNDING)),
     ("Dedicated deployments", (LineKind.GPU_TIME,)),
     ("Adjustments", (LineKind.ADJUSTMENT,)),
-    ("Credits and payments", (LineKind.CREDIT,)),
+    ("Credits", (LineKind.CREDIT,)),
 )
 
 
@@ -115,12 +120,10 @@ def _item(line: InvoiceLine) -> tuple[str, str, str]:
         return "Accelerator time", f"{hours:,} h {seconds // 60:02d} min {seconds % 60:02d} s", "by the second"
     if line.kind is LineKind.ROUNDING:
         return "Rounding of each request", "", "to nano-dollars"
-    word = "Reversal of" if line.kind is LineKind.ADJUSTMENT else line.detail.capitalize()
-    return (
-        f"{escape(word)} <code>{escape(line.detail if line.kind is LineKind.ADJUSTMENT else line.subject)}</code>",
-        "",
-        "",
-    )
+    if line.kind is LineKind.ADJUSTMENT:
+        return f"Reversal of <code>{escape(line.detail)}</code>", "", ""
+    word = _CREDIT_WORDS.get(line.detail, line.detail.capitalize())
+    return f"{escape(word)} <code>{escape(line.subject)}</code>" if line.subject else escape(word), "", ""
 
 
 def _dollars(text: str) -> str:

@@ -4,6 +4,8 @@ SELECT min(billing_month) FROM (
     SELECT min(billing_month) AS billing_month FROM usage_rollups
     UNION ALL
     SELECT min(billing_month) FROM billed_transfers
+    UNION ALL
+    SELECT min(billing_month) FROM billed_sums
 ) AS months;
 
 -- name: months_of_account
@@ -13,4 +15,6 @@ FROM usage_series
 JOIN usage_rollups ON usage_rollups.series = usage_series.id
 WHERE usage_series.account = :account
 UNION
-SELECT billing_month FROM billed_transfers WHERE account = :account;
+SELECT billing_month FROM billed_transfers WHERE account = :account
+UNION
+SELECT billing_month FROM billed_sums WHERE account = :account;

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator, Mapping
 
 import msgspec
 
-from servery.billing.billed_transfers import BilledTransfer
+from servery.billing.billed_transfers import SUMMED, BilledTransfer, billed, summed
 from servery.billing.billing_month import BillingMonth
 from servery.billing.closed_months import ClosedMonths, billing_month_of
 from servery.billing.gpu_posting import GpuUsageRecord, gpu_revenue_account
@@ -12,18 +12,20 @@ from servery.billing.gpu_prices import GpuPrice, gpu_prices
 from servery.billing.gpu_report import GpuSums
 from servery.billing.invoice import Invoice, invoice_lines, total_nanodollars
 from servery.billing.invoices import Invoices
-from servery.billing.ledger_names import account_of_receivable, receivable_account
+from servery.billing.ledger_names import receivable_account
 from servery.control.billed_usage import BilledUsage
 from servery.control.books_report import Finding, FindingKind
 from servery.core.price import Price
 from servery.ledger.ledger import transfer_of_row
-from servery.ledger.transfer import Transfer
+from servery.ledger.transfer import Transfer, TransferKind
 from servery.store.connection import Connection
 from servery.store.sql import Query, load_queries
 from servery.store.watermark import Watermark
 
 Place = tuple[str, BillingMonth]
 """An account and a month."""
+
+_Sums = dict[tuple[str, BillingMonth, TransferKind], int]
 
 
 class _Other(msgspec.Struct):
@@ -122,34 +124,44 @@ def _other(
     counted = Watermark("transfers").read(connection)
     kept = {(row[0], row[1]): BillingMonth(row[2]) for row in connection.execute(sql["billed_transfers"]).fetchall()}
     places: dict[Place, _Other] = {}
+    sums: _Sums = {}
     findings = []
     for sequence, *facts in connection.execute(sql["transfers_besides_usage"]).fetchall():
         if sequence > counted:
             continue
-        for each in _billed(transfer_of_row(tuple(facts)), sequence, marks):
+        transfer = transfer_of_row(tuple(facts))
+        month = billing_month_of(BillingMonth.of(transfer.created_ns), sequence, marks)
+        for each in billed(transfer, month):
+            other = places.setdefault((each.account, each.month), _Other([], []))
+            if each.kind in SUMMED:
+                place = (each.account, each.month, each.kind)
+                sums[place] = sums.get(place, 0) + each.nanodollars
+                continue
             if kept.pop((each.transfer_id, each.account), None) != each.month:
                 findings.append(Finding(kind=FindingKind.MONTH_DIFFERS, subject=each.transfer_id))
-            other = places.setdefault((each.account, each.month), _Other([], []))
             other.transfers.append(each)
             if each.transfer_id in gpu_records:
                 other.gpu.append(gpu_records[each.transfer_id])
     findings += [Finding(kind=FindingKind.MONTH_DIFFERS, subject=transfer_id) for transfer_id, _ in sorted(kept)]
+    for (account, month, kind), nanodollars in sums.items():
+        places[account, month].transfers.append(summed(account, month, kind, nanodollars))
+    findings += _sum_findings(connection, sql, sums)
     return places, findings
 
 
-def _billed(transfer: Transfer, sequence: int, marks: list[tuple[BillingMonth, int]]) -> Iterator[BilledTransfer]:
-    month = billing_month_of(BillingMonth.of(transfer.created_ns), sequence, marks)
-    for ledger_account, sign in ((transfer.debit_account, 1), (transfer.credit_account, -1)):
-        account = account_of_receivable(ledger_account)
-        if account is not None:
-            yield BilledTransfer(
-                transfer_id=transfer.id,
-                account=account,
-                month=month,
-                kind=transfer.kind,
-                nanodollars=sign * transfer.nanodollars,
-                created_ns=transfer.created_ns,
-                reverses=transfer.reverses,
+def _sum_findings(connection: Connection, sql: Mapping[str, Query], sums: _Sums) -> Iterator[Finding]:
+    kept = {
+        (account, BillingMonth(month), TransferKind(kind)): int(nanodollars)
+        for account, month, kind, nanodollars in connection.execute(sql["billed_sums"]).fetchall()
+    }
+    for place in sorted(kept.keys() | sums.keys()):
+        expected, found = sums.get(place, 0), kept.get(place, 0)
+        if expected != found:
+            yield Finding(
+                kind=FindingKind.MONTH_DIFFERS,
+                subject=f"{place[0]} {place[1]} {place[2]}",
+                expected_nanodollars=expected,
+                found_nanodollars=found,
             )
 
 

@@ -49,6 +49,10 @@ SELECT sequence, id, debit_account, credit_account, nanodollars, kind, created_n
 FROM transfers_besides_usage
 ORDER BY sequence;
 
+-- name: billed_sums
+-- The sums of transfers that are shown as one, by account, month and kind.
+SELECT account, billing_month, kind, nanodollars FROM billed_sums;
+
 -- name: billed_transfers
 -- In which month each transfer is shown to whom.
 SELECT transfer_id, account, billing_month FROM billed_transfers;

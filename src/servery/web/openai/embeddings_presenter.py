@@ -15,6 +15,7 @@ from servery.serving.served import Served
 from servery.web.openai.answers import PerfMetrics, perf_metrics
 from servery.web.openai.engine_answer import read_json
 from servery.web.openai.errors import error_body, error_frame
+from servery.web.presenter import ShowPlain
 
 
 class EmbeddingForm(msgspec.Struct, frozen=True, kw_only=True):
@@ -70,8 +71,9 @@ class EmbeddingsPresenter:
     def stream_frame(self, branch: int, event: bytes) -> NoReturn:
         raise AssertionError("embeddings are not streamed")
 
-    def plain_frames(self, branch: int) -> NoReturn:
-        raise AssertionError("embeddings are not streamed")
+    def plain_frames(self, branch: int) -> ShowPlain:
+        """None: there are no events."""
+        return lambda piece: None
 
     def stream_end(self, served: Served) -> NoReturn:
         raise AssertionError("embeddings are not streamed")

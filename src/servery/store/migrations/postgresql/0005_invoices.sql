@@ -99,6 +99,15 @@ CREATE TABLE billed_transfers (
 
 CREATE INDEX billed_transfers_by_month ON billed_transfers (account, billing_month);
 
+-- Of transfers that come with every few charges, the sums alone.
+CREATE TABLE billed_sums (
+    account TEXT NOT NULL,
+    billing_month BIGINT NOT NULL,
+    kind TEXT NOT NULL,
+    nanodollars BIGINT NOT NULL,
+    PRIMARY KEY (account, billing_month, kind)
+);
+
 -- Months whose invoices are final, and how far the books had come when they were closed.
 CREATE TABLE closed_months (
     month BIGINT PRIMARY KEY,

@@ -120,6 +120,15 @@ CREATE TABLE billed_transfers (
 
 CREATE INDEX billed_transfers_by_month ON billed_transfers (account, billing_month);
 
+-- Of transfers that come with every few charges, the sums alone.
+CREATE TABLE billed_sums (
+    account TEXT NOT NULL,
+    billing_month INTEGER NOT NULL,
+    kind TEXT NOT NULL,
+    nanodollars INTEGER NOT NULL,
+    PRIMARY KEY (account, billing_month, kind)
+) STRICT, WITHOUT ROWID;
+
 -- Months whose invoices are final, and how far the books had come when they were closed.
 CREATE TABLE closed_months (
     month INTEGER PRIMARY KEY,
