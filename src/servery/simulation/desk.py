@@ -22,7 +22,8 @@ BYTES_PER_TOKEN = 4
 
 
 class Desk:
-    """``again`` makes a client call once more: with its request, and how often it has called by then."""
+    """``estimator`` and ``retry_budget`` are shared by all paths, which serve one model. ``again`` makes a
+    client call once more: with its request, and how often it has called by then."""
 
     def __init__(
         self,
@@ -31,6 +32,8 @@ class Desk:
         clients: Clients,
         random: Random,
         tally: Tally,
+        estimator: Estimator,
+        retry_budget: RetryBudget,
         price: Price,
         reservations: Reservations,
         door: Door,
@@ -45,8 +48,8 @@ class Desk:
         self.reservations = reservations
         self.door = door
         self.placing = placing
-        self.retry_budget = RetryBudget()
-        self.estimator = Estimator()
+        self.retry_budget = retry_budget
+        self.estimator = estimator
         self._random = random
         self._again = again
 

@@ -5,6 +5,8 @@ from random import Random
 from servery.admission.demand import Weights
 from servery.core.misconfigured import Misconfigured
 from servery.core.serving_path import ServingPath
+from servery.limits.estimate import Estimator
+from servery.serving.retry import RetryBudget
 from servery.simulation.account_reservations import AccountReservations
 from servery.simulation.agenda import Agenda
 from servery.simulation.breakage import Breakage
@@ -42,12 +44,15 @@ class Simulation:
         }
         self._reservations = _reservations(fleet, policy, self._agenda, random)
         self._doors = doors
+        estimator, retry_budget = Estimator(), RetryBudget()
         self._desks = {
             path.name: Desk(
                 agenda=self._agenda,
                 clients=clients,
                 random=random,
                 tally=self.tally,
+                estimator=estimator,
+                retry_budget=retry_budget,
                 price=path.price.price(),
                 reservations=self._reservations,
                 door=doors[path.pool],
