@@ -34,14 +34,15 @@ def rows() -> list[Row]:
         ),
         *[_row("all of it, fresh prompts", fresh, replicas) for replicas in (1, 8, 64, 256)],
         *[_row("all of it, 8 shared system prompts", shared, replicas) for replicas in (1, 8, 64, 256)],
+        *[_row("the same, each in a session", shared, replicas, sessions=500) for replicas in (1, 256)],
     ]
 
 
-def _row(what: str, prompts: list[bytes], replicas: int) -> Row:
+def _row(what: str, prompts: list[bytes], replicas: int, *, sessions: int = 0) -> Row:
     return Row(
         part="routing",
         what=f"{what}; {replicas} replicas",
-        us=microseconds(_seats(prompts, replicas), decisions=_PROMPTS),
+        us=microseconds(_seats(prompts, replicas, sessions=sessions), decisions=_PROMPTS),
         bar_us=BAR_US if replicas == BAR_REPLICAS else None,
     )
 
@@ -60,7 +61,7 @@ def _chains(prompts: list[bytes]) -> Callable[[], None]:
     return decide
 
 
-def _seats(prompts: list[bytes], replicas: int) -> Callable[[], None]:
+def _seats(prompts: list[bytes], replicas: int, *, sessions: int) -> Callable[[], None]:
     """Each request takes a seat, and one that was taken earlier is left, so that there is always work in flight."""
     clock = SystemClock()
     urls = tuple(f"http://127.0.0.1:{number + 1}" for number in range(replicas))
@@ -72,9 +73,10 @@ def _seats(prompts: list[bytes], replicas: int) -> Callable[[], None]:
     taken: deque[Seat] = deque()
 
     def decide() -> None:
-        for prompt in prompts:
+        for number, prompt in enumerate(prompts):
+            session = f"{_OWNER}{number % sessions}" if sessions else None
             chain = router.chain(_OWNER, prompt)
-            wish = Wish(owner=_OWNER, chain=chain, units_per_token=4.0, generated_tokens=256.0)
+            wish = Wish(owner=_OWNER, chain=chain, units_per_token=4.0, generated_tokens=256.0, session=session)
             seat = router.seat(pool, wish)
             assert seat is not None, "there is room for all of them"
             taken.append(seat)

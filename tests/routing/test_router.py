@@ -393,3 +393,16 @@ def test_a_cache_is_as_large_as_its_engine_tells() -> None:
     assert sizes[0] >= 953 * 2
     assert 1_000 < sizes[1] <= 1_500
     assert 900 < sizes[2] <= 1_000
+
+
+def test_among_many_replicas_with_slots_an_owner_is_found_where_it_has_been() -> None:
+    """Without looking at all of them; and its first request goes to one that has little to do."""
+    pool, router = slots(replicas=40), Router(ManualClock(), slot_isolation=True)
+    homes = {owner: taken(router, pool, wish(owner, owner.encode() * 900)) for owner in ("A/", "B/", "C/")}
+    assert len(set(homes.values())) == 3
+    for owner, home in homes.items():
+        assert router.forecast(pool, wish(owner, owner.encode() * 900)) > 0
+        with seated(router, pool, wish(owner, owner.encode() * 900)) as seat:
+            assert seat is not None
+            assert seat.replica.name == home
+            assert len(seat.decision.scores) <= 3

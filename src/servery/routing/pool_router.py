@@ -12,7 +12,7 @@ home, and the least busy. Any other has the least busy one's prefix at best, and
 Sources: llm-d's scorers, Mooncake (Qin et al., FAST 2025), Preble (Srivatsa et al., 2025).
 """
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from itertools import islice
 from math import inf
 
@@ -24,6 +24,7 @@ from servery.routing.decision import Weighed
 from servery.routing.desk import Desk
 from servery.routing.index_error import IndexErrorSum
 from servery.routing.least_busy import LeastBusy
+from servery.routing.owners import Owners
 from servery.routing.placement import Placement
 from servery.routing.prefill_rate import PoolRate
 from servery.routing.seat import Seat
@@ -38,6 +39,7 @@ _OF_ONE_LENGTH = 4
 """The one used longest ago is asked first, so the others are most likely busier."""
 _TRIES = 3
 _REFRESH_EVERY = 8
+_FEW = 16
 _NONE: Weighed = (inf, inf, inf, -1, inf, inf, inf)
 
 
@@ -68,6 +70,8 @@ class PoolRouter:
         self._slot_isolation = slot_isolation
         self._stamp = 0
         self._turn = 0
+        self._mean = 0.0
+        self._mean_until = 0
         self._fastest = 1.0
         self._index = BlockIndex()
         self._order = LeastBusy()
@@ -82,6 +86,7 @@ class PoolRouter:
             desk.put()
             self._desks.append(desk)
         self._slotted = [desk.number for desk in self._desks if desk.slots is not None]
+        self._owners = Owners()
         pool.listen(self._changed)
 
     def forecast(self, wish: Wish) -> float:
@@ -94,7 +99,7 @@ class PoolRouter:
             ):
                 most = reach
                 break
-        for number in self._slotted:
+        for number in self._with_slots(wish.owner):
             desk = self._desks[number]
             if desk.replica.is_ready:
                 most = max(most, desk.forecast(wish, lookup)[0])
@@ -122,7 +127,7 @@ class PoolRouter:
         floor_s = self._weigh_least_busy(contest)
         if contest.home is not None:
             self._weigh(contest, desks[contest.home])
-        for number in self._slotted:
+        for number in self._with_slots(contest.wish.owner):
             self._weigh(contest, desks[number])
         length, s_per_unit = contest.wish.chain.length, UNCACHED_WEIGHT / (contest.wish.units_per_token * self._fastest)
         for reach, holders, also in contest.lookup.levels:
@@ -183,6 +188,7 @@ class PoolRouter:
         desk = self._desks[number]
         if desk.slots is not None:
             stay, placement = None, desk.slots.enter(wish.owner, wish.chain)
+            self._owners.used(wish.owner, number)
         else:
             size = self._cache_size(desk.replica) * wish.units_per_token
             stay = self._index.enter(contest.lookup, number, stamp=self._stamp, size=size, oldest=desk.queue.oldest)
@@ -201,6 +207,18 @@ class PoolRouter:
             now_s=contest.now_s,
         )
 
+    def _mean_load(self) -> float:
+        """Requests in flight at a replica that can serve. Of many replicas it is not summed anew for each request."""
+        if self._turn >= self._mean_until:
+            loads = [one.occupancy.sequences for one in self._pool.replicas if one.is_ready]
+            self._mean = sum(loads) / max(1, len(loads))
+            self._mean_until = self._turn + 1 + len(loads) // _FEW
+        return self._mean
+
+    def _with_slots(self, owner: str) -> Sequence[int]:
+        """The replicas with slots: all while they are few, else where the owner has been."""
+        return self._slotted if len(self._slotted) <= _FEW else self._owners.replicas(owner)
+
     def _cache_size(self, replica: Replica) -> int:
         """In tokens: what the engine tells, else the catalog, else what is believed of all."""
         told = replica.load.cache_tokens if replica.load is not None else None
@@ -208,13 +226,12 @@ class PoolRouter:
 
     def _home(self, session: str) -> int | None:
         replicas = self._pool.replicas
-        mean = sum(one.occupancy.sequences for one in replicas) / len(replicas)
 
         def load(number: int) -> int | None:
             replica = replicas[number]
             return replica.occupancy.sequences if replica.is_ready else None
 
-        return self._ring.home(session, load=load, mean=mean)
+        return self._ring.home(session, load=load, mean=self._mean_load())
 
     def _new_slots(self, replica: Replica) -> SlotCache | None:
         if replica.slots is None:

@@ -138,7 +138,8 @@ class Seat:
             desk.rate.learn(self._uncached_tokens, self._service_s)
         if self._slots is not None:
             self._slots.leave(self.placement)
-        self._show()
+        if self._service_s is None or desk.is_away:
+            self._show()
 
     def _show(self) -> None:
         desk = self._desk
