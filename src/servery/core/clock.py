@@ -18,13 +18,10 @@ class Clock(Protocol):
 
 
 class SystemClock:
-    """The machine's own clocks."""
+    """The machine's own clocks, without a function of ours around them: a request looks at them twenty times."""
 
-    def monotonic_s(self) -> float:
-        return time.monotonic()
-
-    def wall_ns(self) -> int:
-        return time.time_ns()
+    monotonic_s = staticmethod(time.monotonic)
+    wall_ns = staticmethod(time.time_ns)
 
 
 class ManualClock:

@@ -17,7 +17,7 @@ class ConnectionLimits(msgspec.Struct, frozen=True, kw_only=True):
 
     connect_timeout_s: float = 5.0
     idle_s: float = 3.0
-    idle_connections: int = 64
+    idle_connections: int = 512
 
 
 class Connections:

@@ -14,6 +14,7 @@ _STATUS_LINE = re.compile(rb"HTTP/1\.(?P<minor>[01]) (?P<status>[1-9]\d\d)(?: [^
 _HEADER = re.compile(rb"([!#$%&'*+.^_`|~0-9A-Za-z-]+):[ \t]*([^\r\n\0]*?)[ \t]*")
 _SIZE = re.compile(rb"([0-9A-Fa-f]{1,15})[ \t]*(?:;[^\r\n\0]*)?")
 _WITHOUT_BODY = {204, 304}
+_OK = b"HTTP/1.1 200 OK\r\n"
 
 Headers = dict[bytes, bytes]
 """By lower-case name; of several with one name the last."""
@@ -103,15 +104,10 @@ class ResponseParser:
             if not b"HTTP/1.".startswith(data[position : position + 7]):
                 raise NotHttp("no response of HTTP/1.1")
             return self._wait(data, position, at_most=_HEAD_BYTES_MAX)
-        status_line, *lines = data[position:end].split(b"\r\n")
-        began = _STATUS_LINE.fullmatch(status_line)
-        if began is None:
-            raise NotHttp("no response of HTTP/1.1")
-        status = int(began["status"])
-        if status == 101:
-            raise NotHttp("another protocol was not asked for")
+        lines = data[position:end].split(b"\r\n")
+        status, minor = (200, b"1") if data.startswith(_OK, position) else _status(lines[0])
         if status >= 200:
-            self._begin_body(status, _headers(lines), minor=began["minor"])
+            self._begin_body(status, _headers(lines[1:]), minor=minor)
         return end + 4
 
     def _begin_body(self, status: int, headers: Headers, *, minor: bytes) -> None:
@@ -197,13 +193,24 @@ class ResponseParser:
         return len(data)
 
 
+def _status(line: bytes) -> tuple[int, bytes]:
+    """The status, and the second digit of HTTP's version."""
+    began = _STATUS_LINE.fullmatch(line)
+    if began is None:
+        raise NotHttp("no response of HTTP/1.1")
+    if began["status"] == b"101":
+        raise NotHttp("another protocol was not asked for")
+    return int(began["status"]), began["minor"]
+
+
 def _headers(lines: list[bytes]) -> Headers:
     headers: Headers = {}
     for line in lines:
         found = _HEADER.fullmatch(line)
         if found is None:
             raise NotHttp("no header")
-        name, value = found[1].lower(), found[2]
+        name, value = found.groups()
+        name = name.lower()
         if name == b"content-length" and (not value.isdigit() or headers.get(name, value) != value):
             raise NotHttp("no length")
         if name == b"transfer-encoding" and name in headers:

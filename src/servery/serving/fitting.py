@@ -26,10 +26,12 @@ def fitted(
     have, ``prompts`` the request's prompts as bytes. Raises InvalidRequest for what would be ignored or cannot fit."""
     _check_lengths(request, model, prompts)
     return tuple(
-        _fitted_embedding(work, honours)
-        if isinstance(work, Embedding)
-        else _fitted_generation(work, model, honours, truncate=request.truncate_to_context)
-        for work in request.work
+        [
+            _fitted_embedding(work, honours)
+            if isinstance(work, Embedding)
+            else _fitted_generation(work, model, honours, truncate=request.truncate_to_context)
+            for work in request.work
+        ]
     )
 
 

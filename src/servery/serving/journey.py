@@ -104,10 +104,13 @@ class Journey:
             self.time_to_first_token_s = self.elapsed_s if prefill_s is None else asked_s + prefill_s
 
     def attach(self, flow: Flow) -> None:
-        self._reply.attach(flow)
+        """A stream is slowed down with its client. A whole answer comes at once, and is taken up to its limit."""
+        if self.request.stream:
+            self._reply.attach(flow)
 
     def detach(self, flow: Flow) -> None:
-        self._reply.detach(flow)
+        if self.request.stream:
+            self._reply.detach(flow)
 
     def usage(self) -> Usage:
         """What the request used: each prompt once, and all that was generated, of the branches that reached an

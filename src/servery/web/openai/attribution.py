@@ -11,10 +11,12 @@ KEY_CHARS_MAX = 1_024
 
 def first_key(*candidates: str | None, param: str) -> str | None:
     """The first candidate that is given and not empty. Raises InvalidRequest when it is unreasonably long."""
-    key = next((candidate for candidate in candidates if candidate), None)
-    if key is not None and len(key) > KEY_CHARS_MAX:
-        raise InvalidRequest(f"A key of this kind has at most {KEY_CHARS_MAX} characters.", param=param)
-    return key
+    for key in candidates:
+        if key:
+            if len(key) > KEY_CHARS_MAX:
+                raise InvalidRequest(f"A key of this kind has at most {KEY_CHARS_MAX} characters.", param=param)
+            return key
+    return None
 
 
 def session(headers: Mapping[str, str], *body_keys: str | None) -> str | None:
@@ -32,8 +34,11 @@ def isolation_key(headers: Mapping[str, str], body_key: str | None = None) -> st
 def cost_labels(headers: Mapping[str, str]) -> tuple[tuple[str, str], ...]:
     """``Fireworks-Annotations: team=a,project=b,environment=c`` as pairs, in that order whatever the header's; other
     keys are dropped. Raises InvalidRequest when a label is unreasonably long."""
+    annotations = headers.get("fireworks-annotations")
+    if annotations is None:
+        return ()
     given: dict[str, str] = {}
-    for part in headers.get("fireworks-annotations", "").split(","):
+    for part in annotations.split(","):
         name, _, value = part.partition("=")
         given[name.strip()] = value.strip()
     labels = tuple((name, given[name]) for name in COST_LABELS if given.get(name))

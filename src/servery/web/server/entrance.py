@@ -1,7 +1,7 @@
 """Where requests come in: inference goes straight to the pipeline, the rest to the ASGI app."""
 
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 
 import msgspec
 
@@ -73,12 +73,12 @@ class Entrance:
         self._random_hex = PseudoRandomHex()
         self.is_draining = False
 
-    async def handle(self, request: HttpRequest, writer: ResponseWriter, pressure: WritePressure) -> None:
+    def handle(self, request: HttpRequest, writer: ResponseWriter, pressure: WritePressure) -> Awaitable[None]:
         """Serve one request; every way out leaves a response, unless the client is gone."""
         route = self._routes.get(request.head.path)
-        if route is not None:
-            await self._infer(route, request, writer, pressure)
-            return
+        return self._bridge_over(request, writer) if route is None else self._infer(route, request, writer, pressure)
+
+    async def _bridge_over(self, request: HttpRequest, writer: ResponseWriter) -> None:
         try:
             await self._bridge.serve(request, writer)
         except Exception:  # the last door: a fault of ours must not take the connection's other requests with it
