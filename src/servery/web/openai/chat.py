@@ -13,7 +13,7 @@ from servery.web.openai.json_body import decode_body
 from servery.web.openai.messages import Message, ReasoningHistory, conversation
 from servery.web.openai.presentation import LogprobsAsked
 from servery.web.openai.reasoning import Effort, Thinking, reasoning
-from servery.web.openai.request_fields import UNSUPPORTED, GenerationFields
+from servery.web.openai.request_fields import UNSUPPORTED, GenerationFields, Unsupported
 from servery.web.openai.structured_output import structure
 from servery.web.openai.tools import Function, FunctionCall, Tool, Toolbox, ToolChoice, toolbox, toolbox_of_functions
 from servery.web.presenter import ParsedCall
@@ -42,16 +42,21 @@ class ChatBody(GenerationFields, kw_only=True):
 
 
 _DECODER = msgspec.json.Decoder(ChatBody)
-_UNSUPPORTED = {
-    **UNSUPPORTED,
-    "audio": (),
-    "echo": (False,),
-    "prompt_token_ids": ([],),
-    "prompt_truncate_len": (0,),
-    "safe_tokenization": (False,),
-    "verbosity": ("medium",),
-    "web_search_options": (),
-}
+_UNSUPPORTED = Unsupported(
+    {
+        **UNSUPPORTED,
+        "audio": (),
+        "echo": (False,),
+        "prompt_token_ids": ([],),
+        "prompt_truncate_len": (0,),
+        "safe_tokenization": (False,),
+        "verbosity": ("medium",),
+        "web_search_options": (),
+    }
+)
+
+
+_NO_TOOLS = Toolbox()
 
 
 def parse_chat(body: bytes, headers: Mapping[str, str], request_id: str) -> ParsedCall:
@@ -92,6 +97,8 @@ def _generation(fields: ChatBody, logprobs: LogprobsAsked) -> Generation:
 
 
 def _tools(fields: ChatBody) -> Toolbox:
+    if not fields.functions and fields.function_call is None and not fields.tools and fields.tool_choice is None:
+        return _NO_TOOLS
     if not fields.functions:
         if fields.function_call not in (None, "auto", "none"):
             raise InvalidRequest("function_call needs functions.", param="function_call")

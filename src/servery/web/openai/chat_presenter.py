@@ -34,7 +34,7 @@ class ChatPresenter(TextPresenter):
             delta.content = "" if delta.content is UNSET else delta.content
         shown = ChunkChoice(branch, delta, self._finish_reason(choice))
         if self._shown.logprobs:
-            shown.logprobs = self._logprobs[branch].shown(choice.logprobs)
+            shown.logprobs = self._logprobs(branch, choice)
         return [shown]
 
     def _learn(self, branch: int, event: bytes, answer: EngineAnswer) -> None:
@@ -70,7 +70,7 @@ class ChatPresenter(TextPresenter):
             message.function_call = _function(told.tool_calls[0])
         elif told.tool_calls:
             message.tool_calls = [self._tool_call(branch, *call) for call in enumerate(told.tool_calls)]
-        logprobs = self._logprobs[branch].shown(choice.logprobs)
+        logprobs = self._logprobs(branch, choice)
         return MessageChoice(branch, message, self._finish_reason(choice) or "stop", logprobs)
 
     def _tool_call(self, branch: int, number: int, call: EngineToolCall) -> ToolCall:

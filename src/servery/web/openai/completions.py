@@ -11,7 +11,7 @@ from servery.core.inference import Generation
 from servery.core.serving_path import Endpoint
 from servery.web.openai.completions_presenter import CompletionsPresenter
 from servery.web.openai.json_body import decode_body
-from servery.web.openai.request_fields import CHOICES_MAX, UNSUPPORTED, GenerationFields
+from servery.web.openai.request_fields import CHOICES_MAX, UNSUPPORTED, GenerationFields, Unsupported
 from servery.web.openai.structured_output import structure
 from servery.web.presenter import ParsedCall
 
@@ -32,14 +32,16 @@ class CompletionBody(GenerationFields, kw_only=True):
 
 
 _DECODER = msgspec.json.Decoder(CompletionBody)
-_UNSUPPORTED = {
-    **UNSUPPORTED,
-    "images": ([],),
-    "reasoning_effort": ("none", False),
-    "reasoning_history": (),
-    "suffix": ("",),
-    "thinking": ({"type": "disabled"},),
-}
+_UNSUPPORTED = Unsupported(
+    {
+        **UNSUPPORTED,
+        "images": ([],),
+        "reasoning_effort": ("none", False),
+        "reasoning_history": (),
+        "suffix": ("",),
+        "thinking": ({"type": "disabled"},),
+    }
+)
 
 
 def parse_completions(body: bytes, headers: Mapping[str, str], request_id: str) -> ParsedCall:

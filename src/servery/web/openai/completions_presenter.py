@@ -37,5 +37,5 @@ class CompletionsPresenter(TextPresenter):
         self._plain[branch].learn(learned(event, TextKind.TEXT, client_head=head + b'"text":', client_tail=tail))
 
     def _choice(self, branch: int, choice: EngineChoice) -> TextChoice:
-        logprobs = self._logprobs[branch].shown(choice.logprobs)
+        logprobs = self._logprobs(branch, choice)
         return TextChoice(branch, choice.text or "", finish_reason(choice.finish_reason), logprobs)

@@ -1,6 +1,7 @@
 """What a request for chat and a request for a completion have in common."""
 
 from collections.abc import Mapping
+from operator import attrgetter
 from typing import Annotated, Literal
 
 import msgspec
@@ -21,6 +22,25 @@ _LEGACY_LOGPROBS_MAX = 5
 
 _StopText = Annotated[str, Meta(min_length=1, max_length=_STOP_CHARS_MAX)]
 _Tokens = Annotated[int, Meta(ge=1, lt=2**31)]
+
+
+class Unsupported:
+    """Fields of a body that are known to the API and not supported here; ``off`` holds, by name, the values that mean
+    that nothing is asked, beside null."""
+
+    def __init__(self, off: Mapping[str, tuple[object, ...]]) -> None:
+        self._off = off
+        self._values = attrgetter(*off)
+        self._nothing = (None,) * len(off)
+
+    def check(self, fields: msgspec.Struct) -> None:
+        """Raises InvalidRequest for the first that asks for something."""
+        values = self._values(fields)
+        if values == self._nothing:
+            return
+        for (name, off), value in zip(self._off.items(), values, strict=True):
+            if value is not None and value not in off:
+                raise InvalidRequest(f"{name} is not supported.", param=name)
 
 
 class StreamOptions(msgspec.Struct, forbid_unknown_fields=True):
@@ -72,11 +92,9 @@ class GenerationFields(SamplingFields, kw_only=True):
     speculation: object = None
     store: object = None
 
-    def check(self, unsupported: Mapping[str, tuple[object, ...]]) -> None:
-        """Raises InvalidRequest for a field that holds anything but one of the values, given by name, that mean off."""
-        for name, off in unsupported.items():
-            if (value := getattr(self, name)) is not None and value not in off:
-                raise InvalidRequest(f"{name} is not supported.", param=name)
+    def check(self, unsupported: Unsupported) -> None:
+        """Raises InvalidRequest for a field that asks for what is not supported."""
+        unsupported.check(self)
         if self.stream_options is not None:
             if not self.stream:
                 raise InvalidRequest("stream_options is allowed only with stream.", param="stream_options")

@@ -1,12 +1,13 @@
 """What chat and completions have in common in showing an answer; the rest differs by the shape of a choice."""
 
 from abc import ABC, abstractmethod
+from collections import defaultdict
 from collections.abc import Sequence
 
 from servery.core.errors import EngineUnavailable, ServeryError
 from servery.core.serving_path import ServingPath
 from servery.serving.served import Served
-from servery.web.openai.answers import Choice
+from servery.web.openai.answers import Choice, Logprobs
 from servery.web.openai.engine_answer import EngineAnswer, EngineChoice, read_event, read_whole
 from servery.web.openai.envelope import Envelope
 from servery.web.openai.logprobs import LogprobView
@@ -21,8 +22,10 @@ class TextPresenter(ABC):
     def __init__(self, presentation: Presentation, *, chunk: str, whole: str) -> None:
         self._shown = presentation
         self._envelope = Envelope(presentation, chunk=chunk, whole=whole)
-        self._plain = [PlainFrames() for _ in range(presentation.branches)]
-        self._logprobs = [LogprobView(presentation.logprobs) for _ in range(presentation.branches)]
+        self._plain: defaultdict[int, PlainFrames] = defaultdict(PlainFrames)  # by branch; whole answers have none
+        self._views: list[LogprobView] = []
+        if presentation.logprobs:
+            self._views = [LogprobView(presentation.logprobs) for _ in range(presentation.branches)]
 
     def admitted(self, path: ServingPath) -> None:
         self._envelope.admitted(path)
@@ -52,6 +55,9 @@ class TextPresenter(ABC):
 
     def error_frame(self, error: ServeryError) -> bytes:
         return self._envelope.error_frame(error)
+
+    def _logprobs(self, branch: int, choice: EngineChoice) -> Logprobs:
+        return self._views[branch].shown(choice.logprobs) if self._views else None
 
     def _read(self, branch: int, event: bytes) -> bytes:
         answer = read_event(event)
