@@ -2,9 +2,13 @@
 
 from collections.abc import Callable, Iterable
 
+import msgspec
+
 from benchmarks.engines import mock_engines
 from benchmarks.load import LoadReport
 from benchmarks.measure import LoadFailed, Shape, cpu_us_per_chunk, cpu_us_per_request, run_load
+from benchmarks.peers.nginx import Nginx
+from benchmarks.peers.peer import NotInstalled, Peer
 from benchmarks.peers.servery import Servery
 from benchmarks.place import Place
 from benchmarks.results import Growth
@@ -21,7 +25,10 @@ def growths(place: Place, sizes: Sizes) -> list[Growth]:
     """One after another; one that fails says why and keeps what it had."""
 
     def streams(count: int) -> float:
-        return _stream_cost(place, sizes, count)
+        return _stream_cost(place, sizes, count, Servery())
+
+    def streams_of_nginx(count: int) -> float:
+        return _stream_cost(place, sizes, count, Nginx())
 
     def accounts(count: int) -> float:
         return _request_cost(place, sizes, accounts=count)
@@ -32,8 +39,10 @@ def growths(place: Place, sizes: Sizes) -> list[Growth]:
     def prompt(count: int) -> float:
         return _request_cost(place, sizes, prompt_bytes=count)
 
+    nginx = _grown("streams of nginx", "chunk", sizes.stream_counts, streams_of_nginx)
+    grown = _grown("streams", "chunk", sizes.stream_counts, streams)
     return [
-        _grown("streams", "chunk", sizes.stream_counts, streams),
+        msgspec.structs.replace(grown, nginx=nginx.costs),
         _grown("accounts", "request", sizes.account_counts, accounts),
         _grown("replicas", "request", sizes.replica_counts, replicas),
         _grown("bytes of prompt", "request", sizes.prompt_bytes, prompt),
@@ -52,12 +61,12 @@ def _grown(of: str, unit: str, counts: Iterable[int], cost_us: Callable[[int], f
         print(f"  {count:,} {of}", flush=True)
         try:
             costs.append((count, cost_us(count)))
-        except (LoadFailed, NotStarted) as error:
+        except (LoadFailed, NotStarted, NotInstalled) as error:
             failure = f"{count:,} {of}: {error}"
     return Growth(of=of, unit=unit, costs=costs, failure=failure)
 
 
-def _stream_cost(place: Place, sizes: Sizes, streams: int) -> float:
+def _stream_cost(place: Place, sizes: Sizes, streams: int, peer: Peer) -> float:
     stream_s = CHUNKS * gap_ms(streams) / 1000
     shape = Shape(
         connections=streams,
@@ -67,7 +76,7 @@ def _stream_cost(place: Place, sizes: Sizes, streams: int) -> float:
         window_s=max(sizes.growth_window_s, stream_s),
         grace_s=1,
     )
-    with mock_engines(place, gap_ms=gap_ms(streams)) as ports, Servery().started(place, ports) as gateway:
+    with mock_engines(place, gap_ms=gap_ms(streams)) as ports, peer.started(place, ports) as gateway:
         return cpu_us_per_chunk(_faultless(run_load(shape, gateway, place)))
 
 

@@ -35,7 +35,7 @@ def report(results: Results, *, plot: str) -> str:
         bars_table(results),
         *([held_section(results.held)] if results.held else []),
         "## As work grows\n",
-        "CPU of Servery alone, each figure from one start.\n",
+        "CPU of Servery, each figure from one start. What more streams cost nginx is what they cost the kernel.\n",
         *[growth_table(growth) for growth in results.growth],
     ]
     return "\n".join(part for part in parts if part).rstrip() + "\n"
@@ -104,7 +104,10 @@ def growth_table(growth: Growth) -> str:
     costs = "".join(f" {_number(cost)} |" for _, cost in growth.costs)
     failed = f"\nNot measured: {growth.failure}\n" if growth.failure else ""
     rule = "---|" * len(growth.costs)
-    return f"| {growth.of} |{counts}\n|---|{rule}\n| CPU µs / {growth.unit} |{costs}\n{failed}"
+    nginx = dict(growth.nginx)
+    beside = "".join(f" {_number(nginx.get(count))} |" for count, _ in growth.costs)
+    beside = f"| of nginx |{beside}\n" if nginx else ""
+    return f"| {growth.of} |{counts}\n|---|{rule}\n| CPU µs / {growth.unit} |{costs}\n{beside}{failed}"
 
 
 def _notes(rows: list[Row]) -> str:

@@ -70,11 +70,19 @@ def courses(files: list[Path], *, quick: bool) -> list[Course]:
 def routing_policies(cache_tokens: int) -> list[Policy]:
     """All ways to route, "cache aware" twice: as published, and with trees as small as the caches and the threshold of
     earlier versions, which is what the yardstick's row shows."""
-    bare = {"admission": Admission.NONE, "limits": False}
-    policies = [Policy(name=routing.value.replace("_", " "), routing=routing, **bare) for routing in Routing]
+    policies = [
+        Policy(name=routing.value.replace("_", " "), routing=routing, admission=Admission.NONE, limits=False)
+        for routing in Routing
+    ]
     small = CacheAware(balance_abs_threshold=32, tree_tokens=cache_tokens, cut_every_s=0.0)
-    policies.append(Policy(name="cache aware, small trees", routing=Routing.CACHE_AWARE, cache_aware=small, **bare))
-    return policies
+    aware = Policy(
+        name="cache aware, small trees",
+        routing=Routing.CACHE_AWARE,
+        cache_aware=small,
+        admission=Admission.NONE,
+        limits=False,
+    )
+    return [*policies, aware]
 
 
 def routing_report(found: list[Course]) -> tuple[str, bool]:

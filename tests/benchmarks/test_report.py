@@ -58,7 +58,7 @@ RESULTS = Results(
         direct=measured(cpu_us=0),
     ),
     growth=[
-        Growth(of="streams", unit="chunk", costs=[(1, 50.0), (20, 10.0), (2000, 14.0)]),
+        Growth(of="streams", unit="chunk", costs=[(1, 50.0), (20, 10.0), (2000, 14.0)], nginx=[(1, 9.0), (2000, 11.5)]),
         Growth(of="bytes of prompt", unit="request", costs=[(1000, 100.0), (2000, 110.0), (4000, 130.0)]),
     ],
 )
@@ -88,6 +88,13 @@ def test_growth_is_flat_or_straight() -> None:
     """The most is held against the cheapest, not against one stream alone; of prompts, what an added byte costs."""
     assert found()["CPU per chunk at 2,000 streams, of the least with fewer"] == (1.4, False)
     assert found()["CPU per added byte of prompt towards 4,000, of that before"] == (1.0, True)
+
+
+def test_growth_stands_beside_that_of_nginx() -> None:
+    """Where it was measured for both."""
+    lines = report(RESULTS, plot="a.svg").splitlines()
+    assert "| of nginx | 9.00 | – | 11.5 |" in lines
+    assert sum(line.startswith("| of nginx") for line in lines) == 1
 
 
 def test_the_table_has_a_line_for_each_gateway() -> None:

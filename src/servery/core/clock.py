@@ -4,6 +4,9 @@ import time
 from datetime import UTC, date, datetime
 from typing import Protocol
 
+_DAY_NS = 86_400 * 1_000_000_000
+_EPOCH_DAY = date(1970, 1, 1).toordinal()
+
 
 class Clock(Protocol):
     """Two readings of time: one to measure with, one to write down."""
@@ -53,4 +56,4 @@ def rfc3339(wall_ns: int) -> str:
 
 def utc_date(wall_ns: int) -> date:
     """The day of ``wall_ns`` in UTC."""
-    return datetime.fromtimestamp(wall_ns / 1_000_000_000, UTC).date()
+    return date.fromordinal(_EPOCH_DAY + wall_ns // _DAY_NS)

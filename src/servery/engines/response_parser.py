@@ -11,9 +11,13 @@ from enum import Enum, auto
 _HEAD_BYTES_MAX = 65_536
 _LINE_BYTES_MAX = 8_192
 _STATUS_LINE = re.compile(rb"HTTP/1\.(?P<minor>[01]) (?P<status>[1-9]\d\d)(?: [^\r\n\0]*)?")
-_HEADER = re.compile(rb"([!#$%&'*+.^_`|~0-9A-Za-z-]+):[ \t]*([^\r\n\0]*?)[ \t]*")
+_NAME = re.compile(rb"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
+_NOT_IN_VALUES = re.compile(rb"[\r\n\0]")
 _SIZE = re.compile(rb"([0-9A-Fa-f]{1,15})[ \t]*(?:;[^\r\n\0]*)?")
 _WITHOUT_BODY = {204, 304}
+_USUAL_NAMES = frozenset(
+    {b"Content-Type", b"content-type", b"Content-Length", b"content-length", b"date", b"server", b"Transfer-Encoding"}
+)
 _OK = b"HTTP/1.1 200 OK\r\n"
 
 Headers = dict[bytes, bytes]
@@ -206,11 +210,12 @@ def _status(line: bytes) -> tuple[int, bytes]:
 def _headers(lines: list[bytes]) -> Headers:
     headers: Headers = {}
     for line in lines:
-        found = _HEADER.fullmatch(line)
-        if found is None:
+        name, colon, value = line.partition(b":")
+        if not colon or (name not in _USUAL_NAMES and not _NAME.fullmatch(name)):
             raise NotHttp("no header")
-        name, value = found.groups()
-        name = name.lower()
+        if _NOT_IN_VALUES.search(value):
+            raise NotHttp("no value of a header")
+        name, value = name.lower(), value.strip(b" \t")
         if name == b"content-length" and (not value.isdigit() or headers.get(name, value) != value):
             raise NotHttp("no length")
         if name == b"transfer-encoding" and name in headers:
