@@ -9,6 +9,7 @@ import argparse
 import asyncio
 import json
 import signal
+from functools import partial
 from itertools import pairwise
 from typing import Any
 
@@ -82,11 +83,8 @@ async def serve(given: argparse.Namespace) -> None:
     servers = []
     for _ in range(given.ports):
         queue = Queue(tokens_per_s=given.tokens_per_s, cache_tokens=given.cache_tokens, block_tokens=given.block_tokens)
-        servers.append(
-            await loop.create_server(
-                lambda queue=queue: CachingConnection(queue, gap_s=given.gap_ms / 1000), "127.0.0.1", 0, backlog=1024
-            )
-        )
+        new_connection = partial(CachingConnection, queue, gap_s=given.gap_ms / 1000)
+        servers.append(await loop.create_server(new_connection, "127.0.0.1", 0, backlog=1024))
     stopped = asyncio.Event()
     for name in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(name, stopped.set)
