@@ -15,6 +15,7 @@ from starlette.applications import Starlette
 
 from servery.admission.gate import Gate
 from servery.admission.policy import AdmissionPolicy
+from servery.admission.speed_control import SpeedControl
 from servery.billing.budgets import Budgets
 from servery.billing.price_book import PriceBook
 from servery.billing.spend_tiers import SpendTiers
@@ -208,7 +209,8 @@ async def _pipeline(foundation: Foundation, share: Share) -> Pipeline:
     settings, clock, pools = foundation.settings, foundation.clock, foundation.fleet.pools
     await foundation.prices.refresh()
     policy = _admission_policy(settings)
-    gates = {name: Gate(pool, clock, policy=policy) for name, pool in pools.items()}
+    speeds = {name: SpeedControl(target=target) for name, target in foundation.catalog.speed_targets().items()}
+    gates = {name: Gate(pool, clock, policy=policy, speed=speeds.get(name)) for name, pool in pools.items()}
     add_gauges(foundation.metrics, foundation.fleet, gates)
     journal = await _journal(foundation, share)
     meter, estimators = Meter(foundation.database, clock, journal, foundation.spending), Estimators()

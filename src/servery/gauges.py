@@ -33,6 +33,7 @@ def add_gauges(metrics: Metrics, fleet: Fleet, gates: Mapping[str, Gate]) -> Non
         lambda: [((one.name,), one.restarts) for one in replicas],
     )
     _add_load_gauges(metrics, replicas)
+    _add_speed_gauges(metrics, gates)
     metrics.gauge(
         "queue_waiting",
         "Requests waiting for a place in the pool.",
@@ -52,6 +53,24 @@ def add_gauges(metrics: Metrics, fleet: Fleet, gates: Mapping[str, Gate]) -> Non
         lambda: [
             ((name, outcome.value), count) for name, gate in gates.items() for outcome, count in gate.outcomes.items()
         ],
+    )
+
+
+def _add_speed_gauges(metrics: Metrics, gates: Mapping[str, Gate]) -> None:
+    """Of pools whose streams are promised a speed."""
+
+    def speeds() -> list[tuple[tuple[str, str], float]]:
+        held = [(name, gate.speed) for name, gate in gates.items() if gate.speed is not None]
+        shown = [(name, which, speed) for name, one in held for which, speed in (
+            ("p10", one.percentile(0.1)), ("p50", one.percentile(0.5)), ("target", one.target)
+        )]  # fmt: skip
+        return [((name, which), speed) for name, which, speed in shown if speed is not None]
+
+    metrics.gauge(
+        "stream_tokens_per_second",
+        "Generated tokens per second of streams.",
+        ("pool", "which"),
+        speeds,
     )
 
 

@@ -8,10 +8,12 @@ from tests.admission.pools import PRIORITY, STANDARD, demand, pool_of
 
 from servery.admission.gate import Gate
 from servery.admission.policy import AdmissionPolicy
+from servery.admission.speed_control import SpeedControl
 from servery.admission.ticket import AdmissionOutcome
 from servery.core.clock import ManualClock
 from servery.core.errors import Overloaded
 from servery.core.serving_path import ServingClass
+from servery.engines.tally import Tally
 from servery.fleet.replica_pool import ReplicaPool
 
 
@@ -259,3 +261,22 @@ async def test_no_sequence_loses_a_place(new_house: Callable[..., House]) -> Non
     assert [one.occupancy.sequences for one in house.pool.replicas] == [0, 0]
     assert house.gate._calls == {}
     assert house.gate._on_recall == {}
+
+
+async def test_a_pool_that_promises_speed_watches_its_streams(clock: ManualClock) -> None:
+    """From the first byte until they leave; others are not streams."""
+    pool = pool_of()
+    speed = SpeedControl(target=100.0)
+    gate = Gate(pool, clock, policy=AdmissionPolicy(), speed=speed)
+    for tally in (Tally(prompt_tokens_guess=1), None):
+        place = await gate.enter(demand())
+        place.seated(pool.replicas[0])
+        pool.replicas[0].occupancy.enter(10)
+        place.first_byte(tally)
+        clock.advance(2.0)
+        if tally is not None:
+            tally.frames = 101
+        pool.replicas[0].occupancy.leave(10)
+        place.leave()
+    assert speed.percentile(0.5) == 50.5
+    assert gate._streams == {}

@@ -97,3 +97,13 @@ def test_a_model_is_served_through_its_last_day_and_not_after() -> None:
     assert len(catalog.offers(last_day)) == 3
     assert catalog.offers(last_day + timedelta(days=1)) == []
     assert catalog.model(DEMO) is not None, "it is still listed, with its date"
+
+
+def test_a_fast_router_with_a_pool_of_its_own_has_a_speed_to_keep(catalog: Catalog) -> None:
+    """A hundred tokens a second unless it says otherwise; where it shares a model's pool there is nothing to hold."""
+    assert catalog.speed_targets() == {"fast": 100.0}
+    text = default_catalog_text()
+    slower = text.replace("serving_path: fast", "serving_path: fast\n    target_tokens_per_second: 40", 1)
+    assert read_catalog(slower, source="x", directory=Path(), today=TODAY).speed_targets() == {"fast": 40.0}
+    sharing = text.replace("pool: fast", "pool: shared", 1)
+    assert read_catalog(sharing, source="x", directory=Path(), today=TODAY).speed_targets() == {}

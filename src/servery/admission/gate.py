@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable
 from servery.admission.demand import Demand
 from servery.admission.policy import AdmissionPolicy
 from servery.admission.pool_queue import PoolQueue
+from servery.admission.speed_control import Counted, SpeedControl, Stream
 from servery.admission.ticket import AdmissionOutcome, Ticket, TicketState
 from servery.core.clock import Clock
 from servery.core.errors import Overloaded
@@ -44,9 +45,9 @@ class Place:
         """The request goes to ``replica``."""
         self._ticket.replica = replica
 
-    def first_byte(self) -> None:
-        """The answer begins to be passed on. From now on the request is not called back."""
-        self._gate.first_byte(self._ticket)
+    def first_byte(self, count: Counted | None = None) -> None:
+        """The answer begins to be passed on. From now on the request is not called back. ``count``: of a stream."""
+        self._gate.first_byte(self._ticket, count)
 
     async def again(self) -> None:
         """Its seat is given up: wait for another, at the request's old place. Raises as ``Gate.enter`` does; ``leave``
@@ -59,9 +60,13 @@ class Place:
 
 
 class Gate:
-    """Lets requests into one pool as far as its replicas reach. ``recalls`` counts those that were called back."""
+    """Lets requests into one pool as far as its replicas reach. ``recalls`` counts those that were called back.
+    ``speed`` holds the speed of a pool's streams, where that is promised."""
 
-    def __init__(self, pool: ReplicaPool, clock: Clock, *, policy: AdmissionPolicy) -> None:
+    def __init__(
+        self, pool: ReplicaPool, clock: Clock, *, policy: AdmissionPolicy, speed: SpeedControl | None = None
+    ) -> None:
+        self.speed = speed
         self._outcomes = dict.fromkeys(AdmissionOutcome, 0)
         self._at_once = 0
         self._clock = clock
@@ -73,6 +78,7 @@ class Gate:
             hour_offset_s=clock.wall_ns() / 1e9 - clock.monotonic_s(),
         )
         self._calls: dict[Ticket, asyncio.Future[None]] = {}
+        self._streams: dict[Ticket, Stream] = {}
         self._on_recall: dict[Ticket, Callable[[], None]] = {}
         pool.listen(self._room_changed)
 
@@ -126,14 +132,19 @@ class Gate:
         self._tell(self._queue.come_back(ticket, now_s))
         await self._wait(place, ticket, now_s)
 
-    def first_byte(self, ticket: Ticket) -> None:
+    def first_byte(self, ticket: Ticket, count: Counted | None) -> None:
         """``Place.first_byte``."""
         self._queue.first_byte(ticket)
+        if self.speed is not None and count is not None and ticket.replica is not None:
+            self._streams[ticket] = self.speed.begin(ticket.replica, count, self._clock.monotonic_s())
 
     def leave(self, ticket: Ticket, *, work: float | None) -> None:
         """``Place.leave``."""
         self._on_recall.pop(ticket, None)
-        changed = self._queue.leave(ticket, self._clock.monotonic_s(), work=work)
+        now_s = self._clock.monotonic_s()
+        if self.speed is not None and (stream := self._streams.pop(ticket, None)) is not None:
+            self.speed.end(stream, now_s)
+        changed = self._queue.leave(ticket, now_s, work=work)
         if changed:
             self._tell(changed)
 

@@ -75,6 +75,15 @@ class Catalog:
         """All routers in the file's order."""
         return list(self._routers.values())
 
+    def speed_targets(self) -> dict[str, float]:
+        """Tokens per second that each stream is promised, by pool: of Fast routers whose pool no model shares."""
+        shared = {model.pool for model in self._models.values()}
+        return {
+            router.pool: router.target_tokens_per_second
+            for router in self._routers.values()
+            if router.serving_path is ServingPath.FAST and router.pool is not None and router.pool not in shared
+        }
+
     def offers(self, today: date) -> list[Offer]:
         """What may be asked for on ``today`` without Priority: models, then routers, in the file's order."""
         return [offer for offer in self._offers.values() if offer.model.is_offered(today)]

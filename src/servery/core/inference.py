@@ -113,9 +113,11 @@ class InferenceRequest(msgspec.Struct, frozen=True, kw_only=True):
 
 class EngineReport(msgspec.Struct, frozen=True, kw_only=True):
     """What one request met on its way, told to the client in headers and, when asked for, in the body. Times in
-    seconds; ``time_to_first_token_s`` counts from the whole request's arrival, queue included."""
+    seconds; ``time_to_first_token_s`` counts from the whole request's arrival, queue included. ``tokens_per_s`` are
+    generated, from the first to the last; None where that says nothing."""
 
     replica: str
     queue_wait_s: float
     time_to_first_token_s: float
     processing_time_s: float
+    tokens_per_s: float | None = None

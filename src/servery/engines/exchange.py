@@ -136,7 +136,7 @@ class Exchange:
         only the end of its body to come, which is read all the same."""
         if self.answer.done():
             return
-        self._paused = True
+        self._paused = self._tally.is_held_up = True
         if self._connection is not None:
             self._connection.pause_reading()
 

@@ -34,13 +34,15 @@ class Tally:
     """Counts one answer's tokens: the engine's own report where there is one, else what was seen to pass.
 
     ``frames`` are streamed events that carried a token; ``prefill_s`` is how long the engine says that it computed the
-    prompt. ``prompt_tokens_guess`` stands in for the prompt where an answer breaks off before the engine told it.
+    prompt; ``is_held_up`` is set once the client has read too slowly. ``prompt_tokens_guess`` stands in for the prompt
+    where an answer breaks off before the engine told it.
     """
 
-    __slots__ = ("_cached", "_guess", "_prompt", "_reported", "frames", "prefill_s")
+    __slots__ = ("_cached", "_guess", "_prompt", "_reported", "frames", "is_held_up", "prefill_s")
 
     def __init__(self, *, prompt_tokens_guess: int) -> None:
         self.frames = 0
+        self.is_held_up = False
         self.prefill_s: float | None = None
         self._guess = prompt_tokens_guess
         self._prompt: int | None = None
@@ -62,6 +64,11 @@ class Tally:
         if self._reported is not None:
             return self._reported.prompt_tokens, self._reported.cached_prompt_tokens
         return None if self._prompt is None else (self._prompt, self._cached)
+
+    @property
+    def generated_tokens(self) -> int | None:
+        """As the engine reported them, None before it did."""
+        return None if self._reported is None else self._reported.generated_tokens
 
     @property
     def is_reported(self) -> bool:

@@ -79,7 +79,7 @@ class Visit:
     def first_event(self) -> None:
         """A stream's first event is about to be passed on."""
         self.seat.first_byte()
-        self._place.first_byte()
+        self._place.first_byte(self._errand.branch.tally)
         self._errand.journey.begin(self._errand.branch)
 
     def failed(self) -> None:

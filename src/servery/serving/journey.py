@@ -138,8 +138,15 @@ class Journey:
             queue_wait_s=self.queue_wait_s,
             time_to_first_token_s=first_token_s,
             processing_time_s=elapsed_s,
+            tokens_per_s=self._tokens_per_s(usage, elapsed_s - first_token_s),
         )
         return Served(request_id=self.request.request_id, model=offer.name, path=offer.path, usage=usage, report=report)
+
+    def _tokens_per_s(self, usage: Usage, generating_s: float) -> float | None:
+        """Of a single answer, whose first token has its moment and the others take the rest."""
+        if len(self.branches) > 1 or usage.generated_tokens < 2 or generating_s <= 0.0:
+            return None
+        return (usage.generated_tokens - 1) / generating_s
 
     def _start_stream(self, branch: Branch) -> None:
         self.time_to_first_token_s = self.elapsed_s

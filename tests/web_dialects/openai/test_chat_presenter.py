@@ -92,6 +92,11 @@ def test_usage_can_be_declined_and_metrics_asked_for(served: Served) -> None:
     assert declined.stream_end(served) == b"data: [DONE]\n\n"
     last, _ = read(presenter(stream=True, perf_metrics_in_response=True).stream_end(served))
     assert last["perf_metrics"]["server-time-to-first-token"] == 0.012346
+    assert "server-tokens-per-second" not in last["perf_metrics"], "nothing is known of its speed"
+    report = msgspec.structs.replace(served.report, tokens_per_s=123.4567)
+    fast = msgspec.structs.replace(served, report=report)
+    last, _ = read(presenter(stream=True, perf_metrics_in_response=True).stream_end(fast))
+    assert last["perf_metrics"]["server-tokens-per-second"] == 123.457
 
 
 def test_the_tier_is_that_of_the_path_served() -> None:

@@ -31,12 +31,14 @@ class UsageShown(msgspec.Struct):
 
 
 class PerfMetrics(msgspec.Struct, rename=lambda name: name.replace("_", "-")):
-    """The keys are the ``fireworks-`` headers' without that prefix; times in seconds."""
+    """The keys are the ``fireworks-`` headers' without that prefix; times in seconds. ``server_tokens_per_second`` are
+    generated, from the first to the last; left out where an answer is too short or one of several."""
 
     prompt_tokens: int
     cached_prompt_tokens: int
     server_time_to_first_token: float
     server_processing_time: float
+    server_tokens_per_second: float | UnsetType = UNSET
 
 
 class CalledFunction(msgspec.Struct):
@@ -124,6 +126,7 @@ def perf_metrics(served: Served) -> PerfMetrics:
         served.usage.cached_prompt_tokens,
         round(served.report.time_to_first_token_s, 6),
         round(served.report.processing_time_s, 6),
+        UNSET if served.report.tokens_per_s is None else round(served.report.tokens_per_s, 3),
     )
 
 

@@ -1,0 +1,132 @@
+"""Fast: holds the concurrency of each replica so that its streams keep their speed.
+
+What is promised is that the slowest tenth of the streams is no slower than the target. So for each replica
+
+    p10 below the target              limit x p10 / target, but x 0.8 at most and x 0.25 at least, and never below 1;
+                                      what was measured until now is forgotten
+    p10 at least 1.1 x the target     limit + 1, at most what the catalog says, if all places are in use
+
+once a second, over what its streams did in the last five (additive increase, multiplicative decrease: Chiu and Jain,
+1989). Requests that find no room wait, and are refused when the wait grows too long: Fast is never slow because it is
+full. A replica that cannot keep the speed with one stream alone serves one at a time.
+
+A stream whose client once read too slowly is left out: it says how fast the client is. Pure; time is handed in, and
+only streams that begin and end move anything, because only then does a limit matter.
+"""
+
+from collections import deque
+from typing import Protocol
+
+from servery.fleet.replica import Replica
+
+WINDOW_S = 5.0
+_LOOK_S = 0.5
+_ADJUST_S = 1.0
+_FEWEST_SAMPLES = 3
+_FEWEST_TOKENS = 8
+_LEAST_DECREASE, _MOST_DECREASE = 0.8, 0.25
+_MARGIN, _LEARNING = 1.1, 0.1
+
+
+class Counted(Protocol):
+    """A stream's count. ``frames`` are events that carried a token; ``is_held_up`` once its client was too slow."""
+
+    frames: int
+    is_held_up: bool
+
+    @property
+    def generated_tokens(self) -> int | None:
+        """As the engine told at the end, None before."""
+        ...
+
+
+class Stream:
+    """One stream that is generated at a replica."""
+
+    __slots__ = ("began_s", "count", "frames", "replica", "seen_s")
+
+    def __init__(self, replica: Replica, count: Counted, now_s: float) -> None:
+        self.replica = replica
+        self.count = count
+        self.began_s = self.seen_s = now_s
+        self.frames = count.frames
+
+
+class _Watched:
+    """One replica: its streams, and their speeds of late, in frames per second."""
+
+    def __init__(self, replica: Replica) -> None:
+        self.most = replica.occupancy.sequences_limit
+        self.streams: dict[Stream, None] = {}
+        self.speeds: deque[tuple[float, float]] = deque()
+        self.adjusted_s = 0.0
+
+    def forget_before(self, at_s: float) -> None:
+        while self.speeds and self.speeds[0][0] < at_s:
+            self.speeds.popleft()
+
+
+class SpeedControl:
+    """For the replicas of one pool. ``target`` is tokens per second of each stream."""
+
+    def __init__(self, *, target: float) -> None:
+        self.target = target
+        self._tokens_per_frame = 1.0
+        self._watched: dict[Replica, _Watched] = {}
+
+    def begin(self, replica: Replica, count: Counted, now_s: float) -> Stream:
+        """A stream's first token has come."""
+        stream = Stream(replica, count, now_s)
+        watched = self._watched.get(replica)
+        if watched is None:
+            watched = self._watched[replica] = _Watched(replica)
+        watched.streams[stream] = None
+        self._look(replica, watched, now_s)
+        return stream
+
+    def end(self, stream: Stream, now_s: float) -> None:
+        """The stream is over."""
+        watched, count = self._watched[stream.replica], stream.count
+        del watched.streams[stream]
+        frames, passed_s, tokens = count.frames, now_s - stream.began_s, count.generated_tokens
+        if frames >= _FEWEST_TOKENS:
+            if tokens is not None:
+                self._tokens_per_frame += _LEARNING * (tokens / frames - self._tokens_per_frame)
+            if stream.seen_s == stream.began_s and passed_s > 0.0 and not count.is_held_up:
+                watched.speeds.append((now_s, (frames - stream.frames) / passed_s))
+        self._look(stream.replica, watched, now_s)
+
+    def percentile(self, share: float) -> float | None:
+        """Of the streams' tokens per second over the last window; None where there were none."""
+        speeds = sorted(speed for watched in self._watched.values() for _, speed in watched.speeds)
+        return _at(speeds, share) * self._tokens_per_frame if speeds else None
+
+    def _look(self, replica: Replica, watched: _Watched, now_s: float) -> None:
+        for stream in watched.streams:
+            passed_s = now_s - stream.seen_s
+            if passed_s >= _LOOK_S:
+                if not stream.count.is_held_up:
+                    watched.speeds.append((now_s, (stream.count.frames - stream.frames) / passed_s))
+                stream.frames, stream.seen_s = stream.count.frames, now_s
+        watched.forget_before(now_s - WINDOW_S)
+        if now_s - watched.adjusted_s >= _ADJUST_S and len(watched.speeds) >= _FEWEST_SAMPLES:
+            watched.adjusted_s = now_s
+            self._adjust(replica, watched)
+
+    def _adjust(self, replica: Replica, watched: _Watched) -> None:
+        slowest = _at(sorted(speed for _, speed in watched.speeds), 0.1) * self._tokens_per_frame
+        limit = replica.occupancy.sequences_limit
+        if slowest < self.target:
+            watched.speeds.clear()
+            if limit > 1:
+                share = min(_LEAST_DECREASE, max(_MOST_DECREASE, slowest / self.target))
+                replica.limit(max(1, int(limit * share)))
+            return
+        # One that has just ended has made a place, so all but one in use is all.
+        is_full = replica.occupancy.busy_sequences >= limit - 1
+        if slowest >= self.target * _MARGIN and is_full and limit < watched.most:
+            replica.limit(limit + 1)
+
+
+def _at(ordered: list[float], share: float) -> float:
+    return ordered[min(len(ordered) - 1, int(share * len(ordered)))]
