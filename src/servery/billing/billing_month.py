@@ -47,4 +47,4 @@ class BillingMonth(msgspec.Struct, frozen=True, order=True):
         return BillingMonth(self.number + 1)
 
     def __str__(self) -> str:
-        return self.first_day.isoformat()[:7]
+        return f"{self.number // 12:04d}-{self.number % 12 + 1:02d}"

@@ -49,6 +49,7 @@ class Journey:
         self.dispatched = False
         self.replica = ""
         self.queue_wait_s = 0.0
+        self.predicted_cached_prompt_tokens: int | None = None
         self.time_to_first_token_s: float | None = None
         self._hold: Hold | None = None
         self._clock = clock
@@ -72,6 +73,7 @@ class Journey:
         if not self.replica:
             self.replica = seat.replica.name
             self.queue_wait_s = queue_wait_s
+            self.predicted_cached_prompt_tokens = round(seat.predicted_cached_tokens)
         if not self.stream_began:
             self._reply.routed(seat.explain)
 

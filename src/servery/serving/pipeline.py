@@ -153,4 +153,5 @@ class Pipeline:
             queue_wait_us=round(journey.queue_wait_s * 1_000_000),
             time_to_first_token_us=None if first_token_s is None else round(first_token_s * 1_000_000),
             cost_labels=journey.request.cost_labels,
+            predicted_cached_prompt_tokens=journey.predicted_cached_prompt_tokens,
         )
