@@ -47,8 +47,10 @@ from servery.fleet.weights_store import WeightsStore
 from servery.gauges import add_gauges, add_routing_gauges
 from servery.limits.ceilings import Ceilings, ceiling_rules
 from servery.limits.estimate import Estimators
+from servery.limits.lender import Lender
 from servery.limits.limit_keeper import LimitKeeper
 from servery.limits.limiter import Limiter
+from servery.limits.loan_book import LoanBook
 from servery.limits.rules import limit_rules
 from servery.metering.cut_requests import keep_cut_requests
 from servery.metering.journal import Journal, journal_file, orphans
@@ -117,6 +119,7 @@ class Platform(msgspec.Struct, frozen=True, kw_only=True):
     listener: Listener
     rounds: Rounds
     limit_keeper: LimitKeeper
+    lender: Lender | None
 
 
 async def build(
@@ -124,7 +127,8 @@ async def build(
 ) -> Platform:
     """Read the catalog, open the database, and connect the parts. Starts nothing. Raises Misconfigured."""
     foundation = lay_foundation(settings, announcer=announcer, logger=logger, clock=clock, station=station)
-    pipeline = await _pipeline(foundation, station.share)
+    lender = _lender(foundation) if _is_shared(settings, station) else None
+    pipeline = await _pipeline(foundation, station, lender)
     keeper = _limit_keeper(foundation, pipeline)
     await keeper.open()
     entrance = Entrance(
@@ -149,12 +153,14 @@ async def build(
                 foundation.watch.look,
                 foundation.prices.refresh,
                 keeper.look_after,
+                *([] if lender is None else [lender.look_after]),
                 *_bookkeeping(foundation, station),
             ],
             pause=lambda: foundation.database.wait_configuration_changed(timeout_s=_ROUND_S),
             logger=logger,
         ),
         limit_keeper=keeper,
+        lender=lender,
     )
 
 
@@ -197,7 +203,9 @@ def lay_foundation(
         budgets=budgets,
         review=review,
         watch=AccountWatch(key_ring, budgets, review),
-        limiter=Limiter(clock, random=random.random, rules=limit_rules(settings)),
+        limiter=Limiter(
+            clock, random=random.random, rules=limit_rules(settings), is_shared=_is_shared(settings, station)
+        ),
         ceilings=Ceilings(ceiling_rules(settings)),
         prices=PriceBook(catalog, database, clock),
         refused=RefusedRequests(),
@@ -205,14 +213,14 @@ def lay_foundation(
     )
 
 
-async def _pipeline(foundation: Foundation, share: Share) -> Pipeline:
+async def _pipeline(foundation: Foundation, station: Station, lender: Lender | None) -> Pipeline:
     settings, clock, pools = foundation.settings, foundation.clock, foundation.fleet.pools
     await foundation.prices.refresh()
     policy = _admission_policy(settings)
     speeds = {name: SpeedControl(target=target) for name, target in foundation.catalog.speed_targets().items()}
     gates = {name: Gate(pool, clock, policy=policy, speed=speeds.get(name)) for name, pool in pools.items()}
     add_gauges(foundation.metrics, foundation.fleet, gates)
-    journal = await _journal(foundation, share)
+    journal = await _journal(foundation, station.share)
     meter, estimators = Meter(foundation.database, clock, journal, foundation.spending), Estimators()
     router = Router(clock, slot_isolation=settings.slot_isolation, cache_tokens=settings.prompt_cache_tokens)
     add_routing_gauges(foundation.metrics, router)
@@ -221,6 +229,7 @@ async def _pipeline(foundation: Foundation, share: Share) -> Pipeline:
             catalog=foundation.catalog,
             pools=pools,
             limiter=foundation.limiter,
+            lender=lender,
             ceilings=foundation.ceilings,
             holds=Holds(foundation.budgets),
             estimators=estimators,
@@ -231,6 +240,16 @@ async def _pipeline(foundation: Foundation, share: Share) -> Pipeline:
             clock=clock,
         )
     )
+
+
+def _is_shared(settings: Settings, station: Station) -> bool:
+    """Whether other gateways may serve the same accounts."""
+    return station.share.count > 1 or settings.database is not None
+
+
+def _lender(foundation: Foundation) -> Lender:
+    book = LoanBook(foundation.database, foundation.clock, limit_rules(foundation.settings))
+    return Lender(foundation.limiter, book, foundation.clock)
 
 
 def _limit_keeper(foundation: Foundation, pipeline: Pipeline) -> LimitKeeper:

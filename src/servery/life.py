@@ -52,6 +52,8 @@ async def running(platform: Platform) -> AsyncIterator[asyncio.Task[None]]:
         engines.cancel()
         await asyncio.wait({engines, rounds})
         await platform.limit_keeper.close()
+        if platform.lender is not None:
+            await platform.lender.close()
         await close_foundation(foundation)
     if not engines.cancelled():
         engines.result()

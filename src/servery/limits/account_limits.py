@@ -1,6 +1,8 @@
 """What one account may ask for: requests per minute over all models, and tokens for each."""
 
+from servery.catalog.token_limits import TokenLimits
 from servery.core.limit_reading import LimitMetric, Shortage
+from servery.limits.leased_buckets import LeasedBuckets
 from servery.limits.model_limits import ModelLimits
 from servery.limits.rules import LimitRules
 
@@ -8,17 +10,29 @@ from servery.limits.rules import LimitRules
 class AccountLimits:
     """The request envelope is a bucket too: it holds ``burst_minutes`` of requests and is refilled all the time.
 
-    ``models`` are by the name that they are counted as; there are no more of them than the catalog offers.
+    ``models`` are by the name that they are counted as; there are no more of them than the catalog offers. Where
+    several gateways share the limits, requests are ``leased`` too, as the first of the three that such buckets hold.
     """
 
-    __slots__ = ("_capacity", "_filled_s", "_is_funded", "_level", "_rules", "models", "requests_per_minute")
+    __slots__ = ("_capacity", "_filled_s", "_is_funded", "_level", "_rules", "leased", "models", "requests_per_minute")
 
-    def __init__(self, rules: LimitRules, *, funded: bool, now_s: float) -> None:
+    def __init__(self, rules: LimitRules, *, funded: bool, now_s: float, is_shared: bool = False) -> None:
         self.models: dict[str, ModelLimits] = {}
+        self.leased: LeasedBuckets | None = None
         self._rules = rules
         self._filled_s = now_s
         self._set_funded(funded=funded)
         self._level = self._capacity
+        if is_shared:
+            self.leased = LeasedBuckets(self.request_limits, burst_minutes=rules.burst_minutes, now_s=now_s)
+
+    @property
+    def request_limits(self) -> TokenLimits:
+        """The envelope in the shape of other limits: three times the same."""
+        limit = self.requests_per_minute
+        return TokenLimits(
+            prompt_tokens_per_minute=limit, uncached_prompt_tokens_per_minute=limit, generated_tokens_per_minute=limit
+        )
 
     @property
     def seen_s(self) -> float:
@@ -36,6 +50,11 @@ class AccountLimits:
             share = self._level / self._capacity
             self._set_funded(funded=funded)
             self._level = share * self._capacity
+            if self.leased is not None:
+                self.leased.set_limits(self.request_limits, now_s)
+        if self.leased is not None:
+            self._filled_s = max(self._filled_s, now_s)
+            return self.leased.take(1, 0, 0, now_s)
         level, elapsed_s = self._level, now_s - self._filled_s
         if elapsed_s > 0.0:
             self._filled_s = now_s
@@ -60,7 +79,7 @@ class AccountLimits:
     @property
     def requests_remaining(self) -> int:
         """As of the last request."""
-        return int(self._level)
+        return int(self._level) if self.leased is None else self.leased.remaining(self._filled_s)[0]
 
     def _set_funded(self, *, funded: bool) -> None:
         rules = self._rules

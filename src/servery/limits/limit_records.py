@@ -48,13 +48,14 @@ class LimitRecords:
     async def save(self, records: Sequence[LimitRecord]) -> None:
         """Durable when it returns. Raises what ``Database.write`` raises."""
 
-        def operation(connection: Connection) -> None:
-            connection.executemany(self._save, [_state_row(record) for record in records])
-            changes = [_change_row(record, record.changed) for record in records if record.changed is not None]
-            if changes:
-                connection.executemany(self._record_change, changes)
+        await self._database.write(lambda connection: self.save_within(connection, records))
 
-        await self._database.write(operation)
+    def save_within(self, connection: Connection, records: Sequence[LimitRecord]) -> None:
+        """As ``save``, inside a transaction."""
+        connection.executemany(self._save, [_state_row(record) for record in records])
+        changes = [_change_row(record, record.changed) for record in records if record.changed is not None]
+        if changes:
+            connection.executemany(self._record_change, changes)
 
     async def forget(self, *, states_before_ns: int, changes_before_ns: int) -> None:
         """Let go of what is too old to be needed."""

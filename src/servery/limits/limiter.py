@@ -34,12 +34,18 @@ class Limiter:
 
     ``random`` gives numbers in [0, 1), for the jitter of waits. Remembers ``rules.tracked_accounts`` accounts; beyond
     that it forgets, of the 64 known for longest, the one not seen for longest, which begins anew when it comes back.
+
+    Where several gateways share the limits (``is_shared``), it has of them what ``Lender`` has borrowed, and refuses
+    what does not fit into that.
     """
 
-    def __init__(self, clock: Clock, *, random: Callable[[], float], rules: LimitRules | None = None) -> None:
+    def __init__(
+        self, clock: Clock, *, random: Callable[[], float], rules: LimitRules | None = None, is_shared: bool = False
+    ) -> None:
         self._clock = clock
         self._now = clock.monotonic_s
         self._random = random
+        self._is_shared = is_shared
         self._rules = rules or LimitRules()
         self._calendar = Calendar(clock)
         self._accounts: dict[str, AccountLimits] = {}
@@ -48,11 +54,19 @@ class Limiter:
         self._looked_at: dict[LimitKey, ModelLimits] = {}
 
     def reserve(
-        self, *, account: str, counted_as: str, limits: TokenLimits, estimate: Estimate, funded: bool = True
+        self,
+        *,
+        account: str,
+        counted_as: str,
+        limits: TokenLimits,
+        estimate: Estimate,
+        funded: bool = True,
+        is_counted: bool = False,
     ) -> Grant:
         """Take ``estimate``, to be settled and released by the caller. ``counted_as`` is the id whose limits are
         shared: a model's (its Standard and Priority together) or a router's; ``limits`` are the ceilings that they can
-        rise to. Raises LimitExceeded, and then has taken nothing but the request's place among those of its minute."""
+        rise to. Raises LimitExceeded, and then has taken nothing but the request's place among those of its minute,
+        unless it ``is_counted`` among them already."""
         now_s = self._now()
         tenant = self._accounts.get(account)
         if tenant is None:
@@ -64,14 +78,14 @@ class Limiter:
             model.set_ceilings(limits, now_s)
         if now_s >= model.minute_ends_s:
             model.end_minutes(now_s)
-        if not tenant.take_request(now_s, funded=funded):
-            raise self._refusal(tenant, model, tenant.shortage())
+        if not is_counted and not tenant.take_request(now_s, funded=funded):
+            raise self.refusal(tenant, model, tenant.shortage())
         prompt, uncached = estimate.prompt_tokens, estimate.uncached_prompt_tokens
         generated = estimate.generated_tokens
         if not model.buckets.take(prompt, uncached, generated, now_s):
             shortage = model.buckets.shortage(prompt, uncached, generated)
             assert shortage is not None, "what was refused is short of something"
-            raise self._refusal(tenant, model, shortage)
+            raise self.refusal(tenant, model, shortage)
         model.open_grants += 1
         return Grant(tenant, model, self._clock, prompt, uncached, generated)
 
@@ -79,6 +93,11 @@ class Limiter:
     def open_grants(self) -> int:
         """Reservations that have not been released."""
         return sum(account.open_grants for account in self._accounts.values())
+
+    def known(self, account: str, counted_as: str) -> tuple[AccountLimits, ModelLimits]:
+        """Those of an account that has just asked."""
+        tenant = self._accounts[account]
+        return tenant, tenant.models[counted_as]
 
     def reading(self, account: str, counted_as: str) -> LimitReading | None:
         """The limits as they are now; None for those that have not been used lately."""
@@ -148,7 +167,9 @@ class Limiter:
         if len(self._accounts) >= self._rules.tracked_accounts:
             oldest = islice(self._accounts.items(), _FORGETTING_LOOKS_AT)
             del self._accounts[min(oldest, key=lambda item: item[1].seen_s)[0]]
-        tenant = self._accounts[account] = AccountLimits(self._rules, funded=funded, now_s=now_s)
+        tenant = self._accounts[account] = AccountLimits(
+            self._rules, funded=funded, now_s=now_s, is_shared=self._is_shared
+        )
         return tenant
 
     def _new_model(
@@ -166,6 +187,7 @@ class Limiter:
             calendar=self._calendar,
             now_s=now_s,
             on_minute=self._looked,
+            is_shared=self._is_shared,
         )
         if recalled is not None:
             model.recorded = recalled.token_limits
@@ -179,7 +201,8 @@ class Limiter:
         if now_s >= model.minute_ends_s:
             model.end_minutes(now_s)
 
-    def _refusal(self, tenant: AccountLimits, model: ModelLimits, shortage: Shortage) -> LimitExceeded:
+    def refusal(self, tenant: AccountLimits, model: ModelLimits, shortage: Shortage) -> LimitExceeded:
+        """What a caller is told who comes too soon."""
         retry_after_s = shortage.wait_s * (1.0 + self._rules.retry_jitter * self._random())
         return LimitExceeded(
             f"rate limit exceeded, please try again later: {shortage.requested} {_NAMES[shortage.metric]} asked for,"

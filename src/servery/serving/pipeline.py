@@ -17,8 +17,9 @@ from servery.core.serving_path import Outcome, ServingPath
 from servery.core.usage import Usage
 from servery.fleet.replica_pool import ReplicaPool
 from servery.limits.ceilings import Ceilings
-from servery.limits.estimate import Estimators
+from servery.limits.estimate import Estimate, Estimators
 from servery.limits.grant import Grant
+from servery.limits.lender import Lender
 from servery.limits.limiter import Limiter
 from servery.metering.meter import Meter
 from servery.metering.usage_record import UsageRecord
@@ -37,6 +38,7 @@ class PipelineParts(msgspec.Struct, frozen=True, kw_only=True):
     catalog: Catalog
     pools: Mapping[str, ReplicaPool]
     limiter: Limiter
+    lender: Lender | None
     ceilings: Ceilings
     holds: Holds
     estimators: Estimators
@@ -78,13 +80,7 @@ class Pipeline:
             prompt_bytes=journey.prompt_bytes,
             cached_prompt_tokens=parts.dispatch.forecast(caller, offer, journey),
         )
-        grant = parts.limiter.reserve(
-            account=caller.account,
-            counted_as=offer.name,
-            limits=parts.ceilings.of(offer.model, spend_tier=caller.spend_tier),
-            estimate=estimate,
-            funded=caller.funded,
-        )
+        grant = await self._reserve(caller, offer, estimate)
         self.open_streams.add(journey, grant)
         try:
             reply.granted(grant.reading(), offer.path)
@@ -115,6 +111,19 @@ class Pipeline:
             parts.holds.end(journey)
             grant.release()
         parts.observer.ended(record, charge)
+
+    async def _reserve(self, caller: Caller, offer: Offer, estimate: Estimate) -> Grant:
+        """Take the estimate of the account's limits; of this gateway's own, or of those that it shares with others.
+        Raises LimitExceeded."""
+        parts = self._parts
+        limits = parts.ceilings.of(offer.model, spend_tier=caller.spend_tier)
+        if parts.lender is None:
+            return parts.limiter.reserve(
+                account=caller.account, counted_as=offer.name, limits=limits, estimate=estimate, funded=caller.funded
+            )
+        return await parts.lender.reserve(
+            account=caller.account, counted_as=offer.name, limits=limits, estimate=estimate, funded=caller.funded
+        )
 
     def _charge_part(self, caller: Caller, offer: Offer, journey: Journey, grant: Grant, outcome: Outcome) -> None:
         """Settle a request that did not complete (money.md, rule 5). Nobody waits for this posting.
