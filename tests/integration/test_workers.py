@@ -61,6 +61,28 @@ def test_both_serve_and_the_books_have_all(crew: PlatformProcess) -> None:
     assert crew.command("ledger", "verify").returncode == 0
 
 
+def test_an_account_has_its_limits_once(crew: PlatformProcess) -> None:
+    """Whichever worker its requests come to: what the operator has fixed is not given twice."""
+    key = crew.new_key("frugal")
+    fixed = crew.command("limits", "set", MODEL, "--account", "frugal", "--generated", "120")
+    assert fixed.returncode == 0, fixed.stderr
+    time.sleep(2.5)  # a running platform notices within two rounds
+
+    def spend() -> int:
+        with crew.client(key) as client:
+            body = chat("Who are you?", max_tokens=10, ignore_eos=True)
+            return client.post("/chat/completions", json=body).status_code
+
+    began_s = time.monotonic()
+    with ThreadPoolExecutor(4) as pool:
+        statuses = list(pool.map(lambda _: spend(), range(48)))
+    took_s = time.monotonic() - began_s
+    assert set(statuses) == {200, 429}
+    used = crew.usage("frugal")["generated_tokens"]
+    assert used == 10 * statuses.count(200)
+    assert 60 <= used <= 120 + 2 * took_s + 10
+
+
 def test_a_killed_worker_is_replaced(crew: PlatformProcess) -> None:
     """The other goes on serving, and a new one takes the place of the killed."""
     first = workers(crew)

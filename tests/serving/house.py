@@ -172,7 +172,7 @@ class House:
                 catalog=self.catalog,
                 pools=self.pools,
                 limiter=self.limiter,
-            lender=None,
+                lender=None,
                 ceilings=Ceilings(),
                 holds=self.holds,
                 estimators=self.estimators,
