@@ -1,29 +1,21 @@
 """The one place where the parts meet."""
 
 import logging
-import os
 import random
 import secrets
-import ssl
 from collections.abc import Callable
-from datetime import date
-from importlib import resources
-from pathlib import Path
 
 import msgspec
 from starlette.applications import Starlette
 
 from servery.admission.gate import Gate
-from servery.admission.policy import AdmissionPolicy
 from servery.admission.speed_control import SpeedControl
 from servery.billing.budgets import Budgets
 from servery.billing.price_book import PriceBook
 from servery.billing.spend_tiers import SpendTiers
 from servery.billing.spending import Spending
 from servery.catalog.catalog import Catalog
-from servery.catalog.engine import EmbeddedEngine, UrlEngine
-from servery.catalog.own_model import own_model_catalog
-from servery.catalog.source import catalog_from_file, default_catalog
+from servery.catalog.engine import EmbeddedEngine
 from servery.control.account_review import AccountReview
 from servery.control.account_watch import AccountWatch
 from servery.control.bookkeeper import Bookkeeper
@@ -31,19 +23,10 @@ from servery.control.invoicing import Invoicing
 from servery.control.rounds import Duty, Rounds
 from servery.core.clock import Clock, utc_date
 from servery.core.misconfigured import Misconfigured
-from servery.engines.address import EngineAddress
-from servery.engines.client import EngineClient
-from servery.engines.connections import ConnectionLimits
-from servery.engines.exchange import ExchangeLimits
-from servery.fleet.client_factory import ClientFactory
-from servery.fleet.fleet import Fleet, FleetParts
-from servery.fleet.load_scraper import ScrapePace
-from servery.fleet.local_launcher import LaunchLimits
+from servery.fleet.fleet import Fleet
 from servery.fleet.machine_check import missing
-from servery.fleet.prober import ProbePace
 from servery.fleet.share import Share
 from servery.fleet.station import Station
-from servery.fleet.weights_store import WeightsStore
 from servery.gauges import add_gauges, add_routing_gauges
 from servery.limits.ceilings import Ceilings, ceiling_rules
 from servery.limits.estimate import Estimators
@@ -61,9 +44,9 @@ from servery.serving.dispatch import Dispatch
 from servery.serving.holds import Holds
 from servery.serving.pipeline import Pipeline, PipelineParts
 from servery.serving.telling_observer import TellingObserver
-from servery.settings import Settings, inherited_environment, secret
+from servery.set_up import admission_policy, catalog_of, fleet_parts, opened_database, server_limits, tls_context
+from servery.settings import Settings
 from servery.store.database import Database
-from servery.store.limits import StoreLimits
 from servery.telemetry.announcer import Announcer
 from servery.telemetry.metrics import Metrics
 from servery.telemetry.shared_metrics import SharedMetrics
@@ -78,12 +61,7 @@ from servery.web.routes import inference_routes
 from servery.web.server.asgi_bridge import AsgiBridge
 from servery.web.server.entrance import Entrance
 from servery.web.server.listener import Listener
-from servery.web.server.server_limits import ServerLimits
 from servery.web.status import status_routes
-
-_STALE_AFTER_SCRAPES = 3
-"""A load that could not be renewed so many times in a row is not believed any more."""
-
 
 _ROUND_S = 1.0
 """How long a change that another process made may go unnoticed."""
@@ -142,7 +120,7 @@ async def build(
         clock=clock,
         max_body_bytes=settings.max_body_bytes,
     )
-    listener = Listener(entrance.handle, _server_limits(settings), tls=_tls(settings))
+    listener = Listener(entrance.handle, server_limits(settings), tls=tls_context(settings))
     return Platform(
         foundation=foundation,
         entrance=entrance,
@@ -176,12 +154,12 @@ def lay_foundation(
     settings: Settings, *, announcer: Announcer, logger: logging.Logger, clock: Clock, station: Station
 ) -> Foundation:
     """Read the catalog and open the database. Starts nothing. Raises Misconfigured."""
-    catalog = _catalog(settings, utc_date(clock.wall_ns()))
+    catalog = catalog_of(settings, utc_date(clock.wall_ns()))
     engines = [engine for pool in catalog.pools.values() for engine in pool.engines]
     if any(isinstance(engine, EmbeddedEngine) for engine in engines) and (lacking := missing()):
         raise Misconfigured("\n".join(lacking))
     metrics = Metrics()
-    database = _database(settings, metrics, logger)
+    database = opened_database(settings, metrics, logger)
     tiers = SpendTiers.parse(
         thresholds_dollars=settings.spend_tier_thresholds_dollars, budgets_dollars=settings.spend_tier_budgets_dollars
     )
@@ -209,14 +187,14 @@ def lay_foundation(
         ceilings=Ceilings(ceiling_rules(settings)),
         prices=PriceBook(catalog, database, clock),
         refused=RefusedRequests(),
-        fleet=Fleet(catalog.pools, _fleet_parts(settings, catalog, announcer, clock, station)),
+        fleet=Fleet(catalog.pools, fleet_parts(settings, catalog, announcer, clock, station)),
     )
 
 
 async def _pipeline(foundation: Foundation, station: Station, lender: Lender | None) -> Pipeline:
     settings, clock, pools = foundation.settings, foundation.clock, foundation.fleet.pools
     await foundation.prices.refresh()
-    policy = _admission_policy(settings)
+    policy = admission_policy(settings)
     speeds = {name: SpeedControl(target=target) for name, target in foundation.catalog.speed_targets().items()}
     gates = {name: Gate(pool, clock, policy=policy, speed=speeds.get(name)) for name, pool in pools.items()}
     add_gauges(foundation.metrics, foundation.fleet, gates)
@@ -299,104 +277,4 @@ def _asgi_app(foundation: Foundation, keeper: LimitKeeper, *, is_draining: Calla
             *control_routes(control),
         ],
         exception_handlers=exception_handlers(),
-    )
-
-
-def _catalog(settings: Settings, today: date) -> Catalog:
-    account = settings.platform_account
-    if settings.catalog is not None:
-        return catalog_from_file(settings.catalog, today=today, account=account)
-    if settings.model is not None:
-        cores = len(os.sched_getaffinity(0))
-        return own_model_catalog(settings.model, cores=cores, today=today, account=account)
-    return default_catalog(today=today, account=account)
-
-
-def _database(settings: Settings, metrics: Metrics, logger: logging.Logger) -> Database:
-    def lost(error: Exception) -> None:
-        metrics.lost_writes.inc()
-        logger.error("a database write was lost", exc_info=error)
-
-    limits = StoreLimits(
-        queued_writes=settings.commit_queue_size,
-        group_size=settings.commit_group_size,
-        gather_s=settings.commit_gather_ms / 1_000,
-        commit_timeout_s=settings.commit_timeout_s,
-    )
-    return Database.open(settings.database_place, limits=limits, on_lost_write=lost)
-
-
-def _fleet_parts(
-    settings: Settings, catalog: Catalog, announcer: Announcer, clock: Clock, station: Station
-) -> FleetParts:
-    engines = [engine for pool in catalog.pools.values() for engine in pool.engines]
-    key_names = {one.api_key_env for one in engines if isinstance(one, UrlEngine) and one.api_key_env}
-    return FleetParts(
-        weights=WeightsStore(
-            packaged_model=Path(str(resources.files("servery") / "assets" / "servery-demo.gguf")),
-            directory=settings.data_dir / "models",
-            environment=inherited_environment(),
-        ),
-        log_directory=settings.data_dir / "logs",
-        engine_keys={name: secret(name) for name in key_names},
-        limits=LaunchLimits(startup_timeout_s=settings.startup_timeout_s),
-        pace=ProbePace(interval_s=settings.health_interval_s),
-        load_pace=ScrapePace(
-            interval_s=settings.health_interval_s, stale_after_s=_STALE_AFTER_SCRAPES * settings.health_interval_s
-        ),
-        clock=clock,
-        clients=_client_factory(settings, clock),
-        progress=announcer,
-        station=station,
-    )
-
-
-def _client_factory(settings: Settings, clock: Clock) -> ClientFactory:
-    connection_limits = ConnectionLimits(connect_timeout_s=settings.connect_timeout_s)
-    exchange_limits = ExchangeLimits(
-        first_byte_timeout_s=settings.first_token_timeout_s,
-        chunk_timeout_s=settings.chunk_timeout_s,
-        whole_timeout_s=settings.answer_timeout_s,
-    )
-
-    def new_client(address: EngineAddress) -> EngineClient:
-        return EngineClient(address, connection_limits=connection_limits, exchange_limits=exchange_limits, clock=clock)
-
-    return new_client
-
-
-def _admission_policy(settings: Settings) -> AdmissionPolicy:
-    return AdmissionPolicy(
-        wait_limit_s=settings.queue_wait_limit_s,
-        standard_budget_s=settings.standard_wait_budget_s,
-        priority_budget_s=settings.priority_wait_budget_s,
-        standard_floor=settings.standard_floor,
-        batch_headroom=settings.batch_headroom,
-        recalls_per_request=settings.recalls_per_request,
-    )
-
-
-def _tls(settings: Settings) -> ssl.SSLContext | None:
-    """Raises Misconfigured when only one of certificate and key is given, or they cannot be used."""
-    if settings.tls_certificate is None and settings.tls_key is None:
-        return None
-    if settings.tls_certificate is None or settings.tls_key is None:
-        raise Misconfigured("--tls-certificate and --tls-key: give both or neither")
-    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
-    try:
-        context.load_cert_chain(settings.tls_certificate, settings.tls_key)
-    except (OSError, ssl.SSLError) as error:
-        raise Misconfigured(f"--tls-certificate {settings.tls_certificate}: cannot be used: {error}") from error
-    return context
-
-
-def _server_limits(settings: Settings) -> ServerLimits:
-    return ServerLimits(
-        max_header_bytes=settings.max_header_bytes,
-        max_body_bytes=settings.max_body_bytes,
-        max_connections=settings.max_connections,
-        header_timeout_s=settings.header_timeout_s,
-        body_timeout_s=settings.body_timeout_s,
-        idle_timeout_s=settings.idle_timeout_s,
-        write_stall_timeout_s=settings.write_stall_timeout_s,
     )
