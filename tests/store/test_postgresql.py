@@ -1,0 +1,194 @@
+"""What is particular to PostgreSQL: lost connections, many gateways, notifications."""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Sequence
+
+import psycopg
+import pytest
+from tests.postgresql_server import PostgresqlServer
+
+from servery.core.errors import Overloaded, PreconditionFailed
+from servery.store.configuration_revision import ConfigurationRevision
+from servery.store.connection import Connection
+from servery.store.database import Database
+from servery.store.limits import StoreLimits
+
+QUICK = StoreLimits(commit_timeout_s=1.0, stall_s=0.1, read_timeout_s=0.5, reconnect_pause_s=0.05)
+END_WRITERS = """
+SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity
+WHERE datname = current_database() AND application_name LIKE 'servery-writer-%'
+"""
+
+
+@pytest.fixture
+def url(postgresql: PostgresqlServer) -> str:
+    return postgresql.lend()
+
+
+@pytest.fixture
+async def database(url: str) -> AsyncIterator[Database]:
+    async with Database.open(url, limits=QUICK) as database:
+        await database.write(lambda connection: connection.execute("CREATE TABLE notes (text TEXT)"))
+        yield database
+
+
+def owner(url: str) -> "psycopg.Connection[tuple[object, ...]]":
+    connection = psycopg.connect(url, autocommit=True)
+    connection.execute("SET search_path = servery")
+    return connection
+
+
+def insert(connection: Connection, texts: Sequence[str]) -> list[None]:
+    connection.executemany("INSERT INTO notes VALUES (?)", [(text,) for text in texts])
+    return [None] * len(texts)
+
+
+def notes(connection: Connection) -> list[str]:
+    return [text for (text,) in connection.execute("SELECT text FROM notes ORDER BY text").fetchall()]
+
+
+async def test_sessions_wait_for_the_disk_and_for_nobody_for_ever(database: Database) -> None:
+    """Whatever the server's own settings are (the tests' server does not wait for its disk)."""
+    names = ("synchronous_commit", "statement_timeout", "idle_in_transaction_session_timeout", "search_path")
+
+    def settings(connection: Connection) -> list[str]:
+        return [connection.execute(f"SELECT current_setting('{name}')").fetchone()[0] for name in names]
+
+    assert await database.write(settings) == ["on", "20s", "10s", "servery"]
+    assert await database.look_up(settings) == ["on", "500ms", "10s", "servery"]
+
+
+async def test_the_readers_cannot_write(database: Database) -> None:
+    """A read that writes by mistake fails."""
+    with pytest.raises(psycopg.errors.ReadOnlySqlTransaction):
+        await database.look_up(lambda connection: insert(connection, ["a"]))
+
+
+async def test_a_session_that_ends_in_the_midst_is_made_good(database: Database, url: str) -> None:
+    """The server ends the writer's session within a transaction: it is run again, and everything stands once."""
+    runs: list[int] = []
+
+    def operation(connection: Connection) -> None:
+        insert(connection, ["a"])
+        runs.append(1)
+        if len(runs) == 1:
+            with owner(url) as other:
+                other.execute(END_WRITERS)
+        insert(connection, ["b"])
+
+    await database.write(operation)
+    assert len(runs) == 2
+    assert await database.look_up(notes) == ["a", "b"]
+
+
+@pytest.mark.parametrize("carried_out", [True, False])
+async def test_a_commit_whose_answer_is_lost_is_carried_out_once(
+    database: Database, url: str, monkeypatch: pytest.MonkeyPatch, carried_out: bool
+) -> None:
+    """Whether the server had carried it out is asked, not guessed; the operation could not be run twice."""
+    whole, answers = psycopg.Connection.execute, iter(["lost"])
+
+    def execute(connection: "psycopg.Connection[object]", query: str, *arguments: object, **options: object) -> object:
+        if query == "COMMIT" and next(answers, None) == "lost":
+            if carried_out:
+                whole(connection, query, *arguments, **options)
+            with owner(url) as other:
+                other.execute(END_WRITERS)
+        return whole(connection, query, *arguments, **options)
+
+    monkeypatch.setattr(psycopg.Connection, "execute", execute)
+    await database.write_grouped(insert, "a")
+    assert next(answers, None) is None, "the answer was lost"
+    assert await database.look_up(notes) == ["a"]
+
+
+async def test_what_failed_by_itself_is_not_tried_again_for_ever(database: Database) -> None:
+    """Nonsense is told to whoever asked for it, and the next one is served."""
+    with pytest.raises(psycopg.errors.UndefinedTable):
+        await database.write(lambda connection: connection.execute("INSERT INTO nothing VALUES (1)"))
+    await database.write_grouped(insert, "a")
+    assert await database.look_up(notes) == ["a"]
+
+
+async def test_many_gateways_may_start_at_once(postgresql: PostgresqlServer) -> None:
+    """On a database without a schema: they take turns, and each sees the others' work."""
+    url, revision = postgresql.new_database(), ConfigurationRevision()
+
+    async def gateway() -> None:
+        database = await asyncio.to_thread(Database.open, url)
+        async with database:
+            for _ in range(5):
+                await database.write(revision.bump)
+
+    await asyncio.gather(*(gateway() for _ in range(4)))
+    async with Database.open(url) as database:
+        assert await database.look_up(revision.current) == 1 + 4 * 5
+        assert await database.look_up(lambda connection: connection.execute("SELECT * FROM writers").fetchall() != [])
+    with owner(url) as other:
+        assert other.execute("SELECT * FROM writers").fetchall() == [], "an orderly end leaves no row"
+
+
+async def test_changes_are_told_to_other_gateways(database: Database, url: str) -> None:
+    """Long before the interval at which they would look by themselves."""
+    async with Database.open(url) as other:
+        await other.wait_configuration_changed(timeout_s=5.0)  # the first look
+        waiting = asyncio.create_task(other.wait_configuration_changed(timeout_s=60.0))
+        await asyncio.sleep(0.1)
+        assert not waiting.done()
+        await database.write(ConfigurationRevision().bump)
+        await asyncio.wait_for(waiting, 10.0)
+
+
+async def test_a_newer_database_is_refused(url: str) -> None:
+    """An older version of the software does not touch what a newer one wrote, and says why."""
+    async with Database.open(url) as database:
+        await database.write(lambda connection: connection.execute("INSERT INTO applied_migrations VALUES (999, 'x')"))
+    with pytest.raises(PreconditionFailed, match="version 999"):
+        Database.open(url)
+
+
+async def test_what_is_not_there_cannot_be_opened(postgresql: PostgresqlServer) -> None:
+    """In a sentence for the operator."""
+    with pytest.raises(Overloaded, match="PostgreSQL cannot be reached"):
+        Database.open(postgresql.url("there_is_no_such_database"))
+
+
+async def test_a_role_needs_no_more_than_its_own_schema(postgresql: PostgresqlServer) -> None:
+    """One that may not make schemas is content with one that was made for it; else it is told so."""
+    url = postgresql.new_database()
+    as_role = url.replace("servery@", "modest@")
+    with psycopg.connect(url, autocommit=True) as admin:
+        admin.execute("DROP ROLE IF EXISTS modest")
+        admin.execute("CREATE ROLE modest LOGIN")
+        with pytest.raises(PreconditionFailed, match="may not do"):
+            Database.open(as_role)
+        admin.execute("CREATE SCHEMA servery AUTHORIZATION modest")
+    async with Database.open(as_role) as database:
+        await database.write(ConfigurationRevision().bump)
+    with psycopg.connect(url, autocommit=True) as admin:
+        admin.execute("DROP OWNED BY modest CASCADE")
+        admin.execute("DROP ROLE modest")
+
+
+async def test_the_loop_goes_on_while_the_database_hangs(database: Database, url: str) -> None:
+    """Reads end with a refusal, writes too, and nothing keeps the event loop; once it is back, all works again."""
+    beats: list[float] = []
+
+    async def beat() -> None:
+        while True:
+            beats.append(time.monotonic())
+            await asyncio.sleep(0.01)
+
+    beating = asyncio.create_task(beat())
+    with owner(url) as other, other.transaction():
+        other.execute("LOCK TABLE notes IN ACCESS EXCLUSIVE MODE")
+        read, written = await asyncio.gather(
+            database.look_up(notes), database.write_grouped(insert, "refused"), return_exceptions=True
+        )
+        assert (type(read), type(written)) == (Overloaded, Overloaded)
+        assert database.is_stalled
+    beating.cancel()
+    assert len(beats) > 20, "a loop that is kept by a read or a write has no time to beat"
+    await database.write_grouped(insert, "later")
+    assert "later" in await database.look_up(notes)
