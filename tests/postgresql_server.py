@@ -92,7 +92,7 @@ class PostgresqlServer:
     def start(self) -> None:
         listen = "" if self._port is None else "127.0.0.1"
         settings = (f"listen_addresses={listen}", "max_connections=200", "shared_buffers=32MB", *self._settings)
-        command = [_binary("postgres"), "-D", self._data, "-k", self._directory]
+        command = [str(_binary("postgres")), "-D", self._data, "-k", str(self._directory)]
         command += ["-p", str(self._port or 5432), *(part for setting in settings for part in ("-c", setting))]
         with (self._directory / "log").open("ab") as log:
             self._process = subprocess.Popen(command, stdout=log, stderr=log, user=self._user, cwd=self._directory)
@@ -142,10 +142,10 @@ class PostgresqlServer:
         return str(self._directory / "data")
 
     def _run(self, program: str, *arguments: str) -> None:
-        command = [_binary(program), "-D", self._data, *arguments]
+        command = [str(_binary(program)), "-D", self._data, *arguments]
         subprocess.run(command, check=True, stdout=subprocess.DEVNULL, user=self._user, cwd=self._directory)
 
-    def _wait_until_ready(self, command: list[str | Path]) -> None:
+    def _wait_until_ready(self, command: list[str]) -> None:
         deadline = time.monotonic() + _START_TIMEOUT_S
         while True:
             try:
