@@ -14,6 +14,8 @@ from servery.core.serving_path import ServingClass
 from servery.fleet.replica import Replica
 from servery.fleet.replica_pool import ReplicaPool
 
+_ADMITTED = TicketState.ADMITTED
+
 
 class Place:
     """A place in the pool. Whoever was given it calls ``leave`` once, whatever happens; ``queue_wait_s`` is how long it
@@ -115,8 +117,9 @@ class Gate:
         changed = self._queue.enter(ticket, now_s)
         if changed:
             self._tell(changed)
-        if ticket.state is TicketState.ADMITTED:
-            self._queue.redeem(ticket)
+        if ticket.state is _ADMITTED:
+            if ticket.held_at is not None:
+                self._queue.redeem(ticket)
             self._at_once += 1
             return place
         try:

@@ -24,6 +24,11 @@ from servery.core.serving_path import ServingClass
 from servery.fleet.replica import Replica
 from servery.fleet.replica_pool import ReplicaPool
 
+# Looked up for each request; from its class a member comes a good deal slower.
+_WAITING, _ADMITTED, _RECALLED, _SHED, _LEFT = TicketState
+_BATCH = ServingClass.BATCH
+_DISPATCHED = AdmissionOutcome.DISPATCHED
+
 _LEAST_RETRY_S = 1.0
 _MOST_RETRY_S = 60.0
 
@@ -61,7 +66,7 @@ class PoolQueue:
     def enter(self, ticket: Ticket, now_s: float) -> list[Ticket]:
         """Admit, queue or shed ``ticket``; its seat is taken as that of any other that was admitted."""
         turns, serving_class = self._turns, ticket.demand.serving_class
-        may_go = not turns.online and serving_class is not ServingClass.BATCH
+        may_go = not (turns.priority.count or turns.standard.count) and serving_class is not _BATCH
         if may_go and self._room_for(ticket, None) is not None:
             self._let_in(ticket, now_s)  # not held: nothing comes between this and its seat
             return []
@@ -97,11 +102,11 @@ class PoolQueue:
 
     def leave(self, ticket: Ticket, now_s: float, *, work: float | None = None) -> list[Ticket]:
         """``ticket`` is done, its seat free, or it no longer wants to enter. ``work`` is what it really was."""
-        state, ticket.state = ticket.state, TicketState.LEFT
-        if state is TicketState.WAITING:
+        state, ticket.state = ticket.state, _LEFT
+        if state is _WAITING:
             self._take_out(ticket)
             return self._admit(now_s)  # the next in line may be smaller
-        if state is TicketState.ADMITTED or state is TicketState.RECALLED:
+        if state is _ADMITTED or state is _RECALLED:
             self._let_out(ticket, state)
             if work is not None and ticket.charged:
                 self._turns.line(ticket.demand.serving_class).correct(ticket, work)
@@ -112,8 +117,8 @@ class PoolQueue:
 
     def come_back(self, ticket: Ticket, now_s: float) -> list[Ticket]:
         """``ticket`` was admitted or recalled, its seat is free again, and it wants another at its old place."""
-        state, ticket.state = ticket.state, TicketState.WAITING
-        assert state is TicketState.ADMITTED or state is TicketState.RECALLED, "only who was inside comes back"
+        state, ticket.state = ticket.state, _WAITING
+        assert state is _ADMITTED or state is _RECALLED, "only who was inside comes back"
         self._let_out(ticket, state)
         freed, ticket.replica = ticket.replica, None
         ticket.work = ticket.demand.work
@@ -123,7 +128,7 @@ class PoolQueue:
 
     def expire(self, ticket: Ticket, now_s: float) -> list[Ticket]:
         """``ticket``, if it still waits, has waited for too long."""
-        if ticket.state is not TicketState.WAITING:
+        if ticket.state is not _WAITING:
             return []
         wait_s = self._turns.wait_s(ticket, self.rate)
         self._take_out(ticket)
@@ -164,7 +169,7 @@ class PoolQueue:
         return chance > 0.0 and self._lots.of(demand.account, demand.session, now_s + self._hour_offset_s) < chance
 
     def _shed(self, ticket: Ticket, outcome: AdmissionOutcome, wait_s: float) -> None:
-        ticket.state = TicketState.SHED
+        ticket.state = _SHED
         ticket.outcome = outcome
         if wait_s == 0.0:  # nothing is known: as long as anybody would be let wait
             wait_s = self._policy.standard_budget_s
@@ -178,15 +183,15 @@ class PoolQueue:
             self.rate.nobody_waits()
 
     def _let_in(self, ticket: Ticket, now_s: float) -> None:
-        ticket.state = TicketState.ADMITTED
-        ticket.outcome = AdmissionOutcome.DISPATCHED
+        ticket.state = _ADMITTED
+        ticket.outcome = _DISPATCHED
         ticket.sent_s = now_s
         self.inside += 1
         self._unanswered.sent(ticket)
 
     def _let_out(self, ticket: Ticket, state: TicketState) -> None:
         self.inside -= 1
-        if state is TicketState.RECALLED:
+        if state is _RECALLED:
             self._recalls_under_way -= 1
         if ticket.held_at is not None:
             self.redeem(ticket)
@@ -251,7 +256,7 @@ class PoolQueue:
         waiting = self._turns.priority.count if is_priority else self._turns.online
         recalled = self._unanswered.take_for(head, most=waiting - self._recalls_under_way, now_s=now_s)
         for ticket in recalled:
-            ticket.state = TicketState.RECALLED
+            ticket.state = _RECALLED
             ticket.recalls += 1
         self._recalls_under_way += len(recalled)
         self.recalls += len(recalled)

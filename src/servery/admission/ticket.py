@@ -41,6 +41,7 @@ class Ticket:
     is set.
     """
 
+    state: TicketState = TicketState.WAITING
     outcome: AdmissionOutcome | None = None
     replica: Replica | None = None
     retry_after_s: float = 0.0
@@ -56,4 +57,3 @@ class Ticket:
         self.demand = demand
         self.may_be_recalled = may_be_recalled
         self.resident_tokens = demand.resident_tokens
-        self.state = TicketState.WAITING

@@ -4,6 +4,7 @@ from servery.admission.policy import AdmissionPolicy
 from servery.admission.ticket import Ticket
 from servery.core.serving_path import ServingClass
 
+_STANDARD, _BATCH = ServingClass.STANDARD, ServingClass.BATCH
 _CANDIDATES = 8
 """So many that were sent last are looked at; one that makes no room is passed over."""
 
@@ -26,9 +27,9 @@ class Unanswered:
         """``ticket`` was sent. One that is entitled to its turn, or was called back too often, is left in peace."""
         if ticket.may_be_recalled and not ticket.is_entitled and ticket.recalls < self._policy.recalls_per_request:
             serving_class = ticket.demand.serving_class
-            if serving_class is ServingClass.STANDARD:
+            if serving_class is _STANDARD:
                 self._standard[ticket] = None
-            elif serving_class is ServingClass.BATCH:
+            elif serving_class is _BATCH:
                 self._batch[ticket] = None
 
     def over(self, ticket: Ticket) -> None:

@@ -44,8 +44,9 @@ class ReplicaPool:
     def find_room(self, tokens: float, *, first: Replica | None = None) -> Replica | None:
         """Any replica that has room for a request of so many resident tokens, ``first`` if it has; None when none has.
         The search goes on where the last one succeeded, so that it is short unless all are nearly full."""
-        if first is not None and first.has_room_for(tokens):
-            return first
+        likely = first or self.replicas[self._next]
+        if likely.has_room_for(tokens):
+            return likely
         count = len(self.replicas)
         for step in range(count):
             at = (self._next + step) % count
