@@ -31,6 +31,8 @@ class FindingKind(StrEnum):
     """GPU time (the subject is its posting) without its transfer."""
     USAGE_RECORD_MISSING = "usage_record_missing"
     """A transfer for GPU time (the subject) that no record tells of."""
+    KIND_UNKNOWN = "kind_unknown"
+    """A transfer (the subject) of a kind that nothing posts."""
     ROLLUP_DIFFERS = "rollup_differs"
     """An account's sums of an hour, or of a month, are not those of its usage records."""
     MONTH_DIFFERS = "month_differs"

@@ -25,7 +25,7 @@ from servery.store.watermark import Watermark
 Place = tuple[str, BillingMonth]
 """An account and a month."""
 
-_Sums = dict[tuple[str, BillingMonth, TransferKind], int]
+_Sums = dict[tuple[str, BillingMonth, str], int]
 
 
 class _Other(msgspec.Struct):
@@ -127,6 +127,9 @@ def _other(
     sums: _Sums = {}
     findings = []
     for sequence, *facts in connection.execute(sql["transfers_besides_usage"]).fetchall():
+        if facts[4] not in set(TransferKind):
+            findings.append(Finding(kind=FindingKind.KIND_UNKNOWN, subject=facts[0]))
+            continue
         if sequence > counted:
             continue
         transfer = transfer_of_row(tuple(facts))
@@ -144,14 +147,14 @@ def _other(
                 other.gpu.append(gpu_records[each.transfer_id])
     findings += [Finding(kind=FindingKind.MONTH_DIFFERS, subject=transfer_id) for transfer_id, _ in sorted(kept)]
     for (account, month, kind), nanodollars in sums.items():
-        places[account, month].transfers.append(summed(account, month, kind, nanodollars))
+        places[account, month].transfers.append(summed(account, month, TransferKind(kind), nanodollars))
     findings += _sum_findings(connection, sql, sums)
     return places, findings
 
 
 def _sum_findings(connection: Connection, sql: Mapping[str, Query], sums: _Sums) -> Iterator[Finding]:
     kept = {
-        (account, BillingMonth(month), TransferKind(kind)): int(nanodollars)
+        (account, BillingMonth(month), kind): int(nanodollars)
         for account, month, kind, nanodollars in connection.execute(sql["billed_sums"]).fetchall()
     }
     for place in sorted(kept.keys() | sums.keys()):
