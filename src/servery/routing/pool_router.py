@@ -32,12 +32,12 @@ from servery.routing.session_ring import SessionRing
 from servery.routing.slot_cache import SlotCache, Turns
 from servery.routing.wish import Wish
 
-UNCACHED_WEIGHT = 1.03
+UNCACHED_WEIGHT = 1.05
 """So much longer may siblings wait for each other: whoever comes second finds the prefix that the first computes."""
 HOME_DISCOUNT_TOKENS = 1_024.0
-_OF_ONE_LENGTH = 2
-"""The one used longest ago is asked first, so the others are most likely busier; and two choices are nearly as good as
-all (Mitzenmacher, 2001)."""
+_OF_ONE_LENGTH = 4
+"""The one used longest ago is asked first, so the others are most likely busier; and a few choices are nearly as good
+as all (Mitzenmacher, 2001)."""
 _TRIES = 3
 _REFRESH_EVERY = 8
 _FEW = 16
