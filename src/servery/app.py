@@ -20,6 +20,8 @@ from servery.control.account_review import AccountReview
 from servery.control.account_watch import AccountWatch
 from servery.control.bookkeeper import Bookkeeper
 from servery.control.invoicing import Invoicing
+from servery.control.post import Post, mail_server
+from servery.control.reminders import Reminders
 from servery.control.rounds import Duty, Rounds
 from servery.core.clock import Clock, utc_date
 from servery.core.misconfigured import Misconfigured
@@ -96,6 +98,7 @@ class Platform(msgspec.Struct, frozen=True, kw_only=True):
     entrance: Entrance
     listener: Listener
     rounds: Rounds
+    post: Post
     limit_keeper: LimitKeeper
     lender: Lender | None
 
@@ -132,6 +135,7 @@ async def build(
                 foundation.prices.refresh,
                 keeper.look_after,
                 *([] if lender is None else [lender.look_after]),
+                Reminders(foundation.database, clock, foundation.catalog).remind,
                 *_bookkeeping(foundation, station),
             ],
             pause=lambda: foundation.database.wait_configuration_changed(timeout_s=_ROUND_S),
@@ -139,6 +143,7 @@ async def build(
         ),
         limit_keeper=keeper,
         lender=lender,
+        post=_post(foundation),
     )
 
 
@@ -253,6 +258,18 @@ async def _journal(foundation: Foundation, share: Share) -> Journal:
         await keep_cut_requests(foundation.database, foundation.clock, Journal.open(orphan).left)
         orphan.unlink()
     return journal
+
+
+def _post(foundation: Foundation) -> Post:
+    settings, clock = foundation.settings, foundation.clock
+    return Post(
+        foundation.database,
+        clock,
+        mail=mail_server(settings),
+        private_hosts=settings.webhook_private_hosts,
+        interval_s=_ROUND_S,
+        logger=foundation.logger,
+    )
 
 
 def _asgi_app(foundation: Foundation, keeper: LimitKeeper, *, is_draining: Callable[[], bool]) -> Starlette:

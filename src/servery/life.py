@@ -43,14 +43,16 @@ async def running(platform: Platform) -> AsyncIterator[asyncio.Task[None]]:
     await foundation.shared_metrics.open()
     engines = asyncio.create_task(foundation.fleet.run(), name="fleet")
     rounds = asyncio.create_task(platform.rounds.run(), name="rounds")
+    post = asyncio.create_task(platform.post.run(), name="post")
     try:
         yield engines
     finally:
         platform.entrance.is_draining = True
         await platform.listener.drain(timeout_s=foundation.settings.drain_timeout_s)
-        rounds.cancel()
-        engines.cancel()
-        await asyncio.wait({engines, rounds})
+        for task in (rounds, post, engines):
+            task.cancel()
+        await asyncio.wait({engines, rounds, post})
+        await platform.post.close()
         await platform.limit_keeper.close()
         if platform.lender is not None:
             await platform.lender.close()

@@ -5,7 +5,6 @@ is an option of ``servery serve`` too, and an option wins. ``docs/settings.md`` 
 """
 
 import os
-import re
 from collections.abc import Mapping
 from enum import StrEnum
 from pathlib import Path
@@ -14,29 +13,21 @@ from typing import Annotated, Final
 import msgspec
 from msgspec import Meta
 
-from servery.core.ids import RESOURCE_ID_PATTERN
 from servery.core.misconfigured import Misconfigured
+from servery.core.setting_forms import (
+    AccountId,
+    Domain,
+    FourDollars,
+    Positive,
+    PostgresqlUrl,
+    Seconds,
+    Share,
+    reworded,
+)
 
 PREFIX: Final = "SERVERY_"
 DATABASE_FILE: Final = "servery.db"
 JOURNAL_DIRECTORY: Final = "journals"
-DOMAIN_PATTERN: Final = r"^[a-z0-9.-]{1,253}$"
-POSTGRESQL_PATTERN: Final = r"^postgres(ql)?://"
-FOUR_DOLLARS_PATTERN: Final = r"^\d{1,9}(,\d{1,9}){3}$"
-
-_FORMS: Final = {
-    POSTGRESQL_PATTERN: "a URL such as postgresql://user@host/name",
-    FOUR_DOLLARS_PATTERN: "four whole numbers with commas between, such as 50,500,5000,50000",
-    DOMAIN_PATTERN: "a domain: 1 to 253 of a-z, 0-9, '.' and '-'",
-    RESOURCE_ID_PATTERN: "an account id: 1 to 63 of a-z, 0-9 and '-', '-' not at either end",
-}
-_WORDS: Final = {"int": "a whole number", "float": "a number", "bool": "true or false"}
-
-Seconds = Annotated[float, Meta(gt=0, le=86_400)]
-Positive = Annotated[int, Meta(ge=1, le=1_000_000_000_000_000)]
-Share = Annotated[float, Meta(gt=0, le=1)]
-PostgresqlUrl = Annotated[str, Meta(pattern=POSTGRESQL_PATTERN)]
-AccountId = Annotated[str, Meta(pattern=RESOURCE_ID_PATTERN)]
 
 
 class LogLevel(StrEnum):
@@ -84,30 +75,33 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
         Meta(description="The account in the ids of models and routers; none: the one the catalog names."),
     ] = None
     platform_domain: Annotated[
-        str,
-        Meta(
-            pattern=DOMAIN_PATTERN,
-            description="The platform's domain, in the e-mail addresses of service accounts.",
-        ),
+        Domain, Meta(description="The platform's domain, in the e-mail addresses of service accounts.")
     ] = "servery.local"
     first_account: Annotated[
         AccountId, Meta(description="The account that is opened, with a key, when the data directory is new.")
     ] = "default"
 
     spend_tier_thresholds_dollars: Annotated[
-        str,
-        Meta(
-            pattern=FOUR_DOLLARS_PATTERN,
-            description="Whole dollars, spent or added in all, from which an account belongs to spend tiers 1 to 4.",
-        ),
+        FourDollars,
+        Meta(description="Whole dollars, spent or added in all, from which an account belongs to spend tiers 1 to 4."),
     ] = "0,50,500,5000"
     spend_tier_budgets_dollars: Annotated[
-        str,
-        Meta(
-            pattern=FOUR_DOLLARS_PATTERN,
-            description="Whole dollars that an account of spend tiers 1 to 4 may owe in a month (UTC).",
-        ),
+        FourDollars, Meta(description="Whole dollars that an account of spend tiers 1 to 4 may owe in a month (UTC).")
     ] = "50,500,5000,50000"
+
+    webhook_private_hosts: Annotated[
+        bool, Meta(description="Let webhooks be on private addresses; false: on public ones alone.")
+    ] = False
+    smtp_host: Annotated[
+        str | None, Meta(description="The mail server that notices are handed to; none: no e-mail is sent.")
+    ] = None
+    smtp_port: Annotated[int, Meta(ge=1, le=65_535, description="The mail server's port.")] = 587
+    smtp_starttls: Annotated[bool, Meta(description="Speak TLS with the mail server (STARTTLS).")] = True
+    smtp_sender: Annotated[str, Meta(description="The address that notices come from.")] = "servery@localhost"
+    smtp_username: Annotated[str | None, Meta(description="Who logs in to the mail server; none: nobody.")] = None
+    smtp_password_file: Annotated[
+        Path | None, Meta(description="A file with the password for the mail server, and nothing else.")
+    ] = None
 
     print_key: Annotated[
         bool, Meta(description="Make a new API key for the first account at each start, and print it.")
@@ -328,7 +322,7 @@ def read_settings(options: Mapping[str, str] | None = None, environment: Mapping
         try:
             values[name] = msgspec.convert(text, wanted, strict=False, dec_hook=_path)
         except msgspec.ValidationError as error:
-            faults.append(f"{place}: {_reworded(str(error), name, text)}")
+            faults.append(f"{place}: {reworded(str(error), text, closed_set=_CLOSED_SETS.get(name))}")
     if values.get("catalog") is not None and values.get("model") is not None:
         faults.append("--catalog and --model: give one of them (a catalog names its models itself)")
     if faults:
@@ -374,15 +368,3 @@ def _path(wanted: type, value: object) -> object:
         return Path(str(value)).expanduser()
     except RuntimeError as error:  # there is no such user
         raise ValueError(str(error)) from error
-
-
-def _reworded(message: str, name: str, text: str) -> str:
-    """msgspec's ``message`` about ``text``, given for ``name``, in the words of somebody who sets a variable."""
-    if mismatch := re.match(r"Expected `(\w+)(?: \| null)?`, got `str`", message):
-        return f"expected {_WORDS.get(mismatch[1], mismatch[1])}, got {text!r}"
-    if bound := re.match(r"Expected `(?:int|float)` (.*)", message):
-        return f"expected a number {bound[1]}, got {text!r}"
-    if message.startswith("Invalid enum value"):
-        return f"{text!r} is none of {', '.join(_CLOSED_SETS[name])}"
-    wanted = next((words for pattern, words in _FORMS.items() if pattern in message), None)
-    return message if wanted is None else f"{text!r} is not {wanted}"

@@ -55,6 +55,7 @@ class Budgets:
         now_ns = self._clock.wall_ns()
         if not purse.starts_ns <= now_ns < purse.ends_ns:
             purse.turn(now_ns)
+            self.alerts.add(account)
         purse.last_used_ns = now_ns
         self._active.add(account)
         if nanodollars > purse.room_nanodollars or purse.room_nanodollars <= 0:

@@ -176,8 +176,14 @@ class Spending:
             reversed_nanodollars=given_back,
             qualifying_nanodollars=qualifying,
         )
+        prepaid_for = standing.credits_nanodollars
         near = standing.limit_nanodollars * NEAR_LIMIT_PERCENT // 100
-        alerts = [near, *msgspec.json.decode(thresholds, type=list[int])]
+        alerts = [
+            near,
+            prepaid_for * NEAR_LIMIT_PERCENT // 100,
+            prepaid_for,
+            *msgspec.json.decode(thresholds, type=list[int]),
+        ]
         next_tier = self._tiers.next_threshold_nanodollars(tier)
         if next_tier is not None:
             alerts.append(standing.spent_nanodollars + next_tier - qualifying)

@@ -85,8 +85,8 @@ def suspend_command(account_id: str, reason: str, settings: Settings) -> None:
     """Refuse all inference of the account ACCOUNT_ID until it is resumed."""
 
     async def suspend() -> None:
-        async with existing_database(settings) as database:
-            await Accounts(database, SystemClock()).suspend(account_id, SuspendState(reason))
+        async with open_books(settings) as books:
+            await books.review.suspend(account_id, SuspendState(reason))
 
     asyncio.run(suspend())
     click.echo(f"suspended the account {account_id}: {reason}")
@@ -99,8 +99,8 @@ def resume_command(account_id: str, settings: Settings) -> None:
     """Let the account ACCOUNT_ID work again."""
 
     async def resume() -> None:
-        async with existing_database(settings) as database:
-            await Accounts(database, SystemClock()).resume(account_id)
+        async with open_books(settings) as books:
+            await books.review.suspend(account_id, SuspendState.UNSUSPENDED)
 
     asyncio.run(resume())
     click.echo(f"resumed the account {account_id}")

@@ -6,11 +6,12 @@ from servery.billing.billing_month import BillingMonth
 from servery.billing.spend_tiers import SpendTiers
 from servery.billing.spending import Spending
 from servery.billing.standing import Standing
+from servery.control.account_notices import AccountNotices
 from servery.core.clock import Clock
 from servery.core.suspend_state import SuspendState
 from servery.store.connection import Connection
 from servery.store.database import Database
-from servery.tenancy.accounts import Account, Accounts
+from servery.tenancy.accounts import Account, AccountChange, Accounts
 
 
 class AccountReview:
@@ -22,6 +23,7 @@ class AccountReview:
         self._spending = spending
         self._tiers = tiers
         self._accounts = Accounts(database, clock)
+        self._notices = AccountNotices(clock)
 
     @property
     def tiers(self) -> SpendTiers:
@@ -31,31 +33,40 @@ class AccountReview:
         """In a transaction of its own. Raises NotFound."""
         await self._database.write(lambda connection: self.within(connection, account_id))
 
-    def within(self, connection: Connection, account_id: str) -> Account:
-        """In the transaction that has changed the account or its money; returns the account as it is now.
+    def within(self, connection: Connection, account_id: str, change: AccountChange | None = None) -> Account:
+        """In the transaction that has changed the account's money, or makes ``change`` of the account; returns the
+        account as it is now.
 
-        A spend tier rises by itself and never falls; one that the operator has pinned stays. Raises NotFound.
+        A spend tier rises by itself and never falls; one that the operator has pinned stays. What the
+        account is to hear of goes into the outbox. Raises NotFound.
         """
         account = self._accounts.required(connection, account_id)
+        if change is not None:
+            self._accounts.change(connection, account_id, change)
         standing = self.standing_within(connection, account_id)
-        tier = max(account.spend_tier, self._tiers.tier_of(standing.qualifying_nanodollars))
+        earned = self._tiers.tier_of(standing.qualifying_nanodollars)
 
         def concluded(before: Account) -> Account:
             return msgspec.structs.replace(
                 before,
-                spend_tier=before.spend_tier if before.tier_pinned else tier,
+                spend_tier=before.spend_tier if before.tier_pinned else max(before.spend_tier, earned),
                 funded=not before.prepaid or standing.credits_left_nanodollars > 0,
             )
 
-        return self._accounts.change(connection, account_id, concluded)
+        reviewed = self._accounts.change(connection, account_id, concluded)
+        self._notices.tell(connection, account, reviewed, standing)
+        return reviewed
+
+    async def suspend(self, account_id: str, state: SuspendState) -> Account:
+        """As ``suspend_within``, in a transaction of its own."""
+        return await self._database.write(lambda connection: self.suspend_within(connection, account_id, state))
 
     def suspend_within(self, connection: Connection, account_id: str, state: SuspendState) -> Account:
         """In a transaction: the operator suspends the account for a reason, or with UNSUSPENDED resumes it. Raises
         NotFound."""
-        self._accounts.change(
+        return self.within(
             connection, account_id, lambda account: msgspec.structs.replace(account, suspend_state=state)
         )
-        return self.within(connection, account_id)
 
     def standing_within(self, connection: Connection, account_id: str) -> Standing:
         """The account's standing in the month of now. The account exists."""

@@ -6,6 +6,8 @@ from servery.billing.ledger_names import receivable_account
 from servery.core.caller import FIRST_USER
 from servery.core.clock import Clock
 from servery.ledger.ledger import Ledger
+from servery.notifications.event import EventKind
+from servery.notifications.outbox import Outbox
 from servery.store.connection import Connection
 from servery.store.database import Database, Operation
 from servery.tenancy.accounts import Account, Accounts
@@ -43,14 +45,29 @@ async def create_key(
     creating = ApiKeys(database, clock, random_bytes).creating(
         account, user=user, display_name=display_name, expires_ns=expires_ns, admin=admin
     )
+    outbox = Outbox(clock)
+
+    def told(connection: Connection) -> CreatedKey:
+        created = creating(connection)
+        key = created.api_key
+        outbox.add(
+            connection,
+            account,
+            EventKind.KEY_CREATED,
+            f"The API key {key.key_id} was made for user {key.user} of account {account}.",
+            {"keyId": key.key_id, "user": key.user, "displayName": key.display_name},
+            email=accounts.required(connection, account).email,
+        )
+        return created
+
     if not open_if_new:
-        return await database.write(creating)
+        return await database.write(told)
     opening = _opening(database, clock, account, "", "")
 
     def operation(connection: Connection) -> CreatedKey:
         if accounts.find(connection, account) is None:
             opening(connection)
-        return creating(connection)
+        return told(connection)
 
     return await database.write(operation)
 

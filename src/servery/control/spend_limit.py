@@ -7,9 +7,8 @@ from servery.control.account_review import AccountReview
 from servery.core.clock import Clock
 from servery.core.errors import InvalidRequest
 from servery.core.money import NANODOLLARS_PER_DOLLAR
-from servery.store.connection import Connection
 from servery.store.database import Database
-from servery.tenancy.accounts import Account, AccountChange, Accounts
+from servery.tenancy.accounts import Account, AccountChange
 
 
 class SpendLimit:
@@ -19,7 +18,6 @@ class SpendLimit:
         self._database = database
         self._clock = clock
         self._review = review
-        self._accounts = Accounts(database, clock)
 
     def most_dollars(self, account: Account) -> int:
         """The highest limit: what its tier may owe; a prepaid account, which owes nothing, may set what the highest
@@ -63,8 +61,4 @@ class SpendLimit:
         return await self._write(account_id, lambda account: msgspec.structs.replace(account, spend_thresholds=ordered))
 
     async def _write(self, account_id: str, change: AccountChange) -> Account:
-        def operation(connection: Connection) -> Account:
-            self._accounts.change(connection, account_id, change)
-            return self._review.within(connection, account_id)
-
-        return await self._database.write(operation)
+        return await self._database.write(lambda connection: self._review.within(connection, account_id, change))

@@ -167,7 +167,7 @@ class AccountEndpoints:
         return await self._get(account)
 
     async def _set_state(self, account: str, state: SuspendState) -> AccountResource:
-        await self._database.write(lambda connection: self._review.suspend_within(connection, account, state))
+        await self._review.suspend(account, state)
         await self._watch.changed()
         return await self._get(account)
 

@@ -7,6 +7,7 @@ from msgspec import UNSET, UnsetType
 from starlette.requests import Request
 
 from servery.control.account_watch import AccountWatch
+from servery.control.open_account import create_key
 from servery.core.caller import Caller
 from servery.core.clock import Clock, rfc3339
 from servery.store.database import Database
@@ -61,6 +62,8 @@ class ApiKeyEndpoints:
     """Handlers for API keys. Keys that may operate the platform are made at the command line alone."""
 
     def __init__(self, database: Database, clock: Clock, watch: AccountWatch) -> None:
+        self._database = database
+        self._clock = clock
         self._keys = ApiKeys(database, clock)
         self._watch = watch
 
@@ -75,8 +78,14 @@ class ApiKeyEndpoints:
         scope = key_scope(request, caller)
         wanted = (await body_of(request, NewKey)).api_key
         expires_ns = None if wanted.expire_time is None else wall_ns(wanted.expire_time, param="expireTime")
-        created = await self._keys.create(
-            scope.account, user=scope.maker, display_name=wanted.display_name, expires_ns=expires_ns
+        created = await create_key(
+            self._database,
+            self._clock,
+            scope.account,
+            open_if_new=False,
+            user=scope.maker,
+            display_name=wanted.display_name,
+            expires_ns=expires_ns,
         )
         await self._watch.changed()
         return msgspec.structs.replace(_shown(created.api_key), key=created.key)

@@ -31,6 +31,7 @@ from servery.web.control.rate_limits import Limits, RateLimitEndpoints
 from servery.web.control.resource import Action, RenderError, Resource, control_error
 from servery.web.control.token_usage import TokenUsageEndpoints
 from servery.web.control.users import UserEndpoints
+from servery.web.control.webhooks import WebhookEndpoints
 
 _ACCOUNT: Final = "/v1/accounts/{account}"
 _USER: Final = "/v1/accounts/{account}/users/{user}"
@@ -147,10 +148,21 @@ def _money_routes(parts: ControlParts) -> list[Route]:
     credit = CreditEndpoints(
         Credits(database, clock, spending=parts.spending, review=review), CreditCodes(database, clock), review, watch
     )
+    hooks = WebhookEndpoints(database, clock)
     read, manage, operate = Permission.READ_USAGE, Permission.MANAGE_ACCOUNT, Permission.OPERATE
     return [
         _route(parts, f"{_ACCOUNT}/quotas", GET=Action(read, quotas.list_all)),
         _route(parts, _ACCOUNT + "/quotas/{quota}", GET=Action(read, quotas.get), PATCH=Action(manage, quotas.update)),
+        _route(parts, f"{_ACCOUNT}/webhooks", GET=Action(manage, hooks.list_all), POST=Action(manage, hooks.create)),
+        _route(parts, _ACCOUNT + "/webhooks/{webhook}:test", POST=Action(manage, hooks.test)),
+        _route(
+            parts,
+            _ACCOUNT + "/webhooks/{webhook}",
+            GET=Action(manage, hooks.get),
+            PATCH=Action(manage, hooks.update),
+            DELETE=Action(manage, hooks.delete),
+        ),
+        _route(parts, _ACCOUNT + "/webhooks/{webhook}/deliveries", GET=Action(manage, hooks.list_deliveries)),
         _route(parts, f"{_ACCOUNT}/credits", GET=Action(read, credit.get)),
         _route(parts, f"{_ACCOUNT}/credits:grant", POST=Action(operate, credit.grant)),
         _route(parts, f"{_ACCOUNT}/creditCodes:redeem", POST=Action(manage, credit.redeem)),
