@@ -98,7 +98,10 @@ async def test_nothing_is_rolled_up_twice(database: Database) -> None:
     rollups = [UsageRollup(database, step_records=2), UsageRollup(database, step_records=3)]
     assert sum(await asyncio.gather(*(rollup.roll_up() for rollup in rollups))) == 7
     assert await rollups[0].roll_up() == 0
-    assert await requests(database, UsageQuery()) == {"a": 7}
+    for number in range(7, 12):
+        await post(database, number)
+    assert [await rollups[0].roll_up(most_steps=2) for _ in range(3)] == [4, 1, 0]
+    assert await requests(database, UsageQuery()) == {"a": 12}
 
 
 @given(

@@ -1,8 +1,13 @@
 """The bookkeeper: keeps sums up to date, and closes months once they are over."""
 
+from typing import Final
+
 from servery.billing.billing_month import BillingMonth
 from servery.control.invoicing import Invoicing
 from servery.core.clock import Clock
+
+_STEPS_AT_ONCE: Final = 4
+"""What there is to catch up with after a long pause is spread over several rounds: other duties wait meanwhile."""
 
 
 class Bookkeeper:
@@ -31,7 +36,7 @@ class Bookkeeper:
         if now_s < self._due_s:
             return
         self._due_s = now_s + self._interval_s
-        await self._invoicing.catch_up()
+        await self._invoicing.catch_up(most_steps=_STEPS_AT_ONCE)
         over = BillingMonth(BillingMonth.of(self._clock.wall_ns() - self._grace_ns).number - 1)
         if over != self._over:
             self._over, self._over_since_s = over, now_s

@@ -75,9 +75,9 @@ class Invoicing:
         closed = await self._database.look_up(self._closed_months.list)
         return sum([await self._issue(each.month) for each in closed if each.month <= month])
 
-    async def catch_up(self) -> None:
-        """Take all that was posted before the call into the sums."""
-        await self._rollup.roll_up()
+    async def catch_up(self, *, most_steps: int | None = None) -> None:
+        """Take what was posted before the call into the sums: all of it, or of usage as much as ``most_steps`` do."""
+        await self._rollup.roll_up(most_steps=most_steps)
         await self._transfers.assign()
 
     def _invoice(self, connection: Connection, account: str, month: BillingMonth) -> Invoice:

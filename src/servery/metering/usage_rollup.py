@@ -56,10 +56,13 @@ class UsageRollup:
         self._mark = Watermark("usage")
         self._closed_months = ClosedMonths()
 
-    async def roll_up(self) -> int:
-        """Take in all records that were posted before the call; returns how many numbers the mark moved on."""
+    async def roll_up(self, *, most_steps: int | None = None) -> int:
+        """Take in all records that were posted before the call, or as many as ``most_steps`` do; returns how many
+        numbers the mark moved on."""
         until = await self._database.read(self._horizon)
         start = after = await self._database.look_up(self._mark.read)
+        if most_steps is not None:
+            until = min(until, start + most_steps * self._step_records)
         while after < until:
             step_end = min(after + self._step_records, until)
             if not await self.step(after, step_end):
