@@ -36,7 +36,7 @@ def postgresql() -> Iterator[PostgresqlServer]:
 
 @pytest.fixture
 def new_place(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Callable[[], Path | str]]:
-    """Makes places for databases; of those on PostgreSQL the schema is there already."""
+    """Makes places for databases, one after the other; of those on PostgreSQL the schema is there already."""
     if getattr(request, "param", "sqlite") == "sqlite":
         numbers = itertools.count()
         yield lambda: tmp_path / f"servery{next(numbers) or ''}.db"
@@ -45,6 +45,8 @@ def new_place(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Callab
     lent: list[str] = []
 
     def place() -> str:
+        if lent:
+            server.take_back(lent.pop())
         lent.append(server.lend())
         return lent[-1]
 

@@ -10,13 +10,14 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from servery.billing.price_versions import PriceVersions
-from servery.billing.rating import rate
+from servery.billing.rating import Charge, rate
 from servery.core.clock import ManualClock
 from servery.core.errors import AlreadyExists
 from servery.core.price import Price
 from servery.core.serving_path import Outcome, ServingPath
 from servery.core.usage import Usage
 from servery.ledger.ledger import Ledger
+from servery.metering.cut_requests import keep_cut_requests
 from servery.metering.journal import Journal
 from servery.metering.meter import Meter
 from servery.metering.usage_record import UsageRecord
@@ -178,7 +179,7 @@ STEPS = st.tuples(
 )
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.lists(STEPS, max_size=40))
 def test_books_hold_whatever_the_order(new_place: Callable[[], Path | str], steps: list[Step]) -> None:
     """Any interleaving of openings, postings, repeated and contradicting postings, postings that nobody waits for,
@@ -204,6 +205,87 @@ def test_books_hold_whatever_the_order(new_place: Callable[[], Path | str], step
         assert all(isinstance(error, AlreadyExists) for error in lost)
 
     asyncio.run(scenario())
+
+
+CRASHING_STEPS = st.lists(
+    st.one_of(STEPS, st.tuples(st.just("crash"), st.sampled_from(REQUESTS), st.just(0))), max_size=40
+)
+
+
+@settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(CRASHING_STEPS)
+def test_books_hold_whatever_crashes(new_place: Callable[[], Path | str], tmp_path: Path, steps: list[Step]) -> None:
+    """The same, with crashes between: the platform forgets all that was not yet handed to the database, and starts
+    again. Whatever was told of as charged is in the books with that charge, what was cut is not, and the sum of the
+    recorded usage x price is what was charged, to the nano-dollar."""
+    place, file = new_place(), tmp_path / "crash.journal"
+    file.unlink(missing_ok=True)
+    told: dict[str, int] = {}
+    lives = _split(steps)
+
+    async def life(part: list[Step]) -> None:
+        async with Database.open(place, on_lost_write=lambda _: None) as database:
+            journal = Journal.open(file)
+            await keep_cut_requests(database, ManualClock(), journal.left)
+            journal.forget_left()
+            price_id = await price_id_of(database)
+            meter = Meter(database, ManualClock(), journal)
+            posts: list[tuple[str, asyncio.Task[Charge]]] = []
+            for step in part:
+                await _act(meter, step, price_id, posts)
+            database._commits._gathered.clear()  # the crash: what had not been handed over is gone
+            await database.close()
+            for request_id, post in posts:
+                if post.done() and not post.cancelled() and post.exception() is None:
+                    told[request_id] = post.result().nanodollars
+                post.cancel()
+            await asyncio.gather(*(post for _, post in posts), return_exceptions=True)
+            journal.close()
+
+    async def books() -> None:
+        async with Database.open(place) as database:
+            balances = Ledger(database, ManualClock()).balances_nanodollars()
+            columns = "request_id, charge_nanodollars, prompt_tokens, cached_prompt_tokens, generated_tokens"
+            rows = database.reader.execute(f"SELECT {columns} FROM usage_records").fetchall()
+            charged = {request_id: nanodollars for request_id, nanodollars, *_ in rows}
+            assert sum(balances.values()) == 0
+            assert balances.get("accounts/a", 0) == sum(charged.values())
+            assert sum(rate(Usage(*tokens), PRICE).nanodollars for _, _, *tokens in rows) == sum(charged.values())
+            assert told.items() <= charged.items()
+
+    for part in lives:
+        asyncio.run(life(part))
+    asyncio.run(books())
+
+
+async def _act(meter: Meter, step: Step, price_id: str, posts: list[tuple[str, asyncio.Task[Charge]]]) -> None:
+    kind, request_id, usage = step
+    each = record(request_id, price_id, USAGES[usage])
+    match kind:
+        case "open":
+            open_request(meter, request_id)
+        case "post" | "cancel":
+            posts.append((request_id, asyncio.create_task(meter.post(each, PRICE))))
+            await asyncio.sleep(0)
+            if kind == "cancel":
+                posts[-1][1].cancel()
+        case "post_soon":
+            meter.post_soon(each, PRICE)
+        case "void":
+            meter.void(request_id)
+        case "wait":
+            await asyncio.sleep(0.002)
+
+
+def _split(steps: list[Step]) -> list[list[Step]]:
+    """The lives of a platform that crashes at each step of that kind, and at the end."""
+    lives: list[list[Step]] = [[]]
+    for step in steps:
+        if step[0] == "crash":
+            lives.append([])
+        else:
+            lives[-1].append(step)
+    return lives
 
 
 async def _walk(meter: Meter, price_id: str, steps: list[Step], wait: Callable[[], Awaitable[object]]) -> None:
