@@ -15,6 +15,7 @@ from servery.control.reverse_transfer import TransferReversal
 from servery.control.spend_limit import SpendLimit
 from servery.core.clock import SystemClock
 from servery.settings import Settings
+from servery.tenancy.audit_log import AuditLog
 
 
 class Books(msgspec.Struct, frozen=True, kw_only=True):
@@ -25,6 +26,7 @@ class Books(msgspec.Struct, frozen=True, kw_only=True):
     codes: CreditCodes
     limit: SpendLimit
     reversal: TransferReversal
+    audit: AuditLog
 
 
 @asynccontextmanager
@@ -43,4 +45,5 @@ async def open_books(settings: Settings) -> AsyncIterator[Books]:
             codes=CreditCodes(database, clock),
             limit=SpendLimit(database, clock, review),
             reversal=TransferReversal(database, clock, spending=spending, review=review),
+            audit=AuditLog(database, clock),
         )

@@ -4,6 +4,7 @@ import asyncio
 
 import click
 
+from servery.cli.auditing import note
 from servery.cli.books import open_books
 from servery.cli.data_directory import data_dir_option
 from servery.cli.dollars import DollarsAsNano
@@ -31,7 +32,9 @@ def grant_command(account_id: str, nanodollars: int, settings: Settings, *, desc
 
     async def grant() -> Credit:
         async with open_books(settings) as books:
-            return await books.credits.grant(account_id, nanodollars, description=description)
+            given = await books.credits.grant(account_id, nanodollars, description=description)
+            await note(books.audit, account_id, resource=given.id)
+            return given
 
     click.echo(asyncio.run(grant()).id)
 

@@ -5,6 +5,7 @@ import asyncio
 import click
 import msgspec
 
+from servery.cli.auditing import note
 from servery.cli.data_directory import data_dir_option, existing_database
 from servery.cli.moments import DurationNs
 from servery.cli.table import show_table
@@ -15,6 +16,7 @@ from servery.settings import Settings
 from servery.store.database import Database
 from servery.tenancy.accounts import Accounts
 from servery.tenancy.api_keys import ApiKey, ApiKeys, CreatedKey
+from servery.tenancy.audit_log import AuditLog
 
 
 class KeyOutput(msgspec.Struct):
@@ -66,6 +68,8 @@ def create_command(
                 expires_ns=expires_ns,
                 admin=admin,
             )
+            resource = f"accounts/{account}/users/{user}/apiKeys/{created.api_key.key_id}"
+            await note(AuditLog(database, clock), account, resource=resource)
         if is_new:
             click.echo(f"opened the account {account}", err=True)
         return created
@@ -128,6 +132,7 @@ def revoke_command(key_id: str, account: str, settings: Settings) -> None:
     async def revoke() -> None:
         async with existing_database(settings) as database:
             await ApiKeys(database, SystemClock()).revoke(account, key_id)
+            await note(AuditLog(database, SystemClock()), account, resource=f"accounts/{account}/apiKeys/{key_id}")
 
     asyncio.run(revoke())
     click.echo(f"revoked {key_id}")

@@ -4,6 +4,7 @@ import click
 
 from servery import __version__
 from servery.cli.account import account_group
+from servery.cli.audit import audit_command
 from servery.cli.catalog import catalog_group
 from servery.cli.credit import credit_group
 from servery.cli.invoice import invoice_group
@@ -36,6 +37,7 @@ for command in (
     account_group,
     user_group,
     credit_group,
+    audit_command,
     usage_group,
     price_group,
     invoice_group,

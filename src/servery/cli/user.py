@@ -5,12 +5,14 @@ import asyncio
 import click
 import msgspec
 
+from servery.cli.auditing import note
 from servery.cli.data_directory import data_dir_option, existing_database
 from servery.cli.table import show_table
 from servery.core.clock import SystemClock, rfc3339
 from servery.core.role import Role
 from servery.settings import Settings
 from servery.tenancy.accounts import Accounts
+from servery.tenancy.audit_log import AuditLog
 from servery.tenancy.users import User, Users
 
 _ROLE = click.Choice([role.value for role in Role])
@@ -45,7 +47,7 @@ def create_command(
         async with existing_database(settings) as database:
             await Accounts(database, SystemClock()).get(account)
             made_up = f"{user_id}@{account}.sa.{settings.platform_domain}"
-            return await Users(database, SystemClock()).create(
+            created = await Users(database, SystemClock()).create(
                 account,
                 user_id,
                 display_name=display_name,
@@ -53,6 +55,8 @@ def create_command(
                 role=Role(role),
                 service_account=service_account,
             )
+            await note(AuditLog(database, SystemClock()), account, resource=f"accounts/{account}/users/{user_id}")
+            return created
 
     created = asyncio.run(create())
     click.echo(f"created the {created.role} {created.id} of {account}")
@@ -111,6 +115,7 @@ def update_command(
                 email=email,
                 role=None if role is None else Role(role),
             )
+            await note(AuditLog(database, SystemClock()), account, resource=f"accounts/{account}/users/{user_id}")
 
     asyncio.run(update())
     click.echo(f"updated {user_id}")
@@ -126,6 +131,7 @@ def delete_command(user_id: str, account: str, settings: Settings) -> None:
     async def delete() -> None:
         async with existing_database(settings) as database:
             await Users(database, SystemClock()).delete(account, user_id)
+            await note(AuditLog(database, SystemClock()), account, resource=f"accounts/{account}/users/{user_id}")
 
     asyncio.run(delete())
     click.echo(f"deleted {user_id}")

@@ -10,6 +10,7 @@ from servery.catalog.catalog import Catalog
 from servery.core.clock import Clock
 from servery.metering.refused_requests import RefusedRequests
 from servery.store.database import Database
+from servery.tenancy.audit_log import AuditLog
 from servery.tenancy.key_ring import KeyRing
 from servery.tenancy.permissions import Permission
 from servery.web.control.billing_usage import BillingUsageEndpoints
@@ -51,4 +52,5 @@ def billing_routes(
         "/v1/invoices:close": {"POST": Action(operate, invoices.close)},
         "/v1/pricing/changes": {"POST": Action(operate, prices.change)},
     }
-    return [Route(path, Resource(key_ring, methods)) for path, methods in actions.items()]
+    audit = AuditLog(database, clock)
+    return [Route(path, Resource(key_ring, audit, methods)) for path, methods in actions.items()]

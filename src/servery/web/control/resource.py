@@ -10,9 +10,11 @@ from starlette.types import Receive, Scope, Send
 
 from servery.core.caller import Caller
 from servery.core.errors import MethodNotAllowed, ServeryError
+from servery.tenancy.audit_log import AuditLog
 from servery.tenancy.key_ring import KeyRing
 from servery.tenancy.permissions import Permission, require
 from servery.web.control.access import account_of
+from servery.web.control.audit_logs import short, without_secrets
 from servery.web.presented_key import presented_key
 
 Handler = Callable[[Request, Caller], Awaitable[msgspec.Struct | Response]]
@@ -46,6 +48,14 @@ _GRPC_CODES: Final = {
     504: 4,
 }
 _GRPC_INTERNAL: Final = 13
+_READING: Final = {
+    Permission.INFER,
+    Permission.READ_OWN_USAGE,
+    Permission.READ_ACCOUNT,
+    Permission.READ_USAGE,
+    Permission.READ_AUDIT,
+}
+"""What needs these changes nothing, also where a question is too long for a GET."""
 
 
 class _Refusal(msgspec.Struct):
@@ -69,9 +79,14 @@ class Resource:
     account, it is the caller's own, except for asking models, which are everybody's: there the handler decides."""
 
     def __init__(
-        self, key_ring: KeyRing, actions: Mapping[str, Action], render_error: RenderError = control_error
+        self,
+        key_ring: KeyRing,
+        audit: AuditLog,
+        actions: Mapping[str, Action],
+        render_error: RenderError = control_error,
     ) -> None:
         self._key_ring = key_ring
+        self._audit = audit
         self.actions = actions
         self._render_error = render_error
 
@@ -83,12 +98,42 @@ class Resource:
             if action is None:
                 allowed = " and ".join(self.actions)
                 raise MethodNotAllowed(f"{request.url.path} takes {allowed}, not {request.method}")
-            _check_access(request, caller, action.permission)
-            response = response_of(await action.handler(request, caller))
+            response = await self._act(request, caller, action)
         except ServeryError as error:
             headers = {"allow": ", ".join(self.actions)} if isinstance(error, MethodNotAllowed) else None
             response = Response(self._render_error(error), error.status, headers, JSON)
         await response(scope, receive, send)
+
+    async def _act(self, request: Request, caller: Caller, action: Action) -> Response:
+        """What changes something is noted in the audit log before it is answered, with what came of it."""
+        try:
+            _check_access(request, caller, action.permission)
+            response = response_of(await action.handler(request, caller))
+        except ServeryError as error:
+            if _changes(request, action):
+                await self._note(request, caller, error)
+            raise
+        if _changes(request, action):
+            await self._note(request, caller, None)
+        return response
+
+    async def _note(self, request: Request, caller: Caller, error: ServeryError | None) -> None:
+        account = request.path_params.get("account", caller.account) if caller.admin else caller.account
+        await self._audit.add(
+            str(account),
+            caller=caller,
+            method=f"{request.method} {request.scope['route'].path}",
+            resource=request.url.path.removeprefix("/v1/"),
+            payload=without_secrets(await request.body()),
+            status=0 if error is None else _GRPC_CODES.get(error.status, _GRPC_INTERNAL),
+            message="" if error is None else error.message,
+            user_agent=short(request.headers.get("user-agent", "")),
+            client_ip="" if request.client is None else request.client.host,
+        )
+
+
+def _changes(request: Request, action: Action) -> bool:
+    return request.method != "GET" and action.permission not in _READING
 
 
 def _check_access(request: Request, caller: Caller, permission: Permission) -> None:

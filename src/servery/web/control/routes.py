@@ -18,10 +18,12 @@ from servery.core.clock import Clock
 from servery.core.errors import ServeryError
 from servery.store.database import Database
 from servery.tenancy.accounts import Accounts
+from servery.tenancy.audit_log import AuditLog
 from servery.tenancy.key_ring import KeyRing
 from servery.tenancy.permissions import Permission
 from servery.web.control.accounts import AccountEndpoints
 from servery.web.control.api_keys import ApiKeyEndpoints
+from servery.web.control.audit_logs import AuditEndpoints
 from servery.web.control.billing_routes import BillingParts, billing_routes
 from servery.web.control.credits import CreditEndpoints
 from servery.web.control.models import ModelEndpoints
@@ -163,6 +165,11 @@ def _money_routes(parts: ControlParts) -> list[Route]:
             DELETE=Action(manage, hooks.delete),
         ),
         _route(parts, _ACCOUNT + "/webhooks/{webhook}/deliveries", GET=Action(manage, hooks.list_deliveries)),
+        _route(
+            parts,
+            f"{_ACCOUNT}/auditLogs",
+            GET=Action(Permission.READ_AUDIT, AuditEndpoints(AuditLog(database, clock)).list_all),
+        ),
         _route(parts, f"{_ACCOUNT}/credits", GET=Action(read, credit.get)),
         _route(parts, f"{_ACCOUNT}/credits:grant", POST=Action(operate, credit.grant)),
         _route(parts, f"{_ACCOUNT}/creditCodes:redeem", POST=Action(manage, credit.redeem)),
@@ -196,4 +203,4 @@ def _model_routes(parts: ControlParts) -> list[Route]:
 
 
 def _route(parts: ControlParts, path: str, *, render_error: RenderError = control_error, **actions: Action) -> Route:
-    return Route(path, Resource(parts.key_ring, actions, render_error))
+    return Route(path, Resource(parts.key_ring, AuditLog(parts.database, parts.clock), actions, render_error))
