@@ -14,6 +14,7 @@ from servery.web.server.response_headers import JSON, refusal_headers
 from servery.web.server.response_writer import ResponseWriter
 from servery.web.server.server_limits import ServerLimits
 from servery.web.server.write_pressure import WritePressure
+from servery.web.server.write_turn import WriteTurn
 
 Handler = Callable[[HttpRequest, ResponseWriter, WritePressure], Awaitable[None]]
 """Serves one request. It is cancelled when the client goes away."""
@@ -37,12 +38,14 @@ class ClientConnection(asyncio.Protocol):
         self,
         handler: Handler,
         limits: ServerLimits,
+        turn: WriteTurn,
         *,
         on_open: Callable[["ClientConnection"], bool],
         on_close: Callable[["ClientConnection"], None],
     ) -> None:
         self._handler = handler
         self._limits = limits
+        self._turn = turn
         self._on_open = on_open
         self._on_close = on_close
         self._loop = asyncio.get_running_loop()
@@ -152,6 +155,7 @@ class ClientConnection(asyncio.Protocol):
         assert self._transport is not None, "requests come over an open connection"
         writer = ResponseWriter(
             self._transport,
+            self._turn,
             keep_alive=request.head.keep_alive and not self._closing,
             http_version=request.head.http_version,
             head_only=request.head.method == "HEAD",
@@ -160,6 +164,7 @@ class ClientConnection(asyncio.Protocol):
             await self._handler(request, writer, self._pressure)
         finally:
             self._task = None
+            writer.flush()
             self._after(writer)
 
     def _after(self, writer: ResponseWriter) -> None:
@@ -184,7 +189,7 @@ class ClientConnection(asyncio.Protocol):
 
     def _tell(self, error: ServeryError) -> None:
         if self._transport is not None:
-            writer = ResponseWriter(self._transport, keep_alive=False, http_version="1.1")
+            writer = ResponseWriter(self._transport, self._turn, keep_alive=False, http_version="1.1")
             writer.whole(error.status, JSON + refusal_headers(error), error_body(error, ""))
             self._linger()
 

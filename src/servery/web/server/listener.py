@@ -7,6 +7,7 @@ import ssl
 from servery.core.misconfigured import Misconfigured
 from servery.web.server.client_connection import ClientConnection, Handler
 from servery.web.server.server_limits import ServerLimits
+from servery.web.server.write_turn import WriteTurn
 
 _SWEEP_S = 1.0
 _BACKLOG = 2_048
@@ -23,6 +24,7 @@ class Listener:
         self._server: asyncio.Server | None = None
         self._sweeper: asyncio.TimerHandle | None = None
         self._emptied = asyncio.Event()
+        self._turn = WriteTurn()
         self.is_draining = False
 
     @property
@@ -70,7 +72,7 @@ class Listener:
             await self._emptied.wait()
 
     def _new_connection(self) -> ClientConnection:
-        return ClientConnection(self._handler, self._limits, on_open=self._opened, on_close=self._closed)
+        return ClientConnection(self._handler, self._limits, self._turn, on_open=self._opened, on_close=self._closed)
 
     def _opened(self, connection: ClientConnection) -> bool:
         """Whether there is room for one more."""

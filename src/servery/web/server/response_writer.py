@@ -4,6 +4,8 @@ import asyncio
 from collections.abc import Iterable
 from http import HTTPStatus
 
+from servery.web.server.write_turn import WriteTurn
+
 _STATUS_LINES = {status.value: f"HTTP/1.1 {status.value} {status.phrase}\r\n".encode() for status in HTTPStatus} | {
     499: b"HTTP/1.1 499 Client Closed Request\r\n"
 }
@@ -20,12 +22,20 @@ class ResponseWriter:
     """Either ``whole`` once, or ``start``, any number of ``write`` and ``end``. After the client has gone, writing does
     nothing."""
 
-    __slots__ = ("_chunked", "_head_only", "_keep_alive", "_transport", "ended", "started")
+    __slots__ = ("_chunked", "_gathered", "_head_only", "_keep_alive", "_transport", "_turn", "ended", "started")
 
     def __init__(
-        self, transport: asyncio.Transport, *, keep_alive: bool, http_version: str, head_only: bool = False
+        self,
+        transport: asyncio.Transport,
+        turn: WriteTurn,
+        *,
+        keep_alive: bool,
+        http_version: str,
+        head_only: bool = False,
     ) -> None:
         self._transport = transport
+        self._turn = turn
+        self._gathered = b""
         self._chunked = http_version != "1.0"
         self._keep_alive = keep_alive
         self._head_only = head_only
@@ -63,8 +73,21 @@ class ResponseWriter:
         self._send(_status_line(status) + headers + (_KEPT if self._keep_alive else _CLOSED))
 
     def write(self, data: bytes) -> None:
-        if data and not self._head_only and not self._transport.is_closing():
-            self._transport.write(b"%x\r\n%b\r\n" % (len(data), data) if self._chunked else data)
+        """Sent at the end of the event loop's turn, with what else comes until then. Runs once per token."""
+        if not data or self._head_only:
+            return
+        if self._chunked:
+            data = b"%x\r\n%b\r\n" % (len(data), data)
+        if self._gathered:
+            self._gathered += data
+        else:
+            self._gathered = data
+            self._turn.join(self)
+
+    def flush(self) -> None:
+        """Send what has been gathered."""
+        if self._gathered:
+            self._send(b"")
 
     def end(self, data: bytes = b"") -> None:
         """Write ``data`` and finish."""
@@ -81,8 +104,10 @@ class ResponseWriter:
             self._send(b"0\r\n\r\n")
 
     def _send(self, data: bytes) -> None:
+        """Behind what has been gathered."""
+        gathered, self._gathered = self._gathered, b""
         if not self._transport.is_closing():
-            self._transport.write(data)
+            self._transport.write(gathered + data if gathered else data)
 
 
 def _status_line(status: int) -> bytes:

@@ -1,0 +1,75 @@
+"""What is written to clients in one turn of the event loop goes out at its end, in order, and never gets lost."""
+
+import asyncio
+
+from servery.web.server.response_writer import ResponseWriter
+from servery.web.server.write_turn import WriteTurn
+
+JSON = b"content-type: application/json\r\n"
+
+
+class KeepingTransport(asyncio.Transport):
+    """Keeps each write by itself."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.writes: list[bytes] = []
+        self.gone = False
+
+    def write(self, data: bytes | bytearray | memoryview) -> None:
+        self.writes.append(bytes(data))
+
+    def is_closing(self) -> bool:
+        return self.gone
+
+
+def started(transport: KeepingTransport, turn: WriteTurn) -> ResponseWriter:
+    writer = ResponseWriter(transport, turn, keep_alive=True, http_version="1.1")
+    writer.start(200, JSON)
+    transport.writes.clear()
+    return writer
+
+
+async def test_frames_of_a_turn_go_out_together() -> None:
+    """One write for each client, once the turn is over; the next turn has its own."""
+    turn, first, second = WriteTurn(), KeepingTransport(), KeepingTransport()
+    one, other = started(first, turn), started(second, turn)
+    one.write(b"a")
+    other.write(b"b")
+    one.write(b"cd")
+    assert first.writes == second.writes == []
+    await asyncio.sleep(0)
+    assert (first.writes, second.writes) == ([b"1\r\na\r\n2\r\ncd\r\n"], [b"1\r\nb\r\n"])
+    one.write(b"e")
+    await asyncio.sleep(0)
+    assert first.writes[1:] == [b"1\r\ne\r\n"]
+
+
+async def test_an_end_does_not_wait_and_overtakes_nothing() -> None:
+    """It goes out at once, behind what was gathered, and nothing is written again when the turn ends."""
+    turn, transport = WriteTurn(), KeepingTransport()
+    writer = started(transport, turn)
+    writer.write(b"a")
+    writer.end(b"b")
+    assert transport.writes == [b"1\r\na\r\n1\r\nb\r\n0\r\n\r\n"]
+    await asyncio.sleep(0)
+    assert len(transport.writes) == 1
+
+
+async def test_a_broken_off_response_is_sent_as_far_as_it_came() -> None:
+    """Whoever closes the connection flushes first."""
+    turn, transport = WriteTurn(), KeepingTransport()
+    writer = started(transport, turn)
+    writer.write(b"a")
+    writer.flush()
+    assert transport.writes == [b"1\r\na\r\n"]
+
+
+async def test_nothing_is_sent_to_who_has_gone() -> None:
+    """Also when a client leaves between a frame and the turn's end."""
+    turn, transport = WriteTurn(), KeepingTransport()
+    writer = started(transport, turn)
+    writer.write(b"a")
+    transport.gone = True
+    await asyncio.sleep(0)
+    assert transport.writes == []
