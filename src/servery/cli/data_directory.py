@@ -1,7 +1,7 @@
 """The data directory that a command works on."""
 
+import functools
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any, TypeVar
 
 import click
@@ -14,14 +14,28 @@ Command = TypeVar("Command", bound=Callable[..., Any])
 
 
 def data_dir_option(command: Command) -> Command:
-    """``--data-dir``, with the platform's own default; the command gets its Settings as ``settings``."""
-    return click.option(
+    """``--data-dir`` and ``--database``, with the platform's own defaults; the command gets its Settings as
+    ``settings``."""
+
+    @functools.wraps(command)
+    def with_settings(*words: object, data_dir: str | None, database: str | None, **options: object) -> object:
+        given = {"data_dir": data_dir, "database": database}
+        settings = read_settings({name: value for name, value in given.items() if value is not None})
+        return command(*words, settings=settings, **options)
+
+    place = click.option(
         "--data-dir",
-        "settings",
         metavar="DIRECTORY",
-        callback=_settings,
         help=f"The platform's data directory.  [default: the platform's own; {variable('data_dir')}]",
-    )(command)
+    )
+    url = click.option(
+        "--database",
+        metavar="URL",
+        help=f"PostgreSQL, where the platform's state lies there.  [default: none; {variable('database')}]",
+    )
+    wrapped: Any = place(url(with_settings))
+    taken: Command = wrapped
+    return taken
 
 
 def existing_database(settings: Settings) -> Database:
@@ -30,7 +44,3 @@ def existing_database(settings: Settings) -> Database:
     if settings.database is None and not settings.database_file.is_file():
         raise Misconfigured(f"there is no database in {settings.data_dir}: servery serve makes one")
     return Database.open(settings.database_place)
-
-
-def _settings(_context: click.Context, _parameter: click.Parameter, value: str | Path | None) -> Settings:
-    return read_settings({} if value is None else {"data_dir": str(value)})
