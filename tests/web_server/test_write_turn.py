@@ -32,7 +32,7 @@ def started(transport: KeepingTransport, turn: WriteTurn) -> ResponseWriter:
 
 async def test_frames_of_a_turn_go_out_together() -> None:
     """One write for each client, once the turn is over; the next turn has its own."""
-    turn, first, second = WriteTurn(), KeepingTransport(), KeepingTransport()
+    turn, first, second = WriteTurn(asyncio.get_running_loop()), KeepingTransport(), KeepingTransport()
     one, other = started(first, turn), started(second, turn)
     one.write(b"a")
     other.write(b"b")
@@ -47,7 +47,7 @@ async def test_frames_of_a_turn_go_out_together() -> None:
 
 async def test_an_end_does_not_wait_and_overtakes_nothing() -> None:
     """It goes out at once, behind what was gathered, and nothing is written again when the turn ends."""
-    turn, transport = WriteTurn(), KeepingTransport()
+    turn, transport = WriteTurn(asyncio.get_running_loop()), KeepingTransport()
     writer = started(transport, turn)
     writer.write(b"a")
     writer.end(b"b")
@@ -58,7 +58,7 @@ async def test_an_end_does_not_wait_and_overtakes_nothing() -> None:
 
 async def test_a_broken_off_response_is_sent_as_far_as_it_came() -> None:
     """Whoever closes the connection flushes first."""
-    turn, transport = WriteTurn(), KeepingTransport()
+    turn, transport = WriteTurn(asyncio.get_running_loop()), KeepingTransport()
     writer = started(transport, turn)
     writer.write(b"a")
     writer.flush()
@@ -67,7 +67,7 @@ async def test_a_broken_off_response_is_sent_as_far_as_it_came() -> None:
 
 async def test_nothing_is_sent_to_who_has_gone() -> None:
     """Also when a client leaves between a frame and the turn's end."""
-    turn, transport = WriteTurn(), KeepingTransport()
+    turn, transport = WriteTurn(asyncio.get_running_loop()), KeepingTransport()
     writer = started(transport, turn)
     writer.write(b"a")
     transport.gone = True

@@ -24,7 +24,7 @@ class Listener:
         self._server: asyncio.Server | None = None
         self._sweeper: asyncio.TimerHandle | None = None
         self._emptied = asyncio.Event()
-        self._turn = WriteTurn()
+        self._turn: WriteTurn | None = None
         self.is_draining = False
 
     @property
@@ -35,6 +35,7 @@ class Listener:
         """Listen; returns the port (a free one when ``port`` is 0). A ``shared`` port is listened on by several
         processes, among which the system deals out new connections. Raises Misconfigured when it cannot."""
         loop = asyncio.get_running_loop()
+        self._turn = WriteTurn(loop)
         try:
             self._server = await loop.create_server(
                 self._new_connection, host, port, backlog=_BACKLOG, ssl=self._tls, reuse_port=shared
@@ -72,6 +73,7 @@ class Listener:
             await self._emptied.wait()
 
     def _new_connection(self) -> ClientConnection:
+        assert self._turn is not None, "clients come once it has been started"
         return ClientConnection(self._handler, self._limits, self._turn, on_open=self._opened, on_close=self._closed)
 
     def _opened(self, connection: ClientConnection) -> bool:

@@ -16,17 +16,18 @@ class Flushed(Protocol):
 
 
 class WriteTurn:
-    """The writers that have gathered something in the turn that is going on."""
+    """The writers that have gathered something in the turn of ``loop`` that is going on."""
 
-    __slots__ = ("_gathering",)
+    __slots__ = ("_gathering", "_loop")
 
-    def __init__(self) -> None:
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._loop = loop
         self._gathering: list[Flushed] = []
 
     def join(self, writer: Flushed) -> None:
         """``writer`` is flushed at the end of this turn."""
         if not self._gathering:
-            asyncio.get_running_loop().call_soon(self._end)
+            self._loop.call_soon(self._end)
         self._gathering.append(writer)
 
     def _end(self) -> None:
