@@ -153,6 +153,7 @@ async def test_one_nanodollar_in_a_charge_is_found(books: Database, place: Path 
         finding(FindingKind.CHARGE_DIFFERS, "r1", CHARGE, CHARGE + 1),
         finding(FindingKind.BALANCE_DIFFERS, "accounts/a", 2 * CHARGE + 1, 2 * CHARGE),
         finding(FindingKind.BALANCE_DIFFERS, f"revenue/{MODEL}/standard", -2 * CHARGE - 1, -2 * CHARGE),
+        finding(FindingKind.SPENDING_DIFFERS, "a", 2 * CHARGE + 1, 2 * CHARGE),
     )
 
 
@@ -176,6 +177,8 @@ async def test_one_nanodollar_in_a_charge_is_found(books: Database, place: Path 
             [
                 finding(FindingKind.BALANCE_DIFFERS, "accounts/a", CHARGE, 2 * CHARGE),
                 finding(FindingKind.BALANCE_DIFFERS, "accounts/b", CHARGE, 0),
+                finding(FindingKind.SPENDING_DIFFERS, "a", CHARGE, 2 * CHARGE),
+                finding(FindingKind.SPENDING_DIFFERS, "b", 2 * CHARGE, CHARGE),
             ],
         ),
         (
@@ -183,7 +186,12 @@ async def test_one_nanodollar_in_a_charge_is_found(books: Database, place: Path 
             [
                 finding(FindingKind.BALANCE_DIFFERS, "accounts/a", CHARGE, 2 * CHARGE),
                 finding(FindingKind.BALANCE_DIFFERS, f"revenue/{MODEL}/standard", -CHARGE, -2 * CHARGE),
+                finding(FindingKind.SPENDING_DIFFERS, "a", CHARGE, 2 * CHARGE),
             ],
+        ),
+        (
+            "UPDATE spending_months SET charged_nanodollars = charged_nanodollars - 1 WHERE account = 'b'",
+            [finding(FindingKind.SPENDING_DIFFERS, "b", CHARGE, CHARGE - 1)],
         ),
         (
             "UPDATE transfers_besides_usage SET nanodollars = 1",

@@ -27,6 +27,8 @@ class FindingKind(StrEnum):
     """A reversal (the subject) that does not undo what it says it reverses."""
     BALANCE_DIFFERS = "balance_differs"
     """A ledger account (the subject) whose kept balance is not the sum of its transfers."""
+    SPENDING_DIFFERS = "spending_differs"
+    """An account (the subject) whose months' spending, which budgets go by, is not the sum of its charges."""
     TRANSFER_MISSING = "transfer_missing"
     """GPU time (the subject is its posting) without its transfer."""
     USAGE_RECORD_MISSING = "usage_record_missing"

@@ -118,6 +118,7 @@ def _amount_findings(connection: Connection, sql: Mapping[str, Query]) -> Iterat
     for name, kind in (
         ("reversals_that_differ", FindingKind.REVERSAL_DIFFERS),
         ("balances_that_differ", FindingKind.BALANCE_DIFFERS),
+        ("spending_that_differs", FindingKind.SPENDING_DIFFERS),
     ):
         for subject, expected, found in connection.execute(sql[name]):
             yield Finding(kind=kind, subject=subject, expected_nanodollars=expected, found_nanodollars=found)

@@ -44,6 +44,20 @@ GROUP BY ledger_account
 HAVING sum(posted) <> sum(kept)
 ORDER BY ledger_account;
 
+-- name: spending_that_differs
+-- Accounts whose charges do not sum to the spending that is kept of their months.
+SELECT account, sum(posted), sum(kept)
+FROM (
+    SELECT account, charge_nanodollars AS posted, 0 AS kept FROM usage_records
+    UNION ALL
+    SELECT account, charge_nanodollars, 0 FROM gpu_usage_records
+    UNION ALL
+    SELECT account, 0, charged_nanodollars FROM spending_months
+) AS amounts
+GROUP BY account
+HAVING sum(posted) <> sum(kept)
+ORDER BY account;
+
 -- name: sum_of_balances
 -- What all kept balances add up to.
 SELECT coalesce(sum(nanodollars), 0) FROM balances;
