@@ -178,12 +178,9 @@ class Spending:
         )
         prepaid_for = standing.credits_nanodollars
         near = standing.limit_nanodollars * NEAR_LIMIT_PERCENT // 100
-        alerts = [
-            near,
-            prepaid_for * NEAR_LIMIT_PERCENT // 100,
-            prepaid_for,
-            *msgspec.json.decode(thresholds, type=list[int]),
-        ]
+        alerts = [near, *msgspec.json.decode(thresholds, type=list[int])]
+        if prepaid_for > 0:
+            alerts += [prepaid_for * NEAR_LIMIT_PERCENT // 100, prepaid_for]
         next_tier = self._tiers.next_threshold_nanodollars(tier)
         if next_tier is not None:
             alerts.append(standing.spent_nanodollars + next_tier - qualifying)
