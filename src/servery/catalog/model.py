@@ -29,6 +29,9 @@ class DefaultSampling(Sampling, frozen=True, kw_only=True, omit_defaults=True, f
     """How tokens are drawn when a request does not say."""
 
 
+_NEEDED = {endpoint: Capability(endpoint.value) for endpoint in Endpoint}
+
+
 class Model(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """``name`` is the full resource name, ``accounts/<account>/models/<id>``.
 
@@ -60,7 +63,7 @@ class Model(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
         return Capability.CHAT in self.capabilities or Capability.COMPLETIONS in self.capabilities
 
     def answers(self, endpoint: Endpoint) -> bool:
-        return Capability(endpoint.value) in self.capabilities
+        return _NEEDED[endpoint] in self.capabilities
 
     def is_offered(self, today: date) -> bool:
         return self.deprecation_date is None or today <= self.deprecation_date

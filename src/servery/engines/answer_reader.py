@@ -24,6 +24,18 @@ class EventSink(Protocol):
         ...
 
 
+class NoEvents:
+    """For answers that come whole."""
+
+    def take(self, event: bytes) -> None:
+        raise AssertionError("a whole answer has no events")
+
+    def take_plain(self, piece: bytes) -> bool:
+        return False
+
+
+NO_EVENTS = NoEvents()
+
 _BYTES_PER_TOKEN = 4
 
 

@@ -11,7 +11,7 @@ from servery.core.errors import EngineUnavailable
 from servery.core.inference import Embedding, Generation
 from servery.core.serving_path import Endpoint, ServingClass
 from servery.engines.address import EngineAddress
-from servery.engines.answer_reader import EventSink
+from servery.engines.answer_reader import NO_EVENTS, EventSink
 from servery.engines.body import CachePlace, embedding_body, generation_body, tokenize_body
 from servery.engines.connections import ConnectionLimits, Connections
 from servery.engines.exchange import Exchange, ExchangeLimits, Expectation
@@ -35,16 +35,6 @@ class _Tokens(msgspec.Struct):
 
 class _Count(msgspec.Struct):
     count: int
-
-
-class _NoEvents:
-    """A request beside inference has none."""
-
-    def take(self, event: bytes) -> None:
-        raise AssertionError("a body as it is has no events")
-
-    def take_plain(self, piece: bytes) -> bool:
-        return False
 
 
 def _nothing() -> None:
@@ -139,7 +129,7 @@ class EngineClient:
             body,
             expected=Expectation.BYTES,
             last=False,
-            sink=_NoEvents(),
+            sink=NO_EVENTS,
             on_first=_nothing,
             tally=Tally(prompt_tokens_guess=0),
         )

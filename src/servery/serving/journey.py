@@ -7,7 +7,7 @@ from servery.catalog.offer import Offer
 from servery.core.clock import Clock
 from servery.core.inference import Embedding, EngineReport, Generation, InferenceRequest
 from servery.core.usage import Usage
-from servery.engines.answer_reader import EventSink
+from servery.engines.answer_reader import NO_EVENTS, EventSink
 from servery.engines.tally import Tally
 from servery.routing.seat import Seat
 from servery.routing.wish import Wish
@@ -91,7 +91,7 @@ class Journey:
 
     def sink(self, branch: Branch) -> EventSink:
         """Passes the branch's events to the client. Runs once per generated token, so nothing stands in between."""
-        return self._reply.sink(branch.number)
+        return self._reply.sink(branch.number) if self.request.stream else NO_EVENTS
 
     def begin(self, branch: Branch) -> None:
         """The branch's first event is about to be passed on."""
