@@ -46,9 +46,25 @@ class Sampling(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
         return given
 
 
+class AnthropicForm(msgspec.Struct, frozen=True, kw_only=True):
+    """A conversation in Anthropic's form, as JSON, for engines that speak it. Parts that the client left out are None.
+
+    What every form has (length, stop texts, sampling) stands in the generation; what only the gateway reads (tier,
+    metadata) is left out.
+    """
+
+    messages: msgspec.Raw
+    system: msgspec.Raw | None = None
+    tools: msgspec.Raw | None = None
+    tool_choice: msgspec.Raw | None = None
+    thinking: msgspec.Raw | None = None
+    output_config: msgspec.Raw | None = None
+
+
 class Generation(msgspec.Struct, frozen=True, kw_only=True):
     """One sequence asked of an engine: exactly one of ``messages`` (a JSON array in OpenAI's form, validated) and
-    ``prompt`` (text or token ids) is set. ``tools`` and ``tool_choice`` are JSON in OpenAI's form.
+    ``prompt`` (text or token ids) is set. ``tools`` and ``tool_choice`` are JSON in OpenAI's form. ``anthropic`` is the
+    same once more as a client of Anthropic's API wrote it, where that form says all that this one does.
 
     ``max_tokens`` None means: whatever fits the model's context. ``top_logprobs`` is read only with ``logprobs``.
     ``template_options`` (a JSON object) goes to the model's chat template, such as ``{"enable_thinking": false}``.
@@ -69,6 +85,7 @@ class Generation(msgspec.Struct, frozen=True, kw_only=True):
     template_options: msgspec.Raw | None = None
     reasoning_effort: str | None = None
     has_images: bool = False
+    anthropic: AnthropicForm | None = None
 
     def prompt_bytes(self) -> bytes:
         """The prompt in the order in which a chat template renders it: tools, then messages. What a replica's

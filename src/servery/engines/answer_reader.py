@@ -226,19 +226,24 @@ class WholeReader(BytesReader):
         if whole.usage is not None:
             self._tally.told_usage(whole.usage)
         if not self._tally.is_reported:
-            self._tally.frames = _tokens_by_length(body)
+            self._tally.frames = _tokens_of(body)
         if whole.timings is not None and whole.timings.prompt_ms is not None:
             self._tally.prefill_s = whole.timings.prompt_ms / 1_000
         return body
 
 
-def _tokens_by_length(body: bytes) -> int:
+def _tokens_of(body: bytes) -> int:
     """A guess at what was generated, for an engine that does not tell."""
     try:
         texts = _texts.decode(body)
     except msgspec.MsgspecError:
         return 0  # an answer without texts, such as vectors
-    return sum(-(-choice.generated_bytes // _BYTES_PER_TOKEN) for choice in texts.choices)
+    return sum(tokens_by_length(choice.generated_bytes) for choice in texts.choices)
+
+
+def tokens_by_length(generated_bytes: int) -> int:
+    """A guess at the tokens of one text."""
+    return -(-generated_bytes // _BYTES_PER_TOKEN)
 
 
 class RefusalReader(BytesReader):

@@ -1,4 +1,5 @@
-"""What is sent to an engine: a generation or an embedding in OpenAI's form, with the family's own additions."""
+"""What is sent to an engine: a generation or an embedding in OpenAI's form, or messages in Anthropic's, with the
+family's own additions."""
 
 import hashlib
 from typing import Any
@@ -7,7 +8,7 @@ import msgspec
 
 from servery.core.engine_family import EngineFamily
 from servery.core.errors import InvalidRequest
-from servery.core.inference import Embedding, Generation, StructureKind
+from servery.core.inference import AnthropicForm, Embedding, Generation, StructureKind
 from servery.core.serving_path import Endpoint, ServingClass
 from servery.engines.family import Traits
 
@@ -89,6 +90,39 @@ def generation_body(
     if traits.earlier_priority and serving_class is not ServingClass.STANDARD:
         is_earlier = serving_class is ServingClass.PRIORITY
         body["priority"] = traits.earlier_priority if is_earlier else -traits.earlier_priority
+    return _encoder.encode(body)
+
+
+_SAMPLING_OF_MESSAGES = frozenset({"temperature", "top_p", "top_k"})
+
+
+def form_to_pass(
+    work: Generation | Embedding, *, traits: Traits, stream: bool, serving_class: ServingClass = ServingClass.STANDARD
+) -> AnthropicForm | None:
+    """The client's own form of ``work``, where the engine takes it and nothing is lost: Anthropic's form has no place
+    for a priority, nor for sampling by other than its own three fields (which the catalog may prescribe). A whole
+    answer whose tool call was cut short is one that vLLM refuses to give in this form."""
+    if isinstance(work, Embedding) or traits.messages_path is None or serving_class is not ServingClass.STANDARD:
+        return None
+    if work.tools is not None and not stream:
+        return None
+    return work.anthropic if _SAMPLING_OF_MESSAGES.issuperset(work.sampling.given()) else None
+
+
+def messages_body(
+    generation: Generation, form: AnthropicForm, *, traits: Traits, served_model: str, stream: bool, place: CachePlace
+) -> bytes:
+    """The JSON to POST to the engine's own endpoint for Anthropic's messages."""
+    body: dict[str, Any] = {"model": served_model, "stream": stream, "max_tokens": generation.max_tokens}
+    for name in form.__struct_fields__:
+        if (part := getattr(form, name)) is not None:
+            body[name] = part
+    body |= generation.sampling.given()
+    if generation.stop:
+        body["stop_sequences"] = generation.stop
+    if generation.template_options is not None:
+        body["chat_template_kwargs"] = generation.template_options
+    _add_place(body, place, stream=stream, traits=traits)
     return _encoder.encode(body)
 
 

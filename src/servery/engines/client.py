@@ -12,7 +12,14 @@ from servery.core.inference import Embedding, Generation
 from servery.core.serving_path import Endpoint, ServingClass
 from servery.engines.address import EngineAddress
 from servery.engines.answer_reader import NO_EVENTS, EventSink
-from servery.engines.body import CachePlace, embedding_body, generation_body, tokenize_body
+from servery.engines.body import (
+    CachePlace,
+    embedding_body,
+    form_to_pass,
+    generation_body,
+    messages_body,
+    tokenize_body,
+)
 from servery.engines.connections import ConnectionLimits, Connections
 from servery.engines.exchange import Exchange, ExchangeLimits, Expectation
 from servery.engines.family import Traits, traits_of
@@ -76,17 +83,20 @@ class EngineClient:
     ) -> Exchange:
         """Send one request; the caller awaits ``answer`` of what is returned, and aborts it when it no longer cares.
         ``on_answer`` is called when the engine begins to answer, ``on_first`` before the first event goes to ``sink``.
+        Events and answer are in OpenAI's form, or in Anthropic's where the request was passed so (``form_to_pass``).
 
         Raises EngineUnavailable when the engine cannot be reached.
         """
-        body = self._body(work, endpoint=endpoint, stream=stream, place=place, serving_class=serving_class)
-        last = stream and self.traits.closes_after_stream
+        path, expected = _PATHS[endpoint], Expectation.STREAM if stream else Expectation.WHOLE
+        if form_to_pass(work, traits=self.traits, stream=stream, serving_class=serving_class) is not None:
+            assert self.traits.messages_path is not None, "a form is passed to who takes it"
+            path, expected = self.traits.messages_path, expected.of_messages
         exchange = self._exchange(
             "POST",
-            _PATHS[endpoint],
-            body,
-            expected=Expectation.STREAM if stream else Expectation.WHOLE,
-            last=last,
+            path,
+            self._body(work, endpoint=endpoint, stream=stream, place=place, serving_class=serving_class),
+            expected=expected,
+            last=stream and self.traits.closes_after_stream,
             sink=sink,
             on_first=on_first,
             tally=tally,
@@ -154,14 +164,18 @@ class EngineClient:
         place: CachePlace,
         serving_class: ServingClass = ServingClass.STANDARD,
     ) -> bytes:
+        served_model, traits = self.address.served_model, self.traits
         if isinstance(work, Embedding):
-            return embedding_body(work, served_model=self.address.served_model)
+            return embedding_body(work, served_model=served_model)
+        form = form_to_pass(work, traits=traits, stream=stream, serving_class=serving_class)
+        if form is not None:
+            return messages_body(work, form, traits=traits, served_model=served_model, stream=stream, place=place)
         return generation_body(
             work,
             endpoint=endpoint,
             family=self.address.family,
-            traits=self.traits,
-            served_model=self.address.served_model,
+            traits=traits,
+            served_model=served_model,
             stream=stream,
             place=place,
             serving_class=serving_class,

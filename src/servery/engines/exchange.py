@@ -17,6 +17,7 @@ from servery.engines.answer_reader import (
     WholeReader,
 )
 from servery.engines.connection import EngineConnection
+from servery.engines.message_reader import MessageStreamReader, WholeMessageReader
 from servery.engines.response_parser import Headers, NotHttp
 from servery.engines.tally import Tally
 
@@ -47,7 +48,18 @@ class Expectation(Enum):
 
     STREAM = auto()
     WHOLE = auto()
+    MESSAGE_STREAM = auto()
+    WHOLE_MESSAGE = auto()
     BYTES = auto()
+
+    @property
+    def is_stream(self) -> bool:
+        return self is Expectation.STREAM or self is Expectation.MESSAGE_STREAM
+
+    @property
+    def of_messages(self) -> "Expectation":
+        """The same in Anthropic's form instead of OpenAI's."""
+        return Expectation.MESSAGE_STREAM if self.is_stream else Expectation.WHOLE_MESSAGE
 
 
 class Exchange:
@@ -113,7 +125,7 @@ class Exchange:
         self._paused = False
         self._flows = False
         self._last_heard_s = self._loop.time()
-        self._allowed_s = limits.first_byte_timeout_s if expected is Expectation.STREAM else limits.whole_timeout_s
+        self._allowed_s = limits.first_byte_timeout_s if expected.is_stream else limits.whole_timeout_s
         self._watch = self._loop.call_later(self._allowed_s, self._look)
         self.answer: asyncio.Future[bytes] = self._loop.create_future()
 
@@ -154,7 +166,7 @@ class Exchange:
         if self._on_answer is not None:
             self._on_answer()
         self._reader = self._new_reader(status, headers)
-        if isinstance(self._reader, StreamReader) and b"event-stream" not in headers.get(b"content-type", b""):
+        if status == 200 and self._expected.is_stream and b"event-stream" not in headers.get(b"content-type", b""):
             self._fail(EngineUnavailable("the engine that serves this model did not answer with a stream"))
 
     def on_body(self, piece: bytes) -> None:
@@ -246,6 +258,16 @@ class Exchange:
                 )
             case Expectation.WHOLE:
                 return WholeReader(tally=self._tally, max_body_bytes=limits.max_body_bytes)
+            case Expectation.MESSAGE_STREAM:
+                return MessageStreamReader(
+                    sink=self._sink,
+                    on_first=self._on_first,
+                    tally=self._tally,
+                    max_event_bytes=limits.max_event_bytes,
+                    served_model=self._served_model,
+                )
+            case Expectation.WHOLE_MESSAGE:
+                return WholeMessageReader(tally=self._tally, max_body_bytes=limits.max_body_bytes)
             case Expectation.BYTES:
                 return BytesReader(max_body_bytes=limits.max_body_bytes)
 

@@ -19,6 +19,9 @@ class Traits(msgspec.Struct, frozen=True, kw_only=True):
     ``context_reserve_tokens``: tokens of its context that it never fills.
     ``earlier_priority``: what the field ``priority`` holds for a request that goes before others: of vLLM the smaller
     number goes first, of SGLang the larger; 0 where the engine knows none.
+    ``messages_path``: where it speaks Anthropic's messages and loses nothing of ours there, except a priority, which no
+    engine takes in that form. None where it does not, or where it drops what keeps tenants apart: llama.cpp ignores the
+    slot there; of SGLang it is not known whether it takes a cache salt.
     ``metrics_path``: where it tells its load, in Prometheus' text format.
     ``honours``: the optional features that work rather than being ignored.
     """
@@ -30,6 +33,7 @@ class Traits(msgspec.Struct, frozen=True, kw_only=True):
     cache_salt: bool = False
     context_reserve_tokens: int = 0
     earlier_priority: int = 0
+    messages_path: str | None = None
     metrics_path: str | None = "/metrics"
     health_path: str = "/health"
     honours: frozenset[str] = frozenset()
@@ -65,6 +69,7 @@ def traits_of(family: EngineFamily) -> Traits:
                 counts_prompts=True,
                 cache_salt=True,
                 earlier_priority=-1,
+                messages_path="/v1/messages",
                 honours=_SAMPLING_OF_OPEN_ENGINES | _FEATURES | {"grammar", "echo", "reasoning_effort"},
             )
         case EngineFamily.SGLANG:

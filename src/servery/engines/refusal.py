@@ -102,7 +102,8 @@ def break_from(event: bytes, *, began: bool = True, served_model: str = "") -> S
     status = told.code if isinstance(told.code, int) else 0
     if not began and 400 <= status <= 599:
         return refusal_from(status, event, served_model=served_model)
-    message = "" if status >= 500 else _without_name(told.message, served_model)[:_MAX_MESSAGE_CHARACTERS]
+    is_internal = status >= 500 or told.type == "internal_error"
+    message = "" if is_internal else _without_name(told.message, served_model)[:_MAX_MESSAGE_CHARACTERS]
     return EngineBroke(message or "the engine broke off the answer")
 
 

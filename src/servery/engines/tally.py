@@ -53,6 +53,10 @@ class Tally:
         self._prompt = max(0, prompt_tokens)
         self._cached = min(max(0, cached_prompt_tokens), self._prompt)
 
+    def told_prompt_length(self, prompt_tokens: int) -> None:
+        """The prompt's length alone, from an engine that tells only at the end how much of it was cached."""
+        self._guess = max(0, prompt_tokens)
+
     def told_usage(self, reported: ReportedUsage) -> None:
         """A report that leaves out the prompt is none."""
         if reported.prompt_tokens is not None:

@@ -102,6 +102,7 @@ class Dispatch:
                     attempt += 1
                     if place.replica is not None:
                         errand.tried |= {place.replica.name}
+                errand.branch.in_openai_form()
                 errand.branch.tally = None  # what an engine did before it failed or was stopped is nobody's to pay
                 await place.again()
         finally:

@@ -2,6 +2,8 @@
 
 from collections.abc import Sequence
 
+import msgspec
+
 from servery.billing.budget import Hold
 from servery.catalog.offer import Offer
 from servery.core.clock import Clock
@@ -27,6 +29,12 @@ class Branch:
         self.prompt_tokens_guess = 0
         self.tally: Tally | None = None
         self.delivered = False
+
+    def in_openai_form(self) -> None:
+        """Pass on nothing in the client's own form any more: an engine's trouble with that is not told apart from
+        others, and OpenAI's form tells what is wrong with a request."""
+        if isinstance(self.work, Generation) and self.work.anthropic is not None:
+            self.work = msgspec.structs.replace(self.work, anthropic=None)
 
 
 class Journey:

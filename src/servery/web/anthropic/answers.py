@@ -1,5 +1,7 @@
 """Anthropic's answers as values: a message, and the events that build it up in a stream."""
 
+from collections.abc import Iterable
+
 import msgspec
 from msgspec import UNSET, UnsetType
 
@@ -100,7 +102,15 @@ class MessageStop(msgspec.Struct, tag_field="type", tag="message_stop"):
     pass
 
 
+_encode = msgspec.json.Encoder().encode
+
 StreamEvent = MessageStart | ContentBlockStart | ContentBlockDelta | ContentBlockStop | MessageDelta | MessageStop
+
+
+def event_frames(events: Iterable[StreamEvent]) -> bytes:
+    return b"".join(
+        b"event: %b\ndata: %b\n\n" % (str(event.__struct_config__.tag).encode(), _encode(event)) for event in events
+    )
 
 
 def usage_shown(usage: Usage, path: ServingPath) -> UsageShown:

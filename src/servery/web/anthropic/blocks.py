@@ -80,9 +80,15 @@ class MessageIn(msgspec.Struct, forbid_unknown_fields=True):
     content: msgspec.Raw
 
 
+_MESSAGES = msgspec.json.Decoder(list[MessageIn])
 _BLOCKS = msgspec.json.Decoder(list[Block])
 _SYSTEM_BLOCKS = msgspec.json.Decoder(list[TextBlock])
 _RESULT_BLOCKS = msgspec.json.Decoder(list[TextBlock | ImageBlock])
+
+
+def read_messages(messages: msgspec.Raw) -> list[MessageIn]:
+    """Raises InvalidRequest."""
+    return decode_part(messages, _MESSAGES, param="messages")
 
 
 def blocks(content: msgspec.Raw, *, param: str) -> list[Block]:

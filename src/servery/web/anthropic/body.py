@@ -5,8 +5,6 @@ from typing import Annotated, Literal
 import msgspec
 from msgspec import Meta
 
-from servery.web.anthropic.blocks import MessageIn
-
 STOPS_MAX = 16
 _STOP_CHARS_MAX = 1_024
 
@@ -64,11 +62,11 @@ class ContextManagement(msgspec.Struct, forbid_unknown_fields=True):
 
 
 class MessagesBody(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
-    """Fields typed ``object`` are known to the API and not supported here. ``max_tokens`` may be absent, as some
-    clients leave it out: then as many as fit."""
+    """``messages`` are read apart (``blocks.read_messages``). Fields typed ``object`` are known to the API and not
+    supported here. ``max_tokens`` may be absent, as some clients leave it out: then as many as fit."""
 
     model: Annotated[str, Meta(min_length=1, max_length=512)]
-    messages: list[MessageIn]
+    messages: msgspec.Raw
     system: msgspec.Raw = msgspec.Raw()
     max_tokens: Annotated[int, Meta(lt=2**31)] | None = None
     temperature: Annotated[float, Meta(ge=0, le=1)] | None = None

@@ -40,29 +40,41 @@ _NULL = msgspec.Raw(b"null")
 _PARAM = "messages"
 
 
-def conversation(system: msgspec.Raw, messages: list[MessageIn], *, thinking_turns: int | None = None) -> Conversation:
+class Rewritten(Conversation, frozen=True, kw_only=True):
+    """``system`` is the text before all turns; ``tells_failures``: a tool's result is marked as an error."""
+
+    system: msgspec.Raw | None
+    tells_failures: bool
+
+
+def conversation(system: msgspec.Raw, messages: list[MessageIn], *, thinking_turns: int | None = None) -> Rewritten:
     """Consecutive messages of one role are one turn, as the API documents. Of past thinking, that of the last
     ``thinking_turns`` assistant turns stays in the prompt (None: all). Raises InvalidRequest for a block that its role
     does not allow, and for a conversation without a turn."""
     if not messages:
         raise InvalidRequest("messages: at least one message is needed.", param=_PARAM)
     written: list[EngineMessage] = []
-    if texts := [block.text for block in system_blocks(system, param="system")]:
-        written.append(EngineMessage("system", joined_text(texts, param="system")))
-    images = 0
+    texts = [block.text for block in system_blocks(system, param="system")]
+    told = joined_text(texts, param="system") if texts else None
+    if told is not None:
+        written.append(EngineMessage("system", told))
+    images, tells_failures = 0, False
     for role, content in _turns(messages):
         turn = _turn(role, content)
         written += turn.messages
         images += turn.images
+        tells_failures = tells_failures or turn.tells_failures
     if images > IMAGES_MAX:
         raise InvalidRequest(f"messages: at most {IMAGES_MAX} images are taken.", param=_PARAM)
     _forget_thinking(written, thinking_turns)
-    return Conversation(msgspec.Raw(msgspec.json.encode(written)), images > 0)
+    read = msgspec.Raw(msgspec.json.encode(written))
+    return Rewritten(messages=read, has_images=images > 0, system=told, tells_failures=tells_failures)
 
 
 class _Turn(msgspec.Struct):
     messages: list[EngineMessage]
     images: int = 0
+    tells_failures: bool = False
 
 
 def _turns(messages: list[MessageIn]) -> list[tuple[str, list[Block]]]:
@@ -146,6 +158,7 @@ def _user(content: list[Block]) -> _Turn:
                 images = [part for part in parts if isinstance(part, ImageBlock)]
                 turn.messages.append(_tool_result(block, [part for part in parts if isinstance(part, TextBlock)]))
                 turn.images += len(images)
+                turn.tells_failures = turn.tells_failures or bool(block.is_error)
                 shown += images
             case ThinkingBlock() | RedactedThinkingBlock() | ToolUseBlock():
                 raise InvalidRequest("messages: thinking and tool uses are an assistant's.", param=_PARAM)

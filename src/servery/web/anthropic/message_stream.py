@@ -34,6 +34,7 @@ from servery.web.anthropic.answers import (
     ThinkingDelta,
     ThinkingShown,
     ToolUseShown,
+    event_frames,
     message_id,
     stop_reason,
     usage_shown,
@@ -43,7 +44,6 @@ from servery.web.openai.plain_frame import NEVER, PlainFrame, TextKind, learned,
 
 _THINKING = (TextKind.REASONING_CONTENT, TextKind.REASONING)
 _EMPTY_OBJECT = msgspec.Raw(b"{}")
-_encode = msgspec.json.Encoder().encode
 
 
 class _Open(Enum):
@@ -82,7 +82,7 @@ class MessageStream:
         reason = stop_reason(self._finish_reason, stop_text=self._stop_text, used_tool=self._used_tool)
         stop = StopDelta(reason, self._stop_text if reason == "stop_sequence" else None)
         events = [*self._start(), *self._close(), MessageDelta(stop, usage_shown(usage, self._path)), MessageStop()]
-        return _frames(events)
+        return event_frames(events)
 
     def _read(self, event: bytes) -> bytes:
         answer = read_event(event)
@@ -94,7 +94,7 @@ class MessageStream:
             self._stop_text = answer.stop_text()
             events += self._close()
         self._learn(event, answer)
-        return _frames(events)
+        return event_frames(events)
 
     def _start(self) -> list[StreamEvent]:
         if self._started:
@@ -164,11 +164,5 @@ class MessageStream:
             delta = ThinkingDelta("")
         else:
             return
-        head, tail = _frames([ContentBlockDelta(self._index, delta)]).split(b'""')
+        head, tail = event_frames([ContentBlockDelta(self._index, delta)]).split(b'""')
         self._plain = learned(event, kind, client_head=head, client_tail=tail)
-
-
-def _frames(events: list[StreamEvent]) -> bytes:
-    return b"".join(
-        b"event: %b\ndata: %b\n\n" % (str(event.__struct_config__.tag).encode(), _encode(event)) for event in events
-    )

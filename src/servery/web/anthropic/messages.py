@@ -5,9 +5,10 @@ from collections.abc import Mapping
 import msgspec
 
 from servery.core.errors import InvalidRequest
-from servery.core.inference import Generation, InferenceRequest, Sampling, Structure, StructureKind
+from servery.core.inference import AnthropicForm, Generation, InferenceRequest, Sampling, Structure, StructureKind
 from servery.core.serving_path import Endpoint
-from servery.web.anthropic.body import UNSUPPORTED, MessagesBody
+from servery.web.anthropic.blocks import read_messages
+from servery.web.anthropic.body import UNSUPPORTED, MessagesBody, OutputConfig
 from servery.web.anthropic.conversation import conversation
 from servery.web.anthropic.messages_presenter import MessagesPresenter
 from servery.web.anthropic.tools import translated_tools
@@ -57,11 +58,8 @@ def _check(fields: MessagesBody) -> None:
 
 def _generation(fields: MessagesBody) -> Generation:
     clearing = fields.context_management.edits if fields.context_management else []
-    talk = conversation(
-        fields.system,
-        fields.messages,
-        thinking_turns=min((turns for edit in clearing if (turns := edit.turns) is not None), default=None),
-    )
+    thinking_turns = min((turns for edit in clearing if (turns := edit.turns) is not None), default=None)
+    talk = conversation(fields.system, read_messages(fields.messages), thinking_turns=thinking_turns)
     tools = translated_tools(fields.tools, fields.tool_choice)
     effort = _reasoning(fields)
     one_tool = tools.tools is not None and fields.tool_choice and fields.tool_choice.disable_parallel_tool_use
@@ -77,7 +75,30 @@ def _generation(fields: MessagesBody) -> Generation:
         template_options=effort.template_options,
         reasoning_effort=effort.effort,
         has_images=talk.has_images,
+        anthropic=None if thinking_turns is not None or talk.tells_failures else _own_form(fields, talk.system),
     )
+
+
+def _own_form(fields: MessagesBody, system: msgspec.Raw | None) -> AnthropicForm | None:
+    """What may be passed to an engine that speaks this form; None where engines would not do all of it: they show the
+    thinking that was to be omitted, and take a budget only if they were started for it."""
+    thinking = fields.thinking
+    if thinking is not None and (thinking.type == "enabled" or thinking.display == "omitted"):
+        return None
+    output = fields.output_config or OutputConfig()
+    output = OutputConfig(effort=output.effort, format=output.format or fields.output_format)
+    return AnthropicForm(
+        messages=fields.messages,
+        system=system,
+        tools=_raw(fields.tools) if fields.tools else None,
+        tool_choice=_raw(fields.tool_choice) if fields.tools and fields.tool_choice else None,
+        thinking=_raw(thinking) if thinking is not None else None,
+        output_config=_raw(output) if output != OutputConfig() else None,
+    )
+
+
+def _raw(part: object) -> msgspec.Raw:
+    return msgspec.Raw(msgspec.json.encode(part))
 
 
 def _reasoning(fields: MessagesBody) -> Reasoning:

@@ -2,7 +2,7 @@
 
 import msgspec
 
-from servery.core.errors import EngineUnavailable, ServeryError
+from servery.core.errors import EngineBroke, EngineUnavailable, ServeryError
 from servery.core.serving_path import ServingPath
 from servery.serving.served import Served
 from servery.web.anthropic.answers import (
@@ -17,26 +17,50 @@ from servery.web.anthropic.answers import (
 )
 from servery.web.anthropic.errors import error_body, error_frame
 from servery.web.anthropic.message_stream import MessageStream
-from servery.web.openai.engine_answer import EngineMessage, EngineToolCall, read_whole
+from servery.web.anthropic.passed_stream import PassedStream, shown_stop
+from servery.web.openai.engine_answer import EngineMessage, EngineToolCall, read_json, read_whole
 from servery.web.presenter import ShowPlain
 
 _EMPTY_OBJECT = msgspec.Raw(b"{}")
 
 
+class _Form(msgspec.Struct):
+    """Only what is in Anthropic's form has a type at its top."""
+
+    type: str | None = None
+
+
+class _PassedMessage(msgspec.Struct, tag_field="type", tag="message"):
+    content: list[BlockShown]
+    stop_reason: str | None = None
+    stop_sequence: str | None = None
+
+
+_FORM = msgspec.json.Decoder(_Form | None)
+_PASSED = msgspec.json.Decoder(_PassedMessage)
+
+
 class MessagesPresenter:
-    """Shows the answer to one messages request, which has a single choice; see ``Presenter``."""
+    """Shows the answer to one messages request, which has a single choice; see ``Presenter``.
+
+    Engines answer in OpenAI's form, or in Anthropic's where the request was passed to them as it was. In which is known
+    from the answer itself, and stays so for all of a stream.
+    """
 
     def __init__(self, request_id: str, model: str, *, shows_thinking: bool) -> None:
         self._request_id = request_id
         self._model = model
         self._shows_thinking = shows_thinking
-        self._stream = self._new_stream(ServingPath.STANDARD)
+        self._path = ServingPath.STANDARD
+        self._stream: MessageStream | PassedStream | None = None
 
     def admitted(self, path: ServingPath) -> None:
-        self._stream = self._new_stream(path)
+        self._path = path
 
     def stream_frame(self, branch: int, event: bytes) -> bytes:
         """Raises EngineBroke when ``event`` cannot be read."""
+        if self._stream is None:
+            self._stream = self._new_stream(passed=_is_message(event, otherwise=EngineBroke))
         return self._stream.frame(event)
 
     def plain_frames(self, branch: int) -> ShowPlain:
@@ -44,10 +68,17 @@ class MessagesPresenter:
         return lambda piece: None
 
     def stream_end(self, served: Served) -> bytes:
-        return self._stream.end(served.usage)
+        stream = self._stream or self._new_stream(passed=False)
+        return stream.end(served.usage)
 
     def whole(self, answers: list[bytes], served: Served) -> bytes:
         """Raises EngineUnavailable when the answer cannot be read."""
+        shown = usage_shown(served.usage, served.path)
+        if _is_message(answers[0], otherwise=EngineUnavailable):
+            passed = read_json(answers[0], _PASSED, otherwise=EngineUnavailable)
+            message = MessageShown(message_id(self._request_id), self._model, passed.content, shown)
+            message.stop_reason, message.stop_sequence = shown_stop(passed.stop_reason, passed.stop_sequence)
+            return msgspec.json.encode(message)
         answer = read_whole(answers[0], otherwise=EngineUnavailable)
         choice = answer.choice
         told = (choice.message if choice else None) or EngineMessage()
@@ -55,9 +86,7 @@ class MessagesPresenter:
         reason = stop_reason(
             choice.finish_reason if choice else None, stop_text=stop_text, used_tool=bool(told.tool_calls)
         )
-        message = MessageShown(
-            message_id(self._request_id), self._model, self._blocks(told), usage_shown(served.usage, served.path)
-        )
+        message = MessageShown(message_id(self._request_id), self._model, self._blocks(told), shown)
         message.stop_reason = reason
         message.stop_sequence = stop_text if reason == "stop_sequence" else None
         return msgspec.json.encode(message)
@@ -68,8 +97,10 @@ class MessagesPresenter:
     def error_frame(self, error: ServeryError) -> bytes:
         return error_frame(error, self._request_id)
 
-    def _new_stream(self, path: ServingPath) -> MessageStream:
-        return MessageStream(self._request_id, self._model, path=path, shows_thinking=self._shows_thinking)
+    def _new_stream(self, *, passed: bool) -> MessageStream | PassedStream:
+        if passed:
+            return PassedStream(self._request_id, self._model, path=self._path)
+        return MessageStream(self._request_id, self._model, path=self._path, shows_thinking=self._shows_thinking)
 
     def _blocks(self, told: EngineMessage) -> list[BlockShown]:
         blocks: list[BlockShown] = []
@@ -81,6 +112,11 @@ class MessagesPresenter:
             call_id = call.id or f"toolu_{self._request_id.removeprefix('chatcmpl-')}_{number}"
             blocks.append(ToolUseShown(call_id, call.function.name or "", _input(call)))
         return blocks
+
+
+def _is_message(answer: bytes, *, otherwise: type[ServeryError]) -> bool:
+    form = read_json(answer, _FORM, otherwise=otherwise)
+    return form is not None and form.type is not None
 
 
 def _input(call: EngineToolCall) -> msgspec.Raw:

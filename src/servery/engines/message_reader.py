@@ -1,0 +1,164 @@
+"""Reads an engine's answer in Anthropic's form: a stream of events, or a whole message.
+
+message_start            usage of the prompt so far
+content_block_start      ┐
+content_block_delta      │ each block; one delta is one token, but for a signature
+content_block_stop       ┘
+message_delta            why it ended, and the usage of all of it
+message_stop             the end
+"""
+
+from collections.abc import Callable
+
+import msgspec
+
+from servery.core.errors import EngineBroke, EngineUnavailable
+from servery.engines.answer_reader import BytesReader, EventSink, tokens_by_length
+from servery.engines.event_splitter import EventSplitter
+from servery.engines.refusal import break_from
+from servery.engines.tally import ReportedDetails, ReportedUsage, Tally
+
+
+class _Usage(msgspec.Struct):
+    """What was read from the prompt cache and what was written to it are counted beside ``input_tokens``."""
+
+    input_tokens: int | None = None
+    output_tokens: int | None = None
+    cache_read_input_tokens: int | None = None
+    cache_creation_input_tokens: int | None = None
+
+    def reported(self) -> ReportedUsage:
+        """The same in OpenAI's terms, where the prompt is all of it."""
+        prompt, cached = self.input_tokens, self.cache_read_input_tokens or 0
+        return ReportedUsage(
+            prompt_tokens=None if prompt is None else prompt + cached + (self.cache_creation_input_tokens or 0),
+            completion_tokens=self.output_tokens,
+            prompt_tokens_details=ReportedDetails(cached_tokens=cached),
+        )
+
+
+class _Started(msgspec.Struct):
+    usage: _Usage | None = None
+
+
+class _Delta(msgspec.Struct):
+    type: str | None = None
+
+
+class _Event(msgspec.Struct):
+    type: str
+    message: _Started | None = None
+    delta: _Delta | None = None
+    usage: _Usage | None = None
+
+
+_events = msgspec.json.Decoder(_Event)
+
+
+class MessageStreamReader:
+    """See ``StreamReader``. All events but pings and the end go to ``sink``, usage goes to ``tally`` as well; events of
+    an unknown type go nowhere."""
+
+    __slots__ = ("_on_first", "_served_model", "_sink", "_splitter", "_tally", "began")
+
+    def __init__(
+        self,
+        *,
+        sink: EventSink,
+        on_first: Callable[[], None],
+        tally: Tally,
+        max_event_bytes: int,
+        served_model: str,
+    ) -> None:
+        self.began = False
+        self._sink = sink
+        self._on_first = on_first
+        self._tally = tally
+        self._served_model = served_model
+        self._splitter = EventSplitter(max_event_bytes=max_event_bytes)
+
+    def feed(self, piece: bytes) -> bool:
+        return any(self._take(event) for event in self._splitter.feed(piece))
+
+    def end(self) -> bytes:
+        if not self._tally.is_reported:
+            raise EngineBroke("the engine ended the stream without saying that it was done")
+        return b""
+
+    def _take(self, data: bytes) -> bool:
+        """True when it was the last."""
+        event = _events.decode(data)
+        match event.type:
+            case "content_block_delta":
+                if event.delta is None or event.delta.type != "signature_delta":
+                    self._tally.frames += 1
+            case "message_start":
+                self._tell_prompt(event)
+            case "message_delta":
+                if event.usage is not None:
+                    self._tally.told_usage(event.usage.reported())
+            case "message_stop":
+                return True
+            case "error":
+                raise break_from(data, began=self._tally.frames > 0, served_model=self._served_model)
+            case "content_block_start" | "content_block_stop":
+                pass
+            case _:
+                return False
+        self._pass_on(data)
+        return False
+
+    def _pass_on(self, data: bytes) -> None:
+        if not self.began:
+            self.began = True
+            self._on_first()
+        self._sink.take(data)
+
+    def _tell_prompt(self, event: _Event) -> None:
+        """Before the first token. vLLM does not tell yet how much of it was cached."""
+        told = event.message.usage if event.message else None
+        length = told.reported().prompt_tokens if told else None
+        if told is None or not length:
+            return
+        if told.cache_read_input_tokens is None:
+            self._tally.told_prompt_length(length)
+        else:
+            self._tally.told_prompt(prompt_tokens=length, cached_prompt_tokens=told.cache_read_input_tokens)
+
+
+class _Block(msgspec.Struct):
+    text: str = ""
+    thinking: str = ""
+    input: msgspec.Raw = msgspec.Raw()
+
+    @property
+    def generated_bytes(self) -> int:
+        return len(self.text) + len(self.thinking) + len(bytes(self.input))
+
+
+class _Message(msgspec.Struct):
+    content: list[_Block] = []
+    usage: _Usage | None = None
+
+
+_messages = msgspec.json.Decoder(_Message)
+
+
+class WholeMessageReader(BytesReader):
+    """See ``WholeReader``."""
+
+    def __init__(self, *, tally: Tally, max_body_bytes: int) -> None:
+        super().__init__(max_body_bytes=max_body_bytes)
+        self._tally = tally
+
+    def end(self) -> bytes:
+        body = super().end()
+        try:
+            message = _messages.decode(body)
+        except msgspec.MsgspecError:
+            raise EngineUnavailable("the engine that serves this model did not answer with a message") from None
+        if message.usage is not None:
+            self._tally.told_usage(message.usage.reported())
+        if not self._tally.is_reported:
+            self._tally.frames = sum(tokens_by_length(block.generated_bytes) for block in message.content)
+        return body
