@@ -32,6 +32,12 @@ def add_gauges(metrics: Metrics, fleet: Fleet, gates: Mapping[str, Gate]) -> Non
         ("replica",),
         lambda: [((one.name,), one.restarts) for one in replicas],
     )
+    metrics.gauge(
+        "engine_faults",
+        "Requests to the replica that got no answer, or one that is none, by the error's code.",
+        ("replica", "code"),
+        lambda: [((one.name, code), count) for one in replicas for code, count in one.faults.items()],
+    )
     _add_load_gauges(metrics, replicas)
     _add_speed_gauges(metrics, gates)
     metrics.gauge(

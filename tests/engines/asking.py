@@ -19,7 +19,7 @@ HELLO = Generation(messages=msgspec.Raw(b'[{"role":"user","content":"hi"}]'))
 class Asking:
     """Keeps the events that reached the sink, and the tally."""
 
-    def __init__(self, client: EngineClient, *, stream: bool = True) -> None:
+    def __init__(self, client: EngineClient, *, stream: bool = True, work: Generation = HELLO) -> None:
         self.events: list[bytes] = []
         self.on_event: Callable[[], None] | None = None
         self.plain: set[bytes] = set()
@@ -28,10 +28,11 @@ class Asking:
         self.arrived = asyncio.Event()
         self._client = client
         self._stream = stream
+        self._work = work
 
     async def begin(self) -> Exchange:
         return await self._client.ask(
-            HELLO,
+            self._work,
             endpoint=Endpoint.CHAT,
             stream=self._stream,
             place=CachePlace(),

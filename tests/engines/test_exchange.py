@@ -309,6 +309,33 @@ async def test_a_stream_that_ends_without_saying_so_broke(engine: FakeEngine, ne
     assert await Asking(new_client()).answer() == b""
 
 
+async def test_usage_with_each_chunk_is_no_end(engine: FakeEngine, new_client: NewClient) -> None:
+    """As vLLM sends it with ``--enable-force-include-usage``: a stream that is cut broke all the same, and is charged
+    by the latest of it; nothing is known of what was cached. With its finish, all is told."""
+    said = [
+        chunk({"role": "assistant", "content": ""}, usage=usage_of(157, 0)),
+        *(chunk({"content": word}, usage=usage_of(157, count)) for count, word in ((1, "a"), (4, "bcd"))),
+    ]
+    for usage in (None, usage_of(157, 4)):
+
+        async def ends(exchange: FakeExchange, usage: dict[str, object] | None = usage) -> None:
+            if usage is not None:
+                exchange.event(chunk({}, finish="stop", usage=usage))
+            exchange.end_body()
+
+        engine.always = sends(*said, then=ends)
+        asking = Asking(new_client(EngineFamily.VLLM))
+        if usage is None:
+            assert isinstance(await asking.error(), EngineBroke)
+            assert asking.tally.usage() == Usage(157, 0, 4, estimated=True)
+        else:
+            await asking.answer()
+            assert asking.tally.usage() == Usage(157, 0, 4)
+        assert texts(asking) == ["a", "bcd"]
+        assert all(b"usage" not in event for event in asking.events)
+        assert asking.tally.frames == 4
+
+
 async def test_a_whole_answer_that_is_cut_broke(engine: FakeEngine, new_client: NewClient) -> None:
     """Half a body is no answer."""
 

@@ -100,6 +100,9 @@ class VllmProcess:
             self._process.wait(30)
             self._process = None
 
+    def log_text(self) -> str:
+        return self._log.read_text(errors="replace")
+
     def gauge(self, name: str) -> float:
         """One of its own metrics, such as ``num_requests_running``."""
         told = self._http.get(f"{self.url}/metrics").text

@@ -29,7 +29,7 @@ def _without_usage(event: bytes) -> bytes:
     if b'"usage"' not in event:
         return event
     read = msgspec.json.decode(event)
-    del read["usage"]
+    read.pop("usage", None)  # of Anthropic's first event it stands deeper, and stays
     return msgspec.json.encode(read)
 
 

@@ -59,8 +59,12 @@ class _Progress(msgspec.Struct):
     cache: int = 0
 
 
+class _Ending(msgspec.Struct):
+    finish_reason: str | None = None
+
+
 class _Frame(msgspec.Struct):
-    choices: list[msgspec.Raw] = []
+    choices: list[_Ending] = []
     usage: ReportedUsage | None = None
     prompt_progress: _Progress | None = None
 
@@ -149,7 +153,8 @@ class StreamReader:
 
     def _open(self, event: bytes) -> None:
         frame = _frames.decode(event)
-        if frame.usage is not None:
+        goes_on = bool(frame.choices) and all(choice.finish_reason is None for choice in frame.choices)
+        if frame.usage is not None and not goes_on:
             self._tally.told_usage(frame.usage)
         if frame.prompt_progress is not None:
             progress = frame.prompt_progress
@@ -158,6 +163,10 @@ class StreamReader:
             rest = _objects.decode(event)
             rest.pop("usage", None)
             rest.pop("timings", None)
+            if goes_on and not _only_opens(event):
+                self._tally.frames += 1
+            if frame.usage is not None and goes_on:  # as vLLM started with --enable-force-include-usage sends it
+                self._tally.told_so_far(frame.usage)
             self._pass_on(msgspec.json.encode(rest))
 
 

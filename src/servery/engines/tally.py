@@ -57,6 +57,12 @@ class Tally:
         """The prompt's length alone, from an engine that tells only at the end how much of it was cached."""
         self._guess = max(0, prompt_tokens)
 
+    def told_so_far(self, reported: ReportedUsage) -> None:
+        """Usage in the midst of a stream: no proof that the stream is complete, nor of how much was cached."""
+        if reported.prompt_tokens is not None:
+            self.told_prompt_length(reported.prompt_tokens)
+        self.frames = max(self.frames, reported.completion_tokens or 0)
+
     def told_usage(self, reported: ReportedUsage) -> None:
         """A report that leaves out the prompt is none."""
         if reported.prompt_tokens is not None:

@@ -7,6 +7,7 @@ from enum import StrEnum
 import msgspec
 
 from servery.core.clock import Clock
+from servery.core.errors import EngineBroke, EngineTimeout, EngineUnavailable
 from servery.engines.client import EngineClient
 from servery.engines.load import EngineLoad
 from servery.fleet.circuit import Circuit, CircuitLimits, CircuitState
@@ -43,6 +44,7 @@ class Replica:
     ``slots`` are those of its prompt cache that are ours, None where it has none. ``starts_empty``: each incarnation is
     an engine that was started for us, and holds nobody's prompts yet.
     ``incarnation`` grows with each start of the engine: whatever was known of its prompt cache before is void.
+    ``faults`` counts the requests that came to nothing there, or broke off, by the code of their error.
     ``load`` is what the engine itself tells of how busy it is, None before it did. Made and ``ready`` it does no I/O: a
     client is needed only by who asks the engine.
     """
@@ -65,6 +67,7 @@ class Replica:
         self.state = ReplicaState.STARTING
         self.incarnation = 0
         self.restarts = 0
+        self.faults = dict.fromkeys((EngineUnavailable.code, EngineTimeout.code, EngineBroke.code), 0)
         self.reason = ""
         self.load: EngineLoad | None = None
         self.circuit = Circuit(CircuitLimits(), clock, on_change=self._circuit_changed)

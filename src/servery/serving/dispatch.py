@@ -10,6 +10,7 @@ from servery.catalog.offer import Offer
 from servery.core.caller import Caller
 from servery.core.errors import (
     ContextExceeded,
+    EngineBroke,
     EngineTimeout,
     EngineUnavailable,
     InvalidRequest,
@@ -100,9 +101,9 @@ class Dispatch:
                     if delivered or not may_retry(error, attempt=attempt) or not self._retries.spend():
                         raise
                     attempt += 1
+                    errand.branch.in_openai_form()
                     if place.replica is not None:
                         errand.tried |= {place.replica.name}
-                errand.branch.in_openai_form()
                 errand.branch.tally = None  # what an engine did before it failed or was stopped is nobody's to pay
                 await place.again()
         finally:
@@ -162,8 +163,8 @@ class Dispatch:
                 answer = await exchange.answer
             finally:
                 visit.ran(exchange)
-        except (EngineUnavailable, EngineTimeout):
-            visit.failed()
+        except (EngineUnavailable, EngineTimeout, EngineBroke) as error:
+            visit.failed(error)
             raise
         journey.first_token(prefill_s=tally.prefill_s, asked_s=asked_s)
         if tally.is_reported:

@@ -4,6 +4,7 @@ from servery.admission.demand import Demand, Weights
 from servery.admission.gate import Place
 from servery.catalog.offer import Offer
 from servery.core.caller import Caller
+from servery.core.errors import EngineBroke, EngineTimeout, EngineUnavailable
 from servery.core.inference import Embedding, Generation
 from servery.core.serving_path import ServingClass, ServingPath
 from servery.engines.exchange import Exchange
@@ -82,9 +83,11 @@ class Visit:
         self._place.first_byte(self._errand.branch.tally)
         self._errand.journey.begin(self._errand.branch)
 
-    def failed(self) -> None:
-        """The engine could not be reached, or did not answer in time."""
-        self._trial.failed()
+    def failed(self, error: EngineUnavailable | EngineTimeout | EngineBroke) -> None:
+        """The engine could not be reached, did not answer in time, or gave an answer that is none."""
+        self.seat.replica.faults[error.code] += 1
+        if not isinstance(error, EngineBroke):
+            self._trial.failed()
 
     def end(self) -> None:
         self._trial.end()

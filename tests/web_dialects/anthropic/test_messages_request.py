@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from servery.core.errors import InvalidRequest
-from servery.core.inference import Generation, InferenceRequest, Sampling, StructureKind
+from servery.core.inference import AnthropicForm, Generation, InferenceRequest, Sampling, StructureKind
 from servery.core.serving_path import Endpoint
 from servery.web.anthropic.messages import parse_messages
 
@@ -60,7 +60,8 @@ def test_a_plain_request() -> None:
     """The least that is asked: a model, a message, a limit."""
     asked = request()
     assert (asked.endpoint, asked.model, asked.stream, asked.priority) == (Endpoint.CHAT, "m", False, False)
-    assert asked.work == (Generation(messages=msgspec.Raw(b'[{"role":"user","content":"hi"}]'), max_tokens=10),)
+    hi = msgspec.Raw(b'[{"role":"user","content":"hi"}]')
+    assert asked.work == (Generation(messages=hi, max_tokens=10, anthropic=AnthropicForm(messages=hi)),)
 
 
 def test_max_tokens_may_be_absent() -> None:
@@ -331,3 +332,64 @@ def test_a_body_that_is_no_request(body: bytes) -> None:
     """Broken JSON, broken text and nesting bombs are a 400 with a sentence."""
     with pytest.raises(InvalidRequest):
         parse_messages(body, {}, REQUEST_ID)
+
+
+# In the client's own form, for engines that speak it
+
+
+def own_form(**fields: Any) -> dict[str, Any] | None:
+    form = generation(**fields).anthropic
+    return (
+        None
+        if form is None
+        else {
+            name: msgspec.json.decode(part)
+            for name in form.__struct_fields__
+            if (part := getattr(form, name)) is not None
+        }
+    )
+
+
+def test_the_clients_own_form_is_kept() -> None:
+    """Messages to the byte; the system's texts as one, joined as in the other form; the older name of the format."""
+    messages = [user(text("a"), {"type": "text", "text": "b", "cache_control": {"type": "ephemeral"}})]
+    tool = {"name": "paint", "input_schema": {"type": "object"}}
+    schema = {"type": "json_schema", "schema": {"type": "object"}}
+    assert own_form(
+        messages=messages,
+        system=[text("be"), text("brief")],
+        tools=[tool],
+        tool_choice={"type": "any"},
+        thinking={"type": "adaptive"},
+        output_config={"effort": "low"},
+        output_format=schema,
+        metadata={"user_id": "u"},
+        service_tier="auto",
+    ) == {
+        "messages": messages,
+        "system": "be\nbrief",
+        "tools": [tool],
+        "tool_choice": {"type": "any"},
+        "thinking": {"type": "adaptive"},
+        "output_config": {"effort": "low", "format": schema},
+    }
+    assert own_form() == {"messages": [{"role": "user", "content": "hi"}]}
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"thinking": {"type": "enabled", "budget_tokens": 2_000}, "max_tokens": 4_000},
+        {"thinking": {"type": "adaptive", "display": "omitted"}},
+        {"context_management": {"edits": [{"type": "clear_thinking_20251015"}]}},
+        {
+            "messages": [
+                {"role": "assistant", "content": [{"type": "tool_use", "id": "t", "name": "f", "input": {}}]},
+                user({"type": "tool_result", "tool_use_id": "t", "content": "oh", "is_error": True}),
+            ]
+        },
+    ],
+)
+def test_what_engines_would_drop_from_it_is_in_the_other_form_only(fields: dict[str, Any]) -> None:
+    """A budget that they were not started for, thinking to be omitted or forgotten, that a tool has failed."""
+    assert own_form(**fields) is None

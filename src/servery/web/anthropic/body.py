@@ -13,13 +13,13 @@ class Metadata(msgspec.Struct, forbid_unknown_fields=True):
     user_id: str | None = None
 
 
-class ToolChoiceIn(msgspec.Struct, forbid_unknown_fields=True):
+class ToolChoiceIn(msgspec.Struct, forbid_unknown_fields=True, omit_defaults=True):
     type: Literal["auto", "any", "tool", "none"]
     name: str | None = None
     disable_parallel_tool_use: bool | None = None
 
 
-class ThinkingIn(msgspec.Struct, forbid_unknown_fields=True):
+class ThinkingIn(msgspec.Struct, forbid_unknown_fields=True, omit_defaults=True):
     """``display: omitted`` leaves the thinking out of the answer; it is thought all the same."""
 
     type: Literal["enabled", "disabled", "adaptive"]
@@ -31,7 +31,7 @@ class JsonFormat(msgspec.Struct, tag_field="type", tag="json_schema", forbid_unk
     schema: msgspec.Raw
 
 
-class OutputConfig(msgspec.Struct, forbid_unknown_fields=True):
+class OutputConfig(msgspec.Struct, forbid_unknown_fields=True, omit_defaults=True):
     effort: Literal["low", "medium", "high", "xhigh", "max"] | None = None
     format: JsonFormat | None = None
 
