@@ -9,6 +9,7 @@ from servery.core.errors import EngineBroke, EngineUnavailable
 from servery.engines.event_splitter import EventSplitter
 from servery.engines.refusal import break_from, refusal_from
 from servery.engines.tally import ReportedUsage, Tally
+from servery.engines.unreadable import UNREADABLE
 
 
 class EventSink(Protocol):
@@ -46,7 +47,7 @@ class AnswerReader(Protocol):
 
     def feed(self, piece: bytes) -> bool:
         """Take a piece of the body; True when the answer is complete, whatever may follow. Raises ServeryErrors, and
-        MsgspecError for what is not the JSON that it should be."""
+        what is ``UNREADABLE`` for what is not the JSON that it should be."""
         ...
 
     def end(self) -> bytes:
@@ -230,7 +231,7 @@ class WholeReader(BytesReader):
         body = super().end()
         try:
             whole = _wholes.decode(body)
-        except msgspec.MsgspecError:
+        except UNREADABLE:
             raise EngineUnavailable("the engine that serves this model did not answer with JSON") from None
         if whole.usage is not None:
             self._tally.told_usage(whole.usage)
@@ -245,7 +246,7 @@ def _tokens_of(body: bytes) -> int:
     """A guess at what was generated, for an engine that does not tell."""
     try:
         texts = _texts.decode(body)
-    except msgspec.MsgspecError:
+    except UNREADABLE:
         return 0  # an answer without texts, such as vectors
     return sum(tokens_by_length(choice.generated_bytes) for choice in texts.choices)
 

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable
+from typing import TypeVar
 
 import msgspec
 
@@ -24,6 +25,7 @@ from servery.engines.connections import ConnectionLimits, Connections
 from servery.engines.exchange import Exchange, ExchangeLimits, Expectation
 from servery.engines.family import Traits, traits_of
 from servery.engines.tally import Tally
+from servery.engines.unreadable import UNREADABLE
 
 _PATHS = {
     Endpoint.CHAT: "/v1/chat/completions",
@@ -42,6 +44,16 @@ class _Tokens(msgspec.Struct):
 
 class _Count(msgspec.Struct):
     count: int
+
+
+_Told = TypeVar("_Told", bound=msgspec.Struct)
+
+
+def _read(told: bytes, shape: type[_Told]) -> _Told:
+    try:
+        return msgspec.json.decode(told, type=shape)
+    except UNREADABLE:
+        raise EngineUnavailable("the engine that serves this model did not answer as it should") from None
 
 
 def _nothing() -> None:
@@ -110,23 +122,20 @@ class EngineClient:
         return exchange
 
     async def count_prompt(self, work: Generation, *, endpoint: Endpoint, timeout_s: float) -> int:
-        """Tokens of the prompt, as the engine's own template and tokenizer make them. Only where the traits say so."""
+        """Tokens of the prompt, as the engine's own template and tokenizer make them. Only where the traits say so.
+        Raises as ``call`` does, and EngineUnavailable for an answer that is none."""
         assert self.traits.counts_prompts, "not every engine counts"
         if work.messages is None and not isinstance(work.prompt, str):
             return len(work.prompt or ())
         if self.family is EngineFamily.VLLM:
             body = tokenize_body(work, served_model=self.address.served_model)
-            return msgspec.json.decode(
-                await self.call("POST", "/tokenize", body, timeout_s=timeout_s), type=_Count
-            ).count
+            return _read(await self.call("POST", "/tokenize", body, timeout_s=timeout_s), _Count).count
         if work.messages is not None:
             body = self._body(work, endpoint=endpoint, stream=False, place=CachePlace())
             counted = await self.call("POST", "/v1/chat/completions/input_tokens", body, timeout_s=timeout_s)
-            return msgspec.json.decode(counted, type=_InputTokens).input_tokens
+            return _read(counted, _InputTokens).input_tokens
         body = msgspec.json.encode({"content": work.prompt, "add_special": True})
-        return len(
-            msgspec.json.decode(await self.call("POST", "/tokenize", body, timeout_s=timeout_s), type=_Tokens).tokens
-        )
+        return len(_read(await self.call("POST", "/tokenize", body, timeout_s=timeout_s), _Tokens).tokens)
 
     async def call(self, method: str, path: str, body: bytes = b"", *, timeout_s: float) -> bytes:
         """A small request beside inference (health, metrics, erasing a slot): the body of its 200.

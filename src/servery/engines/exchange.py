@@ -20,6 +20,7 @@ from servery.engines.connection import EngineConnection
 from servery.engines.message_reader import MessageStreamReader, WholeMessageReader
 from servery.engines.response_parser import Headers, NotHttp
 from servery.engines.tally import Tally
+from servery.engines.unreadable import UNREADABLE
 
 
 class Wire(Protocol):
@@ -177,7 +178,7 @@ class Exchange:
             complete = self._reader.feed(piece)
         except ServeryError as error:
             self._fail(error)
-        except msgspec.MsgspecError:
+        except UNREADABLE:
             self._fail(EngineBroke("the engine sent an event that is not understood"))
         else:
             if complete:

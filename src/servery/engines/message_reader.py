@@ -17,6 +17,7 @@ from servery.engines.answer_reader import BytesReader, EventSink, tokens_by_leng
 from servery.engines.event_splitter import EventSplitter
 from servery.engines.refusal import break_from
 from servery.engines.tally import ReportedDetails, ReportedUsage, Tally
+from servery.engines.unreadable import UNREADABLE
 
 
 class _Usage(msgspec.Struct):
@@ -155,7 +156,7 @@ class WholeMessageReader(BytesReader):
         body = super().end()
         try:
             message = _messages.decode(body)
-        except msgspec.MsgspecError:
+        except UNREADABLE:
             raise EngineUnavailable("the engine that serves this model did not answer with a message") from None
         if message.usage is not None:
             self._tally.told_usage(message.usage.reported())

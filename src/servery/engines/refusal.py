@@ -13,6 +13,7 @@ from servery.core.errors import (
     PayloadTooLarge,
     ServeryError,
 )
+from servery.engines.unreadable import UNREADABLE
 
 _MAX_MESSAGE_CHARACTERS = 1_000
 
@@ -63,7 +64,7 @@ _TOGETHER_TOO_LONG = (
 def _read(body: bytes) -> _ErrorObject:
     try:
         found = _decoder.decode(body)
-    except msgspec.MsgspecError:
+    except UNREADABLE:
         return _ErrorObject()
     if isinstance(found.error, _ErrorObject):
         return found.error
