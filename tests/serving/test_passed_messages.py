@@ -77,6 +77,14 @@ async def test_an_engine_that_cannot_take_it_serves_in_the_other_form(house: Hou
     assert replica.faults == {"ENGINE_UNAVAILABLE": 1, "ENGINE_TIMEOUT": 0, "ENGINE_BROKE": 0}
 
 
+@pytest.mark.parametrize("stream", [True, False])
+async def test_an_engine_that_answers_in_another_form_is_asked_in_that(house: House, stream: bool) -> None:
+    """Its answer is not read for what it is not: a message without tokens would be free."""
+    reply = await house.serve(request(stream=stream))
+    assert reply.served is not None
+    assert house.ended.records[0].usage == Usage(12, 0, 2)
+
+
 async def test_a_stream_that_breaks_is_charged_as_delivered(house: House) -> None:
     """By the prompt that the engine told and the deltas that passed."""
     unread = {"type": "content_block_start", "index": "none"}

@@ -137,7 +137,7 @@ class _Block(msgspec.Struct):
         return len(self.text) + len(self.thinking) + len(bytes(self.input))
 
 
-class _Message(msgspec.Struct):
+class _Message(msgspec.Struct, tag_field="type", tag="message"):
     content: list[_Block] = []
     usage: _Usage | None = None
 
