@@ -9,6 +9,7 @@ message_stop             the end
 """
 
 from collections.abc import Callable
+from typing import Literal
 
 import msgspec
 
@@ -137,7 +138,8 @@ class _Block(msgspec.Struct):
         return len(self.text) + len(self.thinking) + len(bytes(self.input))
 
 
-class _Message(msgspec.Struct, tag_field="type", tag="message"):
+class _Message(msgspec.Struct):
+    type: Literal["message"]
     content: list[_Block] = []
     usage: _Usage | None = None
 
