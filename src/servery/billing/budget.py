@@ -96,6 +96,10 @@ class Purse:
             )
         )
 
+    def lacks(self, nanodollars: int) -> bool:
+        """Whether there is no room for so much, or for anything."""
+        return nanodollars > self.room_nanodollars or self.room_nanodollars <= 0
+
     def hold(self, nanodollars: int) -> None:
         self._held += nanodollars
         self.room_nanodollars -= nanodollars

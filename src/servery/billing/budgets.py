@@ -1,6 +1,6 @@
 """The budgets of all accounts, as one process holds them: checked on every request without asking anybody."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Final, Protocol
 
 from servery.billing.billing_month import BillingMonth
@@ -25,17 +25,24 @@ class Standings(Protocol):
 
 class Budgets:
     """Purses by account, learnt when an account is first met, kept by what is charged here, and corrected by what the
-    books say. ``alerts`` are accounts whose standing somebody should look at; whoever does so takes them out."""
+    books say. ``new_purse`` makes them; None: purses of whoever spends alone. ``alerts`` are accounts whose standing somebody should look at; whoever does so takes them out."""
 
-    def __init__(self, standings: Standings, clock: Clock) -> None:
+    def __init__(
+        self, standings: Standings, clock: Clock, *, new_purse: Callable[[Standing], Purse] | None = None
+    ) -> None:
         self._standings = standings
         self._clock = clock
+        self._new_purse = new_purse or (lambda standing: Purse(standing, now_ns=clock.wall_ns()))
         self._purses: dict[str, Purse] = {}
         self._active: set[str] = set()
         self.alerts: set[str] = set()
 
     def knows(self, account: str) -> bool:
         return account in self._purses
+
+    def purse(self, account: str) -> Purse | None:
+        """That of an account that is known."""
+        return self._purses.get(account)
 
     async def learn(self, account: str) -> None:
         """Get to know an account. Raises NotFound, and Overloaded while the books cannot be read."""
@@ -46,7 +53,7 @@ class Budgets:
             raise NotFound(f"There is no account {account!r}.")
         if account not in self._purses:  # else another request was faster, and may hold already
             self._make_room(now_ns)
-            self._purses[account] = Purse(standing, now_ns=now_ns)
+            self._purses[account] = self._new_purse(standing)
 
     def hold(self, account: str, nanodollars: int) -> Hold:
         """Hold an estimate for a request of an account that is known. Raises PreconditionFailed when there is no room
@@ -58,7 +65,7 @@ class Budgets:
             self.alerts.add(account)
         purse.last_used_ns = now_ns
         self._active.add(account)
-        if nanodollars > purse.room_nanodollars or purse.room_nanodollars <= 0:
+        if purse.lacks(nanodollars):
             raise _refusal(purse)
         return Hold(purse, nanodollars, self.alerts)
 

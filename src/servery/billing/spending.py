@@ -58,10 +58,15 @@ class Spending:
         self._standings = queries["standings"]
         self._database = database
         self._ledger = Ledger(database, clock)
+        self._clock = clock
         self._writer = writer
         self._tiers = tiers
         self._known_month = BillingMonth.of(clock.wall_ns())
         self._known_ns = range(self._known_month.start_ns, self._known_month.end_ns)
+
+    @property
+    def writer(self) -> str:
+        return self._writer
 
     def charged_within(self, connection: Connection, charges: Iterable[Charged]) -> None:
         """In the transaction that posts ``charges``, each for the first time: count them, and let credits pay."""
@@ -103,9 +108,16 @@ class Spending:
         """The standings of those accounts that exist, all of one moment."""
         return await self._database.look_up(lambda connection: self.standings_within(connection, accounts, month))
 
-    def standings_within(self, connection: Connection, accounts: Sequence[str], month: int) -> dict[str, Standing]:
-        """As ``read``, inside a transaction."""
-        chosen = {"accounts": msgspec.json.encode(accounts).decode(), "month": month, "writer": self._writer}
+    def standings_within(
+        self, connection: Connection, accounts: Sequence[str], month: int, *, now_ns: int | None = None
+    ) -> dict[str, Standing]:
+        """As ``read``, inside a transaction. ``now_ns``: by what others have borrowed expires; None: by this clock."""
+        chosen = {
+            "accounts": msgspec.json.encode(accounts).decode(),
+            "month": month,
+            "writer": self._writer,
+            "now_ns": self._clock.wall_ns() if now_ns is None else now_ns,
+        }
         rows = connection.execute(self._standings, chosen).fetchall()
         return {row[0]: self._standing(month, row) for row in rows}
 
@@ -160,9 +172,9 @@ class Spending:
         }
 
     def _standing(
-        self, month: int, row: tuple[str, int, int, int | None, str, int, int, int, int, int, int]
+        self, month: int, row: tuple[str, int, int, int | None, str, int, int, int, int, int, int, int]
     ) -> Standing:
-        account, tier, prepaid, own_dollars, thresholds, left, charged, here, used, given_back, qualifying = row
+        account, tier, prepaid, own_dollars, thresholds, left, charged, here, used, given_back, qualifying, lent = row
         standing = Standing(
             account=account,
             month=month,
@@ -175,6 +187,7 @@ class Spending:
             charged_here_nanodollars=here,
             reversed_nanodollars=given_back,
             qualifying_nanodollars=qualifying,
+            lent_elsewhere_nanodollars=lent,
         )
         prepaid_for = standing.credits_nanodollars
         near = standing.limit_nanodollars * NEAR_LIMIT_PERCENT // 100

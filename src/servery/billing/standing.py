@@ -19,7 +19,8 @@ class Standing(msgspec.Struct, frozen=True, kw_only=True):
     ``owed_limit_nanodollars`` is the budget of the account's tier, or 0 when it is prepaid; ``own_limit_nanodollars``
     is the account's own, None for none. ``charged_nanodollars`` is gross and ``reversed_nanodollars`` was given back;
     of the charges, ``charged_here_nanodollars`` were posted by this process. ``qualifying_nanodollars`` are all that
-    was ever spent beyond credits, and all credits ever added.
+    was ever spent beyond credits, and all credits ever added. ``lent_elsewhere_nanodollars``: what other gateways have
+    borrowed and not charged.
     """
 
     account: str
@@ -33,6 +34,7 @@ class Standing(msgspec.Struct, frozen=True, kw_only=True):
     charged_here_nanodollars: int
     reversed_nanodollars: int
     qualifying_nanodollars: int
+    lent_elsewhere_nanodollars: int = 0
     alerts_nanodollars: tuple[int, ...] = ()
     """Amounts of the month's spending at which somebody wants to look at the account."""
 

@@ -41,10 +41,12 @@ class LoanBook:
         self._rules = rules
 
     async def lend(self, request: Request) -> Loan:
+        self._database.check_not_stalled()
         return await self._database.write_grouped(self._lend, request)
 
     async def lend_all(self, requests: Sequence[Request]) -> list[Loan]:
         """For each, in order; all in one transaction."""
+        self._database.check_not_stalled()
         return await self._database.write(lambda connection: self._lend(connection, requests))
 
     def _lend(self, connection: Connection, requests: Sequence[Request]) -> list[Loan]:

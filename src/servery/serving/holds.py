@@ -4,6 +4,7 @@ from typing import Final
 
 from servery.billing.budget import estimated_nanodollars
 from servery.billing.budgets import Budgets
+from servery.billing.money_lender import MoneyLender
 from servery.billing.rating import rate
 from servery.catalog.offer import Offer
 from servery.core.caller import Caller
@@ -16,10 +17,12 @@ SWEEP_S: Final = 1.0
 
 
 class Holds:
-    """Between the request path and the budgets. ``take`` and ``end`` cost a microsecond or two and ask nobody."""
+    """Between the request path and the budgets. ``take`` and ``end`` cost a microsecond or two and ask nobody, but where
+    several gateways share the money: there ``take`` may have to borrow."""
 
-    def __init__(self, budgets: Budgets) -> None:
+    def __init__(self, budgets: Budgets, lender: MoneyLender | None = None) -> None:
         self._budgets = budgets
+        self._lender = lender
         self._running: dict[Journey, Price] = {}
 
     @property
@@ -31,12 +34,16 @@ class Holds:
         if not self._budgets.knows(account):
             await self._budgets.learn(account)
 
-    def take(self, caller: Caller, offer: Offer, journey: Journey, estimate: Estimate) -> None:
-        """Hold what the request is expected to cost, until ``end``. Raises PreconditionFailed when there is no room."""
+    async def take(self, caller: Caller, offer: Offer, journey: Journey, estimate: Estimate) -> None:
+        """Hold what the request is expected to cost, until ``end``. Raises PreconditionFailed when there is no room,
+        and Overloaded when that cannot be found out."""
         nanodollars = estimated_nanodollars(
             offer.price, prompt_tokens=estimate.prompt_tokens, generated_tokens=estimate.generated_tokens
         )
-        journey.holds(self._budgets.hold(caller.account, nanodollars))
+        if self._lender is None:
+            journey.holds(self._budgets.hold(caller.account, nanodollars))
+        else:
+            journey.holds(await self._lender.hold(caller.account, nanodollars))
         self._running[journey] = offer.price
 
     def end(self, journey: Journey) -> None:

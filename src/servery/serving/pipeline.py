@@ -84,7 +84,7 @@ class Pipeline:
         self.open_streams.add(journey, grant)
         try:
             reply.granted(grant.reading(), offer.path)
-            parts.holds.take(caller, offer, journey, estimate)
+            await parts.holds.take(caller, offer, journey, estimate)
             try:
                 answers = await parts.dispatch.answers(caller, offer, journey)
                 usage = journey.usage()

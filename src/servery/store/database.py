@@ -8,6 +8,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self, TypeVar
 
+from servery.core.errors import Overloaded
 from servery.store.backend import Backend
 from servery.store.connection import Connection
 from servery.store.group_commit import GroupCommit
@@ -79,6 +80,11 @@ class Database:
         """Whether the database has not carried out a commit for longer than it ever should. What would need one had
         better not begin."""
         return self._commits.is_stalled
+
+    def check_not_stalled(self) -> None:
+        """For what had better not begin. Raises Overloaded when ``is_stalled``."""
+        if self.is_stalled:
+            raise Overloaded("The database does not answer, please try again.", retry_after_s=1.0)
 
     async def look_up(self, operation: Operation[T]) -> T:
         """Run a short read. On SQLite it takes microseconds and does not yield; on PostgreSQL it runs in another
