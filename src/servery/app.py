@@ -32,10 +32,8 @@ from servery.fleet.station import Station
 from servery.gauges import add_gauges, add_routing_gauges
 from servery.limits.ceilings import Ceilings, ceiling_rules
 from servery.limits.estimate import Estimators
-from servery.limits.lender import Lender
 from servery.limits.limit_keeper import LimitKeeper
 from servery.limits.limiter import Limiter
-from servery.limits.loan_book import LoanBook
 from servery.limits.rules import limit_rules
 from servery.metering.cut_requests import keep_cut_requests
 from servery.metering.journal import Journal, journal_file, orphans
@@ -48,6 +46,7 @@ from servery.serving.pipeline import Pipeline, PipelineParts
 from servery.serving.telling_observer import TellingObserver
 from servery.set_up import admission_policy, catalog_of, fleet_parts, opened_database, server_limits, tls_context
 from servery.settings import Settings
+from servery.sharing import Sharing, is_shared, join, purses
 from servery.store.database import Database
 from servery.telemetry.announcer import Announcer
 from servery.telemetry.metrics import Metrics
@@ -100,7 +99,7 @@ class Platform(msgspec.Struct, frozen=True, kw_only=True):
     rounds: Rounds
     post: Post
     limit_keeper: LimitKeeper
-    lender: Lender | None
+    sharing: Sharing | None
 
 
 async def build(
@@ -108,8 +107,8 @@ async def build(
 ) -> Platform:
     """Read the catalog, open the database, and connect the parts. Starts nothing. Raises Misconfigured."""
     foundation = lay_foundation(settings, announcer=announcer, logger=logger, clock=clock, station=station)
-    lender = _lender(foundation) if _is_shared(settings, station) else None
-    pipeline = await _pipeline(foundation, station, lender)
+    sharing = await _sharing(foundation, station)
+    pipeline = await _pipeline(foundation, station, sharing)
     keeper = _limit_keeper(foundation, pipeline)
     await keeper.open()
     entrance = Entrance(
@@ -134,7 +133,7 @@ async def build(
                 foundation.watch.look,
                 foundation.prices.refresh,
                 keeper.look_after,
-                *([] if lender is None else [lender.look_after]),
+                *([] if sharing is None else sharing.duties),
                 Reminders(foundation.database, clock, foundation.catalog).remind,
                 *_bookkeeping(foundation, station),
             ],
@@ -142,7 +141,7 @@ async def build(
             logger=logger,
         ),
         limit_keeper=keeper,
-        lender=lender,
+        sharing=sharing,
         post=_post(foundation),
     )
 
@@ -169,7 +168,8 @@ def lay_foundation(
         thresholds_dollars=settings.spend_tier_thresholds_dollars, budgets_dollars=settings.spend_tier_budgets_dollars
     )
     spending = Spending(database, clock, writer=secrets.token_hex(8), tiers=tiers)
-    key_ring, budgets = KeyRing(database, clock), Budgets(spending, clock)
+    key_ring = KeyRing(database, clock)
+    budgets = Budgets(spending, clock, new_purse=purses(settings, station, clock))
     review = AccountReview(database, clock, spending=spending, tiers=tiers)
     return Foundation(
         settings=settings,
@@ -187,7 +187,7 @@ def lay_foundation(
         review=review,
         watch=AccountWatch(key_ring, budgets, review),
         limiter=Limiter(
-            clock, random=random.random, rules=limit_rules(settings), is_shared=_is_shared(settings, station)
+            clock, random=random.random, rules=limit_rules(settings), is_shared=is_shared(settings, station)
         ),
         ceilings=Ceilings(ceiling_rules(settings)),
         prices=PriceBook(catalog, database, clock),
@@ -196,7 +196,7 @@ def lay_foundation(
     )
 
 
-async def _pipeline(foundation: Foundation, station: Station, lender: Lender | None) -> Pipeline:
+async def _pipeline(foundation: Foundation, station: Station, sharing: Sharing | None) -> Pipeline:
     settings, clock, pools = foundation.settings, foundation.clock, foundation.fleet.pools
     await foundation.prices.refresh()
     policy = admission_policy(settings)
@@ -212,9 +212,9 @@ async def _pipeline(foundation: Foundation, station: Station, lender: Lender | N
             catalog=foundation.catalog,
             pools=pools,
             limiter=foundation.limiter,
-            lender=lender,
+            lender=None if sharing is None else sharing.tokens,
             ceilings=foundation.ceilings,
-            holds=Holds(foundation.budgets),
+            holds=Holds(foundation.budgets, None if sharing is None else sharing.money),
             estimators=estimators,
             dispatch=Dispatch(pools=pools, gates=gates, router=router, estimators=estimators, meter=meter),
             meter=meter,
@@ -225,14 +225,18 @@ async def _pipeline(foundation: Foundation, station: Station, lender: Lender | N
     )
 
 
-def _is_shared(settings: Settings, station: Station) -> bool:
-    """Whether other gateways may serve the same accounts."""
-    return station.share.count > 1 or settings.database is not None
-
-
-def _lender(foundation: Foundation) -> Lender:
-    book = LoanBook(foundation.database, foundation.clock, limit_rules(foundation.settings))
-    return Lender(foundation.limiter, book, foundation.clock)
+async def _sharing(foundation: Foundation, station: Station) -> Sharing | None:
+    if not is_shared(foundation.settings, station):
+        return None
+    return await join(
+        foundation.settings,
+        station.share,
+        foundation.clock,
+        database=foundation.database,
+        limiter=foundation.limiter,
+        budgets=foundation.budgets,
+        spending=foundation.spending,
+    )
 
 
 def _limit_keeper(foundation: Foundation, pipeline: Pipeline) -> LimitKeeper:

@@ -2,6 +2,7 @@
 
 import asyncio
 import gc
+import logging
 import signal
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -9,6 +10,8 @@ from contextlib import asynccontextmanager
 from servery.app import Foundation, Platform
 from servery.control.open_account import create_key
 from servery.core.clock import utc_date
+from servery.core.errors import ServeryError
+from servery.sharing import Sharing
 from servery.web.server.listener import Listener
 from servery.welcome import welcome
 
@@ -54,11 +57,19 @@ async def running(platform: Platform) -> AsyncIterator[asyncio.Task[None]]:
         await asyncio.wait({engines, rounds, post})
         await platform.post.close()
         await platform.limit_keeper.close()
-        if platform.lender is not None:
-            await platform.lender.close()
+        if platform.sharing is not None:
+            await _give_back(platform.sharing, foundation.logger)
         await close_foundation(foundation)
     if not engines.cancelled():
         engines.result()
+
+
+async def _give_back(sharing: Sharing, logger: logging.Logger) -> None:
+    try:
+        await sharing.close()
+    except ServeryError as error:
+        fields = {"code": error.code, "reason": error.message}
+        logger.warning("what was borrowed could not be given back, and expires", extra={"fields": fields})
 
 
 async def close_foundation(foundation: Foundation) -> None:

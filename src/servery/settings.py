@@ -254,6 +254,10 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     limit_tracked_accounts: Annotated[
         Positive, Meta(description="How many accounts' limits are remembered at once.")
     ] = 100_000
+    money_lease_s: Annotated[
+        Seconds,
+        Meta(description="How long a gateway that is not heard of keeps what it borrowed of accounts' money."),
+    ] = 300.0
     limit_save_interval_s: Annotated[Seconds, Meta(description="How often adapted limits are written down.")] = 60.0
 
     startup_timeout_s: Annotated[

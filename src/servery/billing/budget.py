@@ -54,6 +54,11 @@ class Purse:
         return self._held > 0
 
     @property
+    def is_watched(self) -> bool:
+        """Whether what others charge is of interest while nothing is held."""
+        return False
+
+    @property
     def spent_nanodollars(self) -> int:
         standing = self._standing
         elsewhere = standing.charged_nanodollars - standing.charged_here_nanodollars

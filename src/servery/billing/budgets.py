@@ -25,7 +25,8 @@ class Standings(Protocol):
 
 class Budgets:
     """Purses by account, learnt when an account is first met, kept by what is charged here, and corrected by what the
-    books say. ``new_purse`` makes them; None: purses of whoever spends alone. ``alerts`` are accounts whose standing somebody should look at; whoever does so takes them out."""
+    books say. ``new_purse`` makes them; None: purses of one who spends alone. ``alerts`` are accounts whose standing
+    somebody should look at; whoever does so takes them out."""
 
     def __init__(
         self, standings: Standings, clock: Clock, *, new_purse: Callable[[Standing], Purse] | None = None
@@ -82,7 +83,7 @@ class Budgets:
         (other processes may have charged them too). Raises Overloaded while the books cannot be read."""
         chosen = [account for account in (self._active if accounts is None else accounts) if account in self._purses]
         if accounts is None:
-            self._active.clear()
+            self._active = {account for account in chosen if self._purses[account].is_watched}
         if not chosen:
             return
         now_ns = self._clock.wall_ns()

@@ -46,15 +46,18 @@ class LeasedPurse(Purse):
         self._at_look = self._here
         self._told_to = self._here
         self.level_nanodollars = self._here
-        self.highest_nanodollars = self._here
         self.stock_nanodollars = 0
-        self.wanted_nanodollars = 0
-        """What requests are waiting for that have asked to borrow."""
+        self.wanted_nanodollars: list[int] = []
+        """What each of the requests needs that wait for a loan."""
 
     @property
     def lent_nanodollars(self) -> int:
         """What is here to be held; below nothing where requests have used more than was lent for them."""
         return self.level_nanodollars - self._here - self._held
+
+    @property
+    def is_watched(self) -> bool:
+        return self.lent_nanodollars > 0
 
     @property
     def is_trusted(self) -> bool:
@@ -76,10 +79,16 @@ class LeasedPurse(Purse):
 
     def ask(self) -> MoneyAsk:
         """For what requests are waiting for, and what is wanted on stock."""
-        kept_to = self._promised_to()
-        need_to = max(kept_to, self._here + self._held + self.wanted_nanodollars)
-        stock = max(self.stock_nanodollars, _AHEAD * self.wanted_nanodollars)
-        return self._ask(kept_to=kept_to, need_to=need_to, want_to=need_to + stock)
+        kept_to, used_to, wanted = self._promised_to(), self._here + self._held, sum(self.wanted_nanodollars)
+        need_to = max(kept_to, used_to + wanted)
+        return MoneyAsk(
+            account=self.standing.account,
+            month=self.standing.month,
+            kept_to=kept_to,
+            least_to=used_to + min(self.wanted_nanodollars),
+            need_to=need_to,
+            want_to=need_to + max(self.stock_nanodollars, _AHEAD * wanted),
+        )
 
     def regular_ask(self) -> MoneyAsk | None:
         """To be called about once a second: stock follows spending; None where there is nothing to say. What is
@@ -88,17 +97,17 @@ class LeasedPurse(Purse):
         self._look(now_s)
         used_to = self._here + self._held
         want_to = used_to + self.stock_nanodollars
-        self.level_nanodollars = min(self._promised_to(), max(want_to, used_to))
+        self.level_nanodollars = max(used_to, min(self._promised_to(), want_to, self.highest_nanodollars))
         is_due = now_s - self._asked_s > self._trusted_s / _RENEWALS and (self.is_held or self.lent_nanodollars > 0)
         if self.level_nanodollars == self._told_to and want_to <= self.level_nanodollars and not is_due:
             return None
         kept_to = max(used_to, self.level_nanodollars)
-        return self._ask(kept_to=kept_to, need_to=kept_to, want_to=want_to)
+        return self._regular(kept_to, want_to=want_to)
 
     def last_ask(self) -> MoneyAsk:
         """All that is not used goes back."""
         used_to = self.level_nanodollars = self._here + self._held
-        return self._ask(kept_to=used_to, need_to=used_to, want_to=used_to)
+        return self._regular(used_to, want_to=used_to)
 
     def take(self, loan: MoneyLoan, ask: MoneyAsk, *, asked_s: float) -> None:
         """What was lent for ``ask``, which was sent at ``asked_s``. Of a month that is over it is too late."""
@@ -109,6 +118,11 @@ class LeasedPurse(Purse):
         self.highest_nanodollars = loan.highest_nanodollars
         used_to = self._here + self._held
         self.level_nanodollars = max(used_to, min(loan.level_nanodollars, loan.highest_nanodollars))
+
+    def _take(self, standing: Standing) -> None:
+        super()._take(standing)
+        free = standing.limit_nanodollars - standing.spent_nanodollars - standing.lent_elsewhere_nanodollars
+        self.highest_nanodollars = standing.charged_here_nanodollars + free
 
     def _promised_to(self) -> int:
         """The level that is not given up: what was lent, unless that may be others' by now, and what is used."""
@@ -125,8 +139,12 @@ class LeasedPurse(Purse):
         self.stock_nanodollars = min(round(stock), left // _LEFT_DIVISOR)
         self._looked_s, self._at_look = now_s, self._here
 
-    def _ask(self, *, kept_to: int, need_to: int, want_to: int) -> MoneyAsk:
-        standing = self.standing
+    def _regular(self, kept_to: int, *, want_to: int) -> MoneyAsk:
         return MoneyAsk(
-            account=standing.account, month=standing.month, kept_to=kept_to, need_to=need_to, want_to=want_to
+            account=self.standing.account,
+            month=self.standing.month,
+            kept_to=kept_to,
+            least_to=kept_to,
+            need_to=kept_to,
+            want_to=want_to,
         )

@@ -38,7 +38,7 @@ class MoneyLender:
         except PreconditionFailed as error:
             refusal = error
         purse = self._borrower(account)
-        purse.wanted_nanodollars += max(nanodollars, 1)
+        purse.wanted_nanodollars.append(max(nanodollars, 1))
         try:
             for _ in range(_ATTEMPTS):
                 async with self._asking.setdefault(account, asyncio.Lock()):
@@ -52,7 +52,7 @@ class MoneyLender:
                     break
             raise refusal
         finally:
-            purse.wanted_nanodollars -= max(nanodollars, 1)
+            purse.wanted_nanodollars.remove(max(nanodollars, 1))
 
     async def look_after(self) -> None:
         """To be called about once a second: let stocks follow what is spent. Raises what ``Database.write`` raises."""

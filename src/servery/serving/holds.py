@@ -17,8 +17,8 @@ SWEEP_S: Final = 1.0
 
 
 class Holds:
-    """Between the request path and the budgets. ``take`` and ``end`` cost a microsecond or two and ask nobody, but where
-    several gateways share the money: there ``take`` may have to borrow."""
+    """Between the request path and the budgets. ``take`` and ``end`` cost a microsecond or two and ask nobody; where
+    several gateways share the money, ``take`` may have to borrow."""
 
     def __init__(self, budgets: Budgets, lender: MoneyLender | None = None) -> None:
         self._budgets = budgets
