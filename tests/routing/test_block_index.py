@@ -75,6 +75,24 @@ def test_a_conversation_is_predicted_with_its_answer() -> None:
     assert sender.cached(conversation("other" * 70, "a" * 555, "and then?")) == 0
 
 
+def test_a_prompt_that_comes_again_is_found_to_its_end() -> None:
+    """Whole blocks would say less; another owner's is not it."""
+    sender = Sender()
+    sender.send(text_chain("A/", b"x" * 8_000))
+    assert sender.cached(text_chain("A/", b"x" * 8_000)) == 8_000
+    assert sender.cached(text_chain("A/", b"x" * 8_001)) == 6_144
+    assert sender.cached(text_chain("B/", b"x" * 8_000)) == 0
+
+
+def test_what_lies_behind_whole_blocks_takes_its_room() -> None:
+    """Of ten prompts that are two thirds blocks, seven fill a cache of seven, though their blocks would leave room."""
+    sender = Sender(size=7 * 6_000)
+    prompts = [text_chain("A/", bytes([letter]) * 6_000) for letter in range(10)]
+    for prompt in prompts:
+        sender.send(prompt)
+    assert sum(sender.cached(prompt) for prompt in prompts) <= 7 * 6_000
+
+
 def test_a_mark_counts_only_with_the_blocks_before_it() -> None:
     """When they are forgotten, what followed them is too."""
     sender = Sender(size=2_000)

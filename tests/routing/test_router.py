@@ -276,7 +276,7 @@ def test_siblings_land_together_unless_that_is_costlier() -> None:
     with ExitStack() as stack:
         for number in range(40):
             clock.advance(0.002)
-            seat = stack.enter_context(seated(router, pool, wish(prompt=b"s" * 44_370 + b"%04d" % number * 60)))
+            seat = stack.enter_context(seated(router, pool, wish(prompt=b"s" * 49_200 + b"%04d" % number * 60)))
             assert seat is not None
             asked.append(seat.replica.name)
     assert len(set(asked[:5])) == 1

@@ -28,6 +28,7 @@ _STRIKES = 2
 _SLACK_SHARE = 32
 """Predictions that are off by less than this part of a prompt, or a first block, are right: units differ a little."""
 _SLACK_LEAST = 64
+_FADE = 0.98
 
 Holders = Mapping[int, tuple[int, int]]
 Level = tuple[float, Holders, Holders]
@@ -80,6 +81,8 @@ class BlockIndex:
         self._tree = PrefixTree()
         self._marks = Marks()
         self._caches: dict[int, _Cache] = {}
+        self._lengths = 0.0
+        self._in_blocks = 0.0
 
     def look_up(self, chain: Chain) -> Lookup:
         path = self._tree.path(chain)
@@ -89,8 +92,8 @@ class BlockIndex:
             levels.append((ends[node.end - 1], node.holders, node.holders))
         if path.part is not None:
             levels.append((ends[path.depth - 1], path.part.holders, path.part.holders))
-        if chain.begun is not None:
-            self._look_up_mark(chain, path, levels)
+        if chain.whole is not None:
+            self._look_up_marks(chain, path, levels)
         levels.reverse()
         return Lookup(chain, path, levels)
 
@@ -124,7 +127,11 @@ class BlockIndex:
                 predicted, came = reach, holders[replica][1]
                 break
         chain = lookup.chain
-        cache.holding.limit = size * cache.share
+        # What lies behind a prompt's last whole block is held too, and not counted: so a cache seems that much smaller.
+        self._lengths = _FADE * self._lengths + chain.length
+        self._in_blocks = _FADE * self._in_blocks + chain.covered(len(chain.links))
+        counted = self._in_blocks / self._lengths if self._in_blocks else 1.0
+        cache.holding.limit = size * cache.share * counted
         self._tree.enter(chain, lookup.path, replica, cache.holding, stamp=stamp)
         if chain.whole is not None:
             self._marks.leave(chain.whole, replica, stamp=stamp)
@@ -171,12 +178,10 @@ class BlockIndex:
     def check_integrity(self) -> None:
         self._tree.check_integrity({number: cache.holding for number, cache in self._caches.items()})
 
-    def _look_up_mark(self, chain: Chain, path: Path, levels: list[Level]) -> None:
+    def _look_up_marks(self, chain: Chain, path: Path, levels: list[Level]) -> None:
         """Marks reach beyond the blocks before them, at replicas that have those blocks too."""
-        for mark, end in (
-            (chain.begun, self._marks.find(chain.begun)),
-            (chain.went_on, self._marks.find(chain.went_on)),
-        ):
+        for mark in (chain.went_on, chain.begun, chain.whole):
+            end = self._marks.find(mark)
             if mark is None or end is None:
                 continue
             reach: float = mark[1]
@@ -184,10 +189,10 @@ class BlockIndex:
                 reach = min(chain.length, reach + end.answer)
             if not mark[2]:
                 levels.append((reach, end.holders, end.holders))
-                continue
-            under = next((node for node in path.nodes if node.end >= mark[2]), path.part)
-            if under is not None and mark[2] <= path.depth:
-                levels.append((reach, end.holders, under.holders))
+            elif mark[2] <= path.depth:
+                under = next((node for node in path.nodes if node.end >= mark[2]), path.part)
+                if under is not None:
+                    levels.append((reach, end.holders, under.holders))
         levels.sort(key=_reach)
 
 

@@ -7,21 +7,22 @@
 Each link covers all that precedes it, and its owner, so one comparison tells whether two prompts agree up to there.
 What is measured is the chain's own unit: bytes for text, tokens for blocks that an engine or a trace has hashed.
 
-Blocks of text grow with their distance from the start, by a quarter of it: 32 kB are 22 of them. That is coarse, but
-prompts do not part anywhere. They part where a message ends: a conversation goes on from its last turn, and many
-questions follow one system prompt. So besides its links a prompt has *marks*, hashes up to the end of a message. Others
-may go on from its end, or from where its last message begins. It may itself go on from others where its last message
-begins, or, in a conversation that goes on, where its last answer begins, which is where its last turn ended.
+Blocks of text grow with their distance from the start, two for each time that it doubles: 32 kB are 12 of them. That is
+coarse, but prompts do not part anywhere. They part where a message ends: a conversation goes on from its last turn, and
+many questions follow one system prompt. So besides its links a prompt has *marks*, hashes up to the end of a message.
+Others may be the same or go on from its end, or from where its last message begins. It may itself go on from others
+where its last message begins, or, in a conversation that goes on, where its last answer begins, which is where its last
+turn ended.
 """
 
 from bisect import bisect_right
 from collections.abc import Sequence
 from itertools import pairwise
 
+import msgspec
 from xxhash import xxh3_64_intdigest
 
-_LEAST_BLOCK_BYTES = 128
-_GROWTH = 4
+_LEAST_BLOCK_BYTES = 512
 _LONGEST_PROMPT_BYTES = 1 << 30
 _MESSAGE = b'{"role":"'
 _MARKED = 0x9E3779B97F4A7C15
@@ -36,9 +37,12 @@ Mark = tuple[int, int, int]
 
 
 def _block_ends() -> tuple[int, ...]:
-    ends = [_LEAST_BLOCK_BYTES]
-    while ends[-1] < _LONGEST_PROMPT_BYTES:
-        ends.append(ends[-1] + max(_LEAST_BLOCK_BYTES, ends[-1] // _GROWTH))
+    """512, 768, 1024, 1536, 2048, 3072, 4096 and so on: powers of two, and half way between them."""
+    ends: list[int] = []
+    power = _LEAST_BLOCK_BYTES
+    while power < _LONGEST_PROMPT_BYTES:
+        ends += [power, power + power // 2]
+        power *= 2
     return tuple(ends)
 
 
@@ -46,31 +50,19 @@ _ENDS = _block_ends()
 _SPANS = tuple(slice(start, end) for start, end in pairwise((0, *_ENDS)))
 
 
-class Chain:
+class Chain(msgspec.Struct, eq=False, gc=False):
     """``ends`` may be longer than ``links``. ``length`` is the whole prompt's, which the last link need not reach.
 
     Marks, None where there is none: ``whole`` is the prompt's end, ``begun`` where its last message begins, ``went_on``
-    where its last answer begins.
+    where its last answer begins. Never changed; a plain struct, because that is made faster than a frozen one.
     """
 
-    __slots__ = ("begun", "ends", "length", "links", "went_on", "whole")
-
-    def __init__(
-        self,
-        links: tuple[int, ...],
-        ends: Sequence[int],
-        *,
-        length: int,
-        whole: Mark | None = None,
-        begun: Mark | None = None,
-        went_on: Mark | None = None,
-    ) -> None:
-        self.links = links
-        self.ends = ends
-        self.length = length
-        self.whole = whole
-        self.begun = begun
-        self.went_on = went_on
+    links: tuple[int, ...]
+    ends: Sequence[int]
+    length: int
+    whole: Mark | None = None
+    begun: Mark | None = None
+    went_on: Mark | None = None
 
     def covered(self, blocks: int) -> int:
         """How much of the prompt the first ``blocks`` blocks are."""
@@ -85,28 +77,29 @@ def text_chain(owner: str, prompt: bytes) -> Chain:
     """
     digest = xxh3_64_intdigest
     length = len(prompt)
-    seed = link = digest(owner.encode())
-    links: list[int] = []
+    link = digest(owner.encode())
+    links = [link]
+    view = memoryview(prompt)  # whose slices copy nothing
     for span in _SPANS[: bisect_right(_ENDS, length)]:
-        link = digest(prompt[span], link)
+        link = digest(view[span], link)
         links.append(link)
-    end = length - 1 if prompt.endswith(b"}]") else length  # the array goes on when the conversation does
     begun = went_on = None
     message = prompt.rfind(_MESSAGE, length - _LAST_MESSAGE_BYTES if length > _LAST_MESSAGE_BYTES else 0)
     if message > 0:
-        begun = _mark(prompt, links, seed, message - 1)  # without the comma before it
+        begun = _mark(view, links, message - 1)  # without the comma before it
         answer = prompt.rfind(_ANSWER, max(0, message - _LAST_MESSAGE_BYTES), message)
         if answer > 0:
-            went_on = _mark(prompt, links, seed, answer - 1)
-    whole = _mark(prompt, links, seed, end)
-    return Chain(tuple(links), _ENDS, length=length, whole=whole, begun=begun, went_on=went_on)
+            went_on = _mark(view, links, answer - 1)
+    # the array goes on when the conversation does
+    whole = _mark(view, links, length - 1 if prompt.endswith(b"}]") else length)
+    return Chain(tuple(links[1:]), _ENDS, length, whole, begun, went_on)
 
 
 def block_chain(hashes: Sequence[int], *, block_tokens: int, length: int) -> Chain:
     """The chain of a prompt of ``length`` tokens whose blocks of ``block_tokens`` have been hashed already, each hash
     over all that precedes it; the last block may be shorter."""
     ends = [min(length, block_tokens * number) for number in range(1, len(hashes) + 1)]
-    return Chain(tuple(hashes), ends, length=length)
+    return Chain(tuple(hashes), ends, length)
 
 
 def agreement(one: Chain, other: Chain) -> int:
@@ -126,8 +119,8 @@ def agreed(ours: Sequence[int], theirs: Sequence[int], low: int, high: int) -> i
     return low
 
 
-def _mark(prompt: bytes, links: list[int], seed: int, end: int) -> Mark:
-    blocks = bisect_right(_ENDS, end)
-    if blocks:
-        return xxh3_64_intdigest(prompt[_ENDS[blocks - 1] : end], links[blocks - 1] ^ _MARKED), end, blocks
-    return xxh3_64_intdigest(prompt[:end], seed ^ _MARKED), end, 0
+def _mark(prompt: memoryview, links: list[int], end: int) -> Mark:
+    """``links`` begin with the owner's."""
+    blocks = bisect_right(_ENDS, end, 0, len(links) - 1)
+    start = _ENDS[blocks - 1] if blocks else 0
+    return xxh3_64_intdigest(prompt[start:end], links[blocks] ^ _MARKED), end, blocks

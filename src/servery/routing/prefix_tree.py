@@ -73,7 +73,7 @@ class PrefixTree:
     """What replicas are believed to hold; they are numbers here."""
 
     def __init__(self) -> None:
-        self._root = Node(Chain((), (), length=0), 0, 0, None)
+        self._root = Node(Chain((), (), 0), 0, 0, None)
 
     def path(self, chain: Chain) -> Path:
         links, node, depth = chain.links, self._root, 0

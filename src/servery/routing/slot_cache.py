@@ -154,6 +154,8 @@ def _shared(slot: _Slot, owner: str, chain: Chain) -> float:
     reach: float = chain.covered(agreement(there, chain))
     if chain.went_on is not None and chain.went_on == there.whole:
         return max(reach, min(chain.length, chain.went_on[1] + slot.answer))
+    if chain.whole is not None and chain.whole == there.whole:
+        return chain.whole[1]
     if chain.begun is not None and chain.begun in {there.begun, there.whole}:
         return max(reach, chain.begun[1])
     return reach
