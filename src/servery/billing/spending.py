@@ -12,6 +12,7 @@ from servery.core.clock import Clock
 from servery.core.money import NANODOLLARS_PER_DOLLAR
 from servery.ledger.ledger import Ledger
 from servery.ledger.transfer import Transfer, TransferKind
+from servery.store.bulk_insert import BulkInsert
 from servery.store.connection import Connection
 from servery.store.database import Database
 from servery.store.sql import load_queries
@@ -53,7 +54,7 @@ class Spending:
 
     def __init__(self, database: Database, clock: Clock, *, writer: str, tiers: SpendTiers = USUAL_TIERS) -> None:
         queries = load_queries("servery.billing", "spending.sql")
-        self._add = queries["add_spending"]
+        self._add = BulkInsert(queries["add_spending"])
         self._credits_left = queries["credits_left"]
         self._standings = queries["standings"]
         self._database = database
@@ -79,30 +80,26 @@ class Spending:
             month.charged += charge.nanodollars
         ordered = [months[key] for key in sorted(months)]
         self._use_credits(connection, ordered)
-        connection.executemany(
-            self._add,
-            [
-                self._row(month.account, month.month, charged=month.charged, credit_used=month.credit_used)
-                for month in ordered
-            ],
-        )
+        writer = self._writer
+        rows = [(each.account, each.month, writer, each.charged, each.credit_used, 0, 0) for each in ordered]
+        self._add.run(connection, rows)
 
     def credit_added_within(self, connection: Connection, account: str, nanodollars: int, *, wall_ns: int) -> None:
         """In the transaction that gives (or with a negative number takes back) a credit."""
         month = BillingMonth.of(wall_ns).number
-        connection.execute(self._add, self._row(account, month, credit_added=nanodollars, writer=OPERATOR))
+        self._add.run(connection, [(account, month, OPERATOR, 0, 0, nanodollars, 0)])
 
     def reversed_within(self, connection: Connection, account: str, nanodollars: int, *, charged_ns: int) -> None:
         """In the transaction that gives back (or with a negative number takes again) a charge of ``charged_ns``."""
         month = BillingMonth.of(charged_ns).number
-        connection.execute(self._add, self._row(account, month, reversed_=nanodollars, writer=OPERATOR))
+        self._add.run(connection, [(account, month, OPERATOR, 0, 0, 0, nanodollars)])
 
     def credit_returned_within(
         self, connection: Connection, account: str, nanodollars: int, *, charged_ns: int
     ) -> None:
         """In the transaction that gives back credits that had paid for a charge of ``charged_ns``."""
         month = BillingMonth.of(charged_ns).number
-        connection.execute(self._add, self._row(account, month, credit_used=-nanodollars, writer=OPERATOR))
+        self._add.run(connection, [(account, month, OPERATOR, 0, -nanodollars, 0, 0)])
 
     async def read(self, accounts: Sequence[str], month: int) -> Mapping[str, Standing]:
         """The standings of those accounts that exist, all of one moment."""
@@ -149,27 +146,6 @@ class Spending:
             self._known_month = BillingMonth.of(wall_ns)
             self._known_ns = range(self._known_month.start_ns, self._known_month.end_ns)
         return self._known_month.number
-
-    def _row(
-        self,
-        account: str,
-        month: int,
-        *,
-        charged: int = 0,
-        credit_used: int = 0,
-        credit_added: int = 0,
-        reversed_: int = 0,
-        writer: str | None = None,
-    ) -> dict[str, str | int]:
-        return {
-            "account": account,
-            "month": month,
-            "writer": self._writer if writer is None else writer,
-            "charged": charged,
-            "credit_used": credit_used,
-            "credit_added": credit_added,
-            "reversed": reversed_,
-        }
 
     def _standing(
         self, month: int, row: tuple[str, int, int, int | None, str, int, int, int, int, int, int, int]

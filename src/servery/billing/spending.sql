@@ -3,7 +3,18 @@
 INSERT INTO spending_months (
     account, month, writer, charged_nanodollars, credit_used_nanodollars, credit_added_nanodollars, reversed_nanodollars
 )
-VALUES (:account, :month, :writer, :charged, :credit_used, :credit_added, :reversed)
+VALUES (?, ?, ?, ?, ?, ?, ?)
+ON CONFLICT (account, month, writer) DO UPDATE
+SET charged_nanodollars = spending_months.charged_nanodollars + excluded.charged_nanodollars,
+    credit_used_nanodollars = spending_months.credit_used_nanodollars + excluded.credit_used_nanodollars,
+    credit_added_nanodollars = spending_months.credit_added_nanodollars + excluded.credit_added_nanodollars,
+    reversed_nanodollars = spending_months.reversed_nanodollars + excluded.reversed_nanodollars;
+-- postgresql:
+INSERT INTO spending_months (
+    account, month, writer, charged_nanodollars, credit_used_nanodollars, credit_added_nanodollars, reversed_nanodollars
+)
+SELECT r ->> 0, (r ->> 1)::integer, r ->> 2, (r ->> 3)::bigint, (r ->> 4)::bigint, (r ->> 5)::bigint, (r ->> 6)::bigint
+FROM jsonb_array_elements(CAST(:rows AS jsonb)) AS r
 ON CONFLICT (account, month, writer) DO UPDATE
 SET charged_nanodollars = spending_months.charged_nanodollars + excluded.charged_nanodollars,
     credit_used_nanodollars = spending_months.credit_used_nanodollars + excluded.credit_used_nanodollars,

@@ -140,29 +140,30 @@ def _check_same(first: tuple[Any, ...], posting: _Posting) -> None:
 
 
 def _row(posting: _Posting) -> tuple[str | int | None, ...]:
-    """The values of the query ``insert_usage_records``."""
-    record, usage = posting.record, posting.record.usage
+    """The values of the query ``insert_usage_records``, all of them exactly ``str`` or ``int``: for anything else,
+    members of enumerations included, sqlite3 first looks for an adapter, at several times the cost of the value."""
+    record, usage, asked_path = posting.record, posting.record.usage, posting.record.asked_path
     return (
         record.request_id,
         record.account,
         record.key_id,
         record.model,
-        record.serving_path,
+        f"{record.serving_path}",
         record.price_id,
         usage.prompt_tokens,
         usage.cached_prompt_tokens,
         usage.generated_tokens,
         usage.reasoning_tokens,
-        usage.estimated,
-        record.outcome,
+        int(usage.estimated),
+        f"{record.outcome}",
         record.started_ns,
         record.finished_ns,
         record.replica,
         record.queue_wait_us,
         record.time_to_first_token_us,
-        _json(record.cost_labels),
+        _json(record.cost_labels) if record.cost_labels else "[]",
         posting.charge.nanodollars,
-        record.asked_path,
+        None if asked_path is None else f"{asked_path}",
         record.predicted_cached_prompt_tokens,
     )
 

@@ -1,6 +1,7 @@
 """Many rows in few statements: between statements SQLite hands Python's interpreter lock back and forth, and
 PostgreSQL makes a round trip, so that what each of them costs does not depend on the row."""
 
+import itertools
 import re
 import sqlite3
 from collections.abc import Sequence
@@ -34,7 +35,7 @@ class BulkInsert:
         inserted = done = 0
         while done < len(rows):
             size = _size(len(rows) - done)
-            values = [value for row in rows[done : done + size] for value in row]
+            values = list(itertools.chain.from_iterable(rows[done : done + size]))
             inserted += connection.execute(self._sql(size), values).rowcount
             done += size
         return inserted
