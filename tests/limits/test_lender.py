@@ -1,5 +1,6 @@
 """Several gateways that share an account's limits: borrowed, spent, given back. Real databases, virtual time."""
 
+import asyncio
 import random
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -175,6 +176,12 @@ async def test_an_orderly_end_gives_everything_back(gateways: list[Gateway]) -> 
     grant.release()
     await gateways[0].lender.close()
     assert await gateways[1].serve(100, 600)
+
+
+async def test_requests_that_come_at_once_do_not_take_each_others_loans(gateways: list[Gateway]) -> None:
+    """As long as there is enough for all, none of them is refused, however many borrow at the same moment."""
+    served = await asyncio.gather(*(gateways[number % 3].serve(1 + number % 7, number % 5) for number in range(240)))
+    assert all(served)
 
 
 async def test_requests_are_shared_too(gateways: list[Gateway]) -> None:

@@ -40,6 +40,11 @@ class Leaseholder:
         missing = wanted.minus(self.buckets.level).at_least(NOTHING)
         return Tokens(*(lack if of else 0.0 for lack, of in zip(_three(missing), _three(wanted), strict=True)))
 
+    def need_of_all(self, wanted: Tokens) -> Tokens:
+        """As ``need_of``, when nothing of what is here can be counted on but what is owed."""
+        owed = NOTHING.minus(self.buckets.level).at_least(NOTHING)
+        return Tokens(*(of + debt if of else 0.0 for of, debt in zip(_three(wanted), _three(owed), strict=True)))
+
     def ask_for(self, need: Tokens) -> Ask:
         """What is needed at once, and with it what is wanted on stock."""
         return self._ask(need=need, want=need.plus(self.buckets.stock))

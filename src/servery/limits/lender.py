@@ -13,8 +13,8 @@ from servery.limits.loan_book import LoanBook, Request
 from servery.limits.model_limits import ModelLimits
 from servery.limits.shared_state import Ask, Tokens
 
-_ATTEMPTS = 4
-"""Requests of one account that borrow at the same time may take each other's loans; not for long."""
+_ATTEMPTS = 5
+"""Once for the request and once for its tokens, each again where others have taken the loan; and then it is there."""
 
 
 class Lender:
@@ -33,6 +33,7 @@ class Lender:
         """As ``Limiter.reserve``. Raises LimitExceeded when the common buckets have not enough either, and what
         ``Database.write`` raises."""
         is_counted = False
+        asked: set[Leaseholder] = set()
         for _ in range(_ATTEMPTS):
             try:
                 return self._limiter.reserve(
@@ -48,10 +49,12 @@ class Lender:
             assert refusal.shortage is not None, "the limiter tells why"
             tenant, model = self._limiter.known(account, counted_as)
             if refusal.shortage.metric is LimitMetric.REQUESTS:
-                await self._borrow(tenant, model, self._holder(account, tenant, None), Tokens(prompt=1.0))
+                holder, wanted = self._holder(account, tenant, None), Tokens(prompt=1.0)
             else:
+                holder, wanted = self._holder(account, tenant, model), _tokens(estimate)
                 is_counted = True
-                await self._borrow(tenant, model, self._holder(account, tenant, model), _tokens(estimate))
+            await self._borrow(tenant, model, holder, wanted, alone=holder not in asked)
+            asked.add(holder)
         raise refusal
 
     async def look_after(self) -> None:
@@ -74,9 +77,12 @@ class Lender:
             holder = self._holders[key] = Leaseholder(account, tenant, model)
         return holder
 
-    async def _borrow(self, tenant: AccountLimits, model: ModelLimits, holder: Leaseholder, wanted: Tokens) -> None:
-        """So much that ``wanted`` can be taken. Raises LimitExceeded."""
-        need = holder.need_of(wanted)
+    async def _borrow(
+        self, tenant: AccountLimits, model: ModelLimits, holder: Leaseholder, wanted: Tokens, *, alone: bool
+    ) -> None:
+        """So much that ``wanted`` can be taken at once: what lacks, or all of it where others take of what is here at
+        the same time (not ``alone``). Raises LimitExceeded."""
+        need = holder.need_of(wanted) if alone else holder.need_of_all(wanted)
         loan = await self._book.lend(Request(holder.account, holder.model, holder.ask_for(need)))
         holder.take(loan, self._clock.monotonic_s())
         if not loan.is_met:
