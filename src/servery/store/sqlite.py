@@ -80,7 +80,7 @@ class SqliteWriter:
     def __init__(self, connection: sqlite3.Connection) -> None:
         self._connection = connection
 
-    def transact(self, body: Callable[[OpenTransaction], None]) -> Exception | None:
+    def transact(self, body: Callable[[OpenTransaction], None], *, in_parts: bool = False) -> Exception | None:
         """As ``Writer.transact``. Waits for another process that is writing, up to the busy timeout."""
         connection = self._connection
         try:

@@ -24,8 +24,9 @@ class OpenTransaction(Connection, Protocol):
 class Writer(Protocol):
     """The writing side of a database. Belongs to one thread."""
 
-    def transact(self, body: Callable[[OpenTransaction], None]) -> Exception | None:
+    def transact(self, body: Callable[[OpenTransaction], None], *, in_parts: bool = False) -> Exception | None:
         """Run ``body`` in a transaction and make it durable. What ``body`` raises undoes it, and is returned.
+        ``in_parts``: it has savepoints, and what a statement raises must be raised by that statement.
 
         ``body`` may be run again, after all that it wrote has been undone. Raises TransactionFailed.
         """

@@ -94,7 +94,7 @@ class WriterThread:
             if error is not None and len(group) == 1:
                 group[0].error = error
             elif error is not None:
-                self._writer.transact(lambda connection: _run_apart(connection, group))
+                self._writer.transact(lambda connection: _run_apart(connection, group), in_parts=True)
         except TransactionFailed as failure:
             for entry in group:
                 entry.error = InternalError("The database could not be written.")

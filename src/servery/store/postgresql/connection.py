@@ -2,6 +2,7 @@
 
 import functools
 from collections.abc import Iterable
+from contextlib import AbstractContextManager
 from typing import Any, Final
 
 import psycopg
@@ -35,6 +36,15 @@ class _Context:
     connection = None
 
 
+class _PipelinedCursor(psycopg.Cursor[Any]):
+    """In a pipeline the number of rows is not known before the server has answered."""
+
+    @property
+    def rowcount(self) -> int:
+        self._fetch_pipeline()
+        return super().rowcount
+
+
 class PostgresqlConnection:
     """``connection.Connection`` over psycopg. Statements outside a transaction commit by themselves."""
 
@@ -42,6 +52,12 @@ class PostgresqlConnection:
 
     def __init__(self, raw: psycopg.Connection[Any]) -> None:
         self.raw = raw
+
+    def pipeline(self) -> AbstractContextManager[object]:
+        """Within the block, statements are sent without waiting for the answers to those before: that is done by
+        whoever fetches rows or asks for their number, and at the block's end. The error of a statement is raised
+        there, and the server passes over all that was sent after it."""
+        return self.raw.pipeline()
 
     @property
     def in_transaction(self) -> bool:
@@ -89,6 +105,7 @@ def connect(
         url,
         autocommit=True,
         context=_Context(),
+        cursor_factory=_PipelinedCursor,
         application_name=name,
         connect_timeout=max(2, round(connect_timeout_s)),  # libpq takes whole seconds, and no less than two
         keepalives=1,

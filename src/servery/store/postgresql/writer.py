@@ -7,6 +7,9 @@ into the gateway's own row of the table ``writers``:
     a new connection: the old session is ended; writers[gateway] = n?   yes: it was committed
                                                                         no:  all of it is run again
 
+A round trip takes longer than most statements, so that all of this is sent in a pipeline: the answers that nobody asks
+for are read at the end. A COMMIT behind a statement that failed is passed over by the server.
+
 While the database is away the writer tries again and again; how long callers wait is decided by ``GroupCommit``.
 """
 
@@ -15,6 +18,7 @@ import random
 import secrets
 import time
 from collections.abc import Callable
+from contextlib import nullcontext
 from typing import Final
 
 import psycopg
@@ -33,8 +37,7 @@ _TRIES: Final = 5
 """Of errors that pass on a connection that stands."""
 
 _MARK: Final = """
-BEGIN;
-INSERT INTO writers (writer, last_commit) VALUES ('{writer}', {number})
+INSERT INTO writers (writer, last_commit) VALUES (%s, %s)
 ON CONFLICT (writer) DO UPDATE SET last_commit = excluded.last_commit, seen_at = now()
 """
 
@@ -53,14 +56,14 @@ class PostgresqlWriter:
         self._connection: PostgresqlConnection | None = self._connected()
         self._connection.execute("DELETE FROM writers WHERE seen_at < now() - INTERVAL '7 days'")
 
-    def transact(self, body: Callable[[OpenTransaction], None]) -> Exception | None:
+    def transact(self, body: Callable[[OpenTransaction], None], *, in_parts: bool = False) -> Exception | None:
         """As ``Writer.transact``. Does not return while the database is away, until ``give_up``."""
         self._number += 1
         self._unsure = False
         tries, pause_s = 0, _FIRST_PAUSE_S
         while True:
             try:
-                return self._try(body)
+                return self._try(body, in_parts=in_parts)
             except psycopg.Error as failure:
                 lost = self._connection is None or self._connection.is_lost
                 tries += 0 if lost else 1
@@ -87,7 +90,7 @@ class PostgresqlWriter:
             self._connection.close()
             self._connection = None
 
-    def _try(self, body: Callable[[OpenTransaction], None]) -> Exception | None:
+    def _try(self, body: Callable[[OpenTransaction], None], *, in_parts: bool) -> Exception | None:
         """Once. Raises psycopg.Error when the transaction, not just something in it, has failed."""
         if self._connection is None:
             self._connection = self._connected()
@@ -95,23 +98,30 @@ class PostgresqlWriter:
         if self._unsure and self._was_committed(connection):
             return None
         self._unsure = False
-        connection.script(_MARK.format(writer=self._name, number=self._number))
-        with Attempt() as attempt:
+        with Attempt() as attempt, nullcontext() if in_parts else connection.pipeline():
+            connection.raw.execute("BEGIN", prepare=False)
+            connection.raw.execute(_MARK, (self._name, self._number))
             body(connection)
-        error = _cause(attempt.error)
-        if isinstance(error, psycopg.Error) and (not connection.in_transaction or _passes(error)):
-            raise error
-        if isinstance(error, TransactionFailed):
-            raise error
-        if error is not None:
-            connection.script("ROLLBACK")
-            return error
-        self._unsure = True
-        outcome = connection.raw.execute("COMMIT", prepare=False).statusmessage
+            self._unsure = True
+            commit = connection.raw.execute("COMMIT", prepare=False)
+        if attempt.error is not None:
+            return self._undone(connection, attempt.error)
         self._unsure = False
-        if outcome != "COMMIT":  # PostgreSQL's answer to the COMMIT of a transaction in which something failed
+        if commit.statusmessage != "COMMIT":  # PostgreSQL's answer to the COMMIT of a transaction that has failed
             raise TransactionFailed("the transaction was rolled back")
         return None
+
+    def _undone(self, connection: PostgresqlConnection, raised: Exception) -> Exception:
+        """What failed in a transaction that is undone now; raises it when it is the transaction as a whole, of which
+        then only a new connection can tell whether it was committed."""
+        error = _cause(raised)
+        if isinstance(error, psycopg.Error) and not connection.in_transaction:
+            raise error
+        self._unsure = False  # what is still open was not committed
+        if isinstance(error, TransactionFailed) or (isinstance(error, psycopg.Error) and _passes(error)):
+            raise error
+        connection.script("ROLLBACK")
+        return error
 
     def _was_committed(self, connection: PostgresqlConnection) -> bool:
         """Waits for the old session's locks, which ``_connected`` has ended: afterwards nothing is in the balance."""
@@ -143,7 +153,7 @@ class PostgresqlWriter:
         return connection
 
 
-def _cause(error: Exception | None) -> Exception | None:
+def _cause(error: Exception) -> Exception:
     """The driver's error behind a transaction that was lost in one of its parts."""
     if isinstance(error, TransactionFailed) and isinstance(error.__cause__, psycopg.Error):
         return error.__cause__
