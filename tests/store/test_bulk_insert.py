@@ -24,7 +24,7 @@ async def test_groups_of_any_size_are_inserted(place: Path | str, count: int) ->
     rows = [(number, None if number % 2 else str(number // 2)) for number in range(count)]
     async with Database.open(place) as database:
         await database.write(lambda connection: connection.execute(TABLE))
-        assert await database.write(lambda connection: INSERT.run(connection, rows)) == count
-        assert await database.write(lambda connection: INSERT.run(connection, [*rows, (-1, None)])) == 1
+        assert await database.write(lambda connection: INSERT.run(connection, rows).rows) == count
+        assert await database.write(lambda connection: INSERT.run(connection, [*rows, (-1, None)]).rows) == 1
         found = database.reader.execute("SELECT n, half FROM numbers WHERE n >= 0 ORDER BY n").fetchall()
     assert found == rows

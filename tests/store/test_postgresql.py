@@ -103,6 +103,30 @@ async def test_a_commit_whose_answer_is_lost_is_carried_out_once(
     assert await database.look_up(notes) == ["a"]
 
 
+async def test_who_fails_unheard_fails_alone(database: Database) -> None:
+    """In a pipeline the error of a statement that nobody asks about comes with the COMMIT: the COMMIT is not carried
+    out, and the others of the group are written without it."""
+    fails = database.write(lambda connection: connection.execute("INSERT INTO notes VALUES (?, ?)", ("x", "y")))
+    outcomes = await asyncio.gather(
+        database.write_grouped(insert, "a"), fails, database.write_grouped(insert, "b"), return_exceptions=True
+    )
+    assert [type(outcome) for outcome in outcomes] == [type(None), psycopg.errors.SyntaxError, type(None)]
+    assert await database.look_up(notes) == ["a", "b"]
+
+
+async def test_what_is_sent_at_once_is_answered_in_order(database: Database) -> None:
+    """Rows and their number belong to the statement that they are asked of, whatever was sent behind it."""
+
+    def operation(connection: Connection) -> tuple[int, int, list[str]]:
+        first = connection.execute("INSERT INTO notes VALUES (?), (?)", ("a", "b"))
+        found = connection.execute("SELECT text FROM notes ORDER BY text")
+        second = connection.execute("DELETE FROM notes WHERE text = ?", ("a",))
+        return second.rowcount, first.rowcount, [text for (text,) in found.fetchall()]
+
+    assert await database.write(operation) == (1, 2, ["a", "b"])
+    assert await database.look_up(notes) == ["b"]
+
+
 async def test_what_failed_by_itself_is_not_tried_again_for_ever(database: Database) -> None:
     """Nonsense is told to whoever asked for it, and the next one is served."""
     with pytest.raises(psycopg.errors.UndefinedTable):

@@ -1,6 +1,6 @@
 """What accounts spend in each month, and how credits pay for it: kept in the transactions that post charges."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
 import msgspec
 
@@ -71,6 +71,11 @@ class Spending:
 
     def charged_within(self, connection: Connection, charges: Iterable[Charged]) -> None:
         """In the transaction that posts ``charges``, each for the first time: count them, and let credits pay."""
+        self.begin_within(connection, charges)()
+
+    def begin_within(self, connection: Connection, charges: Iterable[Charged]) -> Callable[[], None]:
+        """The first half of ``charged_within``: ask for the credits that are left. What is returned does the rest, so
+        that whoever posts can wait for both answers at once."""
         months: dict[tuple[str, int], _Month] = {}
         for charge in charges:
             key = (charge.account, self._month(charge.charged_ns))
@@ -79,10 +84,19 @@ class Spending:
                 month = months[key] = _Month(*key, charge)
             month.charged += charge.nanodollars
         ordered = [months[key] for key in sorted(months)]
-        self._use_credits(connection, ordered)
-        writer = self._writer
-        rows = [(each.account, each.month, writer, each.charged, each.credit_used, 0, 0) for each in ordered]
-        self._add.run(connection, rows)
+        accounts = {credit_account(each.account): each.account for each in ordered}
+        names = {"names": msgspec.json.encode(list(accounts)).decode()}
+        asked = connection.execute(self._credits_left, names)
+
+        def carry() -> None:
+            left: dict[str, int] = {accounts[name]: nanodollars for name, nanodollars in asked.fetchall()}
+            if left:
+                self._use_credits(connection, ordered, left)
+            writer = self._writer
+            rows = [(each.account, each.month, writer, each.charged, each.credit_used, 0, 0) for each in ordered]
+            self._add.run(connection, rows)
+
+        return carry
 
     def credit_added_within(self, connection: Connection, account: str, nanodollars: int, *, wall_ns: int) -> None:
         """In the transaction that gives (or with a negative number takes back) a credit."""
@@ -118,12 +132,7 @@ class Spending:
         rows = connection.execute(self._standings, chosen).fetchall()
         return {row[0]: self._standing(month, row) for row in rows}
 
-    def _use_credits(self, connection: Connection, months: Sequence[_Month]) -> None:
-        names = {credit_account(month.account): month.account for month in months}
-        rows = connection.execute(self._credits_left, {"names": msgspec.json.encode(list(names)).decode()}).fetchall()
-        left: dict[str, int] = {names[name]: nanodollars for name, nanodollars in rows}
-        if not left:
-            return
+    def _use_credits(self, connection: Connection, months: Sequence[_Month], left: dict[str, int]) -> None:
         transfers = []
         for month in months:
             month.credit_used = min(month.charged, left.get(month.account, 0))

@@ -114,13 +114,14 @@ class Meter:
             if first is not posting:
                 _check_same(first.facts, posting)
         inserted = self._insert.run(connection, [_row(posting) for posting in fresh.values()])
-        if inserted == len(fresh):
-            self._spending.charged_within(connection, [_charged(posting) for posting in fresh.values()])
+        carry_over = self._spending.begin_within(connection, [_charged(posting) for posting in fresh.values()])
+        if inserted.rows == len(fresh):
+            carry_over()
             return [None] * len(postings)
         ids = _json(list(fresh))
         for facts in connection.execute(self._posted_usage, {"request_ids": ids}).fetchall():
             _check_same(facts, fresh[facts[0]])
-        if inserted > 0:  # which of them are new, the store finds out by trying them one by one
+        if inserted.rows > 0:  # which of them are new, the store finds out by trying them one by one
             raise AlreadyExists("Some of these requests were posted before.")
         return [None] * len(postings)
 

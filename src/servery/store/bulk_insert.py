@@ -9,7 +9,7 @@ from typing import Any, Final
 
 import msgspec
 
-from servery.store.connection import Connection
+from servery.store.connection import Connection, Cursor
 from servery.store.sql import Query
 
 _ROW: Final = re.compile(r"(?<=VALUES )\((?:\?, )*\?\)")
@@ -28,23 +28,38 @@ class BulkInsert:
         self._row = found[0]
         self._sql_by_size: dict[int, str] = {}
 
-    def run(self, connection: Connection, rows: Sequence[Sequence[Any]]) -> int:
-        """Insert ``rows``; returns how many were inserted, which is fewer where the query passes over conflicts."""
+    def run(self, connection: Connection, rows: Sequence[Sequence[Any]]) -> "Inserted":
+        """Insert ``rows``."""
         if not isinstance(connection, sqlite3.Connection):
-            return connection.execute(self._query, {"rows": msgspec.json.encode(rows).decode()}).rowcount
-        inserted = done = 0
+            return Inserted([connection.execute(self._query, {"rows": msgspec.json.encode(rows).decode()})])
+        cursors: list[Cursor] = []
+        done = 0
         while done < len(rows):
             size = _size(len(rows) - done)
             values = list(itertools.chain.from_iterable(rows[done : done + size]))
-            inserted += connection.execute(self._sql(size), values).rowcount
+            cursors.append(connection.execute(self._sql(size), values))
             done += size
-        return inserted
+        return Inserted(cursors)
 
     def _sql(self, size: int) -> str:
         sql = self._sql_by_size.get(size)
         if sql is None:
             sql = self._sql_by_size[size] = _ROW.sub(", ".join([self._row] * size), self._query, count=1)
         return sql
+
+
+class Inserted:
+    """What came of a bulk insert. On PostgreSQL whoever asks waits for the server: ask once all else is sent."""
+
+    __slots__ = ("_cursors",)
+
+    def __init__(self, cursors: Sequence[Cursor]) -> None:
+        self._cursors = cursors
+
+    @property
+    def rows(self) -> int:
+        """How many rows were inserted, which is fewer than were given where the query passes over conflicts."""
+        return sum(cursor.rowcount for cursor in self._cursors)
 
 
 def _size(rows: int) -> int:
