@@ -1,76 +1,152 @@
-"""What SGLang answers, against a transcript: no SGLang runs in any test.
+"""What SGLang answers, against a fake that does as SGLang 0.5.23 was observed to do: no SGLang runs in any test.
 
-The usage, that it is null without its option, and the refusal of a full queue are as SGLang 0.5.23 sent them. The rest
-of the frames is written by hand: OpenAI's form with the fields that SGLang adds.
+What of the fake was observed, and what is written by hand, is told in ``tests/fakes/fake_sglang.py``.
 """
 
 import json
 
-from tests.engines.asking import Asking
+import pytest
+from tests.engines.asking import HELLO, Asking
 from tests.engines.conftest import NewClient
-from tests.fakes.engine_scripts import refuses, sends
-from tests.fakes.fake_engine import FakeEngine
+from tests.fakes.engine_scripts import refuses
+from tests.fakes.fake_engine import FakeEngine, FakeExchange
+from tests.fakes.fake_sglang import PROMPT_TOKENS, FakeSglang
 
 from servery.core.engine_family import EngineFamily
-from servery.core.errors import EngineUnavailable, InvalidRequest, Overloaded
+from servery.core.errors import EngineUnavailable, InvalidRequest, Overloaded, ServeryError
+from servery.core.serving_path import Endpoint, ServingClass
 from servery.core.usage import Usage
+from servery.engines.body import CachePlace
+from servery.engines.client import EngineClient
+from servery.engines.load import EngineLoad, read_load
 
 
-def frame(choices: str, usage: str = "null") -> bytes:
-    return (
-        '{"id":"b7a","object":"chat.completion.chunk","created":1795202611,"model":"operators-name",'
-        f'"choices":[{choices}],"usage":{usage}}}'
-    ).encode()
+@pytest.fixture
+def sglang(engine: FakeEngine) -> FakeSglang:
+    engine.always = sglang = FakeSglang()
+    return sglang
 
 
-def choice(delta: str, finish: str = "null") -> str:
-    return f'{{"index":0,"delta":{delta},"logprobs":null,"finish_reason":{finish},"matched_stop":null}}'
+@pytest.fixture
+def client(new_client: NewClient) -> EngineClient:
+    return new_client(EngineFamily.SGLANG)
 
 
-ROLE = frame(choice('{"role":"assistant","content":"","reasoning_content":null,"tool_calls":null}'))
-WORDS = [frame(choice(f'{{"role":null,"content":"{word}","reasoning_content":null}}')) for word in ("I", " am")]
-END = frame(choice('{"role":null,"content":null}', '"stop"'))
-CACHED = (
-    '{"prompt_tokens":21,"total_tokens":23,"completion_tokens":2,'
-    '"prompt_tokens_details":{"cached_tokens":16},"reasoning_tokens":0}'
-)
-NOT_REPORTED = '{"prompt_tokens":21,"total_tokens":23,"completion_tokens":2,"prompt_tokens_details":null}'
+async def load(client: EngineClient) -> EngineLoad | None:
+    return read_load((await client.call("GET", "/metrics", timeout_s=5)).decode(), client.family, scraped_at_s=0.0)
 
 
-async def test_a_stream_with_its_usage(engine: FakeEngine, new_client: NewClient) -> None:
-    """Usage comes once, in a last frame without choices; until then it is null, which is no usage."""
-    engine.always = sends(ROLE, *WORDS, END, frame("", CACHED))
-    asking = Asking(new_client(EngineFamily.SGLANG))
-    await asking.answer()
-    assert asking.events == [ROLE, *WORDS, END]
-    assert asking.tally.usage() == Usage(21, 16, 2)
-    assert engine.asked[0].json["stream_options"] == {"include_usage": True}
+def words(asking: Asking) -> list[str]:
+    deltas = [json.loads(event)["choices"][0]["delta"] for event in asking.events]
+    return [delta["content"] for delta in deltas if delta["content"]]
 
 
-async def test_without_a_cache_report_nothing_counts_as_cached(engine: FakeEngine, new_client: NewClient) -> None:
+@pytest.mark.parametrize("stream", [True, False])
+async def test_an_answer_with_its_usage(
+    engine: FakeEngine, sglang: FakeSglang, client: EngineClient, stream: bool
+) -> None:
+    """In a stream it comes once, in a last frame without choices; until then it is null, which is no usage. What was
+    cached is told by the token."""
+    for cached in (0, PROMPT_TOKENS - 1):
+        asking = Asking(client, stream=stream)
+        whole = await asking.answer()
+        assert asking.tally.usage() == Usage(PROMPT_TOKENS, cached, 2)
+        if stream:
+            assert words(asking) == ["I", " am"]
+            assert asking.tally.frames == 2
+        else:
+            assert json.loads(whole)["choices"][0]["message"]["content"] == "I am"
+    assert ("stream_options" in engine.asked[0].json) is stream
+
+
+async def test_without_a_cache_report_nothing_counts_as_cached(engine: FakeEngine, client: EngineClient) -> None:
     """It says null unless it was started with ``--enable-cache-report``."""
-    engine.always = sends(ROLE, *WORDS, END, frame("", NOT_REPORTED))
-    asking = Asking(new_client(EngineFamily.SGLANG))
-    await asking.answer()
-    assert asking.tally.usage() == Usage(21, 0, 2)
+    engine.always = FakeSglang(reports_cache=False)
+    for _ in range(2):
+        asking = Asking(client)
+        await asking.answer()
+        assert asking.tally.usage() == Usage(PROMPT_TOKENS, 0, 2)
 
 
-async def test_its_refusals(engine: FakeEngine, new_client: NewClient) -> None:
-    """Errors stand at the top of their body, with a status that is a text."""
+async def test_owners_are_salted_and_priority_is_the_larger_number(
+    engine: FakeEngine, sglang: FakeSglang, client: EngineClient
+) -> None:
+    """Another owner's prompt is not cached; a request of Priority goes before others, of which no number is told."""
+    told = []
+    for owner, serving_class in (("a", ServingClass.STANDARD), ("a", ServingClass.PRIORITY), ("b", ServingClass.BATCH)):
+        asking = Asking(client)
+        exchange = await client.ask(
+            HELLO,
+            endpoint=Endpoint.CHAT,
+            stream=True,
+            place=CachePlace(salt=owner),
+            sink=asking,
+            tally=asking.tally,
+            serving_class=serving_class,
+        )
+        await exchange.answer
+        told.append(asking.tally.usage().cached_prompt_tokens)
+    assert told == [0, PROMPT_TOKENS - 1, 0]
+    assert [asked.json.get("priority") for asked in engine.asked] == [None, 1, -1]
 
-    async def refusal(status: int, body: dict[str, object]) -> object:
-        async def script(exchange: object) -> None:
-            exchange.whole(status, json.dumps(body).encode())  # type: ignore[attr-defined]
 
-        engine.always = script
-        return await Asking(new_client(EngineFamily.SGLANG), stream=False).error()
+async def test_a_full_queue_is_overload(engine: FakeEngine, client: EngineClient) -> None:
+    """The request may be served elsewhere, or later; the one that runs is not disturbed."""
+    engine.always = sglang = FakeSglang(places=1)
+    sglang.go_on.clear()
+    first = Asking(client)
+    running = await first.begin()
+    await first.wait_events(2)
+    for stream in (True, False):
+        assert isinstance(await Asking(client, stream=stream).error(), Overloaded)
+    sglang.go_on.set()
+    await running.answer
+    assert words(first) == ["I", " am"]
 
-    full = await refusal(503, {"object": "error", "message": "The request queue is full.", "type": "503"})
-    assert isinstance(full, Overloaded)
-    wrong = await refusal(400, {"object": "error", "message": "Invalid grammar", "type": "BadRequest", "code": 400})
-    assert isinstance(wrong, InvalidRequest)
-    assert wrong.message == "Invalid grammar"
-    engine.always = refuses(500, "Traceback")
-    broken = await Asking(new_client(EngineFamily.SGLANG), stream=False).error()
+
+async def test_an_abort_is_a_closed_connection(engine: FakeEngine, sglang: FakeSglang, client: EngineClient) -> None:
+    """The engine stops, and frees the request's place."""
+    sglang.go_on.clear()
+    asking = Asking(client)
+    exchange = await asking.begin()
+    await asking.wait_events(2)
+    exchange.abort()
+    await (await engine.wait_asked(1)).client_left.wait()
+    told = await load(client)
+    assert told is not None
+    assert (sglang.aborted, told.running) == (1, 0)
+
+
+async def test_its_load_is_counted_once(sglang: FakeSglang, client: EngineClient) -> None:
+    """Though with priorities it tells each gauge in all and again for each priority."""
+    for _ in range(2):
+        await Asking(client).answer()
+    sglang.go_on.clear()
+    asking = Asking(client)
+    exchange = await asking.begin()
+    await asking.wait_events(2)
+    told = await load(client)
+    assert told is not None
+    assert (told.running, told.waiting, told.kv_usage) == (1, 0, 0.25)
+    assert (told.prefix_cache_hits, told.prefix_cache_queries) == (2 * (PROMPT_TOKENS - 1), 3 * PROMPT_TOKENS)
+    exchange.abort()
+
+
+async def test_its_refusals(engine: FakeEngine, client: EngineClient) -> None:
+    """Errors stand at the top of their body; the engine's own trouble is not told."""
+
+    async def wrong(exchange: FakeExchange) -> None:
+        told = {"object": "error", "message": "Invalid grammar", "type": "BadRequest", "code": 400}
+        exchange.whole(400, json.dumps(told).encode())
+
+    async def refusal() -> ServeryError:
+        error = await Asking(client, stream=False).error()
+        assert isinstance(error, ServeryError)
+        return error
+
+    engine.scripts.extend([wrong, refuses(500, "Traceback")])
+    invalid, broken = await refusal(), await refusal()
+    assert isinstance(invalid, InvalidRequest)
+    assert invalid.message == "Invalid grammar"
     assert isinstance(broken, EngineUnavailable)
     assert "Traceback" not in broken.message

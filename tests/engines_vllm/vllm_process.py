@@ -47,13 +47,15 @@ def make_model(directory: Path) -> None:
 
 
 class VllmProcess:
-    """Started inside a ``with`` block; may be killed and started again at the same address."""
+    """Started inside a ``with`` block; may be killed and started again at the same address. ``options`` of its own come
+    beside those that all have."""
 
-    def __init__(self, model: Path, log: Path) -> None:
+    def __init__(self, model: Path, log: Path, *options: str) -> None:
         with socket.create_server(("127.0.0.1", 0)) as probe:
             self.port: int = probe.getsockname()[1]
         self._model = model
         self._log = log
+        self._options = (*_OPTIONS, *options)
         self._http = httpx.Client(timeout=10)
         self._process: subprocess.Popen[bytes] | None = None
 
@@ -75,7 +77,7 @@ class VllmProcess:
     def begin(self) -> None:
         """Start it; ``wait`` returns when it serves."""
         assert PYTHON.exists(), "there is no vLLM in build/vllm: run `make test-vllm`"
-        command = [PYTHON, "-m", "vllm.entrypoints.openai.api_server", "--model", self._model, *_OPTIONS]
+        command = [PYTHON, "-m", "vllm.entrypoints.openai.api_server", "--model", self._model, *self._options]
         with self._log.open("ab") as log:
             self._process = subprocess.Popen(
                 [*command, "--port", str(self.port), "--api-key", API_KEY],

@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator
 from random import Random
 
 import pytest
-from tests.fakes.engine_scripts import refuses
+from tests.fakes.engine_scripts import refuses, stalls
 from tests.fakes.fake_engine import FakeEngine, FakeExchange
 from tests.fleet.keeping import new_client, replica_of
 
@@ -96,3 +96,23 @@ async def test_it_goes_on_by_itself(engine: FakeEngine, clock: ManualClock) -> N
     await asyncio.gather(running, return_exceptions=True)
     assert replica.load is not None
     replica.close()
+
+
+async def test_an_engine_that_is_slow_to_tell_is_not_doubted(engine: FakeEngine, clock: ManualClock) -> None:
+    """Its metrics take longer than is waited: the load is that of before until it is stale, and neither the circuit nor
+    the replica's state is touched, since nothing was asked of it on anybody's behalf."""
+    replica = replica_at(engine)
+    scraper = LoadScraper([replica], pace=ScrapePace(timeout_s=0.02), clock=clock, random=Random(7))
+    await scraper.scrape(replica)
+    engine.always = stalls
+    for age_s, is_stale in ((4.0, False), (2.5, True)):
+        clock.advance(age_s)
+        for _ in range(6):
+            await scraper.scrape(replica)
+        assert replica.load is not None
+        assert replica.load.is_stale is is_stale
+        assert replica.is_ready
+        assert replica.circuit.is_closed
+        assert set(replica.faults.values()) == {0}
+    replica.close()
+    await engine.wait_connections(0)
