@@ -55,7 +55,8 @@ def test_what_is_told_in_between_is_no_end(before_it: PlatformProcess, forced: V
         assert any('"error"' in line for line in rest)
         passed = sum('"content":"' in line and '"content":""' not in line for line in [*shown, *rest])
         wait_until(lambda: metric(client, before_it, GENERATED) > generated, what="it is charged")
-        assert abs(metric(client, before_it, GENERATED) - generated - passed) <= 1
+        charged = metric(client, before_it, GENERATED) - generated
+        assert passed <= charged <= 1.5 * passed, "a token may be less than a character, and show nothing"
         assert metric(client, before_it, "servery_estimated_usage_total") == 1
         wait_until(lambda: replicas(client, before_it)["tiny/0"]["in_flight"] == 0, what="nothing hangs")
         assert metric(client, before_it, 'servery_engine_faults{code="ENGINE_BROKE",replica="tiny/0"}') == 1
