@@ -1,0 +1,91 @@
+"""What an engine's nonsense costs: nothing where nothing was passed on, else what was. The books are examined each time."""
+
+import pytest
+from tests.engines.test_malformed import chunked, counted
+from tests.fakes.engine_scripts import OPENING, progress, token, usage_chunk, usage_of
+from tests.fakes.fake_engine import FakeExchange, Script
+from tests.serving.house import CHAT, House, asked
+
+from servery.core.errors import EngineBroke, EngineTimeout, EngineUnavailable, ServeryError
+from servery.core.serving_path import Outcome
+from servery.core.usage import Usage
+
+HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n"
+FAULTS = (EngineUnavailable, EngineBroke, EngineTimeout)
+
+
+def answers_with(response: bytes) -> Script:
+    """These bytes, and the end of the connection."""
+
+    async def script(exchange: FakeExchange) -> None:
+        exchange.raw(response)
+        exchange.close()
+
+    return script
+
+
+def framed(*events: bytes) -> list[bytes]:
+    return [b"data: %b\n\n" % event for event in events]
+
+
+BEFORE = {
+    "nothing": b"",
+    "nul": b"\x00" * 9,
+    "another protocol": b"SSH-2.0-x\r\n",
+    "only 1xx": b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 103 Early Hints\r\nLink: x\r\n\r\n",
+    "a head over its limit": b"HTTP/1.1 200 OK\r\nX: " + b"y" * 70_000,
+    "two lengths": b"HTTP/1.1 200 OK\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\n{}",
+    "a length that is longer": b"HTTP/1.1 200 OK\r\nContent-Length: 99\r\n\r\n{}",
+    "no size of a chunk": HEAD + b"xyz\r\n",
+    "an event that is no JSON": chunked(b'data: {"usage":{\n\n'),
+    "an event too deep": chunked(b'data: {"usage":{"x":' + b"[" * 3_000 + b"\n\n"),
+    "an event too large": HEAD + b"500000\r\ndata: " + b"x" * 0x500000,
+    "an end at once": HEAD + b"0\r\n\r\n",
+}
+AFTER = {
+    "a cut chunk": b"ff\r\ndata: {",
+    "a chunk longer than its size": b"1\r\nxyz\r\n",
+    "an event that is no JSON": b'e\r\ndata: {"usage"\r\n',
+    "an early end": b"0\r\n\r\n",
+    "another response": b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}",
+}
+
+
+async def refusal(house: House, *, stream: bool) -> ServeryError:
+    with pytest.raises(ServeryError) as refused:
+        await house.serve(asked(CHAT, stream=stream))
+    return refused.value
+
+
+@pytest.mark.parametrize("response", BEFORE.values(), ids=BEFORE.keys())
+@pytest.mark.parametrize("stream", [True, False])
+async def test_nonsense_before_the_first_token_costs_nothing(house: House, response: bytes, stream: bool) -> None:
+    """It is tried elsewhere, and refused with 502 where that is no better. Each time counts against its replica."""
+    house.first.always = house.second.always = answers_with(response)
+    assert isinstance(await refusal(house, stream=stream), FAULTS)
+    assert house.ended.records == []
+    faults = [replica.faults for replica in house.pools["pair"].replicas]
+    assert [sum(each.values()) for each in faults] == [1, 1]
+    for engine in (house.first, house.second):
+        await engine.wait_connections(0)
+
+
+@pytest.mark.parametrize("response", AFTER.values(), ids=AFTER.keys())
+async def test_nonsense_after_the_first_token_is_charged_as_delivered(house: House, response: bytes) -> None:
+    """The stream ends with an error, once, and is not tried elsewhere."""
+    said = framed(progress(12, cached=4), OPENING, token("I"), token(" am"))
+    house.first.always = house.second.always = answers_with(chunked(*said).removesuffix(b"0\r\n\r\n") + response)
+    assert isinstance(await refusal(house, stream=True), EngineBroke | EngineUnavailable)
+    (record,) = house.ended.records
+    assert (record.outcome, record.usage) == (Outcome.ENGINE_BROKE, Usage(12, 4, 2, 0, estimated=True))
+    assert len(house.first.asked) + len(house.second.asked) == 1
+
+
+async def test_a_second_response_answers_nobody(house: House) -> None:
+    """What follows a complete answer is not taken for the answer to the next request."""
+    said = chunked(*framed(OPENING, token("I"), usage_chunk(usage_of(5, 1)), b"[DONE]"))
+    forged = counted(b'{"usage":{"prompt_tokens":1,"completion_tokens":0}}')
+    house.first.always = house.second.always = answers_with(said + forged)
+    for _ in range(3):
+        await house.serve(asked(CHAT))
+    assert [record.usage for record in house.ended.records] == [Usage(5, 0, 1)] * 3
