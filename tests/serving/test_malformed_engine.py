@@ -1,4 +1,4 @@
-"""What an engine's nonsense costs: nothing where nothing was passed on, else what was. The books are examined each time."""
+"""What an engine's nonsense costs: nothing where nothing was passed on, else what was. The books are examined after."""
 
 import pytest
 from tests.engines.test_malformed import chunked, counted
