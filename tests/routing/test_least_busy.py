@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 from servery.routing.least_busy import LeastBusy
 
 COUNT = 5
-PUTS = st.lists(
+STEPS = st.lists(
     st.tuples(
         st.integers(0, COUNT - 1), st.floats(0, 20), st.sampled_from([0.0, 0.1, 0.5]), st.integers(0, 3), st.booleans()
     ),
@@ -14,26 +14,34 @@ PUTS = st.lists(
 )
 
 
-@given(PUTS)
-def test_it_is_the_one_that_looking_at_all_would_find(
-    puts: list[tuple[int, float, float, int, bool]],
-) -> None:
+class Standing:
+    """A replica that is done at some moment."""
+
+    def __init__(self) -> None:
+        self.done_s = self.shown_done_s = self.pressure_s = self.computed_tokens = 0.0
+
+
+@given(STEPS)
+def test_it_is_the_one_that_looking_at_all_would_find(steps: list[tuple[int, float, float, int, bool]]) -> None:
     """While time passes: of those that are done the one with the least pressure, then work; of the others the first to
-    be done, if that is soon. None that was taken away."""
-    order = LeastBusy()
-    for _ in range(COUNT):
-        order.add()
-    known: dict[int, tuple[float, float, int]] = {}
-    for step, (number, done_s, pressure_s, computed, away) in enumerate(puts):
-        now_s = step * 0.25
+    be done, if that is soon. None that was taken away. Of one that has more to do than was shown nothing is told."""
+    replicas = [Standing() for _ in range(COUNT)]
+    order = LeastBusy(replicas)
+    there: set[int] = set()
+    for step, (number, done_s, pressure_s, computed, away) in enumerate(steps):
+        now_s, replica = step * 0.25, replicas[number]
         if away:
             order.take_away(number)
-            known.pop(number, None)
+            there.discard(number)
         else:
-            order.put(number, done_s=done_s, pressure_s=pressure_s, computed_tokens=computed)
-            known[number] = (done_s, pressure_s, computed)
-        idle = [(pressure, work, one) for one, (done, pressure, work) in known.items() if done <= now_s]
-        busy = [(done, one) for one, (done, _, _) in known.items() if done > now_s]
+            was_later = number in there and replica.shown_done_s > now_s and done_s >= replica.shown_done_s
+            replica.done_s, replica.pressure_s, replica.computed_tokens = done_s, pressure_s, computed
+            there.add(number)
+            if not was_later:
+                order.put(number)
+        idle = [(one.pressure_s, one.computed_tokens, at) for at, one in enumerate(replicas) if one.done_s <= now_s]
+        busy = [(one.done_s, at) for at, one in enumerate(replicas) if one.done_s > now_s]
+        idle, busy = [one for one in idle if one[2] in there], [one for one in busy if one[1] in there]
         expected = [min(idle)[2]] if idle else []
         if busy and (not idle or min(busy)[0] - now_s < min(idle)[0]):
             expected.append(min(busy)[1])

@@ -15,6 +15,8 @@ several prompts at once find nothing of one in the other.
 from bisect import bisect_right
 from collections.abc import Mapping
 
+import msgspec
+
 from servery.routing.chain import Chain
 from servery.routing.marks import Marks
 from servery.routing.prefix_tree import Holding, Path, PrefixTree
@@ -35,30 +37,24 @@ Level = tuple[float, Holders, Holders]
 """How much of a prompt lies cached, and where: at the replicas that are in both."""
 
 
-class Lookup:
+class Lookup(msgspec.Struct, eq=False, gc=False):
     """Where a prompt lies: ``levels`` from the longest prefix down. A replica may be in several; the first counts."""
 
-    __slots__ = ("chain", "levels", "path")
-
-    def __init__(self, chain: Chain, path: Path, levels: list[Level]) -> None:
-        self.chain = chain
-        self.path = path
-        self.levels = levels
+    chain: Chain
+    path: Path
+    levels: list[Level]
 
 
-class Stay:
+class Stay(msgspec.Struct, eq=False, gc=False):
     """One request's prompt at one replica. ``predicted`` of it was believed to be cached; ``is_sure`` unless it leaned
-    on a prompt that was not computed yet."""
+    on a prompt that was not computed yet. ``life`` is that of the replica's cache."""
 
-    __slots__ = ("chain", "is_sure", "life", "predicted", "replica", "stamp")
-
-    def __init__(self, chain: Chain, *, replica: int, stamp: int, life: int, predicted: float, is_sure: bool) -> None:
-        self.chain = chain
-        self.replica = replica
-        self.stamp = stamp
-        self.life = life
-        self.predicted = predicted
-        self.is_sure = is_sure
+    chain: Chain
+    replica: int
+    stamp: int
+    life: int
+    predicted: float
+    is_sure: bool
 
 
 class _Cache:
@@ -81,21 +77,29 @@ class BlockIndex:
         self._tree = PrefixTree()
         self._marks = Marks()
         self._caches: dict[int, _Cache] = {}
+        self._latest: Lookup | None = None
         self._lengths = 0.0
         self._in_blocks = 0.0
 
     def look_up(self, chain: Chain) -> Lookup:
+        """To be used at once: the next one that enters, or is corrected, makes it void. Asking again is free until
+        then, so who makes an estimate first and is sent next pays once."""
+        latest = self._latest
+        if latest is not None and latest.chain is chain:
+            return latest
         path = self._tree.path(chain)
-        ends = chain.ends
         levels: list[Level] = []
+        ends = chain.ends
         for node in path.nodes:
             levels.append((ends[node.end - 1], node.holders, node.holders))
         if path.part is not None:
             levels.append((ends[path.depth - 1], path.part.holders, path.part.holders))
-        if chain.whole is not None:
-            self._look_up_marks(chain, path, levels)
-        levels.reverse()
-        return Lookup(chain, path, levels)
+        self._look_up_marks(chain, path, levels)
+        if len(levels) > 1:
+            levels.sort(key=_reach)
+            levels.reverse()
+        latest = self._latest = Lookup(chain, path, levels)
+        return latest
 
     def forecast(self, lookup: Lookup, replica: int) -> tuple[float, float]:
         """How much of the prompt the replica is believed to have, and what it would drop to make room for the rest,
@@ -118,6 +122,7 @@ class BlockIndex:
     def enter(self, lookup: Lookup, replica: int, *, stamp: int, size: float, oldest: int | None) -> Stay:
         """The prompt is sent there, where ``size`` fits; ``oldest`` is the stamp of the first prompt that is not
         computed there yet."""
+        self._latest = None
         cache = self._caches.get(replica)
         if cache is None:
             cache = self._caches[replica] = _Cache()
@@ -138,11 +143,12 @@ class BlockIndex:
         if chain.begun is not None:
             self._marks.leave(chain.begun, replica, stamp=stamp)
         is_sure = oldest is None or came < oldest
-        return Stay(chain, replica=replica, stamp=stamp, life=cache.life, predicted=predicted, is_sure=is_sure)
+        return Stay(chain, replica, stamp, cache.life, predicted, is_sure)
 
     def answered(self, stay: Stay, length: float) -> None:
         """So long an answer was generated behind the prompt."""
         if stay.chain.whole is not None:
+            self._latest = None
             self._marks.answered(stay.chain.whole, length)
 
     def correct(self, stay: Stay, reported: float) -> None:
@@ -162,11 +168,13 @@ class BlockIndex:
         if cache.strikes >= _STRIKES:
             self.forget(stay.replica)
             return
+        self._latest = None
         there = bisect_right(chain.ends, reported, 0, len(chain.links))
         self._tree.forget_beside(chain, there, stay.replica, cache.holding, before=stay.stamp)
 
     def forget(self, replica: int) -> None:
         """The replica has nothing any more of what was sent there up to now."""
+        self._latest = None
         cache = self._caches.get(replica)
         if cache is not None:
             self._tree.forget_all(replica, cache.holding)
@@ -180,20 +188,22 @@ class BlockIndex:
 
     def _look_up_marks(self, chain: Chain, path: Path, levels: list[Level]) -> None:
         """Marks reach beyond the blocks before them, at replicas that have those blocks too."""
+        depth = path.depth
         for mark in (chain.went_on, chain.begun, chain.whole):
+            if mark is None or mark[2] > depth:
+                continue
             end = self._marks.find(mark)
-            if mark is None or end is None:
+            if end is None:
                 continue
             reach: float = mark[1]
             if mark is chain.went_on:
                 reach = min(chain.length, reach + end.answer)
             if not mark[2]:
                 levels.append((reach, end.holders, end.holders))
-            elif mark[2] <= path.depth:
-                under = next((node for node in path.nodes if node.end >= mark[2]), path.part)
-                if under is not None:
-                    levels.append((reach, end.holders, under.holders))
-        levels.sort(key=_reach)
+                continue
+            under = next((node for node in path.nodes if node.end >= mark[2]), path.part)
+            if under is not None:
+                levels.append((reach, end.holders, under.holders))
 
 
 def _reach(level: Level) -> float:

@@ -2,20 +2,19 @@
 
 from collections import OrderedDict
 
+import msgspec
+
 from servery.routing.chain import Mark
 
 MARKS_MAX = 32_768
 
 
-class MarkedEnd:
-    """``holders``: the stamp of when each replica came to have it. ``answer`` is how long the answer was that the
-    engine wrote behind it, which lies in its cache too, in the chain's unit."""
+class MarkedEnd(msgspec.Struct, eq=False):
+    """``holders``: the stamps of when each replica was sent it last, and came to have it. ``answer`` is how long the
+    answer was that the engine wrote behind it, which lies in its cache too, in the chain's unit."""
 
-    __slots__ = ("answer", "holders")
-
-    def __init__(self) -> None:
-        self.holders: dict[int, tuple[int, int]] = {}
-        self.answer = 0.0
+    holders: dict[int, tuple[int, int]]
+    answer: float = 0.0
 
 
 class Marks:
@@ -33,13 +32,14 @@ class Marks:
 
     def leave(self, mark: Mark, replica: int, *, stamp: int) -> None:
         """The replica has it now."""
-        end = self._ends.get(mark[0])
+        ends, key = self._ends, mark[0]
+        end = ends.get(key)
         if end is None:
-            end = self._ends[mark[0]] = MarkedEnd()
-            if len(self._ends) > self._limit:
-                self._ends.popitem(last=False)
-        else:
-            self._ends.move_to_end(mark[0])
+            ends[key] = MarkedEnd({replica: (stamp, stamp)})
+            if len(ends) > self._limit:
+                ends.popitem(last=False)
+            return
+        ends.move_to_end(key)
         before = end.holders.get(replica)
         end.holders[replica] = (stamp, stamp if before is None else before[1])
 

@@ -15,41 +15,46 @@ replica that hangs looks worse and worse instead of nearly free.
 
 class PrefillQueue:
     """The prompts that one replica has not computed yet, by the number of their request. Times are monotonic seconds,
-    amounts uncached prompt tokens; ``rate`` is tokens per second and may be changed at any time."""
+    amounts uncached prompt tokens; ``rate`` is tokens per second and may be changed at any time.
 
-    __slots__ = ("_pending", "_since_s", "pending_tokens", "rate")
+    ``oldest`` is the request that has been waiting longest, None if there is none; ``since_s`` is when it was begun.
+    """
+
+    __slots__ = ("_first_is_silent", "_first_tokens", "_pending", "oldest", "pending_tokens", "rate", "since_s")
 
     def __init__(self, *, rate: float) -> None:
         self.rate = rate
         self.pending_tokens = 0.0
+        self.since_s = 0.0
+        self.oldest: int | None = None
+        self._first_tokens = 0.0
+        self._first_is_silent = False
         self._pending: dict[int, tuple[float, bool]] = {}
-        self._since_s = 0.0
-
-    @property
-    def oldest(self) -> int | None:
-        """The request that has been waiting longest."""
-        return next(iter(self._pending), None)
 
     @property
     def done_s(self) -> float:
         """When all of it should be done."""
-        return self._since_s + self.pending_tokens / self.rate
+        return self.since_s + self.pending_tokens / self.rate
 
     def backlog_s(self, now_s: float) -> float:
-        pending = self._pending
-        while pending:
-            first, is_silent = next(iter(pending.values()))
-            ahead_s = first / self.rate - (now_s - self._since_s)
-            if is_silent and ahead_s <= 0:
-                self._remove(next(iter(pending)), self._since_s + first / self.rate)
+        while self.oldest is not None:
+            first_s = self._first_tokens / self.rate
+            ahead_s = first_s - (now_s - self.since_s)
+            if self._first_is_silent and ahead_s <= 0:
+                self._remove(self.oldest, self.since_s + first_s)
                 continue
-            return abs(ahead_s) + (self.pending_tokens - first) / self.rate if len(pending) > 1 else abs(ahead_s)
+            if ahead_s < 0:
+                ahead_s = -ahead_s
+            if len(self._pending) == 1:
+                return ahead_s
+            return ahead_s + (self.pending_tokens - self._first_tokens) / self.rate
         return 0.0
 
     def enter(self, number: int, tokens: float, now_s: float, *, is_silent: bool) -> None:
         """A prompt is sent. Of a silent one nobody will tell when it is computed, so the time is believed."""
-        if not self._pending:
-            self._since_s = now_s
+        if self.oldest is None:
+            self.since_s = now_s
+            self.oldest, self._first_tokens, self._first_is_silent = number, tokens, is_silent
         self._pending[number] = (tokens, is_silent)
         self.pending_tokens += tokens
 
@@ -57,17 +62,23 @@ class PrefillQueue:
         """Its first token is here. Returns the seconds that it had the engine for itself; None if it is not pending."""
         if number not in self._pending:
             return None
-        service_s = now_s - max(sent_s, self._since_s)
+        service_s = now_s - (sent_s if sent_s > self.since_s else self.since_s)
         self._remove(number, now_s)
         return service_s
 
     def gone(self, number: int, now_s: float) -> None:
         """It will not be computed, or has been."""
         if number in self._pending:
-            self._remove(number, now_s if number == self.oldest else self._since_s)
+            self._remove(number, now_s if number == self.oldest else self.since_s)
 
     def _remove(self, number: int, since_s: float) -> None:
-        tokens, _ = self._pending.pop(number)
-        # With nothing pending the sum is nothing, whatever rounding has left of it.
-        self.pending_tokens = self.pending_tokens - tokens if self._pending else 0.0
-        self._since_s = since_s
+        pending = self._pending
+        tokens, _ = pending.pop(number)
+        self.since_s = since_s
+        if not pending:  # the sum is nothing, whatever rounding has left of it
+            self.pending_tokens = 0.0
+            self.oldest = None
+            return
+        self.pending_tokens -= tokens
+        if number == self.oldest:
+            self.oldest, (self._first_tokens, self._first_is_silent) = next(iter(pending.items()))

@@ -33,41 +33,56 @@ class _Sums:
 
 
 class PoolRate:
-    """The rate of a pool's replicas, in uncached prompt tokens per second."""
+    """The rate of a pool's replicas, in uncached prompt tokens per second. ``fastest_own`` is that of the fastest of
+    those that differ from it, 0 if none is known to."""
 
-    __slots__ = ("_sums", "tokens_per_s")
+    __slots__ = ("_fastest", "_sums", "fastest_own", "tokens_per_s")
 
     def __init__(self) -> None:
         self._sums = _Sums(tokens=_FIRST_WEIGHT_TOKENS, rate=FIRST_TOKENS_PER_S)
+        self._fastest: object = None
+        self.fastest_own = 0.0
         self.tokens_per_s = FIRST_TOKENS_PER_S
 
     def learn(self, tokens: float, seconds: float) -> None:
         self._sums.add(tokens, seconds)
         self.tokens_per_s = self._sums.rate
 
+    def differs(self, replica: "PrefillRate", own: float) -> None:
+        """``own`` is its rate, 0 when it does not differ any more. When the fastest slows down, others show at their
+        next prompt whether they are faster."""
+        if own > self.fastest_own or replica is self._fastest:
+            self._fastest, self.fastest_own = replica, own
+
 
 class PrefillRate:
-    """The rate of one replica of ``pool``."""
+    """The rate of one replica of ``pool``: its ``own``, None while it is the pool's."""
 
-    __slots__ = ("_own", "_pool", "_sums")
+    __slots__ = ("_pool", "_sums", "own")
 
     def __init__(self, pool: PoolRate) -> None:
         self._pool = pool
-        self._own: float | None = None
+        self.own: float | None = None
         self._sums = _Sums(tokens=0.0, rate=FIRST_TOKENS_PER_S)
 
     @property
     def tokens_per_s(self) -> float:
-        return self._own or self._pool.tokens_per_s
+        return self.own or self._pool.tokens_per_s
 
     def learn(self, tokens: float, service_s: float) -> None:
         """A prompt of so many uncached tokens had the engine for so long."""
         if tokens < _LEAST_TOKENS:
             return
         expected_s = tokens / self.tokens_per_s
-        seconds = min(max(service_s, expected_s / _FARTHEST), expected_s * _FARTHEST)
+        least_s, most_s = expected_s / _FARTHEST, expected_s * _FARTHEST
+        seconds = least_s if service_s < least_s else most_s if service_s > most_s else service_s
         self._pool.learn(tokens, seconds)
         sums, pool = self._sums, self._pool.tokens_per_s
         sums.add(tokens, seconds)
         own = (sums.tokens + _POOL_WEIGHT_TOKENS) / (sums.seconds + _POOL_WEIGHT_TOKENS / pool)
-        self._own = own if abs(own - pool) > _ALIKE * pool else None
+        if abs(own - pool) > _ALIKE * pool:
+            self.own = own
+            self._pool.differs(self, own)
+        elif self.own is not None:
+            self.own = None
+            self._pool.differs(self, 0.0)

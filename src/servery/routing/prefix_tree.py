@@ -16,34 +16,35 @@ needed: of a long run the end, because that is what engines drop first.
 A radix tree with recency, as in SGLang's RadixAttention (Zheng et al., 2024), but of many caches at once.
 """
 
+from bisect import bisect_right
 from collections import OrderedDict
 from collections.abc import Iterator
+
+import msgspec
 
 from servery.routing.chain import Chain, agreed
 
 
-class Node:
+class Node(msgspec.Struct, eq=False):
     """The blocks ``start`` to ``end`` of ``chain``. ``holders``: for each replica that has them, the stamps of when it
     used them last and of when they came there."""
 
-    __slots__ = ("chain", "children", "end", "holders", "parent", "start")
-
-    def __init__(self, chain: Chain, start: int, end: int, parent: "Node | None") -> None:
-        self.chain = chain
-        self.start = start
-        self.end = end
-        self.parent = parent
-        self.children: dict[int, Node] = {}
-        self.holders: dict[int, tuple[int, int]] = {}
+    chain: Chain
+    start: int
+    end: int
+    parent: "Node | None"
+    children: "dict[int, Node]" = {}
+    holders: dict[int, tuple[int, int]] = {}
 
     @property
     def covers(self) -> int:
         """How much of a prompt lies before this node's end, in the chain's unit."""
-        return self.chain.covered(self.end)
+        return self.chain.ends[self.end - 1]
 
     @property
     def size(self) -> int:
-        return self.chain.covered(self.end) - self.chain.covered(self.start)
+        ends = self.chain.ends
+        return ends[self.end - 1] - ends[self.start - 1] if self.start else ends[self.end - 1]
 
 
 class Holding:
@@ -57,16 +58,13 @@ class Holding:
         self.leaves: OrderedDict[Node, int] = OrderedDict()
 
 
-class Path:
+class Path(msgspec.Struct, eq=False, gc=False):
     """A prompt's way down the tree: the ``nodes`` that it goes through whole, and ``part``, the node of which it shares
     the blocks up to ``depth`` only."""
 
-    __slots__ = ("depth", "nodes", "part")
-
-    def __init__(self, nodes: list[Node], depth: int, part: Node | None) -> None:
-        self.nodes = nodes
-        self.depth = depth
-        self.part = part
+    nodes: list[Node]
+    depth: int
+    part: Node | None
 
 
 class PrefixTree:
@@ -99,8 +97,7 @@ class PrefixTree:
         last = len(chain.links)
         if path.depth < last:
             parent = nodes[-1] if nodes else self._root
-            leaf = Node(chain, path.depth, last, parent)
-            parent.children[chain.links[path.depth]] = leaf
+            leaf = parent.children[chain.links[path.depth]] = Node(chain, path.depth, last, parent)
             nodes.append(leaf)
             path.depth = last
         for node in nodes:
@@ -183,10 +180,9 @@ class PrefixTree:
 
     def _shorten(self, node: Node, excess: float, replica: int, holding: Holding) -> Node:
         """Drop blocks of the node's end until as much as ``excess`` is gone; returns what is left of it."""
-        cut, whole = node.end, node.covers
-        while whole - node.chain.covered(cut) < excess:
-            cut -= 1
-        if cut == node.start:
+        whole = node.covers
+        cut = bisect_right(node.chain.ends, whole - excess, 0, node.end)
+        if cut <= node.start:
             assert node.parent is not None, "only the root has none"
             self._drop(node, replica, holding)
             return node.parent

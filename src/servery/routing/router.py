@@ -49,7 +49,7 @@ class Router:
 
     def errors(self) -> dict[str, IndexErrorSum]:
         """How good the predictions of cached tokens were, for each pool."""
-        return {name: one.errors for name, one in self._pools.items()}
+        return {name: one.commons.errors for name, one in self._pools.items()}
 
     def _pool(self, pool: ReplicaPool) -> PoolRouter:
         found = self._pools.get(pool.spec.name)

@@ -1,0 +1,19 @@
+"""What the desks and seats of one pool share."""
+
+from servery.core.clock import Clock
+from servery.routing.block_index import BlockIndex
+from servery.routing.index_error import IndexErrorSum
+from servery.routing.prefill_rate import PoolRate
+
+
+class Commons:
+    """One of a pool."""
+
+    __slots__ = ("clock", "errors", "index", "names", "rate")
+
+    def __init__(self, clock: Clock, *, names: tuple[str, ...]) -> None:
+        self.clock = clock
+        self.names = names
+        self.index = BlockIndex()
+        self.errors = IndexErrorSum()
+        self.rate = PoolRate()
