@@ -68,6 +68,11 @@ SELECT 'revenue/' || model || '/' || serving_path, -sum(charge_nanodollars), min
 FROM usage_records GROUP BY 1
 """
 
+SPENDING = """
+INSERT INTO spending_months
+SELECT account, :month, '', sum(charge_nanodollars), 0, 0, 0 FROM usage_records GROUP BY account
+"""
+
 
 async def timed(what: str, work: Awaitable[Answer]) -> tuple[Answer, float]:
     started = time.perf_counter()
@@ -103,6 +108,7 @@ def fill(file: Path, requests: int) -> None:
         connection.execute(FILL, {**values, "first": first, "until": min(first + 500_000, requests)})
     connection.execute(trigger)
     connection.execute(BALANCES)
+    connection.execute(SPENDING, {"month": MONTH.number})
     connection.execute("DROP TABLE places")
     connection.close()
 

@@ -51,3 +51,13 @@ def test_balances_sum_to_zero(run) -> None:
     lines = run("ledger", "balances").stdout.splitlines()
     assert lines[0].split() == ["LEDGER", "ACCOUNT", "DOLLARS"]
     assert len(lines) == len(rows) + 1
+
+
+def test_a_wrong_balance_is_mended(run, books: Path) -> None:
+    """By computing it anew; the second time there is nothing to mend."""
+    with sqlite3.connect(books / "servery.db") as connection:
+        connection.execute("UPDATE balances SET nanodollars = nanodollars + 1 WHERE ledger_account = 'accounts/acme'")
+    connection.close()
+    assert run("ledger", "rebuild").stdout == "1 balances and 0 months of accounts were wrong\n"
+    assert run("ledger", "verify").exit_code == 0
+    assert run("ledger", "rebuild").stdout == "0 balances and 0 months of accounts were wrong\n"

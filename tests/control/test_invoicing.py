@@ -14,9 +14,14 @@ from servery.billing.gpu_time import GpuInterval, GpuRun
 from servery.billing.invoice import InvoiceState, LineKind, TokenKind
 from servery.billing.price_versions import PriceVersions
 from servery.billing.rating import rate
+from servery.billing.spending import Spending
+from servery.control.account_review import AccountReview
 from servery.control.books_report import FindingKind
 from servery.control.invoice_text import invoice_page
 from servery.control.invoicing import Invoicing
+from servery.control.open_account import open_account
+from servery.control.rebuild_projections import ProjectionRebuild
+from servery.control.reverse_transfer import TransferReversal
 from servery.control.verify_books import verify
 from servery.core.clock import ManualClock
 from servery.core.errors import NotFound, PreconditionFailed
@@ -178,11 +183,12 @@ async def test_a_month_that_runs_cannot_be_closed(books: Books) -> None:
     assert await books.invoicing.of_account("a") == []
 
 
-async def test_a_correction_goes_into_the_next_month(books: Books) -> None:
+async def test_a_correction_goes_into_the_next_month(books: Books, spending: Spending, review: AccountReview) -> None:
     """A reversal of something that was invoiced is a line of the month in which it is made."""
+    await open_account(books.database, books.clock, "a")
     charged = await books.use(NOVEMBER)
     await books.invoicing.close(NOVEMBER)
-    await Ledger(books.database, books.clock).reverse("r1")
+    await TransferReversal(books.database, books.clock, spending=spending, review=review).reverse("r1")
     invoice = await books.invoicing.get("a", DECEMBER)
     (line,) = invoice.lines
     assert (line.kind, line.subject, line.detail) == (LineKind.ADJUSTMENT, "reversal/r1", "r1")
@@ -268,7 +274,7 @@ async def test_a_contradiction_made_by_hand_is_found(
     assert FindingKind(found) in {finding.kind for finding in verify(books.database).findings}
 
 
-async def test_credits_that_were_used_are_one_line(books: Books) -> None:
+async def test_credits_that_were_used_are_one_line(books: Books, spending: Spending) -> None:
     """However many transfers they came by; what is owed is what they did not cover."""
     charged = [await books.use(NOVEMBER) for _ in range(2)]
     ledger = Ledger(books.database, books.clock)
@@ -283,6 +289,7 @@ async def test_credits_that_were_used_are_one_line(books: Books) -> None:
                 created_ns=NOVEMBER.start_ns + number,
             )
         )
+    await ProjectionRebuild(books.database, books.clock, spending).rebuild()  # these were not posted with charges
     await books.invoicing.close(NOVEMBER)
     invoice = await books.invoicing.get("a", NOVEMBER)
     (line,) = invoice.of_kind(LineKind.CREDIT)

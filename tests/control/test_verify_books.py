@@ -13,13 +13,16 @@ import pytest
 
 from servery.billing.price_versions import PriceVersions
 from servery.billing.rating import rate
+from servery.billing.spending import Spending
+from servery.control.account_review import AccountReview
 from servery.control.books_report import BooksReport, Finding, FindingKind
+from servery.control.open_account import open_account
+from servery.control.reverse_transfer import TransferReversal
 from servery.control.verify_books import verify
 from servery.core.clock import ManualClock
 from servery.core.price import Price
 from servery.core.serving_path import Outcome, ServingPath
 from servery.core.usage import Usage
-from servery.ledger.ledger import Ledger
 from servery.metering.cut_requests import keep_cut_requests
 from servery.metering.journal import Journal
 from servery.metering.meter import Meter
@@ -79,9 +82,13 @@ asyncio.run(main())
 
 
 @pytest.fixture
-async def books(database: Database, clock: ManualClock, meter: Meter) -> Database:
+async def books(
+    database: Database, clock: ManualClock, meter: Meter, spending: Spending, review: AccountReview
+) -> Database:
     """Three requests of two accounts, one of which was reversed."""
     price_id = await PriceVersions(database, clock).record(MODEL, ServingPath.STANDARD, PRICE)
+    for account in ("a", "b"):
+        await open_account(database, clock, account)
     for request_id, account in (("r1", "a"), ("r2", "a"), ("r3", "b")):
         record = UsageRecord(
             request_id=request_id,
@@ -98,7 +105,7 @@ async def books(database: Database, clock: ManualClock, meter: Meter) -> Databas
             queue_wait_us=0,
         )
         await meter.post(record, PRICE)
-    await Ledger(database, clock).reverse("r3")
+    await TransferReversal(database, clock, spending=spending, review=review).reverse("r3")
     return database
 
 
@@ -153,7 +160,7 @@ async def test_one_nanodollar_in_a_charge_is_found(books: Database, place: Path 
         finding(FindingKind.CHARGE_DIFFERS, "r1", CHARGE, CHARGE + 1),
         finding(FindingKind.BALANCE_DIFFERS, "accounts/a", 2 * CHARGE + 1, 2 * CHARGE),
         finding(FindingKind.BALANCE_DIFFERS, f"revenue/{MODEL}/standard", -2 * CHARGE - 1, -2 * CHARGE),
-        finding(FindingKind.SPENDING_DIFFERS, "a", 2 * CHARGE + 1, 2 * CHARGE),
+        finding(FindingKind.SPENDING_DIFFERS, "a 1970-01 charged", 2 * CHARGE + 1, 2 * CHARGE),
     )
 
 
@@ -177,8 +184,8 @@ async def test_one_nanodollar_in_a_charge_is_found(books: Database, place: Path 
             [
                 finding(FindingKind.BALANCE_DIFFERS, "accounts/a", CHARGE, 2 * CHARGE),
                 finding(FindingKind.BALANCE_DIFFERS, "accounts/b", CHARGE, 0),
-                finding(FindingKind.SPENDING_DIFFERS, "a", CHARGE, 2 * CHARGE),
-                finding(FindingKind.SPENDING_DIFFERS, "b", 2 * CHARGE, CHARGE),
+                finding(FindingKind.SPENDING_DIFFERS, "a 1970-01 charged", CHARGE, 2 * CHARGE),
+                finding(FindingKind.SPENDING_DIFFERS, "b 1970-01 charged", 2 * CHARGE, CHARGE),
             ],
         ),
         (
@@ -186,12 +193,12 @@ async def test_one_nanodollar_in_a_charge_is_found(books: Database, place: Path 
             [
                 finding(FindingKind.BALANCE_DIFFERS, "accounts/a", CHARGE, 2 * CHARGE),
                 finding(FindingKind.BALANCE_DIFFERS, f"revenue/{MODEL}/standard", -CHARGE, -2 * CHARGE),
-                finding(FindingKind.SPENDING_DIFFERS, "a", CHARGE, 2 * CHARGE),
+                finding(FindingKind.SPENDING_DIFFERS, "a 1970-01 charged", CHARGE, 2 * CHARGE),
             ],
         ),
         (
             "UPDATE spending_months SET charged_nanodollars = charged_nanodollars - 1 WHERE account = 'b'",
-            [finding(FindingKind.SPENDING_DIFFERS, "b", CHARGE, CHARGE - 1)],
+            [finding(FindingKind.SPENDING_DIFFERS, "b 1970-01 charged", CHARGE, CHARGE - 1)],
         ),
         (
             "UPDATE transfers_besides_usage SET nanodollars = 1",

@@ -114,7 +114,7 @@ async def test_balances_can_be_rebuilt(ledger: Ledger, database: Database) -> No
     await database.write(lambda connection: ledger.open_within(connection, "accounts/new"))
     before = ledger.balances_nanodollars()
     await database.write(lambda connection: connection.execute("UPDATE balances SET nanodollars = 4"))
-    await ledger.rebuild_balances()
+    await database.write(ledger.rebuild_balances_within)
     assert ledger.balances_nanodollars() == before
     assert before["accounts/new"] == 0
 
@@ -143,7 +143,7 @@ def test_balances_are_the_first_transfers_summed(
             await asyncio.gather(*(ledger.reverse(each) for each in reversed_ids), return_exceptions=True)
             kept = ledger.balances_nanodollars()
             assert kept == expected_balances(transfers, set(reversed_ids))
-            await ledger.rebuild_balances()
+            await database.write(ledger.rebuild_balances_within)
             assert ledger.balances_nanodollars() == kept
 
     asyncio.run(scenario())

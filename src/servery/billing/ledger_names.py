@@ -1,8 +1,7 @@
 """The names by which charges stand in the books. The database's triggers and its view ``transfers`` use the same."""
 
-from servery.core.serving_path import ServingPath
-
 _RECEIVABLE = "accounts/"
+_CREDITS = "credits/"
 
 
 def receivable_account(account: str) -> str:
@@ -15,14 +14,19 @@ def account_of_receivable(ledger_account: str) -> str | None:
     return ledger_account.removeprefix(_RECEIVABLE) if ledger_account.startswith(_RECEIVABLE) else None
 
 
-def revenue_account(model: str, path: ServingPath) -> str:
-    """The ledger account of what a model has earned on a serving path."""
+def revenue_account(model: str, path: str) -> str:
+    """The ledger account of what a model has earned on a serving path, which is named by its value."""
     return f"revenue/{model}/{path}"
 
 
 def credit_account(account: str) -> str:
     """The ledger account of what is held for ``account``, paid in advance or given: a liability."""
-    return f"credits/{account}"
+    return f"{_CREDITS}{account}"
+
+
+def account_of_credit(ledger_account: str) -> str | None:
+    """The account whose credits are kept there; None for a ledger account of another kind."""
+    return ledger_account.removeprefix(_CREDITS) if ledger_account.startswith(_CREDITS) else None
 
 
 GRANTS: str = "grants"

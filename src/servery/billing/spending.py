@@ -115,6 +115,29 @@ class Spending:
         month = BillingMonth.of(charged_ns).number
         self._add.run(connection, [(account, month, OPERATOR, 0, -nanodollars, 0, 0)])
 
+    def corrected_within(
+        self,
+        connection: Connection,
+        account: str,
+        month: BillingMonth,
+        *,
+        charged: int,
+        credit_used: int,
+        credit_added: int,
+        reversed_: int,
+    ) -> None:
+        """In a transaction: carry over what was found to be missing (or with negative numbers too much) in a month."""
+        row = self._row(
+            account,
+            month.number,
+            charged=charged,
+            credit_used=credit_used,
+            credit_added=credit_added,
+            reversed_=reversed_,
+            writer=OPERATOR,
+        )
+        connection.execute(self._add, row)
+
     async def read(self, accounts: Sequence[str], month: int) -> Mapping[str, Standing]:
         """The standings of those accounts that exist, all of one moment."""
         return await self._database.look_up(lambda connection: self.standings_within(connection, accounts, month))

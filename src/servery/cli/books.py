@@ -11,6 +11,7 @@ from servery.cli.data_directory import existing_database
 from servery.control.account_review import AccountReview
 from servery.control.credit_codes import CreditCodes
 from servery.control.credits import Credits
+from servery.control.rebuild_projections import ProjectionRebuild
 from servery.control.reverse_transfer import TransferReversal
 from servery.control.spend_limit import SpendLimit
 from servery.core.clock import SystemClock
@@ -26,6 +27,7 @@ class Books(msgspec.Struct, frozen=True, kw_only=True):
     codes: CreditCodes
     limit: SpendLimit
     reversal: TransferReversal
+    projections: ProjectionRebuild
     audit: AuditLog
 
 
@@ -45,5 +47,6 @@ async def open_books(settings: Settings) -> AsyncIterator[Books]:
             codes=CreditCodes(database, clock),
             limit=SpendLimit(database, clock, review),
             reversal=TransferReversal(database, clock, spending=spending, review=review),
+            projections=ProjectionRebuild(database, clock, spending),
             audit=AuditLog(database, clock),
         )

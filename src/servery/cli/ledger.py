@@ -12,6 +12,7 @@ from servery.cli.books import open_books
 from servery.cli.data_directory import data_dir_option, existing_database
 from servery.cli.table import show_table
 from servery.control.books_report import BooksReport, Finding
+from servery.control.rebuild_projections import RebuiltProjections
 from servery.control.verify_books import verify
 from servery.core.clock import SystemClock, rfc3339
 from servery.core.money import format_dollars
@@ -91,6 +92,19 @@ def acknowledge_command(settings: Settings) -> None:
             return await acknowledge_cut_requests(database, SystemClock())
 
     click.echo(f"{asyncio.run(acknowledge())} cut requests acknowledged")
+
+
+@ledger_group.command("rebuild")
+@data_dir_option
+def rebuild_command(settings: Settings) -> None:
+    """Compute what is derived from usage records and transfers anew: balances, and the months that budgets go by."""
+
+    async def rebuild() -> RebuiltProjections:
+        async with open_books(settings) as books:
+            return await books.projections.rebuild()
+
+    rebuilt = asyncio.run(rebuild())
+    click.echo(f"{rebuilt.balances} balances and {rebuilt.spending_months} months of accounts were wrong")
 
 
 @ledger_group.command("balances")

@@ -7,9 +7,8 @@ from servery.billing.billing_month import BillingMonth
 from servery.billing.closed_months import billing_month_of
 from servery.billing.invoice import ModelUsage
 from servery.core.serving_path import ServingPath
-from servery.core.usage import Usage
 
-_HOUR_NS: Final = 3_600_000_000_000
+HOUR_NS: Final = 3_600_000_000_000
 
 Account = str
 Place = tuple[str, str, str]
@@ -28,22 +27,20 @@ class BilledUsage:
         self._sums: dict[tuple[Account, BillingMonth], dict[Place, list[int]]] = {}
 
     def add(
-        self, usage: Usage, nanodollars: int, *, account: str, place: Place, sequence: int, finished_ns: int
+        self, tokens: tuple[int, int, int], nanodollars: int, *, account: str, place: Place, sequence: int, hour: int
     ) -> None:
-        """Take in one record; those that are not in the hourly sums yet are on no invoice."""
+        """Take in one record, or several that have all of this in common and lie on one side of each mark: ``tokens``
+        uncached, cached and generated. Those that are not in the hourly sums yet are on no invoice."""
         if sequence > self._rolled_up:
             return
-        hour = finished_ns // _HOUR_NS
         own = self._months.get(hour)
         if own is None:
-            own = self._months[hour] = BillingMonth.of(finished_ns)
+            own = self._months[hour] = BillingMonth.of(hour * HOUR_NS)
         month = billing_month_of(own, sequence, self._marks) if self._marks else own
         places = self._sums.setdefault((account, month), {})
         sums = places.setdefault(place, [0, 0, 0, 0])
-        sums[0] += usage.uncached_prompt_tokens
-        sums[1] += usage.cached_prompt_tokens
-        sums[2] += usage.generated_tokens
-        sums[3] += nanodollars
+        for index, amount in enumerate((*tokens, nanodollars)):
+            sums[index] += amount
 
     def accounts(self) -> Iterable[tuple[Account, BillingMonth]]:
         """Who has used anything in which month."""

@@ -28,7 +28,12 @@ class FindingKind(StrEnum):
     BALANCE_DIFFERS = "balance_differs"
     """A ledger account (the subject) whose kept balance is not the sum of its transfers."""
     SPENDING_DIFFERS = "spending_differs"
-    """An account (the subject) whose months' spending, which budgets go by, is not the sum of its charges."""
+    """What is kept of an account's month and budgets go by (the subject: ``charged``, ``credit_used``, ``credit_added``
+    or ``reversed``) is not what its transfers come to."""
+    CREDIT_DIFFERS = "credit_differs"
+    """A credit (the subject) whose transfer is not what the account's list of credits says."""
+    CODE_DIFFERS = "code_differs"
+    """A credit code (the subject) that was not redeemed as often as is kept."""
     TRANSFER_MISSING = "transfer_missing"
     """GPU time (the subject is its posting) without its transfer."""
     USAGE_RECORD_MISSING = "usage_record_missing"

@@ -8,15 +8,13 @@ Nothing that is kept is trusted to prove itself: charges come from tokens and pr
 
 from collections.abc import Iterator, Mapping
 
-import msgspec
-
 from servery.billing.closed_months import ClosedMonths
-from servery.billing.price_versions import PriceVersion, is_intact, price_version
-from servery.billing.rating import rate
+from servery.billing.price_versions import is_intact, price_version
 from servery.control.billed_usage import BilledUsage
 from servery.control.books_report import BooksReport, Finding, FindingKind
+from servery.control.examined_records import ExaminedRecords
+from servery.control.spending_projection import SpendingProjection, SpendingSums
 from servery.control.verify_invoices import verify_invoices
-from servery.core.usage import Usage
 from servery.metering.cut_requests import cut_requests
 from servery.store.connection import Connection
 from servery.store.database import Database
@@ -33,109 +31,80 @@ def verify(database: Database) -> BooksReport:
     price_sql = load_queries("servery.billing", "price_versions.sql")["price_versions"]
     with database.snapshot() as connection:
         price_rows = connection.execute(price_sql).fetchall()
+        altered = [row[0] for row in price_rows if not is_intact(row)]
         prices = {row[0]: price_version(row) for row in price_rows if is_intact(row)}
         marks = [(each.month, each.usage_sequence) for each in ClosedMonths().list(connection)]
-        billed = BilledUsage(marks, rolled_up=Watermark("usage").read(connection))
+        rolled_up = Watermark("usage").read(connection)
+        billed = BilledUsage(marks, rolled_up=rolled_up)
+        records = ExaminedRecords(connection, prices, billed, altered=altered, marks=marks, rolled_up=rolled_up)
         findings = [
-            *(Finding(kind=FindingKind.PRICE_ALTERED, subject=row[0]) for row in price_rows if not is_intact(row)),
-            *_usage_findings(connection, sql, prices, billed),
-            *_amount_findings(connection, sql),
-            *_duplicate_findings(connection, sql),
+            *(Finding(kind=FindingKind.PRICE_ALTERED, subject=price_id) for price_id in altered),
+            *records.findings(),
+            *_amount_findings(connection, sql, records),
+            *_spending_findings(connection, records),
+            *_subject_findings(connection, sql),
+            *records.rollups.findings(),
             *verify_invoices(connection, billed, {price_id: one.price for price_id, one in prices.items()}),
         ]
-        counts = connection.execute(sql["counts"]).fetchone()
-        usage_records, transfers, ledger_accounts, charged_nanodollars, invoices = counts
+        transfers, ledger_accounts, invoices = connection.execute(sql["counts"]).fetchone()
         return BooksReport(
-            usage_records=usage_records,
-            transfers=transfers,
+            usage_records=records.usage_records,
+            transfers=records.usage_records + transfers,
             ledger_accounts=ledger_accounts,
             invoices=invoices,
-            charged_nanodollars=charged_nanodollars,
+            charged_nanodollars=records.charged_nanodollars,
             findings=tuple(findings),
             cut_requests=tuple(cut_requests(connection)),
         )
 
 
-class _Evidence(msgspec.Struct, frozen=True):
-    """A row of the query ``usage_records``."""
-
-    request_id: str
-    account: str
-    sequence: int
-    finished_ns: int
-    model: str
-    serving_path: str
-    price_id: str
-    prompt_tokens: int
-    cached_prompt_tokens: int
-    generated_tokens: int
-    reasoning_tokens: int
-    charge_nanodollars: int
-
-    @property
-    def contradicts_itself(self) -> bool:
-        return not (
-            0 <= self.cached_prompt_tokens <= self.prompt_tokens and 0 <= self.reasoning_tokens <= self.generated_tokens
-        )
-
-    def usage(self) -> Usage:
-        return Usage(self.prompt_tokens, self.cached_prompt_tokens, self.generated_tokens, self.reasoning_tokens)
-
-
-def _usage_findings(
-    connection: Connection, sql: Mapping[str, Query], prices: Mapping[str, PriceVersion], billed: BilledUsage
-) -> Iterator[Finding]:
-    for row in connection.execute(sql["usage_records"]):
-        evidence = _Evidence(*row)
-        version = prices.get(evidence.price_id)
-        if version is None:
-            yield Finding(kind=FindingKind.PRICE_MISSING, subject=evidence.request_id)
-        elif (version.model, version.serving_path) != (evidence.model, evidence.serving_path):
-            yield Finding(kind=FindingKind.PRICE_OF_ANOTHER_MODEL, subject=evidence.request_id)
-        elif evidence.contradicts_itself:
-            yield Finding(kind=FindingKind.TOKENS_CONTRADICT, subject=evidence.request_id)
-        else:
-            usage = evidence.usage()
-            expected = rate(usage, version.price).nanodollars
-            billed.add(
-                usage,
-                expected,
-                account=evidence.account,
-                place=(evidence.model, evidence.serving_path, evidence.price_id),
-                sequence=evidence.sequence,
-                finished_ns=evidence.finished_ns,
-            )
-            if evidence.charge_nanodollars != expected:
-                yield Finding(
-                    kind=FindingKind.CHARGE_DIFFERS,
-                    subject=evidence.request_id,
-                    expected_nanodollars=expected,
-                    found_nanodollars=evidence.charge_nanodollars,
-                )
-
-
-def _amount_findings(connection: Connection, sql: Mapping[str, Query]) -> Iterator[Finding]:
+def _amount_findings(connection: Connection, sql: Mapping[str, Query], records: ExaminedRecords) -> Iterator[Finding]:
     for name, kind in (
         ("reversals_that_differ", FindingKind.REVERSAL_DIFFERS),
-        ("balances_that_differ", FindingKind.BALANCE_DIFFERS),
-        ("spending_that_differs", FindingKind.SPENDING_DIFFERS),
+        ("credits_that_differ", FindingKind.CREDIT_DIFFERS),
     ):
-        for subject, expected, found in connection.execute(sql[name]):
+        for subject, expected, found in connection.execute(sql[name]).fetchall():
             yield Finding(kind=kind, subject=subject, expected_nanodollars=expected, found_nanodollars=found)
-    (total,) = connection.execute(sql["sum_of_balances"]).fetchone()
-    if total != 0:
-        yield Finding(
-            kind=FindingKind.BALANCES_DO_NOT_CANCEL,
-            subject="balances",
-            expected_nanodollars=0,
-            found_nanodollars=total,
-        )
+    posted = records.balances()
+    for ledger_account, nanodollars in connection.execute(sql["moved_besides_usage"]).fetchall():
+        posted[ledger_account] = posted.get(ledger_account, 0) + int(nanodollars)
+    kept: dict[str, int] = dict(connection.execute(sql["balances"]).fetchall())
+    yield from _differences(FindingKind.BALANCE_DIFFERS, posted, kept)
+    yield from _differences(FindingKind.BALANCES_DO_NOT_CANCEL, {"balances": 0}, {"balances": sum(kept.values())})
 
 
-def _duplicate_findings(connection: Connection, sql: Mapping[str, Query]) -> Iterator[Finding]:
+def _spending_findings(connection: Connection, records: ExaminedRecords) -> Iterator[Finding]:
+    projection = SpendingProjection(connection)
+    expected = projection.from_transfers(records.charged_hours())
+    kept = projection.kept()
+    names = [(account, month, field) for account, month in expected | kept for field in SpendingSums.__struct_fields__]
+    none = SpendingSums()
+    yield from _differences(
+        FindingKind.SPENDING_DIFFERS,
+        {
+            f"{account} {month} {name}": getattr(expected.get((account, month), none), name)
+            for account, month, name in names
+        },
+        {
+            f"{account} {month} {name}": getattr(kept.get((account, month), none), name)
+            for account, month, name in names
+        },
+    )
+
+
+def _differences(kind: FindingKind, expected: Mapping[str, int], found: Mapping[str, int]) -> Iterator[Finding]:
+    """By subject; what is not there is 0."""
+    for subject in sorted(expected.keys() | found.keys()):
+        ought, is_ = expected.get(subject, 0), found.get(subject, 0)
+        if ought != is_:
+            yield Finding(kind=kind, subject=subject, expected_nanodollars=ought, found_nanodollars=is_)
+
+
+def _subject_findings(connection: Connection, sql: Mapping[str, Query]) -> Iterator[Finding]:
     for name, kind in (
         ("usage_records_twice", FindingKind.USAGE_RECORD_TWICE),
         ("transfers_twice", FindingKind.TRANSFER_TWICE),
+        ("codes_that_differ", FindingKind.CODE_DIFFERS),
     ):
-        for (subject,) in connection.execute(sql[name]):
+        for (subject,) in connection.execute(sql[name]).fetchall():
             yield Finding(kind=kind, subject=subject)

@@ -1,10 +1,3 @@
--- name: usage_records
--- Every usage record, as far as its charge depends on it.
-SELECT request_id, account, sequence, finished_ns, model, serving_path, price_id, prompt_tokens,
-       cached_prompt_tokens, generated_tokens, reasoning_tokens, charge_nanodollars
-FROM usage_records
-ORDER BY sequence;
-
 -- name: usage_records_twice
 -- Requests that were recorded more than once.
 SELECT request_id FROM usage_records GROUP BY request_id HAVING count(*) > 1 ORDER BY request_id;
@@ -30,39 +23,41 @@ WHERE reversal.kind = 'reversal'
   )
 ORDER BY reversal.sequence;
 
--- name: balances_that_differ
--- Ledger accounts whose transfers do not sum to the balance that is kept.
-SELECT ledger_account, sum(posted), sum(kept)
+-- name: moved_besides_usage
+-- What transfers that are no serverless usage come to in each ledger account.
+SELECT ledger_account, sum(nanodollars)
 FROM (
-    SELECT debit_account AS ledger_account, nanodollars AS posted, 0 AS kept FROM transfers
+    SELECT debit_account AS ledger_account, nanodollars FROM transfers_besides_usage
     UNION ALL
-    SELECT credit_account, -nanodollars, 0 FROM transfers
-    UNION ALL
-    SELECT ledger_account, 0, nanodollars FROM balances
+    SELECT credit_account, -nanodollars FROM transfers_besides_usage
 ) AS entries
-GROUP BY ledger_account
-HAVING sum(posted) <> sum(kept)
-ORDER BY ledger_account;
+GROUP BY ledger_account;
 
--- name: spending_that_differs
--- Accounts whose charges do not sum to the spending that is kept of their months.
-SELECT account, sum(posted), sum(kept)
+-- name: balances
+-- All kept balances.
+SELECT ledger_account, nanodollars FROM balances;
+
+-- name: credits_that_differ
+-- Credits whose transfer and whose entry in the account's list do not say the same.
+SELECT id, sum(posted), sum(listed)
 FROM (
-    SELECT account, charge_nanodollars AS posted, 0 AS kept FROM usage_records
+    SELECT id, credit_account AS place, nanodollars AS posted, 0 AS listed
+    FROM transfers_besides_usage
+    WHERE kind = 'credit'
     UNION ALL
-    SELECT account, charge_nanodollars, 0 FROM gpu_usage_records
-    UNION ALL
-    SELECT account, 0, charged_nanodollars FROM spending_months
+    SELECT id, 'credits/' || account, 0, nanodollars FROM credit_redemptions
 ) AS amounts
-GROUP BY account
-HAVING sum(posted) <> sum(kept)
-ORDER BY account;
+GROUP BY id, place
+HAVING sum(posted) <> sum(listed)
+ORDER BY id;
 
--- name: sum_of_balances
--- What all kept balances add up to.
-SELECT coalesce(sum(nanodollars), 0) FROM balances;
+-- name: codes_that_differ
+-- Codes that were not redeemed as often as is kept.
+SELECT id
+FROM credit_codes
+WHERE redemptions <> (SELECT count(*) FROM credit_redemptions WHERE code_id = credit_codes.id)
+ORDER BY id;
 
 -- name: counts
--- How much there is in the books, and the sum of all charges.
-SELECT (SELECT count(*) FROM usage_records), (SELECT count(*) FROM transfers), (SELECT count(*) FROM balances),
-       (SELECT coalesce(sum(charge_nanodollars), 0) FROM usage_records), (SELECT count(*) FROM invoices);
+-- How much there is in the books beside usage records.
+SELECT (SELECT count(*) FROM transfers_besides_usage), (SELECT count(*) FROM balances), (SELECT count(*) FROM invoices);

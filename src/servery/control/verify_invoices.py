@@ -38,13 +38,6 @@ class _Other(msgspec.Struct):
 def verify_invoices(connection: Connection, usage: BilledUsage, prices: Mapping[str, Price]) -> Iterator[Finding]:
     """Everything that contradicts ``usage``, which was added up from the records, or the transfers."""
     sql = load_queries("servery.control", "verify_invoices.sql")
-    for account, hour, expected, found in connection.execute(sql["rollups_that_differ"]).fetchall():
-        yield Finding(
-            kind=FindingKind.ROLLUP_DIFFERS,
-            subject=f"{account} hour {hour}",
-            expected_nanodollars=expected,
-            found_nanodollars=found,
-        )
     yield from _month_findings(connection, sql, usage)
     gpu_records = {row[0]: GpuUsageRecord(*row) for row in connection.execute(sql["gpu_usage_records"]).fetchall()}
     yield from _gpu_findings(connection, sql, gpu_records)

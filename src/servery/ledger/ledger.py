@@ -93,17 +93,17 @@ class Ledger:
 
     def balances_nanodollars(self) -> dict[str, int]:
         """Debits less credits of every ledger account, by its name. They sum to zero."""
-        return dict(self._database.reader.execute(self._balances).fetchall())
+        return self.balances_within(self._database.reader)
 
-    async def rebuild_balances(self) -> None:
-        """Compute the projection anew from all transfers. Takes time in proportion to them, and nothing else is
-        written meanwhile."""
+    def balances_within(self, connection: Connection) -> dict[str, int]:
+        """As ``balances_nanodollars``, as ``connection`` sees it."""
+        return dict(connection.execute(self._balances).fetchall())
 
-        def operation(connection: Connection) -> None:
-            connection.execute(self._clear_balances)
-            connection.execute(self._project_balances)
-
-        await self._database.write(operation)
+    def rebuild_balances_within(self, connection: Connection) -> None:
+        """Compute the projection anew from all transfers, in a transaction in which nobody else posts. Takes time in
+        proportion to them."""
+        connection.execute(self._clear_balances)
+        connection.execute(self._project_balances)
 
     def posted_within(self, connection: Connection, ids: Sequence[str]) -> dict[str, Transfer]:
         """Those of ``ids`` that are posted, whatever their kind."""
