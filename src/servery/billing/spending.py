@@ -127,16 +127,7 @@ class Spending:
         reversed_: int,
     ) -> None:
         """In a transaction: carry over what was found to be missing (or with negative numbers too much) in a month."""
-        row = self._row(
-            account,
-            month.number,
-            charged=charged,
-            credit_used=credit_used,
-            credit_added=credit_added,
-            reversed_=reversed_,
-            writer=OPERATOR,
-        )
-        connection.execute(self._add, row)
+        self._add.run(connection, [(account, month.number, OPERATOR, charged, credit_used, credit_added, reversed_)])
 
     async def read(self, accounts: Sequence[str], month: int) -> Mapping[str, Standing]:
         """The standings of those accounts that exist, all of one moment."""
