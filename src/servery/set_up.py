@@ -107,6 +107,7 @@ def admission_policy(settings: Settings) -> AdmissionPolicy:
     """How the gates decide."""
     return AdmissionPolicy(
         wait_limit_s=settings.queue_wait_limit_s,
+        prefill_ahead_s=settings.prefill_ahead_s,
         standard_budget_s=settings.standard_wait_budget_s,
         priority_budget_s=settings.priority_wait_budget_s,
         standard_floor=settings.standard_floor,

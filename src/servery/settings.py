@@ -137,6 +137,10 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     queue_wait_limit_s: Annotated[
         Seconds, Meta(description="How long a request may wait for a place in its pool; then 503.")
     ] = 30.0
+    prefill_ahead_s: Annotated[
+        float,
+        Meta(ge=0, le=3_600, description="An engine that should compute prompts for longer is sent no further ones."),
+    ] = 0.05
     standard_wait_budget_s: Annotated[
         Seconds, Meta(description="A Standard request that would wait so long is refused at once with 503.")
     ] = 10.0

@@ -280,3 +280,27 @@ async def test_a_pool_that_promises_speed_watches_its_streams(clock: ManualClock
         place.leave()
     assert speed.percentile(0.5) == 50.5
     assert gate._streams == {}
+
+
+class Prompts:
+    """What a replica has to compute, until ``are_done``."""
+
+    def __init__(self) -> None:
+        self.are_done = False
+
+    def prompts_wait_s(self, now_s: float, *, beside: float) -> float:
+        return 0.0 if self.are_done else 0.07
+
+
+async def test_prompts_that_nobody_tells_of_are_waited_out(new_house: Callable[..., House]) -> None:
+    """Nothing happens but time: the gate looks again by itself when the engine should be done."""
+    house = new_house(concurrency=2)
+    occupancy = house.pool.replicas[0].occupancy
+    occupancy.backlog, occupancy.pending_prefill_tokens = (prompts := Prompts()), 1_000.0
+    visitor = Visitor(house)
+    await settle()
+    assert not visitor.is_inside
+    prompts.are_done = True
+    visitor.may_leave.set()
+    await asyncio.wait_for(visitor.task, 10)
+    assert visitor.queue_wait_s >= 0.0, "it was inside"

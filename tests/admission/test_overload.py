@@ -61,14 +61,16 @@ def capacity() -> float:
     return goodput(asked)
 
 
-@pytest.mark.parametrize("seed", [1, 2])
-def test_twice_the_capacity_is_paid_for_by_those_who_ask_for_too_much(seed: int, capacity: float) -> None:
+@pytest.mark.parametrize(("seed", "prefill_per_s"), [(1, 40_000.0), (2, 20_000.0)])
+def test_twice_the_capacity_is_paid_for_by_those_who_ask_for_too_much(
+    seed: int, prefill_per_s: float, capacity: float
+) -> None:
     """No Priority is refused, and it hardly waits; the pool serves all it can; equal accounts get equal shares, beside
     one that asks for ten times as much; the queue stays bounded."""
     priority, standard = everything(seed)
     alone = again(priority)
-    Town().run(alone, until_s=SECONDS + 30)
-    town = Town()
+    Town(prefill_per_s=prefill_per_s).run(alone, until_s=SECONDS + 30)
+    town = Town(prefill_per_s=prefill_per_s)
     town.run([*priority, *standard], until_s=SECONDS)
     assert sum(one.refusals for one in priority) == 0
     assert first_token_s(warm(priority), 0.99) <= 1.2 * first_token_s(warm(alone), 0.99)
@@ -79,6 +81,23 @@ def test_twice_the_capacity_is_paid_for_by_those_who_ask_for_too_much(seed: int,
             shares[one.account] = shares.get(one.account, 0.0) + one.tokens
     assert jain(shares.values()) >= 0.95
     assert town.longest_queue <= 1_000
+
+
+def test_a_cold_burst_waits_in_the_platform_and_not_in_engines() -> None:
+    """All places are free and every prompt is still to be computed, by engines that know no priorities: an engine is
+    sent no more than it is about to begin, so a Priority waits for a few prompts at most, not for all that came before
+    it. Without the bound it would."""
+    random = Random(5)
+    burst = [Ask(0.0, "s", STANDARD, prompt=random.randint(250, 750), answer=50) for _ in range(500)]
+    priority = [Ask(0.1 + 0.05 * number, "p", PRIORITY, prompt=500, answer=50) for number in range(20)]
+    town = Town(prefill_per_s=1_000.0, honours=False)
+    town.run([*burst, *priority], until_s=60)
+    assert first_token_s(priority, 0.99) < 1.7, "its own half a second, and that of the prompts at hand"
+    assert town.longest_engine_queue <= 2
+    careless = Town(prefill_per_s=1_000.0, honours=False, policy=AdmissionPolicy(prefill_ahead_s=1e9))
+    late = again(priority)
+    careless.run([*again(burst), *late], until_s=60)
+    assert first_token_s(late, 0.99) > 5.0
 
 
 def test_a_storm_of_retries_does_not_bring_the_pool_down(capacity: float) -> None:

@@ -1,5 +1,8 @@
 """Who goes, who waits, who gives way: with replicas of the fleet and no event loop."""
 
+from math import inf
+
+import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
@@ -115,7 +118,7 @@ def test_priority_goes_before_standard_goes_before_batch() -> None:
     """Whoever came first."""
     door = Door(pool_of())
     (inside,) = door.entered(ticket())
-    door.queue.first_byte(inside)
+    door.queue.first_byte(inside, door.now_s)
     batch, standard, priority = door.entered(ticket("b", BATCH), ticket("b"), ticket("b", PRIORITY))
     assert door.leave(inside) == [priority]
     assert door.leave(priority) == [standard]
@@ -126,7 +129,7 @@ def test_standard_keeps_its_floor() -> None:
     """Of the work that is sent while both wait a tenth is Standard's, and Priority's is the rest."""
     door = Door(pool_of(), queue_limit=1_000)
     (last,) = door.entered(ticket())
-    door.queue.first_byte(last)
+    door.queue.first_byte(last, door.now_s)
     door.entered(*(ticket("s") for _ in range(100)), *(ticket("p", PRIORITY) for _ in range(200)))
     sent = []
     for _ in range(200):
@@ -172,7 +175,7 @@ def test_nobody_is_called_back_after_its_first_byte() -> None:
     """Nor for Standard, nor too long after it was sent, nor a Priority."""
     door = Door(pool_of(replicas=3))
     heard, old = door.entered(ticket(), ticket())
-    door.queue.first_byte(heard)
+    door.queue.first_byte(heard, door.now_s)
     door.now_s = AdmissionPolicy().recall_within_s + 1
     (other,) = door.entered(ticket("p", PRIORITY))
     assert door.enter(ticket("p", PRIORITY)) == []
@@ -217,7 +220,7 @@ def test_a_full_queue_displaces_the_newest_of_the_greediest_account() -> None:
     """Of Standard, for a Priority and for a Standard of an account that has less; the greediest itself is refused."""
     door = Door(pool_of(), queue_limit=4)
     (inside,) = door.entered(ticket())
-    door.queue.first_byte(inside)
+    door.queue.first_byte(inside, door.now_s)
     greedy, modest = door.entered(*(ticket("g") for _ in range(3))), door.entered(ticket("m"))
     priority, other, more = ticket("p", PRIORITY), ticket("m"), ticket("g")
     assert door.enter(priority) == [greedy[2]]
@@ -232,7 +235,7 @@ def test_priority_is_shed_last() -> None:
     """Only when Standard has no more of the queue than its floor."""
     door = Door(pool_of(), queue_limit=10)
     (inside,) = door.entered(ticket())
-    door.queue.first_byte(inside)
+    door.queue.first_byte(inside, door.now_s)
     standard = door.entered(*(ticket(f"s{n}") for n in range(10)))
     priority = door.entered(*(ticket("p", PRIORITY) for _ in range(12)))
     assert states(*standard).count(WAITING) == 1
@@ -249,11 +252,11 @@ def busy_door(policy: AdmissionPolicy | None = None) -> tuple[Door, Ticket]:
         door.now_s += 1.0
         door.enter(ticket("x"))
         (inside,) = (one for one in door.leave(inside) if one.state is ADMITTED)
-        door.queue.first_byte(inside)
+        door.queue.first_byte(inside, door.now_s)
     while door.queue.waiting > 1:
         door.now_s += 1.0
         (inside,) = (one for one in door.leave(inside) if one.state is ADMITTED)
-        door.queue.first_byte(inside)
+        door.queue.first_byte(inside, door.now_s)
     return door, inside
 
 
@@ -305,6 +308,41 @@ def test_who_waits_too_long_is_let_go() -> None:
     assert door.queue.waiting == 0
 
 
+class Prompts:
+    """What a replica has to compute: so many seconds' worth."""
+
+    def __init__(self, wait_s: float) -> None:
+        self.wait_s = wait_s
+
+    def prompts_wait_s(self, now_s: float, *, beside: float) -> float:
+        return max(0.0, self.wait_s - now_s) + beside / 1_000.0
+
+
+def test_prompts_wait_here_while_an_engine_has_prompts_to_compute() -> None:
+    """Though it has places: the next is sent when what is there should soon be computed, or has been."""
+    pool = pool_of(concurrency=8)
+    occupancy = pool.replicas[0].occupancy
+    occupancy.backlog, occupancy.pending_prefill_tokens = Prompts(1.0), 1_000.0
+    door = Door(pool, AdmissionPolicy(prefill_ahead_s=0.25))
+    first, second, third = (ticket(tokens=tokens) for tokens in (500, 100, 100))
+    door.entered(first, second, third)
+    assert states(first, second, third) == [WAITING] * 3
+    assert door.queue.look_again_s == pytest.approx(0.75)
+    door.now_s = 0.75
+    door.seat(door.queue.time_passed(door.now_s))
+    assert states(first, second, third) == [ADMITTED, WAITING, WAITING], "it is counted before it is sent"
+    occupancy.pending_prefill_tokens = 0.0
+    door.seat(door.queue.first_byte(first, door.now_s))
+    assert states(second, third) == [ADMITTED, ADMITTED], "small prompts together are as one"
+
+
+def test_no_look_is_planned_where_places_are_what_is_short() -> None:
+    """Then only one who leaves can change anything."""
+    door = Door(pool_of())
+    door.entered(ticket(), ticket())
+    assert door.queue.look_again_s == inf
+
+
 class AnyUse(RuleBasedStateMachine):
     """Requests of all classes come, go, are called back and give up, while replicas fall, rise and change size."""
 
@@ -347,7 +385,7 @@ class AnyUse(RuleBasedStateMachine):
     @precondition(lambda self: self.of(ADMITTED))
     @rule(data=st.data())
     def answer(self, data: st.DataObject) -> None:
-        self.door.queue.first_byte(data.draw(st.sampled_from(self.of(ADMITTED))))
+        self.door.seat(self.door.queue.first_byte(data.draw(st.sampled_from(self.of(ADMITTED))), self.door.now_s))
 
     @rule(number=st.integers(0, 2), is_up=st.booleans())
     def replicas_move(self, number: int, is_up: bool) -> None:

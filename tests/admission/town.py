@@ -1,7 +1,7 @@
 """A small world in virtual time: accounts that ask, the real queue and fleet, and engines that compute.
 
-An engine computes one prompt after another at ``PREFILL_PER_S``, those of a higher class first (as engines do that know
-priorities), each to its end; then it generates at ``DECODE_PER_S`` for each of its streams. It is full with ``PLACES``.
+An engine computes one prompt after another at ``prefill_per_s``, each to its end, those of a higher class first where
+it ``honours`` priorities; then it generates at ``DECODE_PER_S`` for each of its streams. It is full with ``PLACES``.
 Everything else on the way to a first token takes ``OVERHEAD_S``. Uncached prompts are 500 tokens, answers 200 on
 average: chat, in which what is short is places, and the computing of prompts is a fifth of what an engine could.
 """
@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable
 from functools import partial
 from heapq import heappop, heappush
 from itertools import count
+from math import inf
 from random import Random
 
 from tests.admission.pools import STANDARD, pool_of
@@ -20,9 +21,11 @@ from servery.admission.pool_queue import PoolQueue
 from servery.admission.ticket import Ticket, TicketState
 from servery.core.serving_path import ServingClass
 from servery.fleet.replica import Replica
+from servery.routing.prefill_queue import PrefillQueue
+from servery.routing.prefill_rate import PoolRate, PrefillRate
 
 REPLICAS, PLACES = 16, 32
-PREFILL_PER_S, DECODE_PER_S, OVERHEAD_S = 40_000.0, 100.0, 0.05
+DECODE_PER_S, OVERHEAD_S = 100.0, 0.05
 
 
 class Ask:
@@ -57,23 +60,60 @@ class Ask:
 
 
 class Engine:
-    """``ahead`` are those whose prompts wait, ``computing`` the one whose prompt is computed."""
+    """``ahead`` are those whose prompts wait, ``computing`` the one whose prompt is computed. ``queue`` and
+    ``rate`` are what a gateway knows of it."""
 
-    def __init__(self, replica: Replica) -> None:
+    def __init__(self, replica: Replica, rate: PrefillRate) -> None:
         self.replica = replica
+        self.rate = rate
+        self.queue = PrefillQueue(rate=rate.tokens_per_s)
+        replica.occupancy.backlog = self
         self.ahead: list[tuple[int, int, Ticket, Ask]] = []
         self.computing: Ticket | None = None
         self.pending = 0
+
+    def prompts_wait_s(self, now_s: float, *, beside: float) -> float:
+        return self.queue.backlog_s(now_s) + beside / self.queue.rate
+
+    def sent(self, ticket: Ticket, ask: Ask, now_s: float) -> None:
+        self.pending += ask.prompt
+        self.queue.rate = self.rate.tokens_per_s
+        self.queue.enter(id(ticket), ask.prompt, now_s, is_silent=False)
+        self.replica.occupancy.pending_prefill_tokens = self.queue.pending_tokens
+        ticket.sent_s = now_s
+
+    def over(self, ticket: Ticket, ask: Ask, now_s: float) -> None:
+        """Its prompt is computed, or not wanted any more."""
+        self.pending -= ask.prompt
+        service_s = self.queue.computed(id(ticket), sent_s=ticket.sent_s, now_s=now_s)
+        if ask.first_s is not None and service_s is not None:
+            self.rate.learn(ask.prompt, service_s)
+        self.replica.occupancy.pending_prefill_tokens = self.queue.pending_tokens
 
 
 class Town:
     """``retries``: how often a client whose request was refused asks again at once."""
 
-    def __init__(self, *, policy: AdmissionPolicy | None = None, queue: int = 1_000, retries: int = 0) -> None:
-        self.pool = pool_of(replicas=REPLICAS, concurrency=PLACES, queue=queue)
+    def __init__(
+        self,
+        *,
+        policy: AdmissionPolicy | None = None,
+        queue: int = 1_000,
+        retries: int = 0,
+        replicas: int = REPLICAS,
+        places: int = PLACES,
+        prefill_per_s: float = 40_000.0,
+        honours: bool = True,
+    ) -> None:
+        self.pool = pool_of(replicas=replicas, concurrency=places, queue=queue)
         self.queue = PoolQueue(self.pool, queue_limit=queue, policy=policy or AdmissionPolicy())
-        self.engines = {replica: Engine(replica) for replica in self.pool.replicas}
+        rate = PoolRate()
+        self.engines = {replica: Engine(replica, PrefillRate(rate)) for replica in self.pool.replicas}
+        self._prefill_per_s = prefill_per_s
+        self._honours = honours
+        self._looks_s = inf
         self.now_s = 0.0
+        self.longest_engine_queue = 0
         self.longest_queue = 0
         self._retries = retries
         self._asks: dict[Ticket, Ask] = {}
@@ -109,6 +149,7 @@ class Town:
             self._follow([ticket, *self.queue.expire(ticket, self.now_s)])
 
     def _follow(self, changed: list[Ticket]) -> None:
+        changed = list(changed)
         while changed:
             ticket = changed.pop(0)
             match ticket.state:
@@ -119,6 +160,13 @@ class Town:
                     changed += [ticket, *self.queue.come_back(ticket, self.now_s)]
                 case TicketState.SHED:
                     self._refuse(self._asks.pop(ticket))
+        if self.queue.look_again_s < self._looks_s:
+            self._looks_s = self.queue.look_again_s
+            self._at(self._looks_s, self._look)
+
+    def _look(self) -> None:
+        self._looks_s = inf
+        self._follow(self.queue.time_passed(self.now_s))
 
     def _refuse(self, ask: Ask) -> None:
         ask.refusals += 1
@@ -133,26 +181,27 @@ class Town:
         replica.occupancy.enter(ticket.resident_tokens)
         ticket.replica = replica
         engine = self.engines[replica]
-        engine.pending += ask.prompt
-        heappush(engine.ahead, (ask.serving_class, next(self._numbers), ticket, ask))
+        engine.sent(ticket, ask, self.now_s)
+        heappush(engine.ahead, (ask.serving_class if self._honours else STANDARD, next(self._numbers), ticket, ask))
         self._compute(engine)
+        self.longest_engine_queue = max(self.longest_engine_queue, len(engine.ahead))
 
     def _compute(self, engine: Engine) -> None:
         while engine.computing is None and engine.ahead:
             _, _, ticket, ask = heappop(engine.ahead)
             if ticket.replica is engine.replica and ask.first_s is None:
                 engine.computing = ticket
-                self._at(self.now_s + ask.prompt / PREFILL_PER_S, partial(self._computed, engine, ticket, ask))
+                self._at(self.now_s + ask.prompt / self._prefill_per_s, partial(self._computed, engine, ticket, ask))
 
     def _computed(self, engine: Engine, ticket: Ticket, ask: Ask) -> None:
         if engine.computing is not ticket:
             return  # stopped meanwhile
         engine.computing = None
-        engine.pending -= ask.prompt
         ask.first_s = self.now_s + OVERHEAD_S
-        self.queue.first_byte(ticket)
+        engine.over(ticket, ask, self.now_s)
         self._at(self.now_s + ask.answer / DECODE_PER_S, lambda: self._done(ticket, ask))
         self._compute(engine)
+        self._follow(self.queue.first_byte(ticket, self.now_s))
 
     def _done(self, ticket: Ticket, ask: Ask) -> None:
         ask.done_s = self.now_s
@@ -165,7 +214,7 @@ class Town:
     def _stop(self, ticket: Ticket) -> None:
         assert ticket.replica is not None
         engine = self.engines[ticket.replica]
-        engine.pending -= self._asks[ticket].prompt
+        engine.over(ticket, self._asks[ticket], self.now_s)
         engine.ahead = [one for one in engine.ahead if one[2] is not ticket]
         engine.ahead.sort()
         if engine.computing is ticket:

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable, Iterable
+from math import inf
 
 from servery.admission.demand import Demand
 from servery.admission.policy import AdmissionPolicy
@@ -82,6 +83,8 @@ class Gate:
         self._calls: dict[Ticket, asyncio.Future[None]] = {}
         self._streams: dict[Ticket, Stream] = {}
         self._on_recall: dict[Ticket, Callable[[], None]] = {}
+        self._look: asyncio.TimerHandle | None = None
+        self._looks_s = inf
         pool.listen(self._room_changed)
 
     @property
@@ -137,7 +140,7 @@ class Gate:
 
     def first_byte(self, ticket: Ticket, count: Counted | None) -> None:
         """``Place.first_byte``."""
-        self._queue.first_byte(ticket)
+        self._tell(self._queue.first_byte(ticket, self._clock.monotonic_s()))
         if self.speed is not None and count is not None and ticket.replica is not None:
             self._streams[ticket] = self.speed.begin(ticket.replica, count, self._clock.monotonic_s())
 
@@ -147,13 +150,12 @@ class Gate:
         now_s = self._clock.monotonic_s()
         if self.speed is not None and (stream := self._streams.pop(ticket, None)) is not None:
             self.speed.end(stream, now_s)
-        changed = self._queue.leave(ticket, now_s, work=work)
-        if changed:
-            self._tell(changed)
+        self._tell(self._queue.leave(ticket, now_s, work=work))
 
     async def _wait(self, place: Place, ticket: Ticket, since_s: float) -> None:
         """Until ``ticket`` is admitted. Raises Overloaded when it is shed."""
         if ticket.state is TicketState.WAITING:
+            self._plan_look()
             call = self._calls[ticket] = asyncio.get_running_loop().create_future()
             is_batch = ticket.demand.serving_class is ServingClass.BATCH
             try:
@@ -179,6 +181,21 @@ class Gate:
                 self._on_recall[ticket]()
             elif (call := self._calls.get(ticket)) is not None and not call.done():
                 call.set_result(None)
+        self._plan_look()
+
+    def _plan_look(self) -> None:
+        """Look again when the queue wants it; a look that is planned for sooner will do."""
+        moment_s = self._queue.look_again_s
+        if moment_s < self._looks_s:
+            if self._look is not None:
+                self._look.cancel()
+            self._looks_s = moment_s
+            wait_s = moment_s - self._clock.monotonic_s()
+            self._look = asyncio.get_running_loop().call_later(wait_s, self._time_passed)
+
+    def _time_passed(self) -> None:
+        self._look, self._looks_s = None, inf
+        self._tell(self._queue.time_passed(self._clock.monotonic_s()))
 
     def _room_changed(self) -> None:
         self._tell(self._queue.room_changed(self._clock.monotonic_s()))

@@ -9,6 +9,9 @@ class AdmissionPolicy(msgspec.Struct, frozen=True, kw_only=True):
     ``wait_limit_s`` is how long anybody but Batch may wait. Standard is shed when it would wait ``standard_budget_s``,
     Priority when ``priority_budget_s``, with a chance that rises from nothing at half of that.
 
+    A replica is sent a further prompt when what it has to compute by then should take no longer than
+    ``prefill_ahead_s``: long enough that it always has the next at hand, and no longer.
+
     ``standard_floor`` of the work that is sent while Priority waits is Standard's, and so much of the queue.
     ``batch_headroom`` of each replica's limits is left free by Batch.
 
@@ -20,6 +23,7 @@ class AdmissionPolicy(msgspec.Struct, frozen=True, kw_only=True):
     """
 
     wait_limit_s: float = 30.0
+    prefill_ahead_s: float = 0.05
     standard_budget_s: float = 10.0
     priority_budget_s: float = 30.0
     standard_floor: float = 0.1

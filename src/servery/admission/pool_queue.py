@@ -14,6 +14,8 @@ furthest over its share gives way, Batch before Standard before Priority. Who wo
 (``shedding``).
 """
 
+from math import inf
+
 from servery.admission.class_turns import ClassTurns
 from servery.admission.policy import AdmissionPolicy
 from servery.admission.service_rate import ServiceRate
@@ -31,6 +33,7 @@ _DISPATCHED = AdmissionOutcome.DISPATCHED
 
 _LEAST_RETRY_S = 1.0
 _MOST_RETRY_S = 60.0
+_LEAST_LOOK_S = 0.002
 
 
 class PoolQueue:
@@ -39,7 +42,9 @@ class PoolQueue:
 
     Methods return the tickets whose state they changed, other than the one they were called with. Each admitted one has
     its room held until ``redeem``; each recalled one must have its engine stopped and be given to ``come_back``, or
-    leave. ``now_s`` is a monotonic reading, ``hour_offset_s`` what is added to it to tell the hour of the day.
+    leave. At ``look_again_s`` somebody may go in though nothing has happened: then ``time_passed`` is to be called; inf
+    when there is no such moment. ``now_s`` is a monotonic reading, ``hour_offset_s`` what is added to it to tell the
+    hour of the day.
     """
 
     def __init__(
@@ -47,6 +52,7 @@ class PoolQueue:
     ) -> None:
         self.inside = 0
         self.recalls = 0
+        self.look_again_s = inf
         self.rate = ServiceRate()
         self._pool = pool
         self._queue_limit = queue_limit
@@ -67,7 +73,7 @@ class PoolQueue:
         """Admit, queue or shed ``ticket``; its seat is taken as that of any other that was admitted."""
         turns, serving_class = self._turns, ticket.demand.serving_class
         may_go = not (turns.priority.count or turns.standard.count) and serving_class is not _BATCH
-        if may_go and self._room_for(ticket, None) is not None:
+        if may_go and self._room_for(ticket, None, now_s) is not None:
             self._let_in(ticket, now_s)  # not held: nothing comes between this and its seat
             return []
         ticket.work = ticket.demand.work
@@ -93,12 +99,20 @@ class PoolQueue:
     def redeem(self, ticket: Ticket) -> None:
         """``ticket`` takes its seat in this very step: the room that was held for it is free for that."""
         if ticket.held_at is not None:
-            ticket.held_at.occupancy.release(ticket.resident_tokens)
+            prefill_tokens = ticket.demand.uncached_prompt_tokens
+            ticket.held_at.occupancy.release(ticket.resident_tokens, prefill_tokens=prefill_tokens)
             ticket.held_at = None
 
-    def first_byte(self, ticket: Ticket) -> None:
-        """The first byte of its answer is passed on: from now on it cannot be called back."""
+    def first_byte(self, ticket: Ticket, now_s: float) -> list[Ticket]:
+        """The first byte of its answer is passed on: from now on it cannot be called back; and its prompt is computed,
+        so that the next can be sent."""
         self._unanswered.over(ticket)
+        return self._admit(now_s, first=ticket.replica) if self._turns.waiting else []
+
+    def time_passed(self, now_s: float) -> list[Ticket]:
+        """It is ``look_again_s``, or later."""
+        self.look_again_s = inf
+        return self._admit(now_s)
 
     def leave(self, ticket: Ticket, now_s: float, *, work: float | None = None) -> list[Ticket]:
         """``ticket`` is done, its seat free, or it no longer wants to enter. ``work`` is what it really was."""
@@ -216,8 +230,9 @@ class PoolQueue:
         """Let in who fits, and call back others for one who does not. ``first`` has just got room."""
         changed: list[Ticket] = []
         while (ticket := self._turns.next()) is not None:
-            replica = self._room_for(ticket, first)
+            replica = self._room_for(ticket, first, now_s)
             if replica is None:
+                self._look_again(ticket, first, now_s)
                 changed += self._recall_for(ticket, now_s)
                 break
             self._see_waiting(now_s)
@@ -226,23 +241,37 @@ class PoolQueue:
                 self.rate.sent(ticket.demand.serving_class, ticket.work)
                 self._reserved = self.rate.places_for_priority(self._most_reserved)
             self._see_waiting(now_s)
-            replica.occupancy.hold(ticket.resident_tokens)
+            replica.occupancy.hold(ticket.resident_tokens, prefill_tokens=ticket.demand.uncached_prompt_tokens)
             ticket.held_at = replica
             self._let_in(ticket, now_s)
             changed.append(ticket)
         return changed
 
-    def _room_for(self, ticket: Ticket, first: Replica | None) -> Replica | None:
+    def _look_again(self, head: Ticket, first: Replica | None, now_s: float) -> None:
+        """``head`` finds no room: when it may though nobody begins to be answered or ends, because prompts should have
+        been computed by then. Only of ``first`` is anything new, if it is given and a moment is planned."""
+        ahead_s, tokens = self._policy.prefill_ahead_s, head.resident_tokens
+        if first is None or self.look_again_s <= now_s:
+            self.look_again_s = inf
+            late_s = self._pool.late_s(tokens, now_s=now_s, ahead_s=ahead_s)
+        else:
+            late_s = first.occupancy.late_s(now_s, ahead_s=ahead_s) if first.has_room_for(tokens) else inf
+        if late_s > 0.0:  # else it is not prompts that it waits for
+            self.look_again_s = min(self.look_again_s, now_s + max(late_s, _LEAST_LOOK_S))
+
+    def _room_for(self, ticket: Ticket, first: Replica | None, now_s: float) -> Replica | None:
+        ahead_s = self._policy.prefill_ahead_s
         if ticket.demand.serving_class is ServingClass.BATCH:
-            return self._pool.find_idle_room(ticket.resident_tokens, headroom=self._policy.batch_headroom)
+            headroom = self._policy.batch_headroom
+            return self._pool.find_idle_room(ticket.resident_tokens, headroom=headroom, now_s=now_s, ahead_s=ahead_s)
         if self._reserved and ticket.demand.serving_class is ServingClass.STANDARD:
             is_entitled = self._turns.priority.count > 0
             if not is_entitled and not self._pool.has_more_free_than(self._reserved):
                 return None
         if first is not None and not self._reserved and not self._counts_tokens:
             # Whoever goes next found no room before, and there all requests are alike: only this one has got any.
-            return first if first.has_room_for(ticket.resident_tokens) else None
-        return self._pool.find_room(ticket.resident_tokens, first=first)
+            return first if first.takes(ticket.resident_tokens, now_s=now_s, ahead_s=ahead_s) else None
+        return self._pool.find_room(ticket.resident_tokens, first=first, now_s=now_s, ahead_s=ahead_s)
 
     def _recall_for(self, head: Ticket, now_s: float) -> list[Ticket]:
         """``head`` goes next and finds no room: call back one for each that waits like it, if places would not come up

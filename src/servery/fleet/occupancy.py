@@ -13,7 +13,21 @@ A report is never believed so far that a replica stands idle for it: one request
 the engine's numbers were wrong, or got stuck while it was idle, its next report says so.
 """
 
+from typing import Protocol
+
 from servery.engines.load import EngineLoad
+
+FEW_TOKENS = 256.0
+"""Prompts of so many tokens together are computed in one step: there is nothing to be gained by sending them singly."""
+
+
+class Backlog(Protocol):
+    """What routing knows of the prompts that were sent to a replica and are not computed yet."""
+
+    def prompts_wait_s(self, now_s: float, *, beside: float) -> float:
+        """How long a prompt that is sent there now would wait for those before it, ``beside`` of whose uncached tokens
+        are promised and not sent yet. 0 where it cannot be known."""
+        ...
 
 
 class Gone:
@@ -32,7 +46,8 @@ class Occupancy:
 
     ``sequences`` is in flight from this gateway, ``resident_tokens`` the sum over those of prompt, what is generated
     and what is still expected. ``pending_prefill_tokens`` are uncached prompt tokens that were sent and are not
-    computed yet; routing keeps them. ``held`` of the sequences are promised and not yet sent.
+    computed yet; routing keeps them, and ``backlog``, which is None before it is asked to route there. ``held`` of the
+    sequences are promised and not yet sent, with ``held_prefill_tokens`` to be computed.
 
     ``siblings_sequences`` and ``siblings_tokens`` are the shares that other gateways have of the same engine, beyond
     our limits: as much of a report is theirs, and takes nothing from us.
@@ -41,7 +56,9 @@ class Occupancy:
     __slots__ = (
         "_gone_sequences",
         "_gone_tokens",
+        "backlog",
         "held",
+        "held_prefill_tokens",
         "other_sequences",
         "other_tokens",
         "pending_prefill_tokens",
@@ -68,7 +85,9 @@ class Occupancy:
         self.sequences = 0
         self.resident_tokens = 0.0
         self.pending_prefill_tokens = 0.0
+        self.backlog: Backlog | None = None
         self.held = 0
+        self.held_prefill_tokens = 0.0
         self.other_sequences = 0
         self.other_tokens = 0.0
         self._gone_sequences = 0
@@ -92,6 +111,14 @@ class Occupancy:
         limit = self.tokens_limit
         return limit is None or self.resident_tokens + self.other_tokens + tokens <= limit
 
+    def late_s(self, now_s: float, *, ahead_s: float) -> float:
+        """For how long no further prompt should be sent there, so that none waits for more than ``ahead_s`` behind
+        others: one that waits there has its turn settled."""
+        pending = self.pending_prefill_tokens + self.held_prefill_tokens
+        if pending <= FEW_TOKENS or self.backlog is None:
+            return 0.0
+        return max(0.0, self.backlog.prompts_wait_s(now_s, beside=self.held_prefill_tokens) - ahead_s)
+
     def keeps_free(self, headroom: float, *, beside: float) -> bool:
         """Whether so large a share of both limits would stay free, with one more request of ``beside`` tokens. One that
         nobody uses is free enough."""
@@ -106,15 +133,17 @@ class Occupancy:
         self.sequences += 1
         self.resident_tokens += tokens
 
-    def hold(self, tokens: float) -> None:
+    def hold(self, tokens: float, *, prefill_tokens: float = 0.0) -> None:
         """As ``enter``, for one that is promised a place and will be sent in a moment, or elsewhere."""
         self.enter(tokens)
         self.held += 1
+        self.held_prefill_tokens += prefill_tokens
 
-    def release(self, tokens: float) -> None:
+    def release(self, tokens: float, *, prefill_tokens: float = 0.0) -> None:
         """What was held is free again."""
         assert self.held > 0, "nothing is released that was not held"
         self.held -= 1
+        self.held_prefill_tokens = self.held_prefill_tokens - prefill_tokens if self.held else 0.0
         self.sequences -= 1
         self.resident_tokens = self.resident_tokens - tokens if self.sequences else 0.0
 
@@ -153,4 +182,5 @@ class Occupancy:
     def check_integrity(self) -> None:
         assert self.sequences >= self.held >= 0, "what is promised is a part of what is in flight"
         assert self.sequences > 0 or self.resident_tokens == 0.0, "nothing is resident where nobody is"
+        assert self.held > 0 or self.held_prefill_tokens == 0.0, "nothing is to be computed for nobody"
         assert min(self.other_sequences, self.other_tokens) >= 0, "others are a number"

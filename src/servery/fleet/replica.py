@@ -97,6 +97,10 @@ class Replica:
         circuit = self.circuit
         return circuit.is_closed or (circuit.allows and self.occupancy.held == 0)
 
+    def takes(self, tokens: float, *, now_s: float, ahead_s: float) -> bool:
+        """As ``has_room_for``; and what it has to compute by now should take it no longer than ``ahead_s``."""
+        return self.has_room_for(tokens) and self.occupancy.late_s(now_s, ahead_s=ahead_s) == 0.0
+
     @property
     def capacity(self) -> int:
         """How many requests may be in flight here now, beside those that were sent before its circuit opened."""

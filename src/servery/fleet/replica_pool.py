@@ -1,6 +1,7 @@
 """The replicas that serve one offer."""
 
 from collections.abc import Callable
+from math import inf
 
 from servery.catalog.pool import Pool
 from servery.catalog.replica_spec import ReplicaSpec
@@ -41,26 +42,41 @@ class ReplicaPool:
     def capacity(self) -> int:
         return sum(replica.capacity for replica in self.replicas)
 
-    def find_room(self, tokens: float, *, first: Replica | None = None) -> Replica | None:
+    def find_room(
+        self, tokens: float, *, first: Replica | None = None, now_s: float = 0.0, ahead_s: float = inf
+    ) -> Replica | None:
         """Any replica that has room for a request of so many resident tokens, ``first`` if it has; None when none has.
+        One that has prompts to compute for longer than ``ahead_s`` has none.
         The search goes on where the last one succeeded, so that it is short unless all are nearly full."""
         likely = first or self.replicas[self._next]
-        if likely.has_room_for(tokens):
+        if likely.takes(tokens, now_s=now_s, ahead_s=ahead_s):
             return likely
         count = len(self.replicas)
         for step in range(count):
             at = (self._next + step) % count
-            if self.replicas[at].has_room_for(tokens):
+            if self.replicas[at].takes(tokens, now_s=now_s, ahead_s=ahead_s):
                 self._next = at
                 return self.replicas[at]
         return None
 
-    def find_idle_room(self, tokens: float, *, headroom: float) -> Replica | None:
+    def find_idle_room(
+        self, tokens: float, *, headroom: float, now_s: float = 0.0, ahead_s: float = inf
+    ) -> Replica | None:
         """As ``find_room``, in a replica that keeps the share ``headroom`` of its limits free beside it."""
         for replica in self.replicas:
-            if replica.has_room_for(tokens) and replica.occupancy.keeps_free(headroom, beside=tokens):
+            is_free = replica.takes(tokens, now_s=now_s, ahead_s=ahead_s)
+            if is_free and replica.occupancy.keeps_free(headroom, beside=tokens):
                 return replica
         return None
+
+    def late_s(self, tokens: float, *, now_s: float, ahead_s: float) -> float:
+        """How soon ``find_room`` may succeed for no other reason than that prompts have been computed."""
+        waits = [
+            replica.occupancy.late_s(now_s, ahead_s=ahead_s)
+            for replica in self.replicas
+            if replica.has_room_for(tokens)
+        ]
+        return min(waits, default=inf)
 
     def has_more_free_than(self, places: int) -> bool:
         """Whether more than so many requests could be sent now, counted in sequences. Looks no further than it must."""

@@ -48,6 +48,7 @@ class Desk:
         self.done_s = 0.0
         self.shown_done_s = 0.0
         self._order = order
+        replica.occupancy.backlog = self
 
     @property
     def pressure_s(self) -> float:
@@ -78,6 +79,13 @@ class Desk:
         self.done_s = queue.done_s
         if self.is_away or self.shown_done_s - self.done_s > _SAME_S:
             self.put()
+
+    def prompts_wait_s(self, now_s: float, *, beside: float) -> float:
+        """As ``fleet.occupancy.Backlog``. Where no replica's speed is known, and nothing that was sent will tell, how
+        long that takes is nobody's guess."""
+        queue = self.queue
+        sent_s = queue.backlog_s(now_s) if queue.telling or self.rate.is_learned else 0.0
+        return sent_s + beside / queue.rate
 
     def put(self) -> None:
         """Show in the order of the least busy how busy it is now."""

@@ -18,9 +18,19 @@ class PrefillQueue:
     amounts uncached prompt tokens; ``rate`` is tokens per second and may be changed at any time.
 
     ``oldest`` is the request that has been waiting longest, None if there is none; ``since_s`` is when it was begun.
+    ``telling`` of the prompts are not silent.
     """
 
-    __slots__ = ("_first_is_silent", "_first_tokens", "_pending", "oldest", "pending_tokens", "rate", "since_s")
+    __slots__ = (
+        "_first_is_silent",
+        "_first_tokens",
+        "_pending",
+        "oldest",
+        "pending_tokens",
+        "rate",
+        "since_s",
+        "telling",
+    )
 
     def __init__(self, *, rate: float) -> None:
         self.rate = rate
@@ -29,6 +39,7 @@ class PrefillQueue:
         self.oldest: int | None = None
         self._first_tokens = 0.0
         self._first_is_silent = False
+        self.telling = 0
         self._pending: dict[int, tuple[float, bool]] = {}
 
     @property
@@ -57,6 +68,7 @@ class PrefillQueue:
             self.oldest, self._first_tokens, self._first_is_silent = number, tokens, is_silent
         self._pending[number] = (tokens, is_silent)
         self.pending_tokens += tokens
+        self.telling += not is_silent
 
     def computed(self, number: int, *, sent_s: float, now_s: float) -> float | None:
         """Its first token is here. Returns the seconds that it had the engine for itself; None if it is not pending."""
@@ -73,7 +85,8 @@ class PrefillQueue:
 
     def _remove(self, number: int, since_s: float) -> None:
         pending = self._pending
-        tokens, _ = pending.pop(number)
+        tokens, is_silent = pending.pop(number)
+        self.telling -= not is_silent
         self.since_s = since_s
         if not pending:  # the sum is nothing, whatever rounding has left of it
             self.pending_tokens = 0.0

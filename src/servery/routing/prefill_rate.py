@@ -33,12 +33,13 @@ class _Sums:
 
 
 class PoolRate:
-    """The rate of a pool's replicas, in uncached prompt tokens per second. ``fastest_own`` is that of the fastest of
-    those that differ from it, 0 if none is known to."""
+    """The rate of a pool's replicas, in uncached prompt tokens per second; a guess until ``is_learned``. ``fastest_own``
+    is that of the fastest of those that differ from it, 0 if none is known to."""
 
-    __slots__ = ("_fastest", "_sums", "fastest_own", "tokens_per_s")
+    __slots__ = ("_fastest", "_sums", "fastest_own", "is_learned", "tokens_per_s")
 
     def __init__(self) -> None:
+        self.is_learned = False
         self._sums = _Sums(tokens=_FIRST_WEIGHT_TOKENS, rate=FIRST_TOKENS_PER_S)
         self._fastest: object = None
         self.fastest_own = 0.0
@@ -46,6 +47,7 @@ class PoolRate:
 
     def learn(self, tokens: float, seconds: float) -> None:
         self._sums.add(tokens, seconds)
+        self.is_learned = True
         self.tokens_per_s = self._sums.rate
 
     def differs(self, replica: "PrefillRate", own: float) -> None:
@@ -68,6 +70,11 @@ class PrefillRate:
     @property
     def tokens_per_s(self) -> float:
         return self.own or self._pool.tokens_per_s
+
+    @property
+    def is_learned(self) -> bool:
+        """Whether any replica of the pool has told."""
+        return self._pool.is_learned
 
     def learn(self, tokens: float, service_s: float) -> None:
         """A prompt of so many uncached tokens had the engine for so long."""

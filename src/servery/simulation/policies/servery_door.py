@@ -2,6 +2,7 @@
 
 from collections import deque
 from collections.abc import Iterable
+from math import inf
 from typing import Final
 
 from servery.admission.demand import Demand, Weights
@@ -36,6 +37,7 @@ class ServeryDoor:
         self._tickets: dict[Visitor, Ticket] = {}
         self._to_tell: deque[Ticket] = deque()
         self._telling = False
+        self._looks_s = inf
         pool.pool.listen(self._room_changed)
 
     @property
@@ -55,7 +57,7 @@ class ServeryDoor:
         self._tickets[visitor].replica = replica
 
     def first_token(self, visitor: Visitor) -> None:
-        self._queue.first_byte(self._tickets[visitor])
+        self._tell(self._queue.first_byte(self._tickets[visitor], self._now_s()))
 
     def again(self, visitor: Visitor) -> None:
         ticket = self._tickets[visitor]
@@ -89,6 +91,9 @@ class ServeryDoor:
         while self._to_tell:
             self._tell_one(self._to_tell.popleft())
         self._telling = False
+        if self._queue.look_again_s < self._looks_s:
+            self._looks_s = self._queue.look_again_s
+            self._agenda.at(self._looks_s, self._look)
 
     def _tell_one(self, ticket: Ticket) -> None:
         visitor = self._visitors.get(ticket)
@@ -114,6 +119,10 @@ class ServeryDoor:
 
     def _room_changed(self) -> None:
         self._tell(self._queue.room_changed(self._now_s()))
+
+    def _look(self) -> None:
+        self._looks_s = inf
+        self._tell(self._queue.time_passed(self._now_s()))
 
     def _now_s(self) -> float:
         return self._agenda.clock.now_s
