@@ -33,8 +33,8 @@ class _Sums:
 
 
 class PoolRate:
-    """The rate of a pool's replicas, in uncached prompt tokens per second; a guess until ``is_learned``. ``fastest_own``
-    is that of the fastest of those that differ from it, 0 if none is known to."""
+    """The rate of a pool's replicas, in uncached prompt tokens per second; a guess until ``is_learned``.
+    ``fastest_own`` is that of the fastest of those that differ from it, 0 if none is known to."""
 
     __slots__ = ("_fastest", "_sums", "fastest_own", "is_learned", "tokens_per_s")
 
