@@ -1,4 +1,5 @@
-"""Routing: a prompt's chain, the choice of a replica, the seat taken and left; for one replica and for many."""
+"""Routing: a prompt's chain, the forecast that limits ask for, the choice of a replica, the seat taken and left; for
+one replica and for many. All caches are full, so that each prompt drops another, and no prompt is sent twice."""
 
 from collections import deque
 from collections.abc import Callable
@@ -21,16 +22,50 @@ PROMPT_BYTES = 32_000
 PROMPT_TOKENS = 8_000
 _PROMPTS = 1_000
 _IN_FLIGHT_PER_REPLICA = 4
+_CACHE_TOKENS = 100_000
+_PROMPTS_PER_CACHE = _CACHE_TOKENS // PROMPT_TOKENS + 1
 _OWNER = "account/"
 
 
+class Prompts:
+    """Conversations of one turn, the system's word before it, of which ``shared_bytes`` are one of eight beginnings.
+    ``now`` are those of this round; ``renew`` makes them other than all before."""
+
+    def __init__(self, *, shared_bytes: int) -> None:
+        chance = Random(1)  # noqa: S311 no secret hangs on it
+        text = "".join(chance.choices("abcdefghijklmnopqrstuvwxyz    ", k=8 * PROMPT_BYTES)).encode()
+        self._heads = [
+            b'[{"role":"system","content":"%d' % number + text[number:][:shared_bytes] for number in range(8)
+        ]
+        rest = PROMPT_BYTES - shared_bytes - 1_100
+        starts = [chance.randrange(len(text) - PROMPT_BYTES) for _ in range(_PROMPTS)]
+        self._tails = [
+            text[start:][:rest]
+            + b'"},{"role":"assistant","content":"'
+            + text[start:][:500]
+            + b'"},{"role":"user","content":"'
+            + text[start:][:400]
+            + b'"}]'
+            for start in starts
+        ]
+        self._round = 0
+        self.now: list[bytes] = []
+        self.renew()
+
+    def renew(self) -> None:
+        self._round += 1
+        self.now = [
+            self._heads[number % 8] + b"%d.%d" % (self._round, number) + tail for number, tail in enumerate(self._tails)
+        ]
+
+
 def rows() -> list[Row]:
-    fresh, shared = _prompts(shared_bytes=0), _prompts(shared_bytes=PROMPT_BYTES // 2)
+    fresh, shared = Prompts(shared_bytes=0), Prompts(shared_bytes=PROMPT_BYTES // 2)
     return [
         Row(
             part="routing",
             what="the chain of a prompt of 8k tokens",
-            us=microseconds(_chains(fresh), decisions=_PROMPTS),
+            us=microseconds(_chains(fresh), decisions=_PROMPTS, prepare=fresh.renew),
         ),
         *[_row("all of it, fresh prompts", fresh, replicas) for replicas in (1, 8, 64, 256)],
         *[_row("all of it, 8 shared system prompts", shared, replicas) for replicas in (1, 8, 64, 256)],
@@ -38,45 +73,45 @@ def rows() -> list[Row]:
     ]
 
 
-def _row(what: str, prompts: list[bytes], replicas: int, *, sessions: int = 0) -> Row:
+def _row(what: str, prompts: Prompts, replicas: int, *, sessions: int = 0) -> Row:
     return Row(
         part="routing",
         what=f"{what}; {replicas} replicas",
-        us=microseconds(_seats(prompts, replicas, sessions=sessions), decisions=_PROMPTS),
+        us=microseconds(
+            _seats(prompts, replicas, sessions=sessions),
+            decisions=_PROMPTS,
+            prepare=prompts.renew,
+            rounds_before=_PROMPTS_PER_CACHE * replicas // _PROMPTS + 1,
+        ),
         bar_us=BAR_US if replicas == BAR_REPLICAS else None,
     )
 
 
-def _prompts(*, shared_bytes: int) -> list[bytes]:
-    chance = Random(1)  # noqa: S311 no secret hangs on it
-    prefixes = [chance.randbytes(shared_bytes) for _ in range(8)]
-    return [chance.choice(prefixes) + chance.randbytes(PROMPT_BYTES - shared_bytes) for _ in range(_PROMPTS)]
-
-
-def _chains(prompts: list[bytes]) -> Callable[[], None]:
+def _chains(prompts: Prompts) -> Callable[[], None]:
     def decide() -> None:
-        for prompt in prompts:
+        for prompt in prompts.now:
             text_chain(_OWNER, prompt)
 
     return decide
 
 
-def _seats(prompts: list[bytes], replicas: int, *, sessions: int) -> Callable[[], None]:
+def _seats(prompts: Prompts, replicas: int, *, sessions: int) -> Callable[[], None]:
     """Each request takes a seat, and one that was taken earlier is left, so that there is always work in flight."""
     clock = SystemClock()
     urls = tuple(f"http://127.0.0.1:{number + 1}" for number in range(replicas))
     engine = UrlEngine(family=EngineFamily.VLLM, urls=urls, served_model="m")
-    pool = ReplicaPool(Pool(name="p", engine=engine, concurrency=64, kv_tokens=1_000_000), clock)
+    pool = ReplicaPool(Pool(name="p", engine=engine, concurrency=64, kv_tokens=_CACHE_TOKENS), clock)
     for replica in pool.replicas:
         replica.ready(is_fresh=True)
     router = Router(clock, slot_isolation=True)
     taken: deque[Seat] = deque()
 
     def decide() -> None:
-        for number, prompt in enumerate(prompts):
+        for number, prompt in enumerate(prompts.now):
             session = f"{_OWNER}{number % sessions}" if sessions else None
             chain = router.chain(_OWNER, prompt)
             wish = Wish(owner=_OWNER, chain=chain, units_per_token=4.0, generated_tokens=256.0, session=session)
+            router.forecast(pool, wish)
             seat = router.seat(pool, wish)
             assert seat is not None, "there is room for all of them"
             taken.append(seat)

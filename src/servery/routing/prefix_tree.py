@@ -37,12 +37,8 @@ class Node(msgspec.Struct, eq=False):
     holders: dict[int, tuple[int, int]] = {}
 
     @property
-    def covers(self) -> int:
-        """How much of a prompt lies before this node's end, in the chain's unit."""
-        return self.chain.ends[self.end - 1]
-
-    @property
     def size(self) -> int:
+        """In the chain's unit."""
         ends = self.chain.ends
         return ends[self.end - 1] - ends[self.start - 1] if self.start else ends[self.end - 1]
 
@@ -117,8 +113,7 @@ class PrefixTree:
         """Forget until what is held is within its limit."""
         while holding.size > holding.limit:
             leaf, stamp = holding.leaves.popitem(last=False)
-            if _last_used(leaf, replica) == stamp:
-                self._forget_upwards(leaf, stamp, replica, holding)
+            self._forget_upwards(leaf, stamp, replica, holding)
 
     def forget_beside(self, chain: Chain, blocks: int, replica: int, holding: Holding, *, before: int) -> None:
         """Forget what hangs from ``chain`` beyond its first ``blocks`` blocks and was last used before the stamp
@@ -165,33 +160,35 @@ class PrefixTree:
 
     def _forget_upwards(self, leaf: Node, stamp: int, replica: int, holding: Holding) -> None:
         node = leaf
-        while node is not self._root and _last_used(node, replica) == stamp:
-            excess = holding.size - holding.limit
-            if excess <= 0 or node.size > excess:
+        while (parent := node.parent) is not None:
+            used = node.holders.get(replica)
+            if used is None or used[0] != stamp:
+                return
+            excess, size = holding.size - holding.limit, node.size
+            if size > excess:
                 if excess > 0:
                     node = self._shorten(node, excess, replica, holding)
-                if node is not self._root and _last_used(node, replica) == stamp:
+                if _last_used(node, replica) == stamp:
                     holding.leaves[node] = stamp
                     holding.leaves.move_to_end(node, last=False)
                 return
-            self._drop(node, replica, holding)
-            assert node.parent is not None, "only the root has none"
-            node = node.parent
+            self._drop(node, size, replica, holding)
+            node = parent
 
     def _shorten(self, node: Node, excess: float, replica: int, holding: Holding) -> Node:
         """Drop blocks of the node's end until as much as ``excess`` is gone; returns what is left of it."""
-        whole = node.covers
-        cut = bisect_right(node.chain.ends, whole - excess, 0, node.end)
+        ends, end = node.chain.ends, node.end
+        cut = bisect_right(ends, ends[end - 1] - excess, 0, end)
         if cut <= node.start:
             assert node.parent is not None, "only the root has none"
-            self._drop(node, replica, holding)
+            self._drop(node, node.size, replica, holding)
             return node.parent
         if len(node.holders) == 1 and not node.children:
-            holding.size -= whole - node.chain.covered(cut)
+            holding.size -= ends[end - 1] - ends[cut - 1]
             node.end = cut
             return node
         upper = _split(node, cut)
-        self._drop(node, replica, holding)
+        self._drop(node, node.size, replica, holding)
         return upper
 
     def _forget_below(self, top: Node, replica: int, holding: Holding) -> None:
@@ -203,20 +200,21 @@ class PrefixTree:
                 waiting += node.children.values()
         for node in reversed(found):
             holding.leaves.pop(node, None)
-            self._drop(node, replica, holding)
+            self._drop(node, node.size, replica, holding)
         parent = top.parent
         if parent is not None and replica in parent.holders:  # its path ends there now, if no other goes on from it
             holding.leaves[parent] = parent.holders[replica][0]
             holding.leaves.move_to_end(parent)
 
-    def _drop(self, node: Node, replica: int, holding: Holding) -> None:
-        """The replica no longer has the node. Those below it went before."""
-        del node.holders[replica]
-        holding.size -= node.size
-        if not node.holders:
-            assert node.parent is not None, "only the root has none"
+    def _drop(self, node: Node, size: int, replica: int, holding: Holding) -> None:
+        """The replica no longer has the node, which is of that size. Those below it went before."""
+        holders, parent = node.holders, node.parent
+        del holders[replica]
+        holding.size -= size
+        if not holders:
+            assert parent is not None, "only the root has none"
             assert not node.children, "who holds a node holds all above it"
-            del node.parent.children[node.chain.links[node.start]]
+            del parent.children[node.chain.links[node.start]]
 
 
 def _last_used(node: Node, replica: int) -> int | None:
