@@ -83,6 +83,25 @@ async def test_a_group_has_a_limit(place: Path | str) -> None:
         assert inserting.sizes == [4, 4, 2]
 
 
+async def test_commits_are_apart_while_several_write(place: Path | str) -> None:
+    """Behind a group of several, also what comes when the writer has nothing to do waits for company; behind one that
+    was alone it does not."""
+    async with Database.open(place, limits=StoreLimits(gather_s=600.0)) as database:
+        await database.write(lambda connection: connection.execute("CREATE TABLE notes (text TEXT)"))
+        inserting = Inserting()
+        for text in "ab":
+            await database.write_grouped(inserting, text)
+        await asyncio.gather(*(database.write_grouped(inserting, text) for text in "cd"))
+        writes = []
+        for text in "ef":
+            writes.append(asyncio.ensure_future(database.write_grouped(inserting, text)))
+            await asyncio.to_thread(lambda: None)
+            await spin()
+        assert database.queued_writes == 2, "they wait for company"
+    assert await asyncio.gather(*writes) == ["E", "F"]
+    assert inserting.sizes == [1, 1, 2, 2], "closing the database waits for nobody"
+
+
 async def test_a_failing_item_fails_alone(database: Database) -> None:
     """Of many items handed over together, exactly those fail that must; the others are written once."""
     inserting, gate = Inserting(), await closed_gate(database)
