@@ -29,7 +29,7 @@ from servery.fleet.fleet import Fleet
 from servery.fleet.machine_check import missing
 from servery.fleet.share import Share
 from servery.fleet.station import Station
-from servery.gauges import add_gauges, add_routing_gauges
+from servery.gauges import add_gauges, add_routing_gauges, add_spool_gauge
 from servery.limits.ceilings import Ceilings, ceiling_rules
 from servery.limits.estimate import Estimators
 from servery.limits.limit_keeper import LimitKeeper
@@ -39,6 +39,7 @@ from servery.metering.cut_requests import keep_cut_requests
 from servery.metering.journal import Journal, journal_file, orphans
 from servery.metering.meter import Meter
 from servery.metering.refused_requests import RefusedRequests
+from servery.metering.spool import Spool, orphaned_spools, spool_file
 from servery.routing.router import Router
 from servery.serving.dispatch import Dispatch
 from servery.serving.holds import Holds
@@ -46,7 +47,7 @@ from servery.serving.pipeline import Pipeline, PipelineParts
 from servery.serving.telling_observer import TellingObserver
 from servery.set_up import admission_policy, catalog_of, fleet_parts, opened_database, server_limits, tls_context
 from servery.settings import Settings
-from servery.sharing import Sharing, is_shared, join, purses
+from servery.sharing import Sharing, is_shared, purses, sharing
 from servery.store.database import Database
 from servery.telemetry.announcer import Announcer
 from servery.telemetry.metrics import Metrics
@@ -100,6 +101,7 @@ class Platform(msgspec.Struct, frozen=True, kw_only=True):
     post: Post
     limit_keeper: LimitKeeper
     sharing: Sharing | None
+    spool: Spool | None
 
 
 async def build(
@@ -107,8 +109,12 @@ async def build(
 ) -> Platform:
     """Read the catalog, open the database, and connect the parts. Starts nothing. Raises Misconfigured."""
     foundation = lay_foundation(settings, announcer=announcer, logger=logger, clock=clock, station=station)
-    sharing = await _sharing(foundation, station)
-    pipeline = await _pipeline(foundation, station, sharing)
+    shared = _sharing(foundation, station)
+    spool = await _spool(foundation, station.share)
+    meter = await _meter(foundation, station.share, spool)
+    if shared is not None:
+        await shared.take_over(settings.journal_directory, station.share)
+    pipeline = await _pipeline(foundation, meter, shared)
     keeper = _limit_keeper(foundation, pipeline)
     await keeper.open()
     entrance = Entrance(
@@ -130,10 +136,11 @@ async def build(
         rounds=Rounds(
             [
                 pipeline.holds.cover,
+                *([] if spool is None else [meter.forward]),
                 foundation.watch.look,
                 foundation.prices.refresh,
                 keeper.look_after,
-                *([] if sharing is None else sharing.duties),
+                *([] if shared is None else shared.duties),
                 Reminders(foundation.database, clock, foundation.catalog).remind,
                 *_bookkeeping(foundation, station),
             ],
@@ -141,7 +148,8 @@ async def build(
             logger=logger,
         ),
         limit_keeper=keeper,
-        sharing=sharing,
+        sharing=shared,
+        spool=spool,
         post=_post(foundation),
     )
 
@@ -196,15 +204,14 @@ def lay_foundation(
     )
 
 
-async def _pipeline(foundation: Foundation, station: Station, sharing: Sharing | None) -> Pipeline:
+async def _pipeline(foundation: Foundation, meter: Meter, shared: Sharing | None) -> Pipeline:
     settings, clock, pools = foundation.settings, foundation.clock, foundation.fleet.pools
     await foundation.prices.refresh()
     policy = admission_policy(settings)
     speeds = {name: SpeedControl(target=target) for name, target in foundation.catalog.speed_targets().items()}
     gates = {name: Gate(pool, clock, policy=policy, speed=speeds.get(name)) for name, pool in pools.items()}
     add_gauges(foundation.metrics, foundation.fleet, gates)
-    journal = await _journal(foundation, station.share)
-    meter, estimators = Meter(foundation.database, clock, journal, foundation.spending), Estimators()
+    estimators = Estimators()
     router = Router(clock, slot_isolation=settings.slot_isolation, cache_tokens=settings.prompt_cache_tokens)
     add_routing_gauges(foundation.metrics, router)
     return Pipeline(
@@ -212,9 +219,9 @@ async def _pipeline(foundation: Foundation, station: Station, sharing: Sharing |
             catalog=foundation.catalog,
             pools=pools,
             limiter=foundation.limiter,
-            lender=None if sharing is None else sharing.tokens,
+            lender=None if shared is None else shared.tokens,
             ceilings=foundation.ceilings,
-            holds=Holds(foundation.budgets, None if sharing is None else sharing.money),
+            holds=Holds(foundation.budgets, None if shared is None else shared.money),
             estimators=estimators,
             dispatch=Dispatch(pools=pools, gates=gates, router=router, estimators=estimators, meter=meter),
             meter=meter,
@@ -225,12 +232,11 @@ async def _pipeline(foundation: Foundation, station: Station, sharing: Sharing |
     )
 
 
-async def _sharing(foundation: Foundation, station: Station) -> Sharing | None:
+def _sharing(foundation: Foundation, station: Station) -> Sharing | None:
     if not is_shared(foundation.settings, station):
         return None
-    return await join(
+    return sharing(
         foundation.settings,
-        station.share,
         foundation.clock,
         database=foundation.database,
         limiter=foundation.limiter,
@@ -251,17 +257,41 @@ def _limit_keeper(foundation: Foundation, pipeline: Pipeline) -> LimitKeeper:
     )
 
 
-async def _journal(foundation: Foundation, share: Share) -> Journal:
-    """This worker's journal. What a killed platform has left in it, or in those of workers that are no more, is
-    written down as cut."""
+async def _spool(foundation: Foundation, share: Share) -> Spool | None:
+    """Where postings go while PostgreSQL is away. A file of this machine's is not away without this machine."""
+    settings = foundation.settings
+    if settings.database is None:
+        return None
+    spool = Spool.open(spool_file(settings.spool_directory, share.index), most=settings.spool_size)
+    add_spool_gauge(foundation.metrics, spool)
+    return spool
+
+
+async def _meter(foundation: Foundation, share: Share, spool: Spool | None) -> Meter:
+    """This worker's meter and journal. What a killed platform has left in spools is brought into the books; what it has
+    left in journals besides, also in those of workers that are no more, is written down as cut."""
     directory = foundation.settings.journal_directory
     journal = Journal.open(journal_file(directory, share.index))
+    meter = Meter(foundation.database, foundation.clock, journal, foundation.spending, spool)
+    await meter.forward()
+    if share.index == 0 and foundation.settings.database is not None:
+        await _forward_orphans(foundation, share, meter)
     await keep_cut_requests(foundation.database, foundation.clock, journal.left)
     journal.forget_left()
     for orphan in orphans(directory, workers=share.count) if share.index == 0 else ():
         await keep_cut_requests(foundation.database, foundation.clock, Journal.open(orphan).left)
         orphan.unlink()
-    return journal
+    return meter
+
+
+async def _forward_orphans(foundation: Foundation, share: Share, meter: Meter) -> None:
+    for orphan in orphaned_spools(foundation.settings.spool_directory, workers=share.count):
+        spool = Spool.open(orphan, most=foundation.settings.spool_size)
+        await meter.forward(spool)
+        left = spool.kept
+        await spool.close()
+        if left == 0:
+            orphan.unlink()
 
 
 def _post(foundation: Foundation) -> Post:

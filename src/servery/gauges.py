@@ -7,6 +7,7 @@ from servery.engines.load import EngineLoad
 from servery.fleet.circuit import CircuitState
 from servery.fleet.fleet import Fleet
 from servery.fleet.replica import Replica
+from servery.metering.spool import Spool
 from servery.routing.router import Router
 from servery.telemetry.metrics import Metrics
 
@@ -59,6 +60,13 @@ def add_gauges(metrics: Metrics, fleet: Fleet, gates: Mapping[str, Gate]) -> Non
         lambda: [
             ((name, outcome.value), count) for name, gate in gates.items() for outcome, count in gate.outcomes.items()
         ],
+    )
+
+
+def add_spool_gauge(metrics: Metrics, spool: Spool) -> None:
+    """Show what waits for the database."""
+    metrics.gauge(
+        "spooled_postings", "Charges that wait for the database in the spool.", (), lambda: [((), spool.kept)]
     )
 
 

@@ -60,6 +60,8 @@ async def running(platform: Platform) -> AsyncIterator[asyncio.Task[None]]:
         if platform.sharing is not None:
             await _give_back(platform.sharing, foundation.logger)
         await close_foundation(foundation)
+        if platform.spool is not None:  # to which the database hands what it could not write
+            await platform.spool.close()
     if not engines.cancelled():
         engines.result()
 

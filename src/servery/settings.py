@@ -28,6 +28,7 @@ from servery.core.setting_forms import (
 PREFIX: Final = "SERVERY_"
 DATABASE_FILE: Final = "servery.db"
 JOURNAL_DIRECTORY: Final = "journals"
+SPOOL_DIRECTORY: Final = "spool"
 
 
 class LogLevel(StrEnum):
@@ -291,6 +292,11 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
         Meta(description="How long a response's end waits for its commit while the database is away; then 503."),
     ] = 10.0
 
+    spool_size: Annotated[
+        int,
+        Meta(ge=1, le=100_000_000, description="How many charges the spool takes while PostgreSQL is away; then 503."),
+    ] = 100_000
+
     log_level: Annotated[LogLevel, Meta(description="What is logged: debug, info, warning or error.")] = LogLevel.INFO
     log_format: Annotated[LogFormat, Meta(description="How it is logged: text, or json with one object a line.")] = (
         LogFormat.TEXT
@@ -304,6 +310,10 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     def database_place(self) -> Path | str:
         """The file, or PostgreSQL's URL."""
         return self.database or self.database_file
+
+    @property
+    def spool_directory(self) -> Path:
+        return self.data_dir / SPOOL_DIRECTORY
 
     @property
     def journal_directory(self) -> Path:

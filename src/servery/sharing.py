@@ -1,6 +1,7 @@
 """What a gateway does because others serve the same accounts."""
 
 from collections.abc import Callable
+from pathlib import Path
 
 import msgspec
 
@@ -32,10 +33,19 @@ class Sharing(msgspec.Struct, frozen=True):
 
     tokens: Lender
     money: MoneyLender
+    book: MoneyBook
+    writer: str
 
     @property
     def duties(self) -> list[Duty]:
         return [self.tokens.look_after, self.money.look_after]
+
+    async def take_over(self, directory: Path, share: Share) -> None:
+        """Give back what a predecessor had borrowed, once all that it had charged is in the books."""
+        gone = BorrowerFile(directory, share.index).replace(self.writer)
+        if share.index == 0:
+            gone += retired_borrowers(directory, workers=share.count)
+        await self.book.give_back(gone)
 
     async def close(self) -> None:
         """Give everything back. Raises what ``Database.write`` raises."""
@@ -55,17 +65,14 @@ def purses(settings: Settings, station: Station, clock: Clock) -> Callable[[Stan
     return leased_purses(clock, trusted_s=settings.money_lease_s * _TRUSTED_SHARE)
 
 
-async def join(
-    settings: Settings, share: Share, clock: Clock, *, database: Database, limiter: Limiter, budgets: Budgets,
-    spending: Spending,
-) -> Sharing:  # fmt: skip
-    """Become one of several. What a predecessor had borrowed and cannot use any more is given back."""
+def sharing(
+    settings: Settings, clock: Clock, *, database: Database, limiter: Limiter, budgets: Budgets, spending: Spending
+) -> Sharing:
+    """For one of several gateways."""
     book = MoneyBook(database, clock, spending, kept_s=settings.money_lease_s)
-    gone = BorrowerFile(settings.journal_directory, share.index).replace(spending.writer)
-    if share.index == 0:
-        gone += retired_borrowers(settings.journal_directory, workers=share.count)
-    await book.give_back(gone)
     return Sharing(
         tokens=Lender(limiter, LoanBook(database, clock, limit_rules(settings)), clock),
         money=MoneyLender(budgets, book, clock),
+        book=book,
+        writer=spending.writer,
     )

@@ -21,6 +21,7 @@ from servery.ledger.transfer import Transfer
 from servery.metering.cut_requests import CutRequest, acknowledge_cut_requests
 from servery.metering.journal import open_requests
 from servery.metering.open_request import OpenRequest
+from servery.metering.spool import SpoolContents, spool_files, spooled
 from servery.settings import Settings
 
 BOOKS_DO_NOT_HOLD_STATUS: Final = 1
@@ -30,7 +31,8 @@ class BooksOutput(msgspec.Struct, kw_only=True):
     """What ``ledger verify --json`` prints; ``charged_dollars`` has all nine decimals.
 
     ``open_requests`` stand in the journal of this data directory: an engine works on them now, or the platform was
-    killed and has not been started again. ``cut_requests`` were found by a start and not yet acknowledged."""
+    killed and has not been started again. ``cut_requests`` were found by a start and not yet acknowledged. ``spooled``
+    is what this data directory's platform has charged while the database was away, and not yet brought into it."""
 
     holds: bool
     usage_records: int
@@ -42,6 +44,7 @@ class BooksOutput(msgspec.Struct, kw_only=True):
     findings: tuple[Finding, ...]
     cut_requests: tuple[CutRequest, ...]
     open_requests: tuple[OpenRequest, ...]
+    spooled: SpoolContents
 
 
 class BalanceOutput(msgspec.Struct):
@@ -66,18 +69,20 @@ def verify_command(settings: Settings, *, as_json: bool) -> None:
     The exit status is 0 if the books hold to the nano-dollar, 1 if they do not, 2 if they cannot be examined.
     """
 
-    async def examine() -> BooksReport:
+    async def examine() -> tuple[BooksReport, SpoolContents]:
         async with existing_database(settings) as database:
-            return verify(database)
+            return verify(database), await spooled(spool_files(settings.spool_directory))
 
-    report, still_open = asyncio.run(examine()), open_requests(settings.journal_directory)
+    (report, waiting), still_open = asyncio.run(examine()), open_requests(settings.journal_directory)
     if as_json:
         facts = {name: getattr(report, name) for name in report.__struct_fields__}
         dollars = format_dollars(report.charged_nanodollars)
-        output = BooksOutput(holds=report.holds, charged_dollars=dollars, open_requests=tuple(still_open), **facts)
+        output = BooksOutput(
+            holds=report.holds, charged_dollars=dollars, open_requests=tuple(still_open), spooled=waiting, **facts
+        )
         click.echo(msgspec.json.encode(output).decode())
     else:
-        _show(report, still_open)
+        _show(report, still_open, waiting)
     if not report.holds:
         sys.exit(BOOKS_DO_NOT_HOLD_STATUS)
 
@@ -138,11 +143,16 @@ def reverse_command(transfer_id: str, settings: Settings) -> None:
     click.echo(f"{reversal.id}: {format_dollars(reversal.nanodollars)} dollars")
 
 
-def _show(report: BooksReport, still_open: Sequence[OpenRequest]) -> None:
+def _show(report: BooksReport, still_open: Sequence[OpenRequest], waiting: SpoolContents) -> None:
     click.echo(
         f"{report.usage_records} usage records, {report.transfers} transfers, {report.ledger_accounts} ledger accounts,"
         f" {format_dollars(report.charged_nanodollars)} dollars charged"
     )
+    if waiting.requests:
+        click.echo(
+            f"{waiting.requests} charges, {format_dollars(waiting.nanodollars)} dollars, wait in the spool of this data"
+            f" directory and are not in the books yet; {waiting.refused} of them the books did not take"
+        )
     if still_open:
         click.echo(f"{len(still_open)} open requests: in flight now, or cut when the platform ended; not charged")
     if report.cut_requests:

@@ -61,6 +61,11 @@ class Journal:
         return cls(mmap.mmap(-1, _FIRST_SLOTS * _SLOT_BYTES))
 
     @property
+    def open_requests(self) -> int:
+        """How many ``open_ids`` are."""
+        return len(self._slots)
+
+    @property
     def open_ids(self) -> frozenset[str]:
         """The requests that this process has opened and not ended."""
         return frozenset(self._slots)

@@ -121,9 +121,11 @@ class Database:
         item: Item,
         *,
         on_written: Callable[[], None] | None = None,
+        on_lost: Callable[[Exception], bool] | None = None,
     ) -> None:
-        """As ``write_soon``, for group operations. ``on_written`` is called on the event loop once it is durable."""
-        self._commits.write_soon(operation, item, on_written=on_written)
+        """As ``write_soon``, for group operations. ``on_written`` is called on the event loop once it is durable;
+        ``on_lost`` where it failed, and an error that it says to have taken care of goes no further."""
+        self._commits.write_soon(operation, item, on_written=on_written, on_lost=on_lost)
 
     def snapshot(self) -> AbstractContextManager[Connection]:
         """A connection of its own that sees one unchanging state, for long reads. Blocks the thread it is used on."""

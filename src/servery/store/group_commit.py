@@ -76,12 +76,13 @@ class GroupCommit:
         item: Item,
         *,
         on_written: Callable[[], None] | None = None,
+        on_lost: Callable[[Exception], bool] | None = None,
     ) -> None:
         """Queue and return. Raises Overloaded when even the room kept for those that cannot wait is full."""
         loop = self._loop or self._running_loop()
         if len(self._gathered) >= 2 * self._limits.queued_writes:
             raise Overloaded("The database cannot keep up with what is to be written.")
-        self._put(Entry(operation, item, queued_s=loop.time(), on_written=on_written))
+        self._put(Entry(operation, item, queued_s=loop.time(), on_written=on_written, on_lost=on_lost))
 
     async def close(self) -> None:
         """Write what is queued, then end the thread. What comes later is refused."""
@@ -150,7 +151,8 @@ class GroupCommit:
     def _resolve(self, entry: AnyEntry) -> None:
         if entry.future is None or entry.future.done():  # done: its caller was cancelled, or refused
             if entry.error is not None and not entry.withdrawn:
-                self._on_lost_write(entry.error)
+                if entry.on_lost is None or not entry.on_lost(entry.error):
+                    self._on_lost_write(entry.error)
             elif entry.on_written is not None:
                 entry.on_written()
         elif entry.error is not None:

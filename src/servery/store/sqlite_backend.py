@@ -11,7 +11,7 @@ from servery.core.errors import PreconditionFailed
 from servery.store.connection import Connection
 from servery.store.dialect import Dialect
 from servery.store.limits import StoreLimits
-from servery.store.migrations import packaged_migrations
+from servery.store.migrations import Migration, packaged_migrations
 from servery.store.sqlite import OLDEST_SQLITE, SqliteWriter, connect_reader, connect_writer, create_file, snapshot
 from servery.store.sqlite_schema import migrate
 
@@ -21,8 +21,9 @@ T = TypeVar("T")
 class SqliteBackend:
     """The writer's connection and the reader's (``backend.Backend``)."""
 
-    def __init__(self, path: Path, limits: StoreLimits) -> None:
-        """Open the file, creating it (directory 0700, file 0600) and migrating it as needed.
+    def __init__(self, path: Path, limits: StoreLimits, *, migrations: tuple[Migration, ...] | None = None) -> None:
+        """Open the file, creating it (directory 0700, file 0600) and migrating it as needed; by the platform's
+        ``migrations``, unless it is a file of another kind.
 
         Raises PreconditionFailed when a newer version of the software wrote it, or SQLite is too old.
         """
@@ -34,7 +35,7 @@ class SqliteBackend:
         create_file(path)
         connection = connect_writer(path, limits)
         try:
-            migrate(connection, packaged_migrations(Dialect.SQLITE))
+            migrate(connection, migrations or packaged_migrations(Dialect.SQLITE))
         except PreconditionFailed:
             connection.close()
             raise

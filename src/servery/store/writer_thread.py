@@ -24,12 +24,13 @@ GroupOperation = Callable[[Connection, Sequence[Item]], Sequence[Result]]
 
 
 class Entry(Generic[Item, Result]):
-    """One queued item. ``future`` is None when nobody waits; ``on_written`` may then be called instead.
+    """One queued item. ``future`` is None when nobody waits; then ``on_written`` may be called instead, or ``on_lost``,
+    which tells whether it has taken care of the error.
 
     ``withdrawn``: its caller was refused and it is not to be written, unless it has been already.
     """
 
-    __slots__ = ("error", "future", "item", "on_written", "operation", "queued_s", "result", "withdrawn")
+    __slots__ = ("error", "future", "item", "on_lost", "on_written", "operation", "queued_s", "result", "withdrawn")
 
     def __init__(
         self,
@@ -39,11 +40,13 @@ class Entry(Generic[Item, Result]):
         queued_s: float,
         future: asyncio.Future[Result] | None = None,
         on_written: Callable[[], None] | None = None,
+        on_lost: Callable[[Exception], bool] | None = None,
     ) -> None:
         self.operation = operation
         self.item = item
         self.future = future
         self.on_written = on_written
+        self.on_lost = on_lost
         self.queued_s = queued_s
         self.withdrawn = False
         self.result: Result | None = None
