@@ -1,0 +1,1 @@
+"""Several real gateways on one PostgreSQL, under real clients."""
