@@ -1,9 +1,10 @@
 """Crashes under load, for as many rounds as wanted: ``python -m benchmarks.crash --rounds 50 [--seed N]``.
 
 First processes post without pause; in each round one of them or PostgreSQL is killed (SIGKILL) at a random moment and
-started again. Afterwards every posting that had returned must be in the books, once, with its charge, and the books must
-hold. Then the same with whole gateways (``servery serve``) on PostgreSQL under HTTP clients, where the network between a
-gateway and its database is cut, too; after each round every response that a client had to its end must be in the books.
+started again. Afterwards every posting that had returned must be in the books, once, with its charge, and the books
+must hold. Then the same with whole gateways (``servery serve``) on PostgreSQL under HTTP clients, where the network
+between a gateway and its database is cut, too; after each round every response that a client had to its end must be in
+the books.
 The exit status says whether all of it is so. The same rounds, fewer of them, are part of the tests. ``--only gateways``
 leaves the first part out.
 """

@@ -66,7 +66,7 @@ class Gateway:
     @property
     def key(self) -> str:
         """The one that was printed last."""
-        return re.findall(r"API key +(\S+)", self.said)[-1]
+        return str(re.findall(r"API key +(\S+)", self.said)[-1])
 
     def command(self, *words: str) -> subprocess.CompletedProcess[str]:
         """Run ``servery WORDS`` on this gateway's data directory and database."""
@@ -89,7 +89,7 @@ class Gateway:
     def _is_healthy(self) -> bool:
         try:
             with urlopen(f"http://127.0.0.1:{self.port}/health", timeout=2) as answer:
-                return answer.status == 200
+                return bool(answer.status == 200)
         except (URLError, OSError):
             return False
 

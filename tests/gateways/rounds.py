@@ -7,6 +7,7 @@ was told of; and ``ledger verify`` finds nothing on any node.
 import asyncio
 import random
 import time
+from collections.abc import Callable
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -134,7 +135,7 @@ class GatewayRounds:
         self._checked |= given.keys()
         return report
 
-    def _cut(self, how: "type[Wire.stall]") -> None:
+    def _cut(self, how: Callable[[Wire], None]) -> None:
         wire = self._random.choice(self._wires)
         how(wire)
         time.sleep(self._random.uniform(0.0, 6.0))

@@ -1,5 +1,5 @@
-"""Real gateways, PostgreSQL and the network between them are killed and cut at random, under real clients. Two rounds of
-what ``make test-crash`` does in fifty."""
+"""Real gateways, PostgreSQL and the network between them are killed and cut at random, under real clients. Two rounds
+of what ``make test-crash`` does in fifty."""
 
 import os
 from pathlib import Path

@@ -2,6 +2,7 @@
 
 import asyncio
 import threading
+from collections.abc import Coroutine
 from types import TracebackType
 from typing import Self
 
@@ -44,7 +45,7 @@ class Wire:
     def mend(self) -> None:
         self._call(self._set(is_open=True, refuses=False))
 
-    def _call(self, work: "asyncio.coroutines.Coroutine[None, None, None]") -> None:
+    def _call(self, work: Coroutine[None, None, None]) -> None:
         asyncio.run_coroutine_threadsafe(work, self._loop).result(10)
 
     async def _start(self) -> None:
