@@ -110,7 +110,7 @@ async def build(
     """Read the catalog, open the database, and connect the parts. Starts nothing. Raises Misconfigured."""
     foundation = lay_foundation(settings, announcer=announcer, logger=logger, clock=clock, station=station)
     shared = _sharing(foundation, station)
-    spool = await _spool(foundation, station.share)
+    spool = _spool(foundation, station.share)
     meter = await _meter(foundation, station.share, spool)
     if shared is not None:
         await shared.take_over(settings.journal_directory, station.share)
@@ -257,12 +257,11 @@ def _limit_keeper(foundation: Foundation, pipeline: Pipeline) -> LimitKeeper:
     )
 
 
-async def _spool(foundation: Foundation, share: Share) -> Spool | None:
+def _spool(foundation: Foundation, share: Share) -> Spool | None:
     """Where postings go while PostgreSQL is away. A file of this machine's is not away without this machine."""
-    settings = foundation.settings
-    if settings.database is None:
-        return None
-    spool = Spool.open(spool_file(settings.spool_directory, share.index), most=settings.spool_size)
+    settings, spool = foundation.settings, None
+    if settings.database is not None:
+        spool = Spool.open(spool_file(settings.spool_directory, share.index), most=settings.spool_size)
     add_spool_gauge(foundation.metrics, spool)
     return spool
 

@@ -63,10 +63,13 @@ def add_gauges(metrics: Metrics, fleet: Fleet, gates: Mapping[str, Gate]) -> Non
     )
 
 
-def add_spool_gauge(metrics: Metrics, spool: Spool) -> None:
-    """Show what waits for the database."""
+def add_spool_gauge(metrics: Metrics, spool: Spool | None) -> None:
+    """Show what waits for the database; nothing does where there is no spool."""
     metrics.gauge(
-        "spooled_postings", "Charges that wait for the database in the spool.", (), lambda: [((), spool.kept)]
+        "spooled_postings",
+        "Charges that wait for the database in the spool.",
+        (),
+        lambda: [((), 0 if spool is None else spool.kept)],
     )
 
 
