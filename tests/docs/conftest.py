@@ -6,7 +6,7 @@ import pytest
 
 from servery.core.clock import ManualClock
 from servery.fleet.fleet import Fleet
-from servery.gauges import add_gauges, add_routing_gauges
+from servery.gauges import add_gauges, add_routing_gauges, add_spool_gauge
 from servery.routing.router import Router
 from servery.telemetry.metrics import Metrics
 
@@ -24,5 +24,6 @@ def platform_metrics() -> set[str]:
     metrics = Metrics()
     add_gauges(metrics, _NoFleet(), {})
     add_routing_gauges(metrics, Router(ManualClock(), slot_isolation=True))
+    add_spool_gauge(metrics, None)
     text = metrics.render().decode()
     return {name for name in re.findall(r"^# TYPE (\S+)", text, re.MULTILINE) if not name.endswith("_created")}
