@@ -1,5 +1,8 @@
 """Opening an account, in tenancy and in the books."""
 
+import asyncio
+from pathlib import Path
+
 import pytest
 
 from servery.control.open_account import create_key, open_account
@@ -26,6 +29,17 @@ async def test_a_key_may_open_its_account(database: Database, clock: ManualClock
         created = await create_key(database, clock, "acme", open_if_new=True, admin=True)
         assert (await KeyRing(database, clock).authenticate(created.key)).account == "acme"
     assert Ledger(database, clock).balances_nanodollars() == {"accounts/acme": 0}
+
+
+async def test_gateways_that_start_together_open_an_account_once(place: Path | str, clock: ManualClock) -> None:
+    """Each gets a key of its own, and all of them work."""
+    databases = [Database.open(place) for _ in range(6)]
+    created = await asyncio.gather(*(create_key(one, clock, "acme", open_if_new=True) for one in databases))
+    for database, key in zip(databases, created, strict=True):
+        assert (await KeyRing(database, clock).authenticate(key.key)).account == "acme"
+    assert Ledger(databases[0], clock).balances_nanodollars() == {"accounts/acme": 0}
+    for database in databases:
+        await database.close()
 
 
 async def test_a_key_does_not_open_accounts_unasked(database: Database, clock: ManualClock) -> None:

@@ -5,6 +5,7 @@ import secrets
 from servery.billing.ledger_names import receivable_account
 from servery.core.caller import FIRST_USER
 from servery.core.clock import Clock
+from servery.core.errors import AlreadyExists
 from servery.ledger.ledger import Ledger
 from servery.notifications.event import EventKind
 from servery.notifications.outbox import Outbox
@@ -69,7 +70,10 @@ async def create_key(
             opening(connection)
         return told(connection)
 
-    return await database.write(operation)
+    try:
+        return await database.write(operation)
+    except AlreadyExists:  # opened by another gateway in the same moment
+        return await database.write(told)
 
 
 def _opening(database: Database, clock: Clock, account_id: str, display_name: str, email: str) -> Operation[Account]:

@@ -71,9 +71,7 @@ class Accounts:
         account = Account(id=account_id, display_name=display_name, email=email, created_ns=self._clock.wall_ns())
 
         def operation(connection: Connection) -> Account:
-            if self.find(connection, account_id) is not None:
-                raise AlreadyExists(f"The account {account_id!r} already exists.", param="account_id")
-            connection.execute(
+            inserted = connection.execute(
                 self._insert,
                 {
                     "id": account.id,
@@ -83,6 +81,8 @@ class Accounts:
                     "created_ns": account.created_ns,
                 },
             )
+            if inserted.rowcount == 0:
+                raise AlreadyExists(f"The account {account_id!r} already exists.", param="account_id")
             self._users.add_first(connection, account_id, email=email)
             self._revision.touch(connection, account_id)
             return account

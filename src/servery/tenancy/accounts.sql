@@ -1,7 +1,8 @@
 -- name: insert_account
--- Add an account.
+-- Add an account, unless there is one of that id.
 INSERT INTO accounts (id, display_name, email, spend_tier, created_ns)
-VALUES (:id, :display_name, :email, :spend_tier, :created_ns);
+VALUES (:id, :display_name, :email, :spend_tier, :created_ns)
+ON CONFLICT (id) DO NOTHING;
 
 -- name: account_by_id
 -- One account, or no row.
