@@ -20,7 +20,8 @@ BAR_US = 7.0
 BAR_REPLICAS = 64
 PROMPT_BYTES = 32_000
 PROMPT_TOKENS = 8_000
-_PROMPTS = 1_000
+_PROMPTS = 100
+"""In a round: few enough to be as near to the processor as parsing leaves them."""
 _IN_FLIGHT_PER_REPLICA = 4
 _CACHE_TOKENS = 100_000
 _PROMPTS_PER_CACHE = _CACHE_TOKENS // PROMPT_TOKENS + 1

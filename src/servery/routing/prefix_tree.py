@@ -91,11 +91,6 @@ class PrefixTree:
             path.part = None
         nodes = path.nodes
         last = len(chain.links)
-        if path.depth < last:
-            parent = nodes[-1] if nodes else self._root
-            leaf = parent.children[chain.links[path.depth]] = Node(chain, path.depth, last, parent)
-            nodes.append(leaf)
-            path.depth = last
         for node in nodes:
             before = node.holders.pop(replica, None)
             if before is None:
@@ -103,6 +98,14 @@ class PrefixTree:
                 node.holders[replica] = (stamp, stamp)
             else:
                 node.holders[replica] = (stamp, before[1])
+        depth = path.depth
+        if depth < last:
+            parent = nodes[-1] if nodes else self._root
+            leaf = Node(chain, depth, last, parent, {}, {replica: (stamp, stamp)})
+            parent.children[chain.links[depth]] = leaf
+            holding.size += leaf.size
+            nodes.append(leaf)
+            path.depth = last
         if nodes:
             holding.leaves[nodes[-1]] = stamp
             holding.leaves.move_to_end(nodes[-1])
