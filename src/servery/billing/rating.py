@@ -16,9 +16,10 @@ class Charge(msgspec.Struct, frozen=True):
 
 def rate(usage: Usage, price: Price) -> Charge:
     """uncached x input + cached x cached input + generated x output; reasoning tokens are generated tokens."""
+    cached = usage.cached_prompt_tokens
     picodollars = (
-        usage.uncached_prompt_tokens * price.input_picodollars_per_token
-        + usage.cached_prompt_tokens * price.cached_input_picodollars_per_token
+        (usage.prompt_tokens - cached) * price.input_picodollars_per_token
+        + cached * price.cached_input_picodollars_per_token
         + usage.generated_tokens * price.output_picodollars_per_token
     )
     return Charge(picodollars, nanodollars_from_picodollars(picodollars))

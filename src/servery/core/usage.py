@@ -36,11 +36,10 @@ class Usage(msgspec.Struct, frozen=True):
         cls, *, prompt_tokens: int, cached_prompt_tokens: int, generated_tokens: int, reasoning_tokens: int = 0
     ) -> Self:
         """The written rule for an engine that contradicts itself: clamp into range and mark as estimated."""
+        if 0 <= cached_prompt_tokens <= prompt_tokens and 0 <= reasoning_tokens <= generated_tokens:
+            return cls(prompt_tokens, cached_prompt_tokens, generated_tokens, reasoning_tokens)
         prompt = max(0, prompt_tokens)
         cached = min(max(0, cached_prompt_tokens), prompt)
         generated = max(0, generated_tokens)
         reasoning = min(max(0, reasoning_tokens), generated)
-        as_reported = (prompt_tokens, cached_prompt_tokens, generated_tokens, reasoning_tokens)
-        return cls(
-            prompt, cached, generated, reasoning, estimated=as_reported != (prompt, cached, generated, reasoning)
-        )
+        return cls(prompt, cached, generated, reasoning, estimated=True)

@@ -228,7 +228,7 @@ class WholeReader(BytesReader):
         self._tally = tally
 
     def end(self) -> bytes:
-        body = super().end()
+        body = bytes(self._body)
         try:
             whole = _wholes.decode(body)
         except UNREADABLE:

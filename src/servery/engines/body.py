@@ -8,11 +8,12 @@ import msgspec
 
 from servery.core.engine_family import EngineFamily
 from servery.core.errors import InvalidRequest
-from servery.core.inference import AnthropicForm, Embedding, Generation, StructureKind
+from servery.core.inference import AnthropicForm, Embedding, Generation, Sampling, Structure, StructureKind
 from servery.core.serving_path import Endpoint, ServingClass
 from servery.engines.family import Traits
 
 _encoder = msgspec.json.Encoder()
+_NOTHING_SET = Sampling()
 
 # Our name of a sampling field, where the family calls it otherwise.
 _SAMPLING_NAMES = {
@@ -33,7 +34,7 @@ class CachePlace(msgspec.Struct, frozen=True):
 
 def check_honoured(generation: Generation, honours: frozenset[str]) -> None:
     """Raise InvalidRequest naming the first feature that is not among those which the engines honour."""
-    asked = list(generation.sampling.given())
+    asked = [] if generation.sampling == _NOTHING_SET else list(generation.sampling.given())
     if generation.tools is not None:
         asked.append("tools")
     if generation.reasoning_effort is not None:
@@ -46,7 +47,7 @@ def check_honoured(generation: Generation, honours: frozenset[str]) -> None:
         asked.append("echo")
     if generation.structure is not None:
         asked.append("grammar" if generation.structure.kind is StructureKind.GRAMMAR else "structure")
-    if not honours.issuperset(asked):
+    if asked and not honours.issuperset(asked):
         name = min(set(asked) - honours)
         raise InvalidRequest(f"{name} is not supported by the engine that serves this model", param=name)
 
@@ -78,14 +79,7 @@ def generation_body(
             body["verbose"] = True  # makes the last event tell which of them was met
     if generation.echo:
         body["echo"] = True
-    _add_tools(body, generation)
-    _add_sampling(body, generation, family)
-    _add_logprobs(body, generation, endpoint, family)
-    _add_structure(body, generation, family)
-    if generation.template_options is not None and "template_options" in traits.honours:
-        body["chat_template_kwargs"] = generation.template_options
-    if generation.reasoning_effort is not None:
-        body["reasoning_effort"] = generation.reasoning_effort
+    _add_features(body, generation, endpoint, family, traits)
     _add_place(body, place, stream=stream, traits=traits)
     if traits.earlier_priority and serving_class is not ServingClass.STANDARD:
         is_earlier = serving_class is ServingClass.PRIORITY
@@ -102,7 +96,9 @@ def form_to_pass(
     """The client's own form of ``work``, where the engine takes it and nothing is lost: Anthropic's form has no place
     for a priority, nor for sampling by other than its own three fields (which the catalog may prescribe). A whole
     answer whose tool call was cut short is one that vLLM refuses to give in this form."""
-    if isinstance(work, Embedding) or traits.messages_path is None or serving_class is not ServingClass.STANDARD:
+    if traits.messages_path is None or isinstance(work, Embedding) or work.anthropic is None:
+        return None
+    if serving_class is not ServingClass.STANDARD:
         return None
     if work.tools is not None and not stream:
         return None
@@ -148,9 +144,25 @@ def tokenize_body(generation: Generation, *, served_model: str) -> bytes:
     return _encoder.encode(body)
 
 
+def _add_features(
+    body: dict[str, Any], generation: Generation, endpoint: Endpoint, family: EngineFamily, traits: Traits
+) -> None:
+    """What most requests ask nothing of."""
+    if generation.tools is not None:
+        _add_tools(body, generation)
+    if generation.sampling != _NOTHING_SET:
+        _add_sampling(body, generation, family)
+    if generation.logprobs:
+        _add_logprobs(body, generation, endpoint, family)
+    if generation.structure is not None:
+        _add_structure(body, generation.structure, family)
+    if generation.template_options is not None and "template_options" in traits.honours:
+        body["chat_template_kwargs"] = generation.template_options
+    if generation.reasoning_effort is not None:
+        body["reasoning_effort"] = generation.reasoning_effort
+
+
 def _add_tools(body: dict[str, Any], generation: Generation) -> None:
-    if generation.tools is None:
-        return
     body["tools"] = generation.tools
     if generation.tool_choice is not None:
         body["tool_choice"] = generation.tool_choice
@@ -167,8 +179,6 @@ def _add_sampling(body: dict[str, Any], generation: Generation, family: EngineFa
 
 
 def _add_logprobs(body: dict[str, Any], generation: Generation, endpoint: Endpoint, family: EngineFamily) -> None:
-    if not generation.logprobs:
-        return
     if endpoint is Endpoint.COMPLETIONS:
         # OpenAI's completions take a number here, and llama.cpp reads no other field; 0 would switch it off there.
         least = 1 if family is EngineFamily.LLAMA_CPP else 0
@@ -178,10 +188,7 @@ def _add_logprobs(body: dict[str, Any], generation: Generation, endpoint: Endpoi
         body["top_logprobs"] = generation.top_logprobs
 
 
-def _add_structure(body: dict[str, Any], generation: Generation, family: EngineFamily) -> None:
-    structure = generation.structure
-    if structure is None:
-        return
+def _add_structure(body: dict[str, Any], structure: Structure, family: EngineFamily) -> None:
     if structure.kind is StructureKind.GRAMMAR:
         match family:
             case EngineFamily.VLLM:

@@ -9,7 +9,7 @@ import msgspec
 from servery.core.clock import Clock
 from servery.core.engine_family import EngineFamily
 from servery.core.errors import EngineUnavailable
-from servery.core.inference import Embedding, Generation
+from servery.core.inference import AnthropicForm, Embedding, Generation
 from servery.core.serving_path import Endpoint, ServingClass
 from servery.engines.address import EngineAddress
 from servery.engines.answer_reader import NO_EVENTS, EventSink
@@ -32,6 +32,8 @@ _PATHS = {
     Endpoint.COMPLETIONS: "/v1/completions",
     Endpoint.EMBEDDINGS: "/v1/embeddings",
 }
+
+_STREAM, _WHOLE = Expectation.STREAM, Expectation.WHOLE
 
 
 class _InputTokens(msgspec.Struct):
@@ -99,14 +101,15 @@ class EngineClient:
 
         Raises EngineUnavailable when the engine cannot be reached.
         """
-        path, expected = _PATHS[endpoint], Expectation.STREAM if stream else Expectation.WHOLE
-        if form_to_pass(work, traits=self.traits, stream=stream, serving_class=serving_class) is not None:
+        path, expected = _PATHS[endpoint], _STREAM if stream else _WHOLE
+        form = form_to_pass(work, traits=self.traits, stream=stream, serving_class=serving_class)
+        if form is not None:
             assert self.traits.messages_path is not None, "a form is passed to who takes it"
             path, expected = self.traits.messages_path, expected.of_messages
         exchange = self._exchange(
             "POST",
             path,
-            self._body(work, endpoint=endpoint, stream=stream, place=place, serving_class=serving_class),
+            self._body(work, form, endpoint=endpoint, stream=stream, place=place, serving_class=serving_class),
             expected=expected,
             last=stream and self.traits.closes_after_stream,
             sink=sink,
@@ -131,7 +134,8 @@ class EngineClient:
             body = tokenize_body(work, served_model=self.address.served_model)
             return _read(await self.call("POST", "/tokenize", body, timeout_s=timeout_s), _Count).count
         if work.messages is not None:
-            body = self._body(work, endpoint=endpoint, stream=False, place=CachePlace())
+            form = form_to_pass(work, traits=self.traits, stream=False)
+            body = self._body(work, form, endpoint=endpoint, stream=False, place=CachePlace())
             counted = await self.call("POST", "/v1/chat/completions/input_tokens", body, timeout_s=timeout_s)
             return _read(counted, _InputTokens).input_tokens
         body = msgspec.json.encode({"content": work.prompt, "add_special": True})
@@ -167,6 +171,7 @@ class EngineClient:
     def _body(
         self,
         work: Generation | Embedding,
+        form: AnthropicForm | None,
         *,
         endpoint: Endpoint,
         stream: bool,
@@ -176,7 +181,6 @@ class EngineClient:
         served_model, traits = self.address.served_model, self.traits
         if isinstance(work, Embedding):
             return embedding_body(work, served_model=served_model)
-        form = form_to_pass(work, traits=traits, stream=stream, serving_class=serving_class)
         if form is not None:
             return messages_body(work, form, traits=traits, served_model=served_model, stream=stream, place=place)
         return generation_body(

@@ -118,8 +118,10 @@ class Dispatch:
         visit = Visit(errand, place, seat)
         try:
             errand.journey.seated(seat, queue_wait_s=place.queue_wait_s)
-            self._open(errand)
-            await self._make_ready(errand, seat)
+            if not errand.journey.dispatched:
+                self._open(errand)
+            if seat.placement.erase or seat.replica.client.traits.counts_prompts:
+                await self._make_ready(errand, seat)
             try:
                 return await self._ask(errand, visit)
             except ContextExceeded as refusal:
@@ -223,8 +225,6 @@ class Dispatch:
     def _open(self, errand: Errand) -> None:
         """Journal the request once, when the first of its branches goes to an engine."""
         journey, caller, offer = errand.journey, errand.caller, errand.offer
-        if journey.dispatched:
-            return
         self._meter.opened(
             journey.request.request_id,
             account=caller.account,

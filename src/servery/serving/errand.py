@@ -19,6 +19,18 @@ class Errand:
     """Made in the task that serves it. ``cached_tokens`` of its prompt are believed to be in some replica's cache;
     ``tried`` are the replicas that have failed it."""
 
+    __slots__ = (
+        "branch",
+        "caller",
+        "demand",
+        "journey",
+        "offer",
+        "recall",
+        "serving_class",
+        "tried",
+        "wish",
+    )
+
     def __init__(
         self, caller: Caller, offer: Offer, journey: Journey, *, branch: Branch, wish: Wish, cached_tokens: float
     ) -> None:

@@ -29,10 +29,13 @@ class Holds:
     def running(self) -> int:
         return len(self._running)
 
-    async def know(self, account: str) -> None:
-        """Get to know the account's money, if it was not met before. Raises Overloaded while that cannot be read."""
-        if not self._budgets.knows(account):
-            await self._budgets.learn(account)
+    def knows(self, account: str) -> bool:
+        """Whether the account's money is known; else ``learn`` it before ``take``."""
+        return self._budgets.knows(account)
+
+    async def learn(self, account: str) -> None:
+        """Get to know the account's money. Raises Overloaded while that cannot be read."""
+        await self._budgets.learn(account)
 
     async def take(self, caller: Caller, offer: Offer, journey: Journey, estimate: Estimate) -> None:
         """Hold what the request is expected to cost, until ``end``. Raises PreconditionFailed when there is no room,

@@ -20,6 +20,8 @@ from servery.serving.served import Served
 class Branch:
     """One engine call of the request: one element of its work."""
 
+    __slots__ = ("cached_tokens", "delivered", "number", "prompt", "prompt_tokens_guess", "tally", "wish", "work")
+
     def __init__(self, number: int, work: Generation | Embedding, prompt: bytes) -> None:
         self.number = number
         self.work = work
@@ -39,6 +41,22 @@ class Branch:
 
 class Journey:
     """Times are seconds of the clock's monotonic reading, kept for the first branch that reaches each point."""
+
+    __slots__ = (
+        "_clock",
+        "_hold",
+        "_reply",
+        "_started_s",
+        "branches",
+        "dispatched",
+        "predicted_cached_prompt_tokens",
+        "prompt_bytes",
+        "queue_wait_s",
+        "replica",
+        "request",
+        "started_ns",
+        "time_to_first_token_s",
+    )
 
     def __init__(
         self,
@@ -82,7 +100,7 @@ class Journey:
             self.replica = seat.replica.name
             self.queue_wait_s = queue_wait_s
             self.predicted_cached_prompt_tokens = round(seat.predicted_cached_tokens)
-        if not self.stream_began:
+        if self.time_to_first_token_s is None or not self.request.stream:
             self._reply.routed(seat.explain)
 
     @property
@@ -125,6 +143,8 @@ class Journey:
     def usage(self) -> Usage:
         """What the request used: each prompt once, and all that was generated, of the branches that reached an
         engine."""
+        if len(self.branches) == 1 and (tally := self.branches[0].tally) is not None:
+            return tally.usage()
         prompt = cached = generated = reasoning = 0
         estimated = False
         for branch in self.branches:

@@ -19,7 +19,8 @@ class OpenStreams:
             self._grants[journey] = grant
 
     def remove(self, journey: Journey) -> None:
-        self._grants.pop(journey, None)
+        if journey.request.stream:
+            self._grants.pop(journey, None)
 
     def extend_grants(self) -> None:
         """Reserve more for those that have generated more than was expected of them."""

@@ -73,7 +73,8 @@ class Pipeline:
         work = fitted(request, offer.model, parts.pools[offer.pool].honours, prompts=prompts)
         journey = Journey(request, work, prompts, reply, parts.clock)
         estimator = parts.estimators.of(offer.model.name)
-        await parts.holds.know(caller.account)
+        if not parts.holds.knows(caller.account):
+            await parts.holds.learn(caller.account)
         estimate = estimator.estimate(
             request,
             key_id=caller.key_id,

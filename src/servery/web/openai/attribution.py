@@ -9,26 +9,23 @@ LABEL_CHARS_MAX = 128
 KEY_CHARS_MAX = 1_024
 
 
-def first_key(*candidates: str | None, param: str) -> str | None:
-    """The first candidate that is given and not empty. Raises InvalidRequest when it is unreasonably long."""
-    for key in candidates:
-        if key:
-            if len(key) > KEY_CHARS_MAX:
-                raise InvalidRequest(f"A key of this kind has at most {KEY_CHARS_MAX} characters.", param=param)
-            return key
-    return None
+def checked_key(key: str, *, param: str) -> str:
+    """Raises InvalidRequest when it is unreasonably long."""
+    if len(key) > KEY_CHARS_MAX:
+        raise InvalidRequest(f"A key of this kind has at most {KEY_CHARS_MAX} characters.", param=param)
+    return key
 
 
-def session(headers: Mapping[str, str], *body_keys: str | None) -> str | None:
-    """What pins related requests to a replica: a header, else the first of the body's keys."""
-    return first_key(
-        headers.get("x-multi-turn-session-id"), headers.get("x-session-affinity"), *body_keys, param="prompt_cache_key"
-    )
+def session(headers: Mapping[str, str], first_key: str | None, second_key: str | None = None) -> str | None:
+    """What pins related requests to a replica: a header, else the first of the body's keys that is not empty."""
+    key = headers.get("x-multi-turn-session-id") or headers.get("x-session-affinity") or first_key or second_key
+    return checked_key(key, param="prompt_cache_key") if key else None
 
 
 def isolation_key(headers: Mapping[str, str], body_key: str | None = None) -> str | None:
     """What separates prompt-cache entries within one account."""
-    return first_key(headers.get("x-prompt-cache-isolation-key"), body_key, param="prompt_cache_isolation_key")
+    key = headers.get("x-prompt-cache-isolation-key") or body_key
+    return checked_key(key, param="prompt_cache_isolation_key") if key else None
 
 
 def cost_labels(headers: Mapping[str, str]) -> tuple[tuple[str, str], ...]:

@@ -18,7 +18,8 @@ def decode_body(body: bytes, decoder: msgspec.json.Decoder[_Body]) -> _Body:
     """The body as ``decoder``'s type. Raises InvalidRequest, with ``param`` where a field is to blame, for anything
     else: not UTF-8, not JSON, not an object, nested too deeply, a field that is missing, unknown or out of range."""
     try:
-        body.decode()  # values that stay raw JSON are not checked for UTF-8 by the decoder
+        if not body.isascii():
+            body.decode()  # values that stay raw JSON are not checked for UTF-8 by the decoder
         return decoder.decode(body)
     except UnicodeDecodeError as error:
         raise InvalidRequest(f"The request body is not UTF-8 (byte {error.start}).") from None

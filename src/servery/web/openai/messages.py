@@ -84,6 +84,7 @@ class EngineMessage(msgspec.Struct, omit_defaults=True):
 ReasoningHistory = Literal["disabled", "interleaved", "preserved"] | None
 
 _NULL = msgspec.Raw(b"null")
+_encode = msgspec.json.Encoder().encode
 _PARTS = msgspec.json.Decoder(list[TextPart | ImagePart])
 
 
@@ -114,15 +115,16 @@ def conversation(messages: list[Message], history: ReasoningHistory = None) -> C
         written.append(_translated(index, message, function_calls))
     if images > IMAGES_MAX:
         raise InvalidRequest(f"A request shows at most {IMAGES_MAX} images.", param="messages")
-    for engine_message in written[: _reasoning_from(messages, history)]:
-        engine_message.reasoning_content = None
-    return Conversation(msgspec.Raw(msgspec.json.encode(written)), images > 0)
+    if history is not None:
+        for engine_message in written[: _reasoning_from(messages, history)]:
+            engine_message.reasoning_content = None
+    return Conversation(msgspec.Raw(_encode(written)), images > 0)
 
 
-def _reasoning_from(messages: list[Message], history: ReasoningHistory) -> int:
+def _reasoning_from(messages: list[Message], history: Literal["disabled", "interleaved", "preserved"]) -> int:
     """The first message whose reasoning stays."""
     match history:
-        case None | "preserved":
+        case "preserved":
             return 0
         case "disabled":
             return len(messages)

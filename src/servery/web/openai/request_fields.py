@@ -119,7 +119,7 @@ class GenerationFields(SamplingFields, kw_only=True):
             endpoint=endpoint,
             model=self.model,
             work=work,
-            choices_per_prompt=self.choices_per_prompt,
+            choices_per_prompt=self.n or 1,
             stream=bool(self.stream),
             priority=self.service_tier == "priority",
             session=session(headers, self.prompt_cache_key, self.user),
@@ -170,14 +170,14 @@ class GenerationFields(SamplingFields, kw_only=True):
 
     def choices_of(self, generation: Generation) -> tuple[Generation, ...]:
         """The request's choices of one prompt: alike but for their seeds, which count up from the one given."""
-        seed = generation.sampling.seed
-        if self.choices_per_prompt == 1 or seed is None:
-            return (generation,) * self.choices_per_prompt
+        choices, seed = self.n or 1, generation.sampling.seed
+        if choices == 1 or seed is None:
+            return (generation,) * choices
         return tuple(
             msgspec.structs.replace(
                 generation, sampling=msgspec.structs.replace(generation.sampling, seed=nth_seed(seed, choice))
             )
-            for choice in range(self.choices_per_prompt)
+            for choice in range(choices)
         )
 
 

@@ -31,6 +31,10 @@ class _Phase(Enum):
     CLOSING = auto()
 
 
+# Looked up for each request; from its class a member comes a good deal slower.
+_IDLE, _RESPONSE = _Phase.IDLE, _Phase.RESPONSE
+
+
 class ClientConnection(asyncio.Protocol):
     """Parses requests, serves them one at a time, and enforces limits. The listener calls ``sweep`` once a second."""
 
@@ -102,12 +106,13 @@ class ClientConnection(asyncio.Protocol):
     def data_received(self, data: bytes) -> None:
         if self._refused is not None or self._closing:
             return
-        if self._phase is _Phase.IDLE:
-            self._enter(_Phase.HEAD)
         try:
             self._parser.feed(data)
         except ServeryError as error:
             self._refuse(error)
+        else:
+            if self._phase is _IDLE:  # no head is whole yet
+                self._enter(_Phase.HEAD)
 
     def eof_received(self) -> bool:
         """A client that closes its sending side is gone: a closed socket looks the same, and an engine must not go on
@@ -141,7 +146,7 @@ class ClientConnection(asyncio.Protocol):
         if len(self._waiting) >= self._limits.pipelined_requests:
             raise InvalidRequest("too many requests sent at once on one connection")
         self._waiting.append(request)
-        self._enter(_Phase.RESPONSE)
+        self._enter(_RESPONSE)
         if self._task is None:
             self._serve_next()
 
@@ -178,8 +183,8 @@ class ClientConnection(asyncio.Protocol):
             self._tell(self._refused)
         elif self._closing:
             self._close()
-        elif self._phase is _Phase.RESPONSE:
-            self._enter(_Phase.IDLE)
+        elif self._phase is _RESPONSE:
+            self._enter(_IDLE)
 
     def _refuse(self, error: ServeryError) -> None:
         """Something is wrong with the bytes themselves: answer once what came before is answered, and close."""

@@ -102,8 +102,9 @@ class Entrance:
             key = presented_key(headers)
             caller = self._key_ring.find(key) or await self._key_ring.authenticate(key)
             caller.require_unsuspended()
-            encoding = headers.get("content-encoding", "")
-            body = decoded_body(request.body, encoding, most_bytes=self._max_body_bytes)
+            body, encoding = request.body, headers.get("content-encoding")
+            if encoding is not None:
+                body = decoded_body(body, encoding, most_bytes=self._max_body_bytes)
             call = route.parse(body, headers, request_id)
             reply = HttpReply(
                 writer,
