@@ -50,7 +50,7 @@ class PriceChanges:
             connection.execute(self._insert, values)
             self._revision.bump(connection)
 
-        await self._database.write(operation)
+        await self._database.change(operation)
         return PriceChange(version=self._versions.get(price_id), from_ns=starts_ns, recorded_ns=now_ns)
 
     async def list(self) -> list[PriceChange]:

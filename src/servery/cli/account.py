@@ -7,7 +7,7 @@ import msgspec
 
 from servery.billing.spend_tiers import TIERS
 from servery.billing.standing import Standing
-from servery.cli.auditing import note
+from servery.cli.auditing import noted
 from servery.cli.books import open_books
 from servery.cli.data_directory import data_dir_option, existing_database
 from servery.cli.table import show_table
@@ -38,9 +38,10 @@ def create_command(account_id: str, display_name: str, email: str, settings: Set
 
     async def create() -> Account:
         async with Database.open(settings.database_place) as database:
-            opened = await open_account(database, clock, account_id, display_name=display_name, email=email)
-            await note(AuditLog(database, clock), account_id, resource=f"accounts/{account_id}")
-            return opened
+            opening = open_account(database, clock, account_id, display_name=display_name, email=email)
+            return await noted(
+                AuditLog(database, clock), opening, account=account_id, resource=f"accounts/{account_id}"
+            )
 
     account = asyncio.run(create())
     click.echo(msgspec.json.encode(account).decode() if as_json else f"opened the account {account.id}")
@@ -90,8 +91,8 @@ def suspend_command(account_id: str, reason: str, settings: Settings) -> None:
 
     async def suspend() -> None:
         async with open_books(settings) as books:
-            await books.review.suspend(account_id, SuspendState(reason))
-            await note(books.audit, account_id, resource=f"accounts/{account_id}")
+            change = books.review.suspend(account_id, SuspendState(reason))
+            await noted(books.audit, change, account=account_id, resource=f"accounts/{account_id}")
 
     asyncio.run(suspend())
     click.echo(f"suspended the account {account_id}: {reason}")
@@ -105,8 +106,8 @@ def resume_command(account_id: str, settings: Settings) -> None:
 
     async def resume() -> None:
         async with open_books(settings) as books:
-            await books.review.suspend(account_id, SuspendState.UNSUSPENDED)
-            await note(books.audit, account_id, resource=f"accounts/{account_id}")
+            change = books.review.suspend(account_id, SuspendState.UNSUSPENDED)
+            await noted(books.audit, change, account=account_id, resource=f"accounts/{account_id}")
 
     asyncio.run(resume())
     click.echo(f"resumed the account {account_id}")
@@ -121,9 +122,8 @@ def pin_tier_command(account_id: str, tier: int | None, settings: Settings) -> N
 
     async def pin() -> Account:
         async with open_books(settings) as books:
-            changed = await books.limit.pin_tier(account_id, tier)
-            await note(books.audit, account_id, resource=f"accounts/{account_id}")
-            return changed
+            change = books.limit.pin_tier(account_id, tier)
+            return await noted(books.audit, change, account=account_id, resource=f"accounts/{account_id}")
 
     account = asyncio.run(pin())
     click.echo(f"{account_id} has spend tier {account.spend_tier}{', pinned' if account.tier_pinned else ''}")
@@ -138,8 +138,8 @@ def set_billing_command(account_id: str, billing: str, settings: Settings) -> No
 
     async def change() -> None:
         async with open_books(settings) as books:
-            await books.limit.set_prepaid(account_id, prepaid=billing == "prepaid")
-            await note(books.audit, account_id, resource=f"accounts/{account_id}")
+            change = books.limit.set_prepaid(account_id, prepaid=billing == "prepaid")
+            await noted(books.audit, change, account=account_id, resource=f"accounts/{account_id}")
 
     asyncio.run(change())
     click.echo(f"{account_id} is {billing}")
@@ -154,8 +154,8 @@ def limit_command(account_id: str, dollars: int, settings: Settings) -> None:
 
     async def change() -> None:
         async with open_books(settings) as books:
-            await books.limit.set(account_id, dollars)
-            await note(books.audit, account_id, resource=f"accounts/{account_id}/quotas/monthly-spend-usd")
+            resource = f"accounts/{account_id}/quotas/monthly-spend-usd"
+            await noted(books.audit, books.limit.set(account_id, dollars), account=account_id, resource=resource)
 
     asyncio.run(change())
     click.echo(f"{account_id} may spend {dollars} dollars in a month")

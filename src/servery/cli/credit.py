@@ -4,7 +4,7 @@ import asyncio
 
 import click
 
-from servery.cli.auditing import note
+from servery.cli.auditing import noted
 from servery.cli.books import open_books
 from servery.cli.data_directory import data_dir_option
 from servery.cli.dollars import DollarsAsNano
@@ -15,6 +15,7 @@ from servery.control.credits import Credit
 from servery.core.clock import SystemClock, rfc3339
 from servery.core.money import format_dollars
 from servery.settings import Settings
+from servery.tenancy.audit_log import PLATFORM
 
 
 @click.group("credit")
@@ -32,9 +33,8 @@ def grant_command(account_id: str, nanodollars: int, settings: Settings, *, desc
 
     async def grant() -> Credit:
         async with open_books(settings) as books:
-            given = await books.credits.grant(account_id, nanodollars, description=description)
-            await note(books.audit, account_id, resource=given.id)
-            return given
+            change = books.credits.grant(account_id, nanodollars, description=description)
+            return await noted(books.audit, change, account=account_id, resource=f"accounts/{account_id}/credits")
 
     click.echo(asyncio.run(grant()).id)
 
@@ -74,9 +74,10 @@ def create_code_command(
 
     async def create() -> CreatedCode:
         async with open_books(settings) as books:
-            return await books.codes.create(
+            change = books.codes.create(
                 nanodollars, description=description, redemptions_max=redemptions, expires_ns=expires_ns
             )
+            return await noted(books.audit, change, account=PLATFORM, resource="creditCodes")
 
     created = asyncio.run(create())
     click.echo(created.code)
@@ -117,7 +118,8 @@ def disable_code_command(code_id: str, settings: Settings) -> None:
 
     async def disable() -> None:
         async with open_books(settings) as books:
-            await books.codes.disable(code_id)
+            change = books.codes.disable(code_id)
+            await noted(books.audit, change, account=PLATFORM, resource=f"creditCodes/{code_id}")
 
     asyncio.run(disable())
     click.echo(f"disabled {code_id}")

@@ -9,6 +9,7 @@ import msgspec
 
 from servery.billing.billing_month import BillingMonth
 from servery.billing.invoice import Invoice, InvoiceLine, InvoiceState, LineKind
+from servery.cli.auditing import noted
 from servery.cli.data_directory import data_dir_option, existing_database
 from servery.cli.table import show_table
 from servery.control.invoice_text import invoice_csv, invoice_name, invoice_page
@@ -16,6 +17,7 @@ from servery.control.invoicing import Invoicing
 from servery.core.clock import SystemClock, rfc3339
 from servery.core.money import format_dollars, format_picodollars, format_price
 from servery.settings import Settings
+from servery.tenancy.audit_log import PLATFORM, AuditLog
 
 Answer = TypeVar("Answer")
 
@@ -99,7 +101,14 @@ def show_command(account: str, month: BillingMonth, form: str, settings: Setting
 @data_dir_option
 def close_command(month: BillingMonth, settings: Settings) -> None:
     """Close MONTH, such as 2026-11, and those before it: their invoices become final."""
-    issued = _with_books(settings, lambda invoicing: invoicing.close(month))
+
+    async def close() -> int:
+        async with existing_database(settings) as database:
+            clock = SystemClock()
+            change = Invoicing(database, clock).close(month)
+            return await noted(AuditLog(database, clock), change, account=PLATFORM, resource=f"invoices/{month}")
+
+    issued = asyncio.run(close())
     click.echo(f"{month} is closed; {issued} invoices issued")
 
 

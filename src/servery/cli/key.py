@@ -5,7 +5,7 @@ import asyncio
 import click
 import msgspec
 
-from servery.cli.auditing import note
+from servery.cli.auditing import noted
 from servery.cli.data_directory import data_dir_option, existing_database
 from servery.cli.moments import DurationNs
 from servery.cli.table import show_table
@@ -58,7 +58,7 @@ def create_command(
     async def create() -> CreatedKey:
         async with Database.open(settings.database_place) as database:
             is_new = not await Accounts(database, clock).exists(account)
-            created = await create_key(
+            creation = create_key(
                 database,
                 clock,
                 account,
@@ -68,8 +68,8 @@ def create_command(
                 expires_ns=expires_ns,
                 admin=admin,
             )
-            resource = f"accounts/{account}/users/{user}/apiKeys/{created.api_key.key_id}"
-            await note(AuditLog(database, clock), account, resource=resource)
+            resource = f"accounts/{account}/users/{user}/apiKeys"
+            created = await noted(AuditLog(database, clock), creation, account=account, resource=resource)
         if is_new:
             click.echo(f"opened the account {account}", err=True)
         return created
@@ -131,8 +131,8 @@ def revoke_command(key_id: str, account: str, settings: Settings) -> None:
 
     async def revoke() -> None:
         async with existing_database(settings) as database:
-            await ApiKeys(database, SystemClock()).revoke(account, key_id)
-            await note(AuditLog(database, SystemClock()), account, resource=f"accounts/{account}/apiKeys/{key_id}")
+            change, audit = ApiKeys(database, SystemClock()).revoke(account, key_id), AuditLog(database, SystemClock())
+            await noted(audit, change, account=account, resource=f"accounts/{account}/apiKeys/{key_id}")
 
     asyncio.run(revoke())
     click.echo(f"revoked {key_id}")

@@ -8,6 +8,7 @@ from typing import Final
 import click
 import msgspec
 
+from servery.cli.auditing import noted
 from servery.cli.books import open_books
 from servery.cli.data_directory import data_dir_option, existing_database
 from servery.cli.table import show_table
@@ -23,6 +24,7 @@ from servery.metering.journal import open_requests
 from servery.metering.open_request import OpenRequest
 from servery.metering.spool import SpoolContents, spool_files, spooled
 from servery.settings import Settings
+from servery.tenancy.audit_log import PLATFORM, AuditLog
 
 BOOKS_DO_NOT_HOLD_STATUS: Final = 1
 
@@ -94,7 +96,9 @@ def acknowledge_command(settings: Settings) -> None:
 
     async def acknowledge() -> int:
         async with existing_database(settings) as database:
-            return await acknowledge_cut_requests(database, SystemClock())
+            clock = SystemClock()
+            change = acknowledge_cut_requests(database, clock)
+            return await noted(AuditLog(database, clock), change, account=PLATFORM, resource="cutRequests")
 
     click.echo(f"{asyncio.run(acknowledge())} cut requests acknowledged")
 
@@ -106,7 +110,7 @@ def rebuild_command(settings: Settings) -> None:
 
     async def rebuild() -> RebuiltProjections:
         async with open_books(settings) as books:
-            return await books.projections.rebuild()
+            return await noted(books.audit, books.projections.rebuild(), account=PLATFORM, resource="balances")
 
     rebuilt = asyncio.run(rebuild())
     click.echo(f"{rebuilt.balances} balances and {rebuilt.spending_months} months of accounts were wrong")
@@ -137,7 +141,9 @@ def reverse_command(transfer_id: str, settings: Settings) -> None:
 
     async def reverse() -> Transfer:
         async with open_books(settings) as books:
-            return await books.reversal.reverse(transfer_id)
+            account = await books.reversal.account_of(transfer_id)
+            change = books.reversal.reverse(transfer_id)
+            return await noted(books.audit, change, account=account, resource=f"transfers/{transfer_id}")
 
     reversal = asyncio.run(reverse())
     click.echo(f"{reversal.id}: {format_dollars(reversal.nanodollars)} dollars")

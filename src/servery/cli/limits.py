@@ -6,6 +6,7 @@ from collections.abc import Mapping
 import click
 import msgspec
 
+from servery.cli.auditing import noted
 from servery.cli.data_directory import data_dir_option, existing_database
 from servery.cli.table import show_table
 from servery.core.clock import SystemClock
@@ -13,6 +14,7 @@ from servery.limits.custom_limits import CustomLimits
 from servery.limits.fixed_limits import FixedLimits
 from servery.limits.limiter import LimitKey
 from servery.settings import Settings
+from servery.tenancy.audit_log import AuditLog
 
 
 class FixedRow(msgspec.Struct, kw_only=True):
@@ -55,7 +57,10 @@ def set_command(
 
     async def fix() -> None:
         async with existing_database(settings) as database:
-            await FixedLimits(database, SystemClock()).fix(account, model, custom)
+            clock = SystemClock()
+            change = FixedLimits(database, clock).fix(account, model, custom)
+            resource = f"accounts/{account}/serverlessRateLimits/{model}"
+            await noted(AuditLog(database, clock), change, account=account, resource=resource)
 
     asyncio.run(fix())
     click.echo(f"fixed limits of {account} for {model}")
@@ -95,7 +100,10 @@ def clear_command(model: str, account: str, settings: Settings) -> None:
 
     async def free() -> None:
         async with existing_database(settings) as database:
-            await FixedLimits(database, SystemClock()).free(account, model)
+            clock = SystemClock()
+            change = FixedLimits(database, clock).free(account, model)
+            resource = f"accounts/{account}/serverlessRateLimits/{model}"
+            await noted(AuditLog(database, clock), change, account=account, resource=resource)
 
     asyncio.run(free())
     click.echo(f"cleared limits of {account} for {model}")

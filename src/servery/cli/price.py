@@ -8,6 +8,7 @@ import msgspec
 from servery.billing.price_changes import PriceChange, PriceChanges
 from servery.billing.price_versions import PriceVersion, PriceVersions
 from servery.catalog.price_row import PricePerToken, PriceRow
+from servery.cli.auditing import noted
 from servery.cli.data_directory import data_dir_option, existing_database
 from servery.cli.moments import DayNs
 from servery.cli.refusals import Refusal
@@ -18,6 +19,7 @@ from servery.core.price import Price
 from servery.core.serving_path import ServingPath
 from servery.settings import Settings
 from servery.store.database import Database
+from servery.tenancy.audit_log import PLATFORM, AuditLog
 
 
 class PriceOutput(msgspec.Struct, kw_only=True):
@@ -103,7 +105,10 @@ def set_command(
         async with existing_database(settings) as database:
             if not any((one.model, one.serving_path) == (model, serving_path) for one in _versions(database).list()):
                 raise Refusal(f"{model!r} has no {path} price to change; servery price list shows those there are")
-            return await PriceChanges(database, SystemClock()).add(model, serving_path, price, from_ns=from_ns)
+            clock = SystemClock()
+            change = PriceChanges(database, clock).add(model, serving_path, price, from_ns=from_ns)
+            resource = f"pricing/changes/{model}/{path}"
+            return await noted(AuditLog(database, clock), change, account=PLATFORM, resource=resource)
 
     made = asyncio.run(change())
     click.echo(f"{model} {path}: {_numbers(made.version.price)} from {rfc3339(made.from_ns)}")

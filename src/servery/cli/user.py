@@ -5,7 +5,7 @@ import asyncio
 import click
 import msgspec
 
-from servery.cli.auditing import note
+from servery.cli.auditing import noted
 from servery.cli.data_directory import data_dir_option, existing_database
 from servery.cli.table import show_table
 from servery.core.clock import SystemClock, rfc3339
@@ -47,7 +47,7 @@ def create_command(
         async with existing_database(settings) as database:
             await Accounts(database, SystemClock()).get(account)
             made_up = f"{user_id}@{account}.sa.{settings.platform_domain}"
-            created = await Users(database, SystemClock()).create(
+            change = Users(database, SystemClock()).create(
                 account,
                 user_id,
                 display_name=display_name,
@@ -55,8 +55,8 @@ def create_command(
                 role=Role(role),
                 service_account=service_account,
             )
-            await note(AuditLog(database, SystemClock()), account, resource=f"accounts/{account}/users/{user_id}")
-            return created
+            audit = AuditLog(database, SystemClock())
+            return await noted(audit, change, account=account, resource=f"accounts/{account}/users/{user_id}")
 
     created = asyncio.run(create())
     click.echo(f"created the {created.role} {created.id} of {account}")
@@ -108,14 +108,15 @@ def update_command(
 
     async def update() -> None:
         async with existing_database(settings) as database:
-            await Users(database, SystemClock()).update(
+            change = Users(database, SystemClock()).update(
                 account,
                 user_id,
                 display_name=display_name,
                 email=email,
                 role=None if role is None else Role(role),
             )
-            await note(AuditLog(database, SystemClock()), account, resource=f"accounts/{account}/users/{user_id}")
+            audit = AuditLog(database, SystemClock())
+            await noted(audit, change, account=account, resource=f"accounts/{account}/users/{user_id}")
 
     asyncio.run(update())
     click.echo(f"updated {user_id}")
@@ -130,8 +131,9 @@ def delete_command(user_id: str, account: str, settings: Settings) -> None:
 
     async def delete() -> None:
         async with existing_database(settings) as database:
-            await Users(database, SystemClock()).delete(account, user_id)
-            await note(AuditLog(database, SystemClock()), account, resource=f"accounts/{account}/users/{user_id}")
+            change = Users(database, SystemClock()).delete(account, user_id)
+            audit = AuditLog(database, SystemClock())
+            await noted(audit, change, account=account, resource=f"accounts/{account}/users/{user_id}")
 
     asyncio.run(delete())
     click.echo(f"deleted {user_id}")

@@ -59,7 +59,7 @@ class AccountReview:
 
     async def suspend(self, account_id: str, state: SuspendState) -> Account:
         """As ``suspend_within``, in a transaction of its own."""
-        return await self._database.write(lambda connection: self.suspend_within(connection, account_id, state))
+        return await self._database.change(lambda connection: self.suspend_within(connection, account_id, state))
 
     def suspend_within(self, connection: Connection, account_id: str, state: SuspendState) -> Account:
         """In a transaction: the operator suspends the account for a reason, or with UNSUSPENDED resumes it. Raises

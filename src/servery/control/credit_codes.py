@@ -78,7 +78,7 @@ class CreditCodes:
         )
         row = {**msgspec.structs.asdict(credit_code), "code_sha256": secret_sha256(code)}
         del row["disabled_ns"]
-        await self._database.write(lambda connection: connection.execute(self._insert, row).rowcount)
+        await self._database.change(lambda connection: connection.execute(self._insert, row).rowcount)
         return CreatedCode(code, credit_code)
 
     async def list(self) -> list[CreditCode]:
@@ -94,7 +94,7 @@ class CreditCodes:
             if connection.execute(self._disable, chosen).rowcount == 0:
                 raise NotFound(f"There is no credit code {code_id!r}.", param="code")
 
-        await self._database.write(operation)
+        await self._database.change(operation)
 
     def redeemable(self, connection: Connection, code: str) -> CreditCode:
         """Within the transaction that redeems it. Raises NotFound, and PreconditionFailed when it is over."""

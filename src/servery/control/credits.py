@@ -61,7 +61,7 @@ class Credits:
     async def grant(self, account: str, nanodollars: int, *, description: str = "") -> Credit:
         """Give a credit. Raises NotFound, and InvalidRequest for an amount that is none."""
         checked_amount(nanodollars)
-        return await self._database.write(
+        return await self._database.change(
             lambda connection: self._give(connection, account, nanodollars, description=description, code_id=None)
         )
 
@@ -79,7 +79,7 @@ class Credits:
             self._codes.use(connection, found)
             return self._give(connection, account, found.nanodollars, description=found.description, code_id=found.id)
 
-        return await self._database.write(operation)
+        return await self._database.change(operation)
 
     async def list(self, account: str) -> list[Credit]:
         """All credits that the account was ever given, oldest first."""

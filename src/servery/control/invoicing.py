@@ -71,7 +71,7 @@ class Invoicing:
             raise PreconditionFailed(f"{month} has not ended yet.")
         await self.catch_up()
         for each in await self._database.look_up(lambda connection: self._to_close(connection, month)):
-            await self._database.write(self._closing(each))
+            await self._database.change(self._closing(each))
         closed = await self._database.look_up(self._closed_months.list)
         return sum([await self._issue(each.month) for each in closed if each.month <= month])
 

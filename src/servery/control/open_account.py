@@ -22,7 +22,7 @@ async def open_account(
 
     Raises InvalidRequest when ``account_id`` cannot be an id, AlreadyExists when it is taken.
     """
-    return await database.write(_opening(database, clock, account_id, display_name, email))
+    return await database.change(_opening(database, clock, account_id, display_name, email))
 
 
 async def create_key(
@@ -62,7 +62,7 @@ async def create_key(
         return created
 
     if not open_if_new:
-        return await database.write(told)
+        return await database.change(told)
     opening = _opening(database, clock, account, "", "")
 
     def operation(connection: Connection) -> CreatedKey:
@@ -71,9 +71,9 @@ async def create_key(
         return told(connection)
 
     try:
-        return await database.write(operation)
+        return await database.change(operation)
     except AlreadyExists:  # opened by another gateway in the same moment
-        return await database.write(told)
+        return await database.change(told)
 
 
 def _opening(database: Database, clock: Clock, account_id: str, display_name: str, email: str) -> Operation[Account]:

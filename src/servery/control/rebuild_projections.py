@@ -33,7 +33,7 @@ class ProjectionRebuild:
     async def rebuild(self) -> RebuiltProjections:
         """In one transaction, in which nobody else posts. Takes seconds for a million usage records; doing it again
         changes nothing."""
-        return await self._database.write(self.rebuild_within)
+        return await self._database.change(self.rebuild_within)
 
     def rebuild_within(self, connection: Connection) -> RebuiltProjections:
         """The same, as a part of a transaction."""

@@ -1,6 +1,11 @@
 """Undoing a transfer: in the books, and in what is made of them."""
 
-from servery.billing.ledger_names import credit_account, receivable_account
+from servery.billing.ledger_names import (
+    account_of_credit,
+    account_of_receivable,
+    credit_account,
+    receivable_account,
+)
 from servery.billing.spending import Spending
 from servery.control.account_review import AccountReview
 from servery.core.clock import Clock
@@ -30,7 +35,14 @@ class TransferReversal:
 
         Raises NotFound when there is no such transfer, and InvalidRequest when it cannot be reversed.
         """
-        return await self._database.write(lambda connection: self._reverse(connection, transfer_id))
+        return await self._database.change(lambda connection: self._reverse(connection, transfer_id))
+
+    async def account_of(self, transfer_id: str) -> str:
+        """The account whose money the transfer has moved. Raises NotFound."""
+        transfer = await self._database.look_up(lambda connection: self._required(connection, transfer_id))
+        places = (transfer.debit_account, transfer.credit_account)
+        owners = (account_of_receivable(place) or account_of_credit(place) for place in places)
+        return next(filter(None, owners), "")
 
     def _reverse(self, connection: Connection, transfer_id: str) -> Transfer:
         transfer = self._required(connection, transfer_id)

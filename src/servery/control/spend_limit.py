@@ -61,4 +61,4 @@ class SpendLimit:
         return await self._write(account_id, lambda account: msgspec.structs.replace(account, spend_thresholds=ordered))
 
     async def _write(self, account_id: str, change: AccountChange) -> Account:
-        return await self._database.write(lambda connection: self._review.within(connection, account_id, change))
+        return await self._database.change(lambda connection: self._review.within(connection, account_id, change))

@@ -52,7 +52,7 @@ class FixedLimits:
             connection.execute(self._set, row)
             self._revision.bump(connection)
 
-        await self._database.write(operation)
+        await self._database.change(operation)
 
     async def free(self, account: str, model: str) -> None:
         """Let the limits adapt again. Raises NotFound when none were fixed."""
@@ -62,7 +62,7 @@ class FixedLimits:
                 raise NotFound(f"No limits are fixed for {account!r} and {model!r}.", param="model")
             self._revision.bump(connection)
 
-        await self._database.write(operation)
+        await self._database.change(operation)
 
     async def all(self) -> Mapping[LimitKey, CustomLimits]:
         """By account and name."""

@@ -35,7 +35,7 @@ async def acknowledge_cut_requests(database: Database, clock: Clock) -> int:
     """Tell no more of those that are told of now. Returns how many there were."""
     acknowledge = load_queries("servery.metering", "cut_requests.sql")["acknowledge_cut_requests"]
     acknowledged_ns = clock.wall_ns()
-    return await database.write(
+    return await database.change(
         lambda connection: connection.execute(acknowledge, {"acknowledged_ns": acknowledged_ns}).rowcount
     )
 

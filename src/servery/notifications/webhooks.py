@@ -101,7 +101,7 @@ class Webhooks:
             )
             return CreatedWebhook(secret, webhook)
 
-        return await self._database.write(operation)
+        return await self._database.change(operation)
 
     async def list(self, account: str) -> list[Webhook]:
         """The account's webhooks, oldest first."""
@@ -116,7 +116,7 @@ class Webhooks:
 
     async def enable(self, account: str, webhook_id: str) -> Webhook:
         """Send to it again from now on. Raises NotFound."""
-        await self._database.write(lambda connection: self.set_disabled(connection, account, webhook_id, None, ""))
+        await self._database.change(lambda connection: self.set_disabled(connection, account, webhook_id, None, ""))
         return await self.get(account, webhook_id)
 
     async def disable(self, account: str, webhook_id: str, reason: str) -> Webhook:
@@ -126,7 +126,7 @@ class Webhooks:
         def operation(connection: Connection) -> None:
             self.set_disabled(connection, account, webhook_id, now_ns, reason)
 
-        await self._database.write(operation)
+        await self._database.change(operation)
         return await self.get(account, webhook_id)
 
     async def delete(self, account: str, webhook_id: str) -> None:
@@ -138,7 +138,7 @@ class Webhooks:
                 raise NotFound(f"The account {account!r} has no webhook {webhook_id!r}.", param="webhook")
             connection.execute(self._abandon, {"webhook_id": webhook_id, "reason": "the webhook was deleted"})
 
-        await self._database.write(operation)
+        await self._database.change(operation)
 
     def set_disabled(
         self, connection: Connection, account: str, webhook_id: str, disabled_ns: int | None, reason: str

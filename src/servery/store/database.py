@@ -2,8 +2,9 @@
 
 import asyncio
 import importlib
-from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
+from contextvars import ContextVar
 from pathlib import Path
 from types import TracebackType
 from typing import Self, TypeVar
@@ -25,6 +26,16 @@ Operation = Callable[[Connection], T]
 a rollback), so it has no other effects; it neither begins nor ends a transaction."""
 
 
+class Company:
+    """What comes along with a change, and whether it has."""
+
+    __slots__ = ("has_come_along", "operation")
+
+    def __init__(self, operation: Operation[object]) -> None:
+        self.operation = operation
+        self.has_come_along = False
+
+
 class Database:
     """Durable state. Reads are synchronous and short; writes are queued to one writer and committed in groups.
 
@@ -41,6 +52,7 @@ class Database:
     ) -> None:
         """Takes over ``backend``. ``Database.open`` is how to get there."""
         self._backend = backend
+        self._company: ContextVar[Company | None] = ContextVar("company")
         self._commits = GroupCommit(backend.writer, limits, on_lost_write=on_lost_write or _tell_the_loop)
 
     @classmethod
@@ -102,6 +114,32 @@ class Database:
         its way. Waits while the queue is full.
         """
         return await self._commits.write(_run_operations, operation)
+
+    async def change(self, operation: Operation[T]) -> T:
+        """As ``write``, for what somebody asked for: within ``accompanied``, the companion comes along."""
+        company = self._company.get(None)
+        if company is None or company.has_come_along:
+            return await self.write(operation)
+
+        def both(connection: Connection) -> T:
+            result = operation(connection)
+            company.operation(connection)
+            return result
+
+        result = await self.write(both)
+        company.has_come_along = True
+        return result
+
+    @contextmanager
+    def accompanied(self, operation: Operation[object]) -> Iterator[Company]:
+        """Within the block, the first ``change`` of this task that is carried out carries ``operation`` out too, in the
+        same transaction: both are made, or neither."""
+        company = Company(operation)
+        token = self._company.set(company)
+        try:
+            yield company
+        finally:
+            self._company.reset(token)
 
     def write_soon(self, operation: Operation[object]) -> None:
         """Queue ``operation`` and return; a failure goes to ``on_lost_write``. ``close`` waits for it.

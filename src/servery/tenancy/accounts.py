@@ -56,7 +56,7 @@ class Accounts:
     async def open(self, account_id: str, display_name: str = "") -> Account:
         """A new, active account at spend tier 1. Raises InvalidRequest when ``account_id`` cannot be an id, and
         AlreadyExists when it is taken."""
-        return await self._database.write(self.opening(account_id, display_name))
+        return await self._database.change(self.opening(account_id, display_name))
 
     def opening(self, account_id: str, display_name: str = "", email: str = "") -> Operation[Account]:
         """What ``open`` does, as an operation, for those who open something else in the same transaction: the account
@@ -99,11 +99,11 @@ class Accounts:
                 email=account.email if email is None else email,
             )
 
-        return await self._database.write(lambda connection: self.change(connection, account_id, changed))
+        return await self._database.change(lambda connection: self.change(connection, account_id, changed))
 
     async def suspend(self, account_id: str, reason: SuspendState) -> Account:
         """Refuse the account's inference until it is resumed; returns it as it is now. Raises NotFound."""
-        return await self._database.write(
+        return await self._database.change(
             lambda connection: self.change(
                 connection, account_id, lambda account: msgspec.structs.replace(account, suspend_state=reason)
             )

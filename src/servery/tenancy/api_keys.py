@@ -92,7 +92,7 @@ class ApiKeys:
 
         Raises NotFound when there is no such account or user, and InvalidRequest when the expiry is not in the future.
         """
-        return await self._database.write(
+        return await self._database.change(
             self.creating(account, user=user, display_name=display_name, expires_ns=expires_ns, admin=admin)
         )
 
@@ -148,7 +148,7 @@ class ApiKeys:
                 raise NotFound(f"{owner} has no API key {key_id!r}.", param="key_id")
             self._revision.touch(connection, account)
 
-        await self._database.write(operation)
+        await self._database.change(operation)
 
     async def list(self, account: str, *, user: str | None = None) -> list[ApiKey]:
         """The keys of the account, or of one user, oldest first, with those revoked or expired; empty when there is no

@@ -1,20 +1,22 @@
 """The audit log: who has changed what, and when. Only ever added to."""
 
 import secrets
-from typing import Final
+from collections.abc import Awaitable
+from typing import Final, TypeVar
 
 import msgspec
 
-from servery.core.caller import Caller
 from servery.core.clock import Clock
-from servery.store.database import Database
+from servery.store.database import Database, Operation
 from servery.store.sql import load_queries
 
 END: Final = 2**62
 """Before this stands every entry."""
 
-COMMAND_LINE: Final = "command-line"
-"""The principal of what is done on the machine itself."""
+PLATFORM: Final = ""
+"""The account of what concerns no account in particular."""
+
+T = TypeVar("T")
 
 
 class AuditEntry(msgspec.Struct, frozen=True, kw_only=True):
@@ -37,8 +39,22 @@ class AuditEntry(msgspec.Struct, frozen=True, kw_only=True):
     created_ns: int
 
 
+class Attempt(msgspec.Struct, frozen=True, kw_only=True):
+    """Who is about to change something of ``account`` (PLATFORM: of none in particular), and how."""
+
+    account: str
+    principal: str
+    method: str
+    resource: str
+    payload: str = "{}"
+    is_admin_action: bool
+    user_agent: str = ""
+    client_ip: str = ""
+    api_key_id: str = ""
+
+
 class AuditLog:
-    """Entries are durable before whoever made the change is answered."""
+    """An entry stands in the transaction of the change itself: neither is there without the other."""
 
     def __init__(self, database: Database, clock: Clock) -> None:
         queries = load_queries("servery.tenancy", "audit_log.sql")
@@ -47,40 +63,30 @@ class AuditLog:
         self._database = database
         self._clock = clock
 
-    async def add(
-        self,
-        account: str,
-        *,
-        caller: Caller | None,
-        method: str,
-        resource: str,
-        payload: str = "{}",
-        status: int = 0,
-        message: str = "",
-        user_agent: str = "",
-        client_ip: str = "",
-    ) -> None:
-        """Note an attempt on ``account``; ``caller`` None: at the command line."""
-        by_command = caller is None
-        principal = COMMAND_LINE if caller is None else f"accounts/{caller.account}/users/{caller.user}"
+    async def noted(self, attempt: Attempt, change: Awaitable[T]) -> T:
+        """Await ``change``, and note it. What it raises is raised here; it is the caller's to ``refused`` it."""
+        operation = self._noting(attempt, status=0, message="")
+        with self._database.accompanied(operation) as company:
+            outcome = await change
+        if not company.has_come_along:  # nothing was different from before
+            await self._database.write(operation)
+        return outcome
+
+    async def refused(self, attempt: Attempt, *, status: int, message: str) -> None:
+        """Note an attempt that has changed nothing; durable when it returns."""
+        await self._database.write(self._noting(attempt, status=status, message=message))
+
+    def _noting(self, attempt: Attempt, *, status: int, message: str) -> Operation[object]:
         entry = AuditEntry(
             id=f"audit-{secrets.token_hex(12)}",
-            account=account,
-            method=method,
-            principal=principal,
-            resource=resource,
-            payload=payload,
             status=status,
             message=message,
-            is_admin_action=by_command or (caller is not None and caller.admin),
-            user_agent=user_agent,
-            client_ip=client_ip,
-            api_key_id="" if caller is None else caller.key_id,
             created_ns=self._clock.wall_ns(),
+            **msgspec.structs.asdict(attempt),
         )
         row = msgspec.structs.asdict(entry)
         del row["sequence"]
-        await self._database.write(lambda connection: connection.execute(self._insert, row).rowcount)
+        return lambda connection: connection.execute(self._insert, row).rowcount
 
     async def list(self, account: str, *, before: int = END, most: int) -> list[AuditEntry]:
         """Up to ``most`` entries of an account from before a place in the log, newest first."""

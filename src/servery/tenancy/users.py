@@ -75,7 +75,7 @@ class Users:
             self._revision.touch(connection, account)
             return user
 
-        return await self._database.write(operation)
+        return await self._database.change(operation)
 
     def add_first(self, connection: Connection, account: str, *, email: str = "") -> None:
         """The user that every account begins with: an admin. Within the transaction that opens the account."""
@@ -101,7 +101,7 @@ class Users:
                 role=user.role if role is None else role,
             )
 
-        return await self._database.write(lambda connection: self._change(connection, account, user_id, change))
+        return await self._database.change(lambda connection: self._change(connection, account, user_id, change))
 
     async def delete(self, account: str, user_id: str) -> None:
         """The user is gone, and its keys are revoked. Raises as ``update`` does."""
@@ -111,7 +111,7 @@ class Users:
             self._change(connection, account, user_id, lambda user: msgspec.structs.replace(user, deleted_ns=now_ns))
             connection.execute(self._revoke_keys, {"account": account, "id": user_id, "revoked_ns": now_ns})
 
-        await self._database.write(operation)
+        await self._database.change(operation)
 
     async def get(self, account: str, user_id: str) -> User:
         """Raises NotFound."""

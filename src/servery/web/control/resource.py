@@ -10,7 +10,7 @@ from starlette.types import Receive, Scope, Send
 
 from servery.core.caller import Caller
 from servery.core.errors import MethodNotAllowed, ServeryError
-from servery.tenancy.audit_log import AuditLog
+from servery.tenancy.audit_log import Attempt, AuditLog
 from servery.tenancy.key_ring import KeyRing
 from servery.tenancy.permissions import Permission, require
 from servery.web.control.access import account_of
@@ -105,31 +105,34 @@ class Resource:
         await response(scope, receive, send)
 
     async def _act(self, request: Request, caller: Caller, action: Action) -> Response:
-        """What changes something is noted in the audit log before it is answered, with what came of it."""
+        """What changes something is noted in the audit log with the change itself; what is refused, before it is
+        answered."""
+        if not _changes(request, action):
+            _check_access(request, caller, action.permission)
+            return response_of(await action.handler(request, caller))
+        attempt = await _attempt(request, caller)
         try:
             _check_access(request, caller, action.permission)
-            response = response_of(await action.handler(request, caller))
+            return response_of(await self._audit.noted(attempt, action.handler(request, caller)))
         except ServeryError as error:
-            if _changes(request, action):
-                await self._note(request, caller, error)
+            status = _GRPC_CODES.get(error.status, _GRPC_INTERNAL)
+            await self._audit.refused(attempt, status=status, message=error.message)
             raise
-        if _changes(request, action):
-            await self._note(request, caller, None)
-        return response
 
-    async def _note(self, request: Request, caller: Caller, error: ServeryError | None) -> None:
-        account = request.path_params.get("account", caller.account) if caller.admin else caller.account
-        await self._audit.add(
-            str(account),
-            caller=caller,
-            method=f"{request.method} {request.scope['route'].path}",
-            resource=request.url.path.removeprefix("/v1/"),
-            payload=without_secrets(await request.body()),
-            status=0 if error is None else _GRPC_CODES.get(error.status, _GRPC_INTERNAL),
-            message="" if error is None else error.message,
-            user_agent=short(request.headers.get("user-agent", "")),
-            client_ip="" if request.client is None else request.client.host,
-        )
+
+async def _attempt(request: Request, caller: Caller) -> Attempt:
+    account = request.path_params.get("account", caller.account) if caller.admin else caller.account
+    return Attempt(
+        account=str(account),
+        principal=f"accounts/{caller.account}/users/{caller.user}",
+        method=f"{request.method} {request.scope['route'].path}",
+        resource=request.url.path.removeprefix("/v1/"),
+        payload=without_secrets(await request.body()),
+        is_admin_action=caller.admin,
+        user_agent=short(request.headers.get("user-agent", "")),
+        client_ip="" if request.client is None else request.client.host,
+        api_key_id=caller.key_id,
+    )
 
 
 def _changes(request: Request, action: Action) -> bool:

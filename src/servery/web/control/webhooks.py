@@ -105,7 +105,7 @@ class WebhookEndpoints:
     async def test(self, request: Request, caller: Caller) -> Nothing:
         """Send an event that says nothing, so that a receiver can be tried out."""
         webhook = await self._named(request, caller)
-        await self._database.write(
+        await self._database.change(
             lambda connection: self._outbox.add_to(
                 connection, webhook, EventKind.TEST, f"A test of the webhook {webhook.id}.", {"webhook": webhook.id}
             )
