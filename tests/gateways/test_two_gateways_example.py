@@ -1,0 +1,60 @@
+"""``examples/two-gateways`` does what its README says."""
+
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx
+import pytest
+
+from tests.gateways.gateway import ROOT, free_port
+from tests.integration.platform_process import chat
+from tests.postgresql_server import missing
+
+EXAMPLE = ROOT / "examples" / "two-gateways"
+_LIMIT_S = 90.0
+
+
+@pytest.fixture
+def started() -> Iterator[tuple[str, str, int]]:
+    """Where it is to be asked, with which key, and the first of its ports."""
+    reason = missing() or (None if shutil.which("haproxy") else "HAProxy is not installed")
+    if reason is not None:
+        (pytest.fail if os.environ.get("CI") == "true" else pytest.skip)(reason)
+    # postgres has to reach its folder, which pytest's own folders would not let it.
+    state, port = Path("/tmp") / f"servery-example-{os.getpid()}", free_port()
+    environment = {**os.environ, "PORT": str(port), "STATE": str(state), "SERVERY": str(_servery())}
+    with subprocess.Popen([EXAMPLE / "run"], stdout=subprocess.PIPE, text=True, env=environment) as process:
+        assert process.stdout is not None
+        try:
+            said = "".join(iter(process.stdout.readline, "Ctrl-C stops.\n"))
+            yield re.findall(r"http://\S+", said)[0], re.findall(r"API key +(\S+)", said)[0], port
+        finally:
+            process.send_signal(signal.SIGINT)
+            assert process.wait(_LIMIT_S) == 0
+            shutil.rmtree(state)
+
+
+def test_one_address_is_served_by_both(started: tuple[str, str, int]) -> None:
+    """Clients ask the load balancer, and each gateway answers some of it; Ctrl-C ends all of it."""
+    url, key, port = started
+    with httpx.Client(base_url=url, headers={"Authorization": f"Bearer {key}"}, timeout=60) as client:
+        for _ in range(8):
+            assert client.post("/chat/completions", json=chat("Who are you?", max_tokens=4)).status_code == 200
+        both = [_completed(port + 2), _completed(port + 3)]
+        assert sum(both) == 8
+        assert min(both) > 0
+
+
+def _completed(port: int) -> int:
+    page = httpx.get(f"http://127.0.0.1:{port}/metrics").text
+    return round(sum(float(n) for n in re.findall(r'^servery_requests_total\{.*"completed".*\} (\S+)$', page, re.M)))
+
+
+def _servery() -> Path:
+    return Path(sys.executable).parent / "servery"
