@@ -55,12 +55,16 @@ class Expectation(Enum):
 
     @property
     def is_stream(self) -> bool:
-        return self is Expectation.STREAM or self is Expectation.MESSAGE_STREAM
+        return self is _STREAM or self is _MESSAGE_STREAM
 
     @property
     def of_messages(self) -> "Expectation":
         """The same in Anthropic's form instead of OpenAI's."""
         return Expectation.MESSAGE_STREAM if self.is_stream else Expectation.WHOLE_MESSAGE
+
+
+# Looked up for each request; from its class a member comes a good deal slower.
+_STREAM, _MESSAGE_STREAM = Expectation.STREAM, Expectation.MESSAGE_STREAM
 
 
 class Exchange:

@@ -87,5 +87,6 @@ class Estimators:
 
 def _nearer(quantile: float, length: float) -> float:
     """One step of ``quantile`` towards the 90th percentile of lengths like ``length``."""
-    step = _QUANTILE_STEP * max(quantile, 1.0)
-    return max(1.0, quantile + step * (_QUANTILE if length > quantile else _QUANTILE - 1.0))
+    step = _QUANTILE_STEP * quantile if quantile > 1.0 else _QUANTILE_STEP
+    nearer = quantile + step * (_QUANTILE if length > quantile else _QUANTILE - 1.0)
+    return nearer if nearer > 1.0 else 1.0

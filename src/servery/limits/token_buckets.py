@@ -142,10 +142,11 @@ class TokenBuckets:
     def remaining(self, now_s: float) -> tuple[int, int, int]:
         """Whole tokens that could be taken now: prompt, uncached prompt, generated. Never negative."""
         self.refill(now_s)
+        prompt, uncached, generated = self._prompt_level, self._uncached_level, self._generated_level
         return (
-            max(0, int(self._prompt_level)),
-            max(0, int(self._uncached_level)),
-            max(0, int(self._generated_level)),
+            int(prompt) if prompt > 0.0 else 0,
+            int(uncached) if uncached > 0.0 else 0,
+            int(generated) if generated > 0.0 else 0,
         )
 
     def _set(self, limits: TokenLimits) -> None:

@@ -14,6 +14,10 @@ from servery.routing.wish import Wish
 from servery.serving.journey import Branch, Journey
 from servery.serving.recall import Recall
 
+# Looked up for each request; from its class a member comes a good deal slower.
+_PRIORITY = ServingPath.PRIORITY
+_PRIORITY_CLASS, _STANDARD_CLASS = ServingClass.PRIORITY, ServingClass.STANDARD
+
 
 class Errand:
     """Made in the task that serves it. ``cached_tokens`` of its prompt are believed to be in some replica's cache;
@@ -38,7 +42,7 @@ class Errand:
         self.offer = offer
         self.journey = journey
         self.branch = branch
-        self.serving_class = ServingClass.PRIORITY if offer.path is ServingPath.PRIORITY else ServingClass.STANDARD
+        self.serving_class = _PRIORITY_CLASS if offer.path is _PRIORITY else _STANDARD_CLASS
         self.wish = wish
         branch.prompt_tokens_guess = min(round(wish.prompt_tokens), offer.model.context_length)
         self.demand = Demand(

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import msgspec
 
-from servery.catalog.model import Capability, Model
+from servery.catalog.model import Capability, DefaultSampling, Model
 from servery.core.errors import InvalidRequest
 from servery.core.inference import Embedding, Generation, InferenceRequest, Sampling
 from servery.engines.body import check_honoured
@@ -16,7 +16,7 @@ DEFAULT_MAX_TOKENS = 2_048
 _MOST_BYTES_PER_TOKEN = 64
 
 
-_NOTHING_SET = Sampling()
+_NOTHING_PRESCRIBED = DefaultSampling()  # of a model's own class: a value of another class is never equal
 
 
 def fitted(
@@ -53,7 +53,7 @@ def _fitted_generation(work: Generation, model: Model, honours: frozenset[str], 
             )
         max_tokens = model.context_length
     sampling = work.sampling
-    if model.sampling != _NOTHING_SET:
+    if model.sampling != _NOTHING_PRESCRIBED:
         sampling = Sampling(**{**model.sampling.given(), **sampling.given()})  # type: ignore[arg-type]
     if max_tokens == work.max_tokens and sampling is work.sampling:
         return work
@@ -62,6 +62,8 @@ def _fitted_generation(work: Generation, model: Model, honours: frozenset[str], 
 
 def _check_lengths(request: InferenceRequest, model: Model, prompts: Sequence[bytes]) -> None:
     longest = model.context_length * _MOST_BYTES_PER_TOKEN
+    if max(map(len, prompts)) <= longest:
+        return
     for work, prompt in zip(request.work, prompts, strict=True):
         if isinstance(work, Generation) and len(prompt) > longest and not work.has_images:
             raise InvalidRequest(

@@ -9,6 +9,8 @@ from servery.core.serving_path import ServingPath
 from servery.serving.served import Served
 from servery.web.openai.logprobs import ContentLogprobs, LegacyLogprobs
 
+_PRIORITY = ServingPath.PRIORITY  # looked up for each request; from its class a member comes a good deal slower
+
 Logprobs = ContentLogprobs | LegacyLogprobs | None
 
 
@@ -132,4 +134,4 @@ def perf_metrics(served: Served) -> PerfMetrics:
 
 def service_tier(path: ServingPath) -> str:
     """The tier of a path, as OpenAI's field names it: Fast is a model id, not a tier."""
-    return "priority" if path is ServingPath.PRIORITY else "default"
+    return "priority" if path is _PRIORITY else "default"

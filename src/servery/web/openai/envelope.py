@@ -20,6 +20,7 @@ from servery.web.openai.errors import error_body, error_frame
 from servery.web.openai.presentation import Presentation
 
 DONE = b"data: [DONE]\n\n"
+_STANDARD_TIER = service_tier(ServingPath.STANDARD)
 _encode = msgspec.json.Encoder().encode
 
 
@@ -27,12 +28,14 @@ class Envelope:
     """Written in a request's own words: its id, the model's id as the client gave it. ``created`` is the first
     engine's, and the same in all chunks."""
 
+    __slots__ = ("_chunk", "_created", "_shown", "_tier", "_whole")
+
     def __init__(self, presentation: Presentation, *, chunk: str, whole: str) -> None:
         self._shown = presentation
         self._chunk = chunk
         self._whole = whole
         self._created = 0
-        self._tier = service_tier(ServingPath.STANDARD)
+        self._tier = _STANDARD_TIER
 
     def admitted(self, path: ServingPath) -> None:
         """The tier to show is that of ``path``, whatever was asked for."""

@@ -13,6 +13,9 @@ class LogprobForm(Enum):
     LEGACY = auto()
 
 
+_NONE = LogprobForm.NONE  # looked up for each request; from its class a member comes a good deal slower
+
+
 class LogprobsAsked(msgspec.Struct, frozen=True):
     """``alternatives`` is how many other tokens to tell of at each place."""
 
@@ -20,7 +23,7 @@ class LogprobsAsked(msgspec.Struct, frozen=True):
     alternatives: int = 0
 
     def __bool__(self) -> bool:
-        return self.form is not LogprobForm.NONE
+        return self.form is not _NONE
 
 
 class Presentation(msgspec.Struct, frozen=True, kw_only=True):

@@ -19,6 +19,7 @@ CHOICES_MAX = 128
 STOPS_MAX = 16
 _STOP_CHARS_MAX = 1_024
 _LEGACY_LOGPROBS_MAX = 5
+_NO_LOGPROBS = LogprobsAsked()
 
 _StopText = Annotated[str, Meta(min_length=1, max_length=_STOP_CHARS_MAX)]
 _Tokens = Annotated[int, Meta(ge=1, lt=2**31)]
@@ -163,7 +164,7 @@ class GenerationFields(SamplingFields, kw_only=True):
         if self.top_logprobs:
             raise InvalidRequest("top_logprobs needs logprobs: true.", param="top_logprobs")
         if self.logprobs is None or self.logprobs is False:
-            return LogprobsAsked()
+            return _NO_LOGPROBS
         if not 0 <= self.logprobs <= _LEGACY_LOGPROBS_MAX:
             raise InvalidRequest(f"logprobs is true, false, or 0 to {_LEGACY_LOGPROBS_MAX}.", param="logprobs")
         return LogprobsAsked(LogprobForm.LEGACY, self.logprobs)

@@ -27,6 +27,8 @@ from servery.web.server.write_pressure import WritePressure
 class HttpReply:
     """What the pipeline writes to. Bytes go out as they come; nothing is gathered here."""
 
+    __slots__ = ("_dialect_limits", "_headers", "_presenter", "_pressure", "_stream", "_tells_route", "_writer")
+
     def __init__(
         self,
         writer: ResponseWriter,
