@@ -2,9 +2,9 @@
 
 Real gateways (``servery serve``) over mock engines, on a PostgreSQL of the benchmark's own, under clients that ask
 without pause at all of them. *Money*: an account that may spend one dollar, until only refusals come: what is charged
-is at most the dollar, and next to all of it. *Limits*: an account with a fixed limit of generated tokens, for a minute:
-what it gets in any window is at most what one gateway would give, a full bucket and its refill. The exit status says
-whether both hold. The same, smaller, is part of the tests.
+is at most the dollar and what running requests cost beyond their estimates. *Limits*: an account with a fixed limit of
+generated tokens, for a minute: what it gets in any window is at most what one gateway would give, a full bucket and its
+refill. The exit status says whether both hold. The same, smaller, is part of the tests.
 """
 
 import argparse

@@ -32,8 +32,6 @@ from servery.telemetry.announcer import Announcer
 from servery.telemetry.metrics import Metrics
 from servery.web.server.server_limits import ServerLimits
 
-_SPOOL_AFTER_S = 2.0
-"""What waits for PostgreSQL is kept by the spool instead."""
 _STALE_AFTER_SCRAPES = 3
 """A load that could not be renewed so many times in a row is not believed any more."""
 
@@ -60,9 +58,7 @@ def opened_database(settings: Settings, metrics: Metrics, logger: logging.Logger
         queued_writes=settings.commit_queue_size,
         group_size=settings.commit_group_size,
         gather_s=settings.commit_gather_ms / 1_000,
-        commit_timeout_s=settings.commit_timeout_s
-        if settings.database is None
-        else min(settings.commit_timeout_s, _SPOOL_AFTER_S),
+        commit_timeout_s=settings.commit_timeout_s,
     )
     return Database.open(settings.database_place, limits=limits, on_lost_write=lost)
 

@@ -72,12 +72,12 @@ def money_bar(
                     seen, still_since = len(asking.given), time.monotonic()
                 time.sleep(0.1)
         wait_forwarded(fleet)
-    ((charged,),) = _rows(url, "SELECT sum(charge_nanodollars) FROM usage_records")
+    ((charged, largest),) = _rows(url, "SELECT sum(charge_nanodollars), max(charge_nanodollars) FROM usage_records")
     return MeasuredBar(
         told=f"money: {gateways} gateways, {clients} clients, $1 left: charged ${charged / DOLLAR:.9f} by"
         f" {len(asking.given):,} responses; answers by status {dict(sorted(asking.statuses.items()))}",
         found=charged,
-        bound=DOLLAR,
+        bound=DOLLAR + clients * largest,  # what running requests cost beyond their estimates, if all of it was
         least=0.99 * DOLLAR,
     )
 

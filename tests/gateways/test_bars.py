@@ -7,7 +7,7 @@ from tests.postgresql_server import PostgresqlServer
 
 
 def test_three_gateways_charge_one_dollar(tmp_path: Path, postgresql: PostgresqlServer) -> None:
-    """Not a nano-dollar more, and hardly less, whichever gateway the clients ask."""
+    """And what running requests cost beyond their estimates; hardly less, whichever gateway the clients ask."""
     bar = money_bar(tmp_path / "money", postgresql.new_database(), gateways=3, clients=40, seed=1, output_dollars=64.0)
     assert bar.holds, bar.told
 

@@ -23,7 +23,7 @@ from servery.store.database import Database
 from servery.store.limits import StoreLimits
 
 CHARGE = rate(USAGE, PRICE)
-LIMITS = StoreLimits(commit_timeout_s=0.05, stall_s=0.02, busy_timeout_s=5.0)
+LIMITS = StoreLimits(commit_timeout_s=5.0, stall_s=0.02, busy_timeout_s=5.0)
 
 
 @contextmanager
@@ -50,7 +50,7 @@ async def spool(tmp_path: Path) -> AsyncIterator[Spool]:
 
 @pytest.fixture
 def meter(database: Database, clock: ManualClock, journal: Journal, spool: Spool) -> Meter:
-    return Meter(database, clock, journal, spool=spool)
+    return Meter(database, clock, journal, spool=spool, spool_after_s=0.05)
 
 
 def posted(database: Database) -> list[tuple[str, int]]:

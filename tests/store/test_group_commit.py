@@ -256,3 +256,22 @@ async def test_what_happens_once_it_is_durable(database: Database) -> None:
     database.write_grouped_soon(inserting, "a", on_written=lambda: written.append("a"))
     await database.write_grouped(inserting, "b")
     assert written == ["a"]
+
+
+async def test_kinds_run_in_one_order(place: Path | str) -> None:
+    """By their names, whoever came first: gateways that lock rows of each kind then never wait for each other."""
+    ran: list[str] = []
+
+    def apples(connection: Connection, items: Sequence[int]) -> list[None]:
+        ran.append("apples")
+        return [None for _ in items]
+
+    def pears(connection: Connection, items: Sequence[int]) -> list[None]:
+        ran.append("pears")
+        return [None for _ in items]
+
+    async with Database.open(place) as database:
+        for first, second in ((pears, apples), (apples, pears)):
+            ran.clear()
+            await asyncio.gather(database.write_grouped(first, 1), database.write_grouped(second, 1))
+            assert ran == ["apples", "pears"]

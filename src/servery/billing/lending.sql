@@ -6,11 +6,10 @@ SELECT CAST(extract(epoch FROM clock_timestamp()) * 1000000 AS BIGINT) * 1000 + 
 
 -- name: hold_accounts
 -- Nobody else lends of a JSON array of accounts until the transaction's end. SQLite's writers take turns as it is.
-SELECT id FROM accounts WHERE id IN (SELECT value FROM json_each(:accounts));
+SELECT value FROM json_each(:accounts);
 -- postgresql:
-SELECT id FROM accounts WHERE id IN (SELECT json_array_elements_text(CAST(:accounts AS json)))
-ORDER BY id
-FOR NO KEY UPDATE;
+SELECT pg_advisory_xact_lock(hashtextextended('money/' || account, 0))
+FROM (SELECT json_array_elements_text(CAST(:accounts AS json)) AS account) AS chosen;
 
 -- name: save_lease
 -- How much a process may charge an account in a month, and until when that is kept for it.

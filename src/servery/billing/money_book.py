@@ -32,12 +32,13 @@ class MoneyBook:
 
     async def lend(self, ask: MoneyAsk) -> MoneyLoan:
         self._database.check_not_stalled()
-        return await self._database.write_grouped(self._lend, ask)
+        (loan,) = await self._database.write_grouped(self._lend, (ask,))
+        return loan
 
     async def lend_all(self, asks: Sequence[MoneyAsk]) -> list[MoneyLoan]:
         """For each, in order; all in one transaction."""
         self._database.check_not_stalled()
-        return await self._database.write(lambda connection: self._lend(connection, asks))
+        return await self._database.write_grouped(self._lend, tuple(asks))
 
     async def give_back(self, writers: Sequence[str]) -> None:
         """Processes that have ended need nothing any more. What has expired goes with it."""
@@ -49,8 +50,10 @@ class MoneyBook:
 
         await self._database.write(operation)
 
-    def _lend(self, connection: Connection, asks: Sequence[MoneyAsk]) -> list[MoneyLoan]:
-        """The group operation. A gateway asks for an account once at a time."""
+    def _lend(self, connection: Connection, batches: Sequence[Sequence[MoneyAsk]]) -> list[list[MoneyLoan]]:
+        """The group operation. A gateway asks for an account once at a time. Accounts are taken in one order by all
+        gateways, so that none waits for another that waits for it."""
+        asks = [ask for batch in batches for ask in batch]
         (now_ns,) = connection.execute(self._now, {"now_ns": self._clock.wall_ns()}).fetchone()
         accounts = msgspec.json.encode(sorted({ask.account for ask in asks})).decode()
         connection.execute(self._hold, {"accounts": accounts}).fetchall()
@@ -62,7 +65,7 @@ class MoneyBook:
                 loans[account] = lend(standings[account], ask)
         rows = [self._row(ask, loans[ask.account], now_ns) for ask in asks]
         connection.executemany(self._save, rows)
-        return [loans[ask.account] for ask in asks]
+        return [[loans[ask.account] for ask in batch] for batch in batches]
 
     def _row(self, ask: MoneyAsk, loan: MoneyLoan, now_ns: int) -> dict[str, str | int]:
         return {

@@ -42,21 +42,23 @@ class LoanBook:
 
     async def lend(self, request: Request) -> Loan:
         self._database.check_not_stalled()
-        return await self._database.write_grouped(self._lend, request)
+        (loan,) = await self._database.write_grouped(self._lend, (request,))
+        return loan
 
     async def lend_all(self, requests: Sequence[Request]) -> list[Loan]:
         """For each, in order; all in one transaction."""
         self._database.check_not_stalled()
-        return await self._database.write(lambda connection: self._lend(connection, requests))
+        return await self._database.write_grouped(self._lend, tuple(requests))
 
-    def _lend(self, connection: Connection, requests: Sequence[Request]) -> list[Loan]:
+    def _lend(self, connection: Connection, batches: Sequence[Sequence[Request]]) -> list[list[Loan]]:
         """The group operation. Rows are taken in one order by all gateways, so that none waits for another that waits
         for it."""
         (now_ns,) = connection.execute(self._now, {"now_ns": self._clock.wall_ns()}).fetchone()
-        loans: dict[int, Loan] = {}
-        for number in sorted(range(len(requests)), key=lambda one: (requests[one].account, requests[one].model)):
-            loans[number] = self._lend_one(connection, requests[number], now_ns)
-        return [loans[number] for number in range(len(requests))]
+        places = [(request, which, place) for which, batch in enumerate(batches) for place, request in enumerate(batch)]
+        loans: dict[tuple[int, int], Loan] = {}
+        for request, which, place in sorted(places, key=lambda one: (one[0].account, one[0].model)):
+            loans[which, place] = self._lend_one(connection, request, now_ns)
+        return [[loans[which, place] for place in range(len(batch))] for which, batch in enumerate(batches)]
 
     def _lend_one(self, connection: Connection, request: Request, now_ns: int) -> Loan:
         key = {"account": request.account, "model": request.model}

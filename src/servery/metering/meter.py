@@ -38,9 +38,11 @@ class Meter:
         journal: Journal | None = None,
         spending: Spending | None = None,
         spool: Spool | None = None,
+        *,
+        spool_after_s: float = 2.0,
     ) -> None:
         """``journal`` None: one in memory, which tells nobody what was cut. ``spending`` None: one of its own.
-        ``spool`` None: while the database is away, requests end with an error."""
+        ``spool`` None: while the database is away, requests end with an error; else they wait for it so long."""
         queries = load_queries("servery.metering", "meter.sql")
         self._insert = BulkInsert(queries["insert_usage_records"])
         self._posted_usage = queries["posted_usage"]
@@ -49,6 +51,7 @@ class Meter:
         self._journal = journal or Journal.in_memory()
         self._spending = spending or Spending(database, clock, writer=OPERATOR)
         self._spool = spool
+        self._spool_after_s = spool_after_s
 
     def opened(
         self, request_id: str, *, account: str, key_id: str, model: str, path: ServingPath, replica: str
@@ -138,8 +141,9 @@ class Meter:
             return
         if not self._database.is_stalled:
             try:
-                await self._database.write_grouped(self._write, posting)
-            except _AWAY:
+                async with asyncio.timeout(self._spool_after_s):
+                    await self._database.write_grouped(self._write, posting)
+            except (TimeoutError, *_AWAY):  # it may be written yet, which does no harm
                 pass
             else:
                 return

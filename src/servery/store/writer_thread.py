@@ -109,7 +109,12 @@ def _by_operation(group: Iterable[AnyEntry]) -> list[list[AnyEntry]]:
     for entry in group:
         if not entry.withdrawn:
             kinds.setdefault(entry.operation, []).append(entry)
-    return list(kinds.values())
+    # In one order at all gateways: each kind has its own rows to lock, and none waits for another that waits for it.
+    return [kinds[operation] for operation in sorted(kinds, key=_name)]
+
+
+def _name(operation: GroupOperation[Any, Any]) -> str:
+    return f"{operation.__module__}.{getattr(operation, '__qualname__', '')}"
 
 
 def _run_together(connection: OpenTransaction, group: Iterable[AnyEntry]) -> None:
