@@ -1,6 +1,6 @@
--- name: first_record_after
--- The first record after a number, or after none; or NULL.
-SELECT min(sequence) FROM usage_records WHERE CAST(:after AS BIGINT) IS NULL OR sequence > :after;
+-- name: first_record_from
+-- The first record from a number on, or NULL.
+SELECT min(sequence) FROM usage_records WHERE sequence >= CAST(:first AS BIGINT);
 
 -- name: sums_of_records
 -- The records between two numbers in sums, those apart whose charge is not what tokens and price version say. Larger

@@ -26,11 +26,17 @@ WHERE kind IN ('credit', 'credit_return', 'reversal')
 ORDER BY sequence;
 
 -- name: reversed_transfers
--- The transfers that reversals undo, whatever their kind.
+-- The transfers that reversals undo, whatever their kind: the view of all transfers, looked up by index.
+SELECT request_id AS id, 'accounts/' || account AS debit_account,
+       'revenue/' || model || '/' || serving_path AS credit_account,
+       charge_nanodollars AS nanodollars, 'usage' AS kind, finished_ns AS created_ns, NULL AS reverses
+FROM usage_records
+WHERE request_id IN (SELECT reverses FROM transfers_besides_usage WHERE reverses IS NOT NULL)
+UNION ALL
 SELECT id, debit_account, credit_account, nanodollars, kind, created_ns, reverses
-FROM transfers
-WHERE kind IN ('usage', 'gpu_time', 'credit', 'credit_use', 'credit_return', 'reversal')
-  AND id IN (SELECT reverses FROM transfers_besides_usage WHERE reverses IS NOT NULL);
+FROM transfers_besides_usage
+WHERE id IN (SELECT reverses FROM transfers_besides_usage WHERE reverses IS NOT NULL)
+  AND kind IN ('gpu_time', 'credit', 'credit_use', 'credit_return', 'reversal');
 
 -- name: spending_by_month
 -- The sums that are kept of accounts' months.

@@ -10,10 +10,21 @@ SELECT id FROM transfers_besides_usage WHERE EXISTS (SELECT 1 FROM usage_records
 ORDER BY id;
 
 -- name: reversals_that_differ
--- Reversals that do not mirror what they reverse.
+-- Reversals that do not mirror what they reverse, which is looked up by index.
+WITH reversed AS (
+    SELECT request_id AS id, 'accounts/' || account AS debit_account,
+           'revenue/' || model || '/' || serving_path AS credit_account,
+           charge_nanodollars AS nanodollars, 'usage' AS kind, finished_ns AS created_ns, NULL AS reverses
+    FROM usage_records
+    WHERE request_id IN (SELECT reverses FROM transfers_besides_usage WHERE reverses IS NOT NULL)
+    UNION ALL
+    SELECT id, debit_account, credit_account, nanodollars, kind, created_ns, reverses
+    FROM transfers_besides_usage
+    WHERE id IN (SELECT reverses FROM transfers_besides_usage WHERE reverses IS NOT NULL)
+)
 SELECT reversal.id, reversed.nanodollars, reversal.nanodollars
 FROM transfers_besides_usage AS reversal
-LEFT JOIN transfers AS reversed ON reversed.id = reversal.reverses
+LEFT JOIN reversed ON reversed.id = reversal.reverses
 WHERE reversal.kind = 'reversal'
   AND (
       reversed.id IS NULL
