@@ -35,7 +35,10 @@ def sections(file: Path, level: int) -> dict[str, str]:
 
 def commands(group: click.Group, path: str) -> Iterator[tuple[str, click.Command]]:
     """Every command that does something, by the words that call it."""
-    for name, command in group.commands.items():
+    context = click.Context(group)
+    for name in group.list_commands(context):
+        command = group.get_command(context, name)
+        assert command is not None, "what is listed is there"
         if isinstance(command, click.Group):
             if command.invoke_without_command:
                 yield f"{path} {name}", command
