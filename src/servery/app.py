@@ -20,6 +20,7 @@ from servery.control.account_review import AccountReview
 from servery.control.account_watch import AccountWatch
 from servery.control.bookkeeper import Bookkeeper
 from servery.control.invoicing import Invoicing
+from servery.control.month_turn import MonthTurn
 from servery.control.post import Post, mail_server
 from servery.control.reminders import Reminders
 from servery.control.rounds import Duty, Rounds
@@ -159,7 +160,10 @@ def _bookkeeping(foundation: Foundation, station: Station) -> list[Duty]:
     if station.share.index != 0:
         return []
     invoicing = Invoicing(foundation.database, foundation.clock)
-    return [Bookkeeper(invoicing, foundation.clock, grace_s=foundation.settings.invoice_grace_s).look_after]
+    return [
+        Bookkeeper(invoicing, foundation.clock, grace_s=foundation.settings.invoice_grace_s).look_after,
+        MonthTurn(foundation.database, foundation.clock, foundation.review).look,
+    ]
 
 
 def lay_foundation(

@@ -4,18 +4,21 @@ import msgspec
 import pytest
 from tests.books.sample_usage import CHARGE_NANODOLLARS, post_requests
 
-from servery.billing.spending import Spending
+from servery.billing.spending import Charged, Spending
 from servery.catalog.source import default_catalog
 from servery.control.account_review import AccountReview
 from servery.control.credits import Credits
+from servery.control.month_turn import MonthTurn
 from servery.control.open_account import create_key
 from servery.control.reminders import Reminders
 from servery.control.spend_limit import SpendLimit
 from servery.core.clock import ManualClock, utc_date
+from servery.core.role import Role
 from servery.core.suspend_state import SuspendState
 from servery.store.database import Database
 from servery.tenancy.accounts import Accounts
 from servery.tenancy.api_keys import CreatedKey
+from servery.tenancy.users import Users
 
 DAY_S = 86_400
 
@@ -115,3 +118,42 @@ async def test_mail_goes_to_the_accounts_address(told: Told) -> None:
     await told.limit.pin_tier("acme", 2)
     rows = told.database.reader.execute("SELECT email FROM deliveries").fetchall()
     assert [tuple(row) for row in rows] == [("a@example.org",)]
+
+
+async def test_mail_goes_to_admins_too(told: Told) -> None:
+    """To people alone, while they are admins; each address once, however it is written."""
+    users = Users(told.database, told.clock)
+    await Accounts(told.database, told.clock).update("acme", email="a@example.org")
+    for user, role, email in (
+        ("ann", Role.ADMIN, "ann@example.org"),
+        ("again", Role.ADMIN, "A@example.org"),
+        ("none", Role.ADMIN, ""),
+        ("user", Role.USER, "user@example.org"),
+        ("gone", Role.ADMIN, "gone@example.org"),
+    ):
+        await users.create("acme", user, role=role, email=email)
+    await users.create("acme", "ci", role=Role.ADMIN, email="ci@acme.sa.example.org", service_account=True)
+    await users.delete("acme", "gone")
+    await told.limit.pin_tier("acme", 2)
+    rows = told.database.reader.execute("SELECT email FROM deliveries").fetchall()
+    assert sorted(row[0].lower() for row in rows) == ["a@example.org", "ann@example.org"]
+
+
+async def test_the_turn_of_the_month_is_told_without_a_request(told: Told, spending: Spending) -> None:
+    """An account that had spent what it may works again when the month turns, and is told so, once: by whichever
+    process notices it first, or by one that was started later."""
+    turns = [MonthTurn(told.database, told.clock, told.review) for _ in range(3)]
+    await told.limit.pin_tier("acme", 1)
+    charge = Charged("spent", "acme", 51 * 10**9, told.clock.wall_ns())
+    await told.database.write(lambda connection: spending.charged_within(connection, [charge]))
+    await told.review.run("acme")
+    assert await told.news() == ["account.suspended", "budget.threshold_reached"]
+    await turns[0].look()
+    await turns[1].look()
+    assert await told.news() == []
+    told.clock.advance(40 * DAY_S)
+    await turns[1].look()
+    assert await told.news() == ["account.resumed"]
+    for turn in turns:
+        await turn.look()
+    assert await told.news() == []

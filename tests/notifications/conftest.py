@@ -41,7 +41,7 @@ class Office:
         """Acme's credits come to an end."""
         await self.database.write(
             lambda connection: self.outbox.add(
-                connection, "acme", EventKind.CREDIT_LOW, "Something.", {"left": "1"}, email=email
+                connection, "acme", EventKind.CREDIT_LOW, "Something.", {"left": "1"}, emails=filter(None, [email])
             )
         )
 

@@ -13,6 +13,7 @@ from servery.notifications.outbox import Outbox
 from servery.store.connection import Connection
 from servery.store.sql import load_queries
 from servery.tenancy.accounts import Account
+from servery.tenancy.notice_addresses import NoticeAddresses
 
 CREDIT_LOW_PERCENT: Final = 20
 """Of the credits that a month began with and was given, so much or less is little."""
@@ -45,6 +46,7 @@ class AccountNotices:
         self._told_state = queries["told_state"]
         self._tell_state = queries["tell_state"]
         self._outbox = Outbox(clock)
+        self._addresses = NoticeAddresses()
 
     def tell(self, connection: Connection, before: Account, after: Account, standing: Standing) -> None:
         """``before`` and ``after`` are the account's; ``standing`` is of the month of now."""
@@ -104,4 +106,6 @@ class AccountNotices:
             )
 
     def _add(self, connection: Connection, account: Account, kind: EventKind, summary: str, facts: Facts) -> None:
-        self._outbox.add(connection, account.id, kind, summary, facts, email=account.email)
+        self._outbox.add(
+            connection, account.id, kind, summary, facts, emails=self._addresses.within(connection, account.id)
+        )

@@ -13,6 +13,7 @@ from servery.store.connection import Connection
 from servery.store.database import Database, Operation
 from servery.tenancy.accounts import Account, Accounts
 from servery.tenancy.api_keys import ApiKeys, CreatedKey, RandomBytes
+from servery.tenancy.notice_addresses import NoticeAddresses
 
 
 async def open_account(
@@ -46,7 +47,7 @@ async def create_key(
     creating = ApiKeys(database, clock, random_bytes).creating(
         account, user=user, display_name=display_name, expires_ns=expires_ns, admin=admin
     )
-    outbox = Outbox(clock)
+    outbox, addresses = Outbox(clock), NoticeAddresses()
 
     def told(connection: Connection) -> CreatedKey:
         created = creating(connection)
@@ -57,7 +58,7 @@ async def create_key(
             EventKind.KEY_CREATED,
             f"The API key {key.key_id} was made for user {key.user} of account {account}.",
             {"keyId": key.key_id, "user": key.user, "displayName": key.display_name},
-            email=accounts.required(connection, account).email,
+            emails=addresses.within(connection, account),
         )
         return created
 

@@ -10,6 +10,7 @@ from servery.notifications.outbox import Outbox
 from servery.store.connection import Connection
 from servery.store.database import Database
 from servery.store.sql import load_queries
+from servery.tenancy.notice_addresses import NoticeAddresses
 
 KEY_NOTICE: Final = timedelta(days=7)
 MODEL_NOTICE: Final = timedelta(days=30)
@@ -28,6 +29,7 @@ class Reminders:
         self._clock = clock
         self._catalog = catalog
         self._outbox = Outbox(clock)
+        self._addresses = NoticeAddresses()
         self._due_s = clock.monotonic_s()
 
     async def remind(self) -> None:
@@ -49,7 +51,7 @@ class Reminders:
             "until_ns": now_ns + KEY_NOTICE.days * _DAY_NS,
             "created_until_ns": now_ns - _DAY_NS,
         }
-        for key_id, account, user, name, expires_ns, email in connection.execute(self._expiring, period).fetchall():
+        for key_id, account, user, name, expires_ns in connection.execute(self._expiring, period).fetchall():
             if self._outbox.is_news(connection, account, f"key/{key_id}/expiring"):
                 self._outbox.add(
                     connection,
@@ -57,12 +59,12 @@ class Reminders:
                     EventKind.KEY_EXPIRING,
                     f"The API key {key_id} of account {account} expires at {rfc3339(expires_ns)}.",
                     {"keyId": key_id, "user": user, "displayName": name, "expireTime": rfc3339(expires_ns)},
-                    email=email,
+                    emails=self._addresses.within(connection, account),
                 )
 
     async def _of_model(self, model: str, end: date) -> None:
         def operation(connection: Connection) -> None:
-            for account, email in connection.execute(self._users_of, {"model": model}).fetchall():
+            for (account,) in connection.execute(self._users_of, {"model": model}).fetchall():
                 if self._outbox.is_news(connection, account, f"model/{model}/{end}"):
                     self._outbox.add(
                         connection,
@@ -70,7 +72,7 @@ class Reminders:
                         EventKind.MODEL_DEPRECATED,
                         f"The model {model} is served until {end}.",
                         {"model": model, "deprecationDate": end.isoformat()},
-                        email=email,
+                        emails=self._addresses.within(connection, account),
                     )
 
         await self._database.write(operation)

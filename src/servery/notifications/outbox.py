@@ -1,6 +1,7 @@
 """The outbox: events are written with what they tell of, and carried later."""
 
 import secrets
+from collections.abc import Iterable
 from typing import Final
 
 from servery.core.clock import Clock
@@ -23,9 +24,16 @@ class Outbox:
         self._clock = clock
 
     def add(
-        self, connection: Connection, account: str, kind: EventKind, summary: str, data: Facts, *, email: str = ""
+        self,
+        connection: Connection,
+        account: str,
+        kind: EventKind,
+        summary: str,
+        data: Facts,
+        *,
+        emails: Iterable[str] = (),
     ) -> Event:
-        """Tell ``account``: each of its webhooks that wants to know, and ``email``, where there is one."""
+        """Tell ``account``: each of its webhooks that wants to know, and each of ``emails``."""
         event = Event(
             id=f"evt_{secrets.token_hex(_ID_BYTES)}",
             account=account,
@@ -38,7 +46,7 @@ class Outbox:
         for webhook in webhooks_within(connection, account):
             if webhook.wants(kind):
                 self._send(connection, event, webhook_id=webhook.id)
-        if email:
+        for email in emails:
             self._send(connection, event, email=email)
         return event
 

@@ -25,3 +25,12 @@ WHERE account = :account AND id = :id;
 -- name: revoke_keys_of_user
 -- Revoke all keys of a user.
 UPDATE api_keys SET revoked_ns = :revoked_ns WHERE account = :account AND user_id = :id AND revoked_ns IS NULL;
+
+-- name: notice_addresses
+-- The addresses of an account and of its admins who are people.
+SELECT email FROM accounts WHERE id = :account AND email <> ''
+UNION
+SELECT email
+FROM users
+WHERE account = :account AND role = 'admin' AND email <> '' AND NOT service_account AND deleted_ns IS NULL
+ORDER BY email;
