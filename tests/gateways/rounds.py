@@ -59,10 +59,14 @@ class GatewayRounds:
             url = self._url.replace(f":{self._port}/", f":{wire.port}/")
             budgets = ("--spend-tier-budgets-dollars", "50000,50000,50000,50000")
             self.gateways.append(Gateway(self._directory, number, url, catalog, *ample_limits(), *budgets))
-        for gateway in self.gateways:
-            gateway.start()
-        for gateway in self.gateways:
-            gateway.wait_ready()
+        try:
+            for gateway in self.gateways:
+                gateway.start()
+            for gateway in self.gateways:
+                gateway.wait_ready()
+        except BaseException:
+            self.__exit__(None, None, None)
+            raise
         return self
 
     def __exit__(
