@@ -58,7 +58,7 @@ class Servery:
             return [admin_key]
         with ThreadPoolExecutor(_OPENERS) as openers:
             names = [f"tenant-{number}" for number in range(self._accounts)]
-            return list(openers.map(lambda name: _opened(port, admin_key, name), names))
+            return list(openers.map(lambda name: opened(port, admin_key, name), names))
 
 
 _SERVERY = [sys.executable, "-m", "servery"]
@@ -99,7 +99,7 @@ def catalog_text(engine_ports: list[int]) -> str:
     )
 
 
-def _opened(port: int, admin_key: str, account: str) -> str:
+def opened(port: int, admin_key: str, account: str) -> str:
     """A key of a new account."""
     connection = HTTPConnection("127.0.0.1", port, timeout=30)
     try:

@@ -352,6 +352,8 @@ class AnyUse(RuleBasedStateMachine):
         self.door = Door(self.pool, queue_limit=6)
         self.tickets: list[Ticket] = []
         self.shrunk: set[Replica] = set()
+        for replica in self.pool.replicas:
+            replica.occupancy.backlog = Prompts(0.0)
 
     def of(self, *wanted: TicketState) -> list[Ticket]:
         return [one for one in self.tickets if one.state in wanted]
@@ -403,7 +405,20 @@ class AnyUse(RuleBasedStateMachine):
 
     @rule(seconds=st.floats(0, 10))
     def wait(self, seconds: float) -> None:
-        self.door.now_s += seconds
+        """No longer than until somebody may go in for no other reason."""
+        self.door.now_s = min(self.door.now_s + seconds, max(self.door.now_s, self.door.queue.look_again_s))
+        if self.door.now_s == self.door.queue.look_again_s:
+            self.door.seat(self.door.queue.time_passed(self.door.now_s))
+
+    @rule(number=st.integers(0, 2), seconds=st.floats(0, 3))
+    def prompts_are_sent(self, number: int, seconds: float) -> None:
+        """By others who came before: it only ever gets more by that, and less as time passes."""
+        occupancy = self.pool.replicas[number].occupancy
+        prompts = occupancy.backlog
+        assert isinstance(prompts, Prompts)
+        prompts.wait_s = max(prompts.wait_s, self.door.now_s + seconds)
+        occupancy.pending_prefill_tokens = 1_000.0
+        self.door.seat(self.door.queue.room_changed(self.door.now_s))
 
     @invariant()
     def places_agree(self) -> None:
@@ -427,11 +442,16 @@ class AnyUse(RuleBasedStateMachine):
         if any(one.demand.serving_class is not BATCH for one in waiting) and not self.of(RECALLED):
             head = self.door.queue._turns.next()
             assert head is not None
-            assert self.pool.find_room(head.resident_tokens) is None
+            now_s, ahead_s = self.door.now_s, AdmissionPolicy().prefill_ahead_s
+            room = self.pool.find_room(head.resident_tokens, now_s=now_s, ahead_s=ahead_s)
+            assert room is None or self.door.queue.look_again_s <= now_s + 0.01
+            if self.pool.find_room(head.resident_tokens) is not None:
+                assert self.door.queue.look_again_s < inf, "time alone will let it in"
 
     def teardown(self) -> None:
         """Everybody goes, and nothing is left."""
         for replica in self.pool.replicas:
+            replica.occupancy.backlog = None
             replica.limit(4)
             replica.ready(is_fresh=True)
         self.door.seat(self.door.queue.room_changed(self.door.now_s))
