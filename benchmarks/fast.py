@@ -1,9 +1,9 @@
 """``python -m benchmarks.fast``: Fast's promise on real engines, with Standard saturated beside it.
 
 One ``servery serve`` with two embedded engines: one serves Standard and is always full, the other Fast. First one Fast
-stream after another tells what the machine can do; the target is half of that. Then three times as many clients as the
-target leaves room for ask again and again, once with that target and once with one so low that it holds nothing. A
-stream's speed is its tokens, after the first, over the time that they took.
+stream after another tells what the machine can do; the target is two fifths of that. Then more clients than there are
+places ask again and again, once with that target and once with one so low that it holds nothing. A stream's speed is
+its tokens, after the first, over the time that they took.
 """
 
 import json
@@ -28,7 +28,7 @@ from servery.simulation.reports.text import aligned
 _PLACES, _CLIENTS, _SATURATING, _TOKENS = 8, 12, 4, 120
 _ALONE_S, _WARM_S, _SECONDS = 8.0, 10.0, 20.0
 _NO_TARGET = 0.001
-_SHARE_OF_ALONE = 0.5
+_SHARE_OF_ALONE = 0.4
 _STANDARD, _FAST = "accounts/servery/models/demo", "accounts/servery/routers/demo-fast"
 
 

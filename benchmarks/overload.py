@@ -4,8 +4,7 @@ Real are a whole ``servery serve``, the queues and caches of engines (``policies
 one after another, streams are even, nothing else is computed), the sockets and the clock. A quarter of the calls is
 Priority, and one of ten accounts asks for ten times as much as each other. Runs: Priority alone; all; all, with every
 refused call made again after half a second, at most eight times; and all in one plain line, which is the same gateway
-told of one account without Priority, with nobody refused for his wait and prompts not held back. These engines go on
-with a prompt that was called back; those of the simulator stop.
+told of one account without Priority, with nobody refused for his wait and prompts not held back.
 """
 
 import asyncio

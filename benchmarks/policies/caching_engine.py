@@ -9,6 +9,8 @@ import argparse
 import asyncio
 import json
 import signal
+from collections import deque
+from collections.abc import Callable
 from functools import partial
 from itertools import pairwise
 from typing import Any
@@ -24,18 +26,31 @@ _WORD = chunked(frame([{"finish_reason": None, "index": 0, "delta": {"content": 
 _FINISH = chunked(frame([{"finish_reason": "stop", "index": 0, "delta": {}}]))
 
 
+class Prompt:
+    """One prompt at an engine, of so many tokens, of which some were cached. ``on_computed`` is called once it is."""
+
+    def __init__(self, blocks: list[int], tokens: int, cached: int, on_computed: Callable[["Prompt"], None]) -> None:
+        self.blocks = blocks
+        self.tokens = tokens
+        self.cached = cached
+        self.on_computed = on_computed
+
+
 class Queue:
-    """One engine's cache, and when it will have computed all that was sent to it."""
+    """One engine's cache, and the prompts that it has still to compute, the first of which it is computing."""
 
     def __init__(self, *, tokens_per_s: float, cache_tokens: int, block_tokens: int) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._waiting: deque[Prompt] = deque()
+        self._timer: asyncio.TimerHandle | None = None
+        self._since_s = 0.0
         self._tokens_per_s = tokens_per_s
         self._block_bytes = block_tokens * BYTES_PER_TOKEN
         self._block_tokens = block_tokens
         self._cache = BlockLru(cache_tokens // block_tokens)
-        self._free_s = 0.0
 
-    def take(self, prompt: str, now_s: float) -> tuple[float, int, int]:
-        """When the prompt will be computed, how many tokens it has, and how many of them are cached."""
+    def take(self, prompt: str, on_computed: Callable[[Prompt], None]) -> Prompt:
+        """Compute ``prompt`` after those that came before."""
         tokens = max(1, len(prompt) // BYTES_PER_TOKEN)
         blocks, link = [], 0
         for start, end in pairwise((*range(0, len(prompt), self._block_bytes), len(prompt))):
@@ -43,8 +58,38 @@ class Queue:
             blocks.append(link)
         cached = min(self._cache.held(blocks) * self._block_tokens, tokens - 1)
         self._cache.use(blocks)
-        self._free_s = max(self._free_s, now_s) + (tokens - cached) / self._tokens_per_s
-        return self._free_s, tokens, cached
+        taken = Prompt(blocks, tokens, cached, on_computed)
+        self._waiting.append(taken)
+        if len(self._waiting) == 1:
+            self._begin(self._loop.time())
+        return taken
+
+    def abort(self, prompt: Prompt) -> None:
+        """Nobody wants it any more. What of it was not computed is not in the cache."""
+        if prompt not in self._waiting:
+            return
+        is_first = prompt is self._waiting[0]
+        now_s = self._loop.time()
+        computed = prompt.cached + ((now_s - self._since_s) * self._tokens_per_s if is_first else 0.0)
+        self._cache.drop(prompt.blocks[int(computed // self._block_tokens) :])
+        self._waiting.remove(prompt)
+        if is_first:
+            assert self._timer is not None, "the first is being computed"
+            self._timer.cancel()
+            self._begin(now_s)
+
+    def _begin(self, at_s: float) -> None:
+        """Moments are counted from when the one before was due, so that delays do not add up."""
+        if self._waiting:
+            first = self._waiting[0]
+            self._since_s = at_s
+            due_s = at_s + (first.tokens - first.cached) / self._tokens_per_s
+            self._timer = self._loop.call_at(due_s, self._computed, first, due_s)
+
+    def _computed(self, prompt: Prompt, due_s: float) -> None:
+        self._waiting.popleft()
+        self._begin(due_s)
+        prompt.on_computed(prompt)
 
 
 class CachingConnection(EngineConnection):
@@ -53,6 +98,13 @@ class CachingConnection(EngineConnection):
     def __init__(self, queue: Queue, *, gap_s: float) -> None:
         super().__init__(gap_s=gap_s)
         self._queue = queue
+        self._prompt: Prompt | None = None
+        self._answer = 0
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        super().connection_lost(exc)
+        if self._prompt is not None:
+            self._queue.abort(self._prompt)
 
     def on_message_complete(self) -> None:
         if self._parser.get_method() != b"POST":
@@ -60,11 +112,14 @@ class CachingConnection(EngineConnection):
             return
         body: dict[str, Any] = json.loads(b"".join(self._body))
         prompt = "".join(message["content"] for message in body["messages"])
-        computed_s, tokens, cached = self._queue.take(prompt, self._loop.time())
-        answer = int(body["max_tokens"])
-        end_s = computed_s + (answer - 1) * self._gap_s
-        self._loop.call_at(computed_s, self._write, _HEAD + _ROLE + _WORD)
-        self._loop.call_at(end_s, self._write, _end(tokens, cached, answer))
+        self._answer = int(body["max_tokens"])
+        self._prompt = self._queue.take(prompt, self._computed)
+
+    def _computed(self, prompt: Prompt) -> None:
+        self._prompt = None
+        self._write(_HEAD + _ROLE + _WORD)
+        wait_s = (self._answer - 1) * self._gap_s
+        self._loop.call_later(wait_s, self._write, _end(prompt.tokens, prompt.cached, self._answer))
 
 
 def _end(tokens: int, cached: int, answer: int) -> bytes:

@@ -2,12 +2,12 @@
 
 What is promised is that the slowest tenth of the streams is no slower than the target. So for each replica
 
-    p10 below the target              limit x p10 / target, but x 0.8 at most and x 0.25 at least, and never below 1;
+    p10 below 1.1 x the target        limit x p10 / that, but x 0.8 at most and x 0.25 at least, and never below 1;
                                       what was measured until now is forgotten
-    p10 at least 1.1 x the target     limit + 1, at most what the catalog says, if all places are in use
+    p10 at least 1.3 x the target     limit + 1, at most what the catalog says, if all places are in use
 
 once a second, over what its streams did in the last five (additive increase, multiplicative decrease: Chiu and Jain,
-1989). Requests that find no room wait, and are refused when the wait grows too long: Fast is never slow because it is
+1989). It aims above the target because it finds out that there are too many only from streams that were slow. Requests that find no room wait, and are refused when the wait grows too long: Fast is never slow because it is
 full. A replica that cannot keep the speed with one stream alone serves one at a time.
 
 A stream whose client once read too slowly is left out: it says how fast the client is. Pure; time is handed in, and
@@ -25,7 +25,7 @@ _ADJUST_S = 1.0
 _FEWEST_SAMPLES = 3
 _FEWEST_TOKENS = 8
 _LEAST_DECREASE, _MOST_DECREASE = 0.8, 0.25
-_MARGIN, _LEARNING = 1.1, 0.1
+_AIM, _MARGIN, _LEARNING = 1.1, 1.3, 0.1
 
 
 class Counted(Protocol):
@@ -115,11 +115,11 @@ class SpeedControl:
 
     def _adjust(self, replica: Replica, watched: _Watched) -> None:
         slowest = _at(sorted(speed for _, speed in watched.speeds), 0.1) * self._tokens_per_frame
-        limit = replica.occupancy.sequences_limit
-        if slowest < self.target:
+        limit, aim = replica.occupancy.sequences_limit, self.target * _AIM
+        if slowest < aim:
             watched.speeds.clear()
             if limit > 1:
-                share = min(_LEAST_DECREASE, max(_MOST_DECREASE, slowest / self.target))
+                share = min(_LEAST_DECREASE, max(_MOST_DECREASE, slowest / aim))
                 replica.limit(max(1, int(limit * share)))
             return
         # One that has just ended has made a place, so all but one in use is all.
