@@ -7,8 +7,9 @@ What is promised is that the slowest tenth of the streams is no slower than the 
     p10 at least 1.3 x the target     limit + 1, at most what the catalog says, if all places are in use
 
 once a second, over what its streams did in the last five (additive increase, multiplicative decrease: Chiu and Jain,
-1989). It aims above the target because it finds out that there are too many only from streams that were slow. Requests that find no room wait, and are refused when the wait grows too long: Fast is never slow because it is
-full. A replica that cannot keep the speed with one stream alone serves one at a time.
+1989). It aims above the target because it finds out that there are too many only from streams that were slow. Requests
+that find no room wait, and are refused when the wait grows too long: Fast is never slow because it is full. A replica
+that cannot keep the speed with one stream alone serves one at a time.
 
 A stream whose client once read too slowly is left out: it says how fast the client is. Pure; time is handed in, and
 only streams that begin and end move anything, because only then does a limit matter.
