@@ -65,9 +65,10 @@ _SERVERY = [sys.executable, "-m", "servery"]
 
 
 def _ample_limits() -> list[str]:
-    """Limits start where no load reaches them: they are enforced, and in nobody's way."""
+    """Limits and budgets where no load reaches them: they are enforced, and in nobody's way."""
     starts = [f"--limit-start-{name}-tokens-per-minute" for name in ("prompt", "uncached-prompt", "generated")]
-    return [word for option in (*starts, "--limit-requests-per-minute") for word in (option, str(_AMPLE))]
+    limits = [word for option in (*starts, "--limit-requests-per-minute") for word in (option, str(_AMPLE))]
+    return [*limits, "--spend-tier-budgets-dollars", ",".join(["1000000"] * 4)]
 
 
 def catalog_text(engine_ports: list[int]) -> str:
