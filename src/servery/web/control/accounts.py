@@ -4,6 +4,7 @@ from typing import Final
 
 import msgspec
 from starlette.requests import Request
+from starlette.responses import Response
 
 from servery.billing.standing import Standing
 from servery.control.account_review import AccountReview
@@ -19,8 +20,8 @@ from servery.tenancy.accounts import Account, Accounts
 from servery.web.control.access import account_of
 from servery.web.control.amount import Amount
 from servery.web.control.body import body_of
+from servery.web.control.listing import Listing
 from servery.web.control.money import Money, money
-from servery.web.control.page import page_of
 
 THRESHOLDS_MAX: Final = 20
 
@@ -93,12 +94,6 @@ class AccountResource(msgspec.Struct, rename="camel"):
     state: str = "READY"
 
 
-class AccountList(msgspec.Struct, rename="camel"):
-    accounts: list[AccountResource]
-    next_page_token: str
-    total_size: int
-
-
 class AccountEndpoints:
     """Handlers for accounts."""
 
@@ -112,12 +107,12 @@ class AccountEndpoints:
         self._review = review
         self._watch = watch
 
-    async def list_all(self, request: Request, caller: Caller) -> AccountList:
+    async def list_all(self, request: Request, caller: Caller) -> Response:
         """A key that may operate the platform sees all accounts, any other key its own."""
         seen = await self._accounts.list() if caller.admin else [await self._accounts.get(caller.account)]
-        accounts, token = page_of(request, seen)
-        standings = await self._review.standings([account.id for account in accounts])
-        return AccountList([_shown(account, standings[account.id]) for account in accounts], token, len(seen))
+        listing = Listing(request, AccountResource)
+        standings = await self._review.standings([account.id for account in seen])
+        return listing.response("accounts", seen, lambda account: _shown(account, standings[account.id]))
 
     async def get(self, request: Request, caller: Caller) -> AccountResource:
         return await self._get(account_of(request, caller))

@@ -5,6 +5,7 @@ from datetime import datetime
 import msgspec
 from msgspec import UNSET, UnsetType
 from starlette.requests import Request
+from starlette.responses import Response
 
 from servery.control.account_watch import AccountWatch
 from servery.control.open_account import create_key
@@ -14,9 +15,9 @@ from servery.store.database import Database
 from servery.tenancy.api_keys import ApiKey, ApiKeys
 from servery.web.control.access import key_scope
 from servery.web.control.body import body_of
+from servery.web.control.listing import Listing
 from servery.web.control.moment import wall_ns
 from servery.web.control.nothing import Nothing
-from servery.web.control.page import page_of
 
 
 class KeyFields(msgspec.Struct, rename="camel", forbid_unknown_fields=True):
@@ -52,12 +53,6 @@ class KeyResource(msgspec.Struct, rename="camel"):
     secure: bool = True
 
 
-class KeyList(msgspec.Struct, rename="camel"):
-    api_keys: list[KeyResource]
-    next_page_token: str
-    total_size: int
-
-
 class ApiKeyEndpoints:
     """Handlers for API keys. Keys that may operate the platform are made at the command line alone."""
 
@@ -67,12 +62,11 @@ class ApiKeyEndpoints:
         self._keys = ApiKeys(database, clock)
         self._watch = watch
 
-    async def list_all(self, request: Request, caller: Caller) -> KeyList:
+    async def list_all(self, request: Request, caller: Caller) -> Response:
         """The keys that have not been deleted, oldest first."""
         scope = key_scope(request, caller)
         seen = [key for key in await self._keys.list(scope.account, user=scope.user) if key.revoked_ns is None]
-        keys, token = page_of(request, seen)
-        return KeyList([_shown(key) for key in keys], token, len(seen))
+        return Listing(request, KeyResource).response("apiKeys", seen, _shown)
 
     async def create(self, request: Request, caller: Caller) -> KeyResource:
         scope = key_scope(request, caller)

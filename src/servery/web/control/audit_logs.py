@@ -6,12 +6,14 @@ from typing import Any, Final
 
 import msgspec
 from starlette.requests import Request
+from starlette.responses import Response
 
 from servery.core.caller import Caller
 from servery.core.clock import rfc3339
 from servery.core.errors import InvalidRequest
 from servery.tenancy.audit_log import END, AuditEntry, AuditLog
 from servery.web.control.access import account_of
+from servery.web.control.listing import Listing
 
 DEFAULT_SIZE: Final = 10
 MAX_SIZE: Final = 200
@@ -37,25 +39,20 @@ class AuditResource(msgspec.Struct, rename="camel"):
     api_key_id: str
 
 
-class AuditList(msgspec.Struct, rename="camel"):
-    audit_logs: list[AuditResource]
-    next_page_token: str
-
-
 class AuditEndpoints:
     """Handler for the audit log: newest first, ten to a page unless asked otherwise."""
 
     def __init__(self, log: AuditLog) -> None:
         self._log = log
 
-    async def list_all(self, request: Request, caller: Caller) -> AuditList:
+    async def list_all(self, request: Request, caller: Caller) -> Response:
         """A page token is a place in the log, so that what is added meanwhile moves nothing."""
-        account = account_of(request, caller)
+        account, listing = account_of(request, caller), Listing(request, AuditResource)
         size, before = _size(request), _before(request)
         entries = await self._log.list(account, before=before, most=size + 1)
         page, more = entries[:size], len(entries) > size
         token = base64.urlsafe_b64encode(str(page[-1].sequence).encode()).decode() if more else ""
-        return AuditList([_shown(entry) for entry in page], token)
+        return listing.page_response("auditLogs", [_shown(entry) for entry in page], token)
 
 
 def without_secrets(body: bytes) -> str:

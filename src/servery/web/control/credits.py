@@ -5,6 +5,7 @@ from datetime import datetime
 import msgspec
 from msgspec import UNSET, UnsetType
 from starlette.requests import Request
+from starlette.responses import Response
 
 from servery.control.account_review import AccountReview
 from servery.control.account_watch import AccountWatch
@@ -15,10 +16,10 @@ from servery.core.clock import rfc3339
 from servery.web.control.access import account_of
 from servery.web.control.amount import Amount
 from servery.web.control.body import body_of
+from servery.web.control.listing import Listing
 from servery.web.control.moment import wall_ns
 from servery.web.control.money import Money, money
 from servery.web.control.nothing import Nothing
-from servery.web.control.page import page_of
 
 
 class Grant(msgspec.Struct, rename="camel", forbid_unknown_fields=True):
@@ -62,12 +63,6 @@ class RedemptionResource(msgspec.Struct, rename="camel"):
     credit_code: str | UnsetType = UNSET
 
 
-class RedemptionList(msgspec.Struct, rename="camel"):
-    credit_redemptions: list[RedemptionResource]
-    next_page_token: str
-    total_size: int
-
-
 class CodeResource(msgspec.Struct, rename="camel"):
     """A code as it is shown; ``code``, the secret, only by its creation."""
 
@@ -81,12 +76,6 @@ class CodeResource(msgspec.Struct, rename="camel"):
     disabled: bool
     code: str | UnsetType = UNSET
     expire_time: str | UnsetType = UNSET
-
-
-class CodeList(msgspec.Struct, rename="camel"):
-    credit_codes: list[CodeResource]
-    next_page_token: str
-    total_size: int
 
 
 class CreditEndpoints:
@@ -120,11 +109,10 @@ class CreditEndpoints:
         await self._watch.changed()
         return _shown(given)
 
-    async def list_redemptions(self, request: Request, caller: Caller) -> RedemptionList:
+    async def list_redemptions(self, request: Request, caller: Caller) -> Response:
         """What was given to the account, oldest first."""
         seen = await self._credits.list(account_of(request, caller))
-        page, token = page_of(request, seen)
-        return RedemptionList([_shown(credit) for credit in page], token, len(seen))
+        return Listing(request, RedemptionResource).response("creditRedemptions", seen, _shown)
 
     async def create_code(self, request: Request, _caller: Caller) -> CodeResource:
         wanted = await body_of(request, NewCode)
@@ -136,10 +124,9 @@ class CreditEndpoints:
         )
         return msgspec.structs.replace(_shown_code(created.credit_code), code=created.code)
 
-    async def list_codes(self, request: Request, _caller: Caller) -> CodeList:
+    async def list_codes(self, request: Request, _caller: Caller) -> Response:
         seen = await self._codes.list()
-        page, token = page_of(request, seen)
-        return CodeList([_shown_code(code) for code in page], token, len(seen))
+        return Listing(request, CodeResource).response("creditCodes", seen, _shown_code)
 
     async def disable_code(self, request: Request, _caller: Caller) -> Nothing:
         await self._codes.disable(request.path_params["code"])

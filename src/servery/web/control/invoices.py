@@ -18,8 +18,8 @@ from servery.core.money import format_picodollars
 from servery.store.database import Database
 from servery.web.control.access import account_of
 from servery.web.control.body import body_of
+from servery.web.control.listing import Listing
 from servery.web.control.money import Money, money
-from servery.web.control.page import page_of
 
 
 class InvoiceFormat(StrEnum):
@@ -55,12 +55,6 @@ class InvoiceResource(msgspec.Struct, rename="camel"):
     lines: list[LineResource] | UnsetType = UNSET
 
 
-class InvoiceList(msgspec.Struct, rename="camel"):
-    invoices: list[InvoiceResource]
-    next_page_token: str
-    total_size: int
-
-
 class ClosingBody(msgspec.Struct, rename="camel", forbid_unknown_fields=True):
     """The body of ``POST /v1/invoices:close``."""
 
@@ -80,11 +74,10 @@ class InvoiceEndpoints:
     def __init__(self, database: Database, clock: Clock) -> None:
         self._invoicing = Invoicing(database, clock)
 
-    async def list_all(self, request: Request, caller: Caller) -> InvoiceList:
+    async def list_all(self, request: Request, caller: Caller) -> Response:
         """Latest month first; that of the running month is a draft."""
         seen = await self._invoicing.of_account(account_of(request, caller))
-        invoices, token = page_of(request, seen)
-        return InvoiceList([_shown(invoice) for invoice in invoices], token, len(seen))
+        return Listing(request, InvoiceResource).response("invoices", seen, _shown)
 
     async def get(self, request: Request, caller: Caller) -> msgspec.Struct | Response:
         """As JSON, or as ``?format=`` says: CSV, or a page to print."""

@@ -5,6 +5,7 @@ from datetime import date
 import msgspec
 from msgspec import UNSET, UnsetType
 from starlette.requests import Request
+from starlette.responses import Response
 
 from servery.catalog.catalog import Catalog
 from servery.catalog.model import Capability, DefaultSampling, Model
@@ -13,7 +14,7 @@ from servery.core.clock import Clock, utc_date
 from servery.core.errors import NotFound
 from servery.core.ids import Collection
 from servery.web.control.access import account_of
-from servery.web.control.page import page_of
+from servery.web.control.listing import Listing
 
 
 class BaseModelDetails(msgspec.Struct, rename="camel"):
@@ -48,12 +49,6 @@ class ModelResource(msgspec.Struct, rename="camel"):
     deprecation_date: Day | UnsetType = UNSET
 
 
-class ModelList(msgspec.Struct, rename="camel"):
-    models: list[ModelResource]
-    next_page_token: str
-    total_size: int
-
-
 class ModelEndpoints:
     """Handlers for models. Those of the platform's account are for everybody; other accounts have none yet."""
 
@@ -61,11 +56,11 @@ class ModelEndpoints:
         self._catalog = catalog
         self._clock = clock
 
-    async def list_all(self, request: Request, caller: Caller) -> ModelList:
+    async def list_all(self, request: Request, caller: Caller) -> Response:
         """All models of the account, also those past their deprecation date."""
         seen = self._catalog.models() if self._is_for_everybody(request) else self._of_another(request, caller)
-        models, token = page_of(request, seen)
-        return ModelList([_shown(model, self._today()) for model in models], token, len(seen))
+        today = self._today()
+        return Listing(request, ModelResource).response("models", seen, lambda model: _shown(model, today))
 
     async def get(self, request: Request, caller: Caller) -> ModelResource:
         if not self._is_for_everybody(request):

@@ -4,6 +4,7 @@ from typing import Final
 
 import msgspec
 from starlette.requests import Request
+from starlette.responses import Response
 
 from servery.control.account_review import AccountReview
 from servery.control.account_watch import AccountWatch
@@ -15,7 +16,7 @@ from servery.core.money import NANODOLLARS_PER_DOLLAR
 from servery.tenancy.accounts import Accounts
 from servery.web.control.access import account_of
 from servery.web.control.body import body_of
-from servery.web.control.page import page_of
+from servery.web.control.listing import Listing
 
 MONTHLY_SPEND: Final = "monthly-spend-usd"
 
@@ -36,12 +37,6 @@ class QuotaResource(msgspec.Struct, rename="camel"):
     update_time: str
 
 
-class QuotaList(msgspec.Struct, rename="camel"):
-    quotas: list[QuotaResource]
-    next_page_token: str
-    total_size: int
-
-
 class QuotaEndpoints:
     """Handlers for quotas. There is one: ``monthly-spend-usd``."""
 
@@ -51,10 +46,9 @@ class QuotaEndpoints:
         self._review = review
         self._watch = watch
 
-    async def list_all(self, request: Request, caller: Caller) -> QuotaList:
+    async def list_all(self, request: Request, caller: Caller) -> Response:
         quotas = [await self._shown(account_of(request, caller))]
-        page, token = page_of(request, quotas)
-        return QuotaList(page, token, len(quotas))
+        return Listing(request, QuotaResource).response("quotas", quotas, lambda quota: quota)
 
     async def get(self, request: Request, caller: Caller) -> QuotaResource:
         _check_name(request)

@@ -6,6 +6,7 @@ import binascii
 import msgspec
 from msgspec import UNSET, UnsetType
 from starlette.requests import Request
+from starlette.responses import Response
 
 from servery.core.caller import Caller
 from servery.core.clock import rfc3339
@@ -19,6 +20,7 @@ from servery.store.connection import Connection
 from servery.store.database import Database
 from servery.tenancy.permissions import Permission, may
 from servery.web.control.access import account_of
+from servery.web.control.listing import Listing
 from servery.web.control.money import Money, money
 from servery.web.control.page import page_size
 
@@ -81,11 +83,6 @@ class RefusedResource(msgspec.Struct, rename="camel"):
     retry_after_s: float | UnsetType = UNSET
 
 
-class ReceiptList(msgspec.Struct, rename="camel"):
-    requests: list[ReceiptResource]
-    next_page_token: str
-
-
 class ReceiptEndpoints:
     """Handlers for receipts. Who may not read the account's usage sees the requests of its own keys."""
 
@@ -105,10 +102,10 @@ class ReceiptEndpoints:
             raise NotFound(f"There is no request {request_id!r}, or it was refused longer ago than is kept.")
         return _shown(found) if isinstance(found, Receipt) else _refusal(found)
 
-    async def list_all(self, request: Request, caller: Caller) -> ReceiptList:
+    async def list_all(self, request: Request, caller: Caller) -> Response:
         """Newest first; those that were refused are not listed. A page may be short; there are more as long as it has
         a token."""
-        account = account_of(request, caller)
+        account, listing = account_of(request, caller), Listing(request, ReceiptResource)
         before = _position(request.query_params.get("pageToken", ""))
         size = page_size(request)
         page = await self._database.read(
@@ -116,7 +113,7 @@ class ReceiptEndpoints:
         )
         keys = await self._own_keys(account, caller)
         shown = [_shown(one) for one in page.receipts if keys is None or one.key_id in keys]
-        return ReceiptList(shown, "" if page.next is None else _token(page.next))
+        return listing.page_response("requests", shown, "" if page.next is None else _token(page.next))
 
     async def _own_keys(self, account: str, caller: Caller) -> set[str] | None:
         """The keys whose requests the caller may see; None: all of the account."""

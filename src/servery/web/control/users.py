@@ -2,6 +2,7 @@
 
 import msgspec
 from starlette.requests import Request
+from starlette.responses import Response
 
 from servery.control.account_watch import AccountWatch
 from servery.core.caller import Caller
@@ -13,8 +14,8 @@ from servery.tenancy.accounts import Accounts
 from servery.tenancy.users import User, Users
 from servery.web.control.access import account_of
 from servery.web.control.body import body_of
+from servery.web.control.listing import Listing
 from servery.web.control.nothing import Nothing
-from servery.web.control.page import page_of
 
 
 class UserFields(msgspec.Struct, rename="camel", forbid_unknown_fields=True):
@@ -53,12 +54,6 @@ class UserResource(msgspec.Struct, rename="camel"):
     state: str = "READY"
 
 
-class UserList(msgspec.Struct, rename="camel"):
-    users: list[UserResource]
-    next_page_token: str
-    total_size: int
-
-
 class UserEndpoints:
     """Handlers for users. ``domain`` is the platform's, of which the addresses of service accounts are made."""
 
@@ -68,10 +63,9 @@ class UserEndpoints:
         self._watch = watch
         self._domain = domain
 
-    async def list_all(self, request: Request, caller: Caller) -> UserList:
+    async def list_all(self, request: Request, caller: Caller) -> Response:
         seen = await self._users.list(account_of(request, caller))
-        users, token = page_of(request, seen)
-        return UserList([_shown(user) for user in users], token, len(seen))
+        return Listing(request, UserResource).response("users", seen, _shown)
 
     async def get(self, request: Request, caller: Caller) -> UserResource:
         return _shown(await self._users.get(account_of(request, caller), request.path_params["user"]))

@@ -3,6 +3,7 @@
 import msgspec
 from msgspec import UNSET, UnsetType
 from starlette.requests import Request
+from starlette.responses import Response
 
 from servery.core.caller import Caller
 from servery.core.clock import Clock, rfc3339
@@ -13,8 +14,8 @@ from servery.store.database import Database
 from servery.tenancy.accounts import Accounts
 from servery.web.control.access import account_of
 from servery.web.control.body import body_of
+from servery.web.control.listing import Listing
 from servery.web.control.nothing import Nothing
-from servery.web.control.page import page_of
 
 
 class NewWebhook(msgspec.Struct, rename="camel", forbid_unknown_fields=True):
@@ -42,12 +43,6 @@ class WebhookResource(msgspec.Struct, rename="camel"):
     secret: str | UnsetType = UNSET
 
 
-class WebhookList(msgspec.Struct, rename="camel"):
-    webhooks: list[WebhookResource]
-    next_page_token: str
-    total_size: int
-
-
 class DeliveryResource(msgspec.Struct, rename="camel"):
     """How an event's delivery stands. ``nextAttemptTime`` while it is pending."""
 
@@ -62,12 +57,6 @@ class DeliveryResource(msgspec.Struct, rename="camel"):
     next_attempt_time: str | UnsetType = UNSET
 
 
-class DeliveryList(msgspec.Struct, rename="camel"):
-    deliveries: list[DeliveryResource]
-    next_page_token: str
-    total_size: int
-
-
 class WebhookEndpoints:
     """Handlers for webhooks and the log of what was sent to them."""
 
@@ -77,10 +66,9 @@ class WebhookEndpoints:
         self._webhooks = Webhooks(database, clock)
         self._outbox = Outbox(clock)
 
-    async def list_all(self, request: Request, caller: Caller) -> WebhookList:
+    async def list_all(self, request: Request, caller: Caller) -> Response:
         seen = await self._webhooks.list(account_of(request, caller))
-        page, token = page_of(request, seen)
-        return WebhookList([_shown(webhook) for webhook in page], token, len(seen))
+        return Listing(request, WebhookResource).response("webhooks", seen, _shown)
 
     async def create(self, request: Request, caller: Caller) -> WebhookResource:
         account = (await self._accounts.get(account_of(request, caller))).id
@@ -112,11 +100,10 @@ class WebhookEndpoints:
         )
         return Nothing()
 
-    async def list_deliveries(self, request: Request, caller: Caller) -> DeliveryList:
+    async def list_deliveries(self, request: Request, caller: Caller) -> Response:
         """The latest 200, newest first."""
         seen = await self._webhooks.deliveries(await self._named(request, caller))
-        page, token = page_of(request, seen)
-        return DeliveryList([_shown_delivery(one) for one in page], token, len(seen))
+        return Listing(request, DeliveryResource).response("deliveries", seen, _shown_delivery)
 
     async def _named(self, request: Request, caller: Caller) -> Webhook:
         return await self._webhooks.get(account_of(request, caller), request.path_params["webhook"])
