@@ -62,12 +62,14 @@ def wish(owner: str = "A/", prompt: bytes = PROMPT, session: str | None = None) 
 
 @contextmanager
 def seated(
-    router: Router, pool: ReplicaPool, asked: Wish, *, avoid: frozenset[str] = frozenset()
+    router: Router, pool: ReplicaPool, asked: Wish, *, avoid: frozenset[str] = frozenset(), answered: bool = True
 ) -> Iterator[Seat | None]:
-    """A seat until the block ends."""
+    """A seat until the block ends, with the whole answer if it is ``answered``."""
     seat = router.seat(pool, asked, avoid=avoid)
     try:
         yield seat
+        if seat is not None and answered:
+            seat.answered()
     finally:
         if seat is not None:
             seat.leave()

@@ -153,6 +153,7 @@ class House:
         self.gates = {
             name: Gate(pool, self.clock, policy=AdmissionPolicy(wait_limit_s=5.0)) for name, pool in self.pools.items()
         }
+        self.router = Router(self.clock, slot_isolation=True)
         self.limiter = Limiter(self.clock, random=Random(1).random)
         self.estimators = Estimators()
         self.journal = Journal.in_memory()
@@ -179,7 +180,7 @@ class House:
                 dispatch=Dispatch(
                     pools=self.pools,
                     gates=self.gates,
-                    router=Router(self.clock, slot_isolation=True),
+                    router=self.router,
                     estimators=self.estimators,
                     meter=self.meter,
                 ),

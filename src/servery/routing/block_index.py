@@ -8,6 +8,8 @@ forgotten first; and each response tells how many prompt tokens really were cach
     nothing at all, twice running   all is forgotten: the engine was started anew behind the same address
     more, or as predicted           the replica may be larger again, up to what it is said to hold
 
+A prompt that leaves before it was computed is withdrawn: it is not there as if it had been.
+
 A prediction that leans on a prompt which was still being computed says nothing if it fails: engines that compute
 several prompts at once find nothing of one in the other.
 """
@@ -59,12 +61,14 @@ class Stay(msgspec.Struct, eq=False, gc=False):
 
 class _Cache:
     """One replica's. ``share`` is how much of its size it is believed to use for prefixes; ``life`` grows when all is
-    forgotten; ``strikes`` counts predictions of which nothing was true."""
+    forgotten; ``strikes`` counts predictions of which nothing was true. ``void`` are stamps of prompts that were
+    withdrawn while older ones are still computed."""
 
-    __slots__ = ("holding", "life", "share", "strikes")
+    __slots__ = ("holding", "life", "share", "strikes", "void")
 
     def __init__(self) -> None:
         self.holding = Holding(0.0)
+        self.void: set[int] = set()
         self.share = 1.0
         self.life = 0
         self.strikes = 0
@@ -172,6 +176,22 @@ class BlockIndex:
         there = bisect_right(chain.ends, reported, 0, len(chain.links))
         self._tree.forget_beside(chain, there, stay.replica, cache.holding, before=stay.stamp)
 
+    def withdraw(self, stay: Stay, computed: float, *, oldest: int | None) -> None:
+        """The prompt has left, and only so much of it was computed, or had been there before. What it brought beyond
+        that is not there, unless another has come for it since, which is not withdrawn. ``oldest`` as in ``enter``."""
+        cache = self._caches[stay.replica]
+        if stay.life != cache.life:
+            return
+        self._latest = None
+        chain, replica, stamp, void = stay.chain, stay.replica, stay.stamp, cache.void
+        blocks = bisect_right(chain.ends, computed, 0, len(chain.links))
+        self._tree.withdraw(chain, blocks, replica, cache.holding, stamp=stamp, void=void)
+        for mark in (chain.whole, chain.begun):
+            if mark is not None and mark[1] > computed:
+                self._marks.withdraw(mark, replica, stamp=stamp, void=void)
+        # Which of them were withdrawn matters only to what came before them and may still be.
+        cache.void = set() if oldest is None else {one for one in (*void, stamp) if one > oldest}
+
     def forget(self, replica: int) -> None:
         """The replica has nothing any more of what was sent there up to now."""
         self._latest = None
@@ -180,6 +200,7 @@ class BlockIndex:
             self._tree.forget_all(replica, cache.holding)
             self._marks.forget(replica)
             cache.life += 1
+            cache.void = set()
             cache.strikes = 0
             cache.share = 1.0
 

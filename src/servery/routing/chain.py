@@ -68,6 +68,17 @@ class Chain(msgspec.Struct, eq=False, gc=False):
         """How much of the prompt the first ``blocks`` blocks are."""
         return self.ends[blocks - 1] if blocks else 0
 
+    def cut(self, length: float) -> "Chain | None":
+        """So much of its beginning, in whole blocks, or up to the last mark before it; None where there is nothing."""
+        blocks = bisect_right(self.ends, length, 0, len(self.links))
+        begun, went_on = _within(self.begun, length), _within(self.went_on, length)
+        reach = max(self.covered(blocks), *(mark[1] for mark in (begun, went_on) if mark is not None), 0)
+        return Chain(self.links[:blocks], self.ends, reach, whole=went_on, begun=begun) if reach else None
+
+
+def _within(mark: Mark | None, length: float) -> Mark | None:
+    return mark if mark is not None and mark[1] <= length else None
+
 
 def text_chain(owner: str, prompt: bytes) -> Chain:
     """The chain of a prompt in its canonical form, in bytes.

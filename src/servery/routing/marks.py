@@ -1,6 +1,7 @@
 """Ends of messages at which prompts that were sent may be gone on from, and where those prompts lie."""
 
 from collections import OrderedDict
+from collections.abc import Collection
 
 import msgspec
 
@@ -48,6 +49,18 @@ class Marks:
         end = self._ends.get(mark[0])
         if end is not None:
             end.answer = length
+
+    def withdraw(self, mark: Mark, replica: int, *, stamp: int, void: Collection[int]) -> None:
+        """What came with ``stamp`` was not computed; it is there only if another, none of ``void``, came since."""
+        end = self._ends.get(mark[0])
+        if end is None:
+            return
+        used, came = end.holders.get(replica, (-1, -1))
+        if came == stamp:
+            if used == stamp or used in void:
+                del end.holders[replica]
+            else:
+                end.holders[replica] = (used, used)
 
     def forget(self, replica: int) -> None:
         """The replica has nothing any more."""

@@ -12,6 +12,8 @@ The bars mean: a prompt that should have been done by now, and is not, will take
 replica that hangs looks worse and worse instead of nearly free.
 """
 
+from math import inf
+
 
 class PrefillQueue:
     """The prompts that one replica has not computed yet, by the number of their request. Times are monotonic seconds,
@@ -77,6 +79,12 @@ class PrefillQueue:
         service_s = now_s - (sent_s if sent_s > self.since_s else self.since_s)
         self._remove(number, now_s)
         return service_s
+
+    def computed_tokens(self, number: int, now_s: float) -> float:
+        """How much of a prompt that was sent there should be computed by now; inf for all of it."""
+        if number not in self._pending:
+            return inf
+        return min(self._first_tokens, (now_s - self.since_s) * self.rate) if number == self.oldest else 0.0
 
     def gone(self, number: int, now_s: float) -> None:
         """It will not be computed, or has been."""

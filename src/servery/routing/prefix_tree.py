@@ -18,7 +18,7 @@ A radix tree with recency, as in SGLang's RadixAttention (Zheng et al., 2024), b
 
 from bisect import bisect_right
 from collections import OrderedDict
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 
 import msgspec
 
@@ -130,6 +130,30 @@ class PrefixTree:
                 if child not in on_path and used is not None and used < before:
                     self._forget_below(child, replica, holding)
 
+    def withdraw(
+        self, chain: Chain, blocks: int, replica: int, holding: Holding, *, stamp: int, void: Collection[int]
+    ) -> None:
+        """Of the prompt that came with ``stamp`` only the first ``blocks`` blocks were computed. What else it brought
+        is not there, unless another has used it since; those ``void`` were withdrawn too."""
+        path_end = None
+        for node in reversed(self.path(chain).nodes):
+            if node.end <= blocks:
+                break
+            used, came = node.holders.get(replica, (-1, -1))
+            if came != stamp:
+                continue
+            is_used = used != stamp and used not in void
+            if is_used or any(replica in child.holders for child in node.children.values()):
+                node.holders[replica] = (used, used)
+                continue
+            if node.start < blocks:
+                _split(node, blocks)
+            path_end = node.parent
+            holding.leaves.pop(node, None)
+            self._drop(node, node.size, replica, holding)
+        if path_end is not None:
+            self._ends_at(path_end, replica, holding)
+
     def forget_all(self, replica: int, holding: Holding) -> None:
         for child in list(self._root.children.values()):
             if replica in child.holders:
@@ -204,10 +228,14 @@ class PrefixTree:
         for node in reversed(found):
             holding.leaves.pop(node, None)
             self._drop(node, node.size, replica, holding)
-        parent = top.parent
-        if parent is not None and replica in parent.holders:  # its path ends there now, if no other goes on from it
-            holding.leaves[parent] = parent.holders[replica][0]
-            holding.leaves.move_to_end(parent)
+        if top.parent is not None:
+            self._ends_at(top.parent, replica, holding)
+
+    def _ends_at(self, node: Node, replica: int, holding: Holding) -> None:
+        """What hung from the node is gone: a path ends there now, if no other goes on from it."""
+        if replica in node.holders:
+            holding.leaves[node] = node.holders[replica][0]
+            holding.leaves.move_to_end(node)
 
     def _drop(self, node: Node, size: int, replica: int, holding: Holding) -> None:
         """The replica no longer has the node, which is of that size. Those below it went before."""

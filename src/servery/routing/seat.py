@@ -17,6 +17,8 @@ class Seat:
     __slots__ = (
         "_contest",
         "_desk",
+        "_is_computed",
+        "_is_refused",
         "_service_s",
         "_slots",
         "_stamp",
@@ -35,6 +37,8 @@ class Seat:
         self._stay = stay
         self._stamp = stamp
         self._service_s: float | None = None
+        self._is_computed = False
+        self._is_refused = False
         uncached = contest.length - placement.cached
         self._uncached_tokens = tokens = (uncached if uncached > 1.0 else 1.0) / contest.units_per_token
         desk.replica.occupancy.enter(contest.resident_tokens)
@@ -60,6 +64,7 @@ class Seat:
 
     def first_byte(self) -> None:
         """The prompt has been computed."""
+        self._is_computed = True
         desk, contest = self._desk, self._contest
         now_s = desk.commons.clock.monotonic_s()
         service_s = desk.queue.computed(self._stamp, sent_s=contest.now_s, now_s=now_s)
@@ -71,6 +76,14 @@ class Seat:
         """The slot that ``placement`` wanted empty is so."""
         if self._slots is not None:
             self._slots.erased(self.placement)
+
+    def refused(self) -> None:
+        """The engine answered with an error, or not at all: whatever was not computed before is not now."""
+        self._is_refused = True
+
+    def answered(self) -> None:
+        """All of the answer is there, so the prompt was computed, whether or not anybody saw a first byte."""
+        self._is_computed = True
 
     def reported(self, *, cached_tokens: int, prompt_tokens: int, generated_tokens: int = 0) -> None:
         """What the engine told at the end. An engine that never told of cached tokens is not believed to tell of none.
@@ -97,18 +110,33 @@ class Seat:
             self._slots.correct(predicted=predicted, reported=cached_tokens)
 
     def leave(self) -> None:
-        """Once, when the request is over."""
+        """Once, when the request is over. A prompt that has not been computed by then is not there for others."""
         desk, service_s = self._desk, self._service_s
         desk.replica.occupancy.leave(self._contest.resident_tokens)
         if self._slots is not None:
             self._slots.leave(self.placement)
         if service_s is None:
-            desk.queue.gone(self._stamp, desk.commons.clock.monotonic_s())
+            queue, now_s = desk.queue, desk.commons.clock.monotonic_s()
+            tokens = 0.0 if self._is_refused else queue.computed_tokens(self._stamp, now_s)
+            queue.gone(self._stamp, now_s)
             desk.eased()
+            if not self._is_computed:
+                self._withdraw(tokens)
         else:
             desk.rate.learn(self._uncached_tokens, service_s)
             if desk.is_away:
                 desk.put()
+
+    def _withdraw(self, tokens: float) -> None:
+        """Keep what had been there before, and ``tokens`` that should have been computed since."""
+        desk, contest = self._desk, self._contest
+        computed = self.placement.cached + tokens * contest.units_per_token
+        if computed >= contest.length:
+            return
+        if self._slots is not None:
+            self._slots.withdraw(self.placement, computed)
+        elif self._stay is not None:
+            desk.commons.index.withdraw(self._stay, computed, oldest=desk.queue.oldest)
 
     def _score(self, weighed: Weighed) -> Score:
         cost_s, cached, _, number, busy_s, dropped_s, discount_s = weighed

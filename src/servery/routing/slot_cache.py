@@ -96,6 +96,12 @@ class SlotCache:
         """The slot is empty now. Until this is told, whoever takes the slot must erase it, also after a failure."""
         self._slot_of(placement).foreign = False
 
+    def withdraw(self, placement: Placement, computed: float) -> None:
+        """The prompt leaves, and only so much of it was computed, or had been there before."""
+        slot = self._slot_of(placement)
+        if slot.chain is not None and computed < slot.chain.length:
+            slot.chain = slot.chain.cut(computed)
+
     def leave(self, placement: Placement) -> None:
         slot = self._slot_of(placement)
         assert slot.busy, "a slot is left once"

@@ -127,6 +127,9 @@ class Dispatch:
             except ContextExceeded as refusal:
                 errand.branch.work = await self._shortened(errand, seat.replica.client, refusal)
                 return await self._ask(errand, visit)
+        except ServeryError:
+            seat.refused()
+            raise
         finally:
             visit.end()
 
@@ -168,6 +171,7 @@ class Dispatch:
         except (EngineUnavailable, EngineTimeout, EngineBroke) as error:
             visit.failed(error)
             raise
+        seat.answered()
         journey.first_token(prefill_s=tally.prefill_s, asked_s=asked_s)
         if tally.is_reported:
             usage = tally.usage()

@@ -122,6 +122,7 @@ class Visit(Job):
         assert self._trial is not None, "and it is on trial"
         self._trial.failed()
         self._tried |= {self._share.machine.replica.name}
+        self._share.refused()
         self._give_back(None)
         if self._first_s is None and self._attempts < ATTEMPTS and desk.retry_budget.spend():
             desk.tally.attempts_elsewhere += 1

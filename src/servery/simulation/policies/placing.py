@@ -22,6 +22,10 @@ class Share(Protocol):
         """The prompt is computed; ``usage`` tells what of it was cached."""
         ...
 
+    def refused(self) -> None:
+        """The machine is dead, or died; ``over`` follows."""
+        ...
+
     def over(self, usage: Usage | None) -> None:
         """Once, when the request is not there any more; None when the engine told nothing."""
         ...

@@ -24,6 +24,9 @@ class ServeryShare:
     def first_token(self, usage: Usage) -> None:
         self._seat.first_byte()
 
+    def refused(self) -> None:
+        self._seat.refused()
+
     def over(self, usage: Usage | None) -> None:
         if usage is not None:
             self._seat.reported(

@@ -18,5 +18,8 @@ class SimpleShare:
     def first_token(self, usage: Usage) -> None:
         """Nothing is learned."""
 
+    def refused(self) -> None:
+        """Nothing is believed, so nothing is taken back."""
+
     def over(self, usage: Usage | None) -> None:
         self.machine.replica.occupancy.leave(self._tokens)
