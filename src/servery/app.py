@@ -41,6 +41,7 @@ from servery.metering.journal import Journal, journal_file, orphans
 from servery.metering.meter import Meter
 from servery.metering.refused_requests import RefusedRequests
 from servery.metering.spool import Spool, orphaned_spools, spool_file
+from servery.routing.placements import Placements
 from servery.routing.router import Router
 from servery.serving.dispatch import Dispatch
 from servery.serving.holds import Holds
@@ -89,6 +90,8 @@ class Foundation(msgspec.Struct, frozen=True, kw_only=True):
     ceilings: Ceilings
     prices: PriceBook
     refused: RefusedRequests
+    placements: Placements
+    worker: int
     fleet: Fleet
 
 
@@ -204,6 +207,8 @@ def lay_foundation(
         ceilings=Ceilings(ceiling_rules(settings)),
         prices=PriceBook(catalog, database, clock),
         refused=RefusedRequests(),
+        placements=Placements(),
+        worker=station.share.index,
         fleet=Fleet(catalog.pools, fleet_parts(settings, catalog, announcer, clock, station)),
     )
 
@@ -227,7 +232,14 @@ async def _pipeline(foundation: Foundation, meter: Meter, shared: Sharing | None
             ceilings=foundation.ceilings,
             holds=Holds(foundation.budgets, None if shared is None else shared.money),
             estimators=estimators,
-            dispatch=Dispatch(pools=pools, gates=gates, router=router, estimators=estimators, meter=meter),
+            dispatch=Dispatch(
+                pools=pools,
+                gates=gates,
+                router=router,
+                estimators=estimators,
+                meter=meter,
+                placements=foundation.placements,
+            ),
             meter=meter,
             prices=foundation.prices,
             observer=TellingObserver(foundation.metrics, foundation.logger),
@@ -320,7 +332,12 @@ def _asgi_app(foundation: Foundation, keeper: LimitKeeper, *, is_draining: Calla
         watch=foundation.watch,
         clock=foundation.clock,
         limits=Limits(limiter=foundation.limiter, ceilings=foundation.ceilings, keeper=keeper),
-        billing=BillingParts(prices=foundation.prices, refused=foundation.refused),
+        billing=BillingParts(
+            prices=foundation.prices,
+            refused=foundation.refused,
+            placements=foundation.placements,
+            worker=foundation.worker,
+        ),
         domain=foundation.settings.platform_domain,
         render_inference_error=lambda error: error_body(error, ""),
     )

@@ -304,7 +304,7 @@ def test_a_decision_can_be_explained() -> None:
     home = taken(router, pool, wish())
     with seated(router, pool, wish()) as seat:
         assert seat is not None
-        decision = seat.decision
+        decision = seat.weighing.decision
     assert decision.chosen.replica == home
     assert decision.reason is RouteReason.PREFIX
     assert decision.chosen.cached_tokens > 900
@@ -313,10 +313,10 @@ def test_a_decision_can_be_explained() -> None:
     assert decision.told().startswith(f"reason=prefix; {home} cost=")
     with seated(router, pool, wish("C/", b"n" * 4_000, session="acme/s")) as seat:
         assert seat is not None
-        assert seat.decision.reason is RouteReason.HOME
+        assert seat.weighing.decision.reason is RouteReason.HOME
     with seated(router, pool, wish("D/", b"m" * 4_000)) as seat:
         assert seat is not None
-        assert seat.decision.reason is RouteReason.LEAST_WORK
+        assert seat.weighing.decision.reason is RouteReason.LEAST_WORK
 
 
 def test_the_error_of_predictions_is_summed() -> None:
@@ -407,4 +407,4 @@ def test_among_many_replicas_with_slots_an_owner_is_found_where_it_has_been() ->
         with seated(router, pool, wish(owner, owner.encode() * 900)) as seat:
             assert seat is not None
             assert seat.replica.name == home
-            assert len(seat.decision.scores) <= 3
+            assert len(seat.weighing.decision.scores) <= 3

@@ -34,6 +34,7 @@ from servery.limits.limiter import Limiter
 from servery.metering.journal import Journal
 from servery.metering.meter import Meter
 from servery.metering.usage_record import UsageRecord
+from servery.routing.placements import Placements
 from servery.routing.router import Router
 from servery.serving.dispatch import Dispatch
 from servery.serving.holds import Holds
@@ -154,6 +155,7 @@ class House:
             name: Gate(pool, self.clock, policy=AdmissionPolicy(wait_limit_s=5.0)) for name, pool in self.pools.items()
         }
         self.router = Router(self.clock, slot_isolation=True)
+        self.placements = Placements()
         self.limiter = Limiter(self.clock, random=Random(1).random)
         self.estimators = Estimators()
         self.journal = Journal.in_memory()
@@ -183,6 +185,7 @@ class House:
                     router=self.router,
                     estimators=self.estimators,
                     meter=self.meter,
+                    placements=self.placements,
                 ),
                 meter=self.meter,
                 prices=self.prices,

@@ -26,6 +26,7 @@ from servery.limits.limit_keeper import LimitKeeper
 from servery.limits.limiter import Limiter
 from servery.limits.rules import LimitRules
 from servery.metering.refused_requests import RefusedRequests
+from servery.routing.placements import Placements
 from servery.store.database import Database
 from servery.tenancy.api_keys import ApiKeys, CreatedKey
 from servery.tenancy.key_ring import KeyRing
@@ -45,6 +46,7 @@ class Plane(msgspec.Struct):
     limits: Limits
     prices: PriceBook
     refused: RefusedRequests
+    placements: Placements
     routes: list[Route]
     budgets: Budgets
     database: Database
@@ -89,7 +91,7 @@ async def plane(tmp_path: Path) -> AsyncIterator[Plane]:
         await keeper.open()
         limits = Limits(limiter=limiter, ceilings=Ceilings(), keeper=keeper)
         catalog = default_catalog(today=NOW.date())
-        prices, refused = PriceBook(catalog, database, clock), RefusedRequests()
+        prices, refused, placements = PriceBook(catalog, database, clock), RefusedRequests(), Placements()
         await prices.refresh()
         key_ring, spending = KeyRing(database, clock), Spending(database, clock, writer="here")
         budgets = Budgets(spending, clock)
@@ -104,7 +106,7 @@ async def plane(tmp_path: Path) -> AsyncIterator[Plane]:
             watch=AccountWatch(key_ring, budgets, review),
             key_ring=key_ring,
             limits=limits,
-            billing=BillingParts(prices=prices, refused=refused),
+            billing=BillingParts(prices=prices, refused=refused, placements=placements, worker=0),
             domain="example.org",
             render_inference_error=lambda error: msgspec.json.encode({"error": {"code": error.code}}),
         )
@@ -117,6 +119,7 @@ async def plane(tmp_path: Path) -> AsyncIterator[Plane]:
                 limits=limits,
                 prices=prices,
                 refused=refused,
+                placements=placements,
                 routes=routes,
                 budgets=budgets,
                 database=database,

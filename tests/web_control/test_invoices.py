@@ -6,11 +6,13 @@ from decimal import Decimal
 
 import pytest
 from tests.books.sample_usage import CHARGE_NANODOLLARS, DEMO, FAST, post_requests
+from tests.routing.test_router import blocks, seated, wish
 from tests.web_control.conftest import Plane
 
 from servery.core.role import Role
 from servery.metering.refused_requests import RefusedRequest
 from servery.metering.usage_rollup import UsageRollup
+from servery.routing.router import Router
 
 ACME = "/v1/accounts/acme"
 
@@ -139,7 +141,7 @@ async def test_a_receipt_tells_what_a_request_cost_and_why(used: Plane) -> None:
     path = f"{ACME}/requests/{newest['requestId']}"
     await used.call("GET", path, key=used.beta, status=403)
     await used.call("GET", path.replace("acme", "beta"), key=used.beta, status=404)
-    assert await used.call("GET", path, key=used.ops) == receipt
+    assert await used.call("GET", path, key=used.ops) == receipt | {"routing": {"worker": 0, "placements": []}}
 
 
 @pytest.mark.parametrize("is_rolled_up", [False, True])
@@ -180,6 +182,44 @@ async def test_why_a_request_was_refused_can_be_asked(plane: Plane) -> None:
     assert (receipt["state"], receipt["status"], receipt["code"]) == ("refused", 503, "SERVER_OVERLOADED")
     assert (receipt["reason"], receipt["retryAfterS"], receipt["charge"]["nanos"]) == (refused.message, 1.0, 0)
     await plane.call("GET", "/v1/accounts/beta/requests/chatcmpl-1", key=plane.beta, status=404)
+
+
+async def test_operators_alone_are_told_how_a_request_was_routed(plane: Plane) -> None:
+    """Each replica that was weighed, the chosen one first, and whose memory that is."""
+    plane.refused.add(
+        RefusedRequest(
+            request_id="chatcmpl-1",
+            account="acme",
+            key_id=plane.acme.api_key.key_id,
+            status=502,
+            code="ENGINE_BROKE",
+            message="the engine broke off",
+            retry_after_s=None,
+            refused_ns=plane.clock.wall_ns(),
+        )
+    )
+    path = "/v1/accounts/acme/requests/chatcmpl-1"
+    assert "routing" not in await plane.call("GET", path)
+    told = await plane.call("GET", path, key=plane.ops)
+    assert told["routing"] == {"worker": 0, "placements": []}
+    pool, router = blocks(), Router(plane.clock, slot_isolation=True)
+    with seated(router, pool, wish()) as seat:
+        assert seat is not None
+        plane.placements.add("chatcmpl-1", 0, seat)
+    assert "routing" not in await plane.call("GET", path)
+    (placement,) = (await plane.call("GET", path, key=plane.ops))["routing"]["placements"]
+    assert (placement["branch"], placement["reason"], placement["full"]) == (0, "least_work", [])
+    assert placement["candidates"][0] == {
+        "replica": seat.replica.name,
+        "chosen": True,
+        "cachedPromptTokens": 0,
+        "uncachedPromptTokens": 1_000,
+        "queuedPromptTokens": 0,
+        "costS": 0.2625,
+        "busyS": 0.0,
+        "droppedS": 0.0,
+        "discountS": 0.0,
+    }
 
 
 async def test_the_price_list_is_public(plane: Plane) -> None:

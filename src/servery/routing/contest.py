@@ -13,7 +13,7 @@ from servery.routing.wish import Wish
 UNCACHED_WEIGHT = 1.05
 """So much longer may siblings wait for each other: whoever comes second finds the prefix that the first computes."""
 HOME_DISCOUNT_TOKENS = 1_024.0
-UNDECIDED: Weighed = (inf, inf, inf, -1, inf, inf, inf)
+UNDECIDED: Weighed = (inf, inf, inf, -1, inf, inf, inf, inf)
 
 
 class Contest(msgspec.Struct, eq=False):
@@ -51,7 +51,8 @@ class Contest(msgspec.Struct, eq=False):
         discount_s = HOME_DISCOUNT_TOKENS / rate if number == self.home else 0.0
         uncached = self.length - cached
         cost_s = busy_s + UNCACHED_WEIGHT * (uncached if uncached > 1.0 else 1.0) / units_per_s + dropped_s - discount_s
-        weighed = (cost_s, -cached, desk.computed_tokens, number, busy_s, dropped_s, discount_s)
+        computed_tokens, queued_tokens = desk.computed_tokens, queue.pending_tokens
+        weighed = (cost_s, -cached, computed_tokens, number, busy_s, dropped_s, discount_s, queued_tokens)
         self.weighed[number] = weighed
         if weighed < self.best:  # noqa: PLR1730 a call of min costs more here than all else
             self.best = weighed

@@ -1,13 +1,14 @@
 """Why a request went where it went, for receipts and for operators."""
 
+from collections.abc import Mapping
 from enum import StrEnum
 
 import msgspec
 
-Weighed = tuple[float, float, float, int, float, float, float]
+Weighed = tuple[float, float, float, int, float, float, float, float]
 """Of one replica: its cost in seconds, the cached part of the prompt in the chain's unit, negated, the tokens that it
-has computed so far, its number, and the seconds that it is busy, that its cache would lose, and that it is discounted.
-The least is the best: of equal costs the longer prefix, then who has done less."""
+has computed so far, its number, the seconds that it is busy, that its cache would lose, and that it is discounted, and
+the tokens that it has to compute. The least is the best: of equal costs the longer prefix, then who has done less."""
 
 
 class RouteReason(StrEnum):
@@ -24,11 +25,13 @@ class Score(msgspec.Struct, frozen=True, kw_only=True):
 
     cost_s = busy_s + weight x uncached_tokens / rate + dropped_s - discount_s
 
-    ``busy_s``: until it has computed what was sent there, and the pressure of its streams. ``dropped_s``: what its
-    cache would lose. ``discount_s``: for the session's home.
+    ``queued_tokens``: uncached prompt tokens that were sent there and were not computed. ``busy_s``: until it has
+    computed them, and the pressure of its streams. ``dropped_s``: what its cache would lose. ``discount_s``: for the
+    session's home.
     """
 
     replica: str
+    queued_tokens: float
     busy_s: float
     cached_tokens: float
     uncached_tokens: float
@@ -38,10 +41,15 @@ class Score(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Decision(msgspec.Struct, frozen=True):
-    """The ``scores`` of all replicas that were considered, the ``chosen`` one's among them."""
+    """The ``scores`` of all replicas that were considered, the ``chosen`` one's first; ``full`` are the names of those
+    that had no room, or had failed the request before."""
 
-    chosen: Score
     scores: tuple[Score, ...]
+    full: tuple[str, ...] = ()
+
+    @property
+    def chosen(self) -> Score:
+        return self.scores[0]
 
     @property
     def reason(self) -> RouteReason:
@@ -51,8 +59,36 @@ class Decision(msgspec.Struct, frozen=True):
 
     def told(self) -> str:
         """One line: why, then each replica with its sum, the chosen one first."""
-        others = sorted((one for one in self.scores if one is not self.chosen), key=lambda one: one.cost_s)
-        return "; ".join([f"reason={self.reason.value}", *map(_told, (self.chosen, *others))])
+        return "; ".join([f"reason={self.reason.value}", *map(_told, self.scores)])
+
+
+class Weighing(msgspec.Struct, gc=False):
+    """A decision in the form that costs least to keep: ``weighed`` is by number, None for who had no room; ``length``
+    is the prompt's, in the chain's unit. Not to be changed."""
+
+    names: tuple[str, ...]
+    length: int
+    units_per_token: float
+    weighed: Mapping[int, Weighed | None]
+
+    @property
+    def decision(self) -> Decision:
+        """In words and tokens."""
+        full = tuple(self.names[number] for number, one in self.weighed.items() if one is None)
+        return Decision(tuple(self._score(one) for one in sorted(filter(None, self.weighed.values()))), full)
+
+    def _score(self, weighed: Weighed) -> Score:
+        cost_s, cached, _, number, busy_s, dropped_s, discount_s, queued_tokens = weighed
+        return Score(
+            replica=self.names[number],
+            cost_s=cost_s,
+            queued_tokens=queued_tokens,
+            busy_s=busy_s,
+            cached_tokens=-cached / self.units_per_token,
+            uncached_tokens=(self.length + cached) / self.units_per_token,
+            dropped_s=dropped_s,
+            discount_s=discount_s,
+        )
 
 
 def _told(score: Score) -> str:

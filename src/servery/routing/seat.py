@@ -2,7 +2,7 @@
 
 from servery.routing.block_index import Stay
 from servery.routing.contest import Contest
-from servery.routing.decision import Decision, Score, Weighed
+from servery.routing.decision import Weighing
 from servery.routing.desk import Desk
 from servery.routing.placement import Placement
 
@@ -10,7 +10,7 @@ from servery.routing.placement import Placement
 class Seat:
     """Taken by ``Router.seat``, and left once by who took it.
 
-    ``replica`` and ``placement`` are where the request goes, ``decision`` is why, ``predicted_cached_tokens`` is how
+    ``replica`` and ``placement`` are where the request goes, ``weighing`` is why, ``predicted_cached_tokens`` is how
     much of its prompt is believed to be cached there.
     """
 
@@ -53,14 +53,14 @@ class Seat:
         return self.placement.cached / self._contest.units_per_token
 
     @property
-    def decision(self) -> Decision:
+    def weighing(self) -> Weighing:
         """All that were weighed, as they stood then."""
-        scores = tuple(self._score(one) for one in sorted(filter(None, self._contest.weighed.values())))
-        return Decision(scores[0], scores)
+        contest = self._contest
+        return Weighing(self._desk.commons.names, contest.length, contest.units_per_token, contest.weighed)
 
     def explain(self) -> str:
         """The decision in one line."""
-        return self.decision.told()
+        return self.weighing.decision.told()
 
     def first_byte(self) -> None:
         """The prompt has been computed."""
@@ -137,15 +137,3 @@ class Seat:
             self._slots.withdraw(self.placement, computed)
         elif self._stay is not None:
             desk.commons.index.withdraw(self._stay, computed, oldest=desk.queue.oldest)
-
-    def _score(self, weighed: Weighed) -> Score:
-        cost_s, cached, _, number, busy_s, dropped_s, discount_s = weighed
-        return Score(
-            replica=self._desk.commons.names[number],
-            cost_s=cost_s,
-            busy_s=busy_s,
-            cached_tokens=-cached / self._contest.units_per_token,
-            uncached_tokens=(self._contest.length + cached) / self._contest.units_per_token,
-            dropped_s=dropped_s,
-            discount_s=discount_s,
-        )

@@ -24,6 +24,7 @@ from servery.engines.tally import Tally
 from servery.fleet.replica_pool import ReplicaPool
 from servery.limits.estimate import Estimators
 from servery.metering.meter import Meter
+from servery.routing.placements import Placements
 from servery.routing.router import Router
 from servery.routing.seat import Seat
 from servery.routing.wish import Wish
@@ -46,7 +47,9 @@ class Dispatch:
         router: Router,
         estimators: Estimators,
         meter: Meter,
+        placements: Placements,
     ) -> None:
+        self._placements = placements
         self._pools = pools
         self._gates = gates
         self._router = router
@@ -118,6 +121,7 @@ class Dispatch:
         visit = Visit(errand, place, seat)
         try:
             errand.journey.seated(seat, queue_wait_s=place.queue_wait_s)
+            self._placements.add(errand.journey.request.request_id, errand.branch.number, seat)
             if not errand.journey.dispatched:
                 self._open(errand)
             if seat.placement.erase or seat.replica.client.traits.counts_prompts:

@@ -9,6 +9,7 @@ from servery.billing.price_book import PriceBook
 from servery.catalog.catalog import Catalog
 from servery.core.clock import Clock
 from servery.metering.refused_requests import RefusedRequests
+from servery.routing.placements import Placements
 from servery.store.database import Database
 from servery.tenancy.audit_log import AuditLog
 from servery.tenancy.key_ring import KeyRing
@@ -24,10 +25,13 @@ _ACCOUNT: Final = "/v1/accounts/{account}"
 
 
 class BillingParts(msgspec.Struct, frozen=True, kw_only=True):
-    """What the paths about money work on, beside what all paths do."""
+    """What the paths about money work on, beside what all paths do. ``worker`` is the number of this process, whose
+    memory holds ``refused`` and ``placements``."""
 
     prices: PriceBook
     refused: RefusedRequests
+    placements: Placements
+    worker: int
 
 
 def billing_routes(
@@ -36,7 +40,7 @@ def billing_routes(
     """Usage, costs, receipts, invoices and prices."""
     usage = BillingUsageEndpoints(database, clock)
     costs = UsageCostEndpoints(database, clock)
-    receipts = ReceiptEndpoints(database, parts.refused)
+    receipts = ReceiptEndpoints(database, parts.refused, parts.placements, worker=parts.worker)
     invoices = InvoiceEndpoints(database, clock)
     prices = PricingEndpoints(parts.prices, catalog.gpu_hours, clock)
     own, all_usage, operate = Permission.READ_OWN_USAGE, Permission.READ_USAGE, Permission.OPERATE

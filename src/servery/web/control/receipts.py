@@ -16,6 +16,7 @@ from servery.core.serving_path import Outcome, ServingPath
 from servery.metering.receipts import Position, Receipt, Receipts
 from servery.metering.refused_requests import RefusedRequest, RefusedRequests
 from servery.metering.usage_report import UsageReport
+from servery.routing.placements import Placements
 from servery.store.connection import Connection
 from servery.store.database import Database
 from servery.tenancy.permissions import Permission, may
@@ -23,6 +24,7 @@ from servery.web.control.access import account_of
 from servery.web.control.listing import Listing
 from servery.web.control.money import Money, money
 from servery.web.control.page import page_size
+from servery.web.control.routing import RoutingResource, routing_of
 
 
 class ReceiptUsage(msgspec.Struct, rename="camel"):
@@ -66,6 +68,7 @@ class ReceiptResource(msgspec.Struct, rename="camel"):
     replica: str
     annotations: dict[str, str]
     time_to_first_token_ms: float | UnsetType = UNSET
+    routing: RoutingResource | UnsetType = UNSET
 
 
 class RefusedResource(msgspec.Struct, rename="camel"):
@@ -81,14 +84,18 @@ class RefusedResource(msgspec.Struct, rename="camel"):
     charge: Money
     state: str = "refused"
     retry_after_s: float | UnsetType = UNSET
+    routing: RoutingResource | UnsetType = UNSET
 
 
 class ReceiptEndpoints:
-    """Handlers for receipts. Who may not read the account's usage sees the requests of its own keys."""
+    """Handlers for receipts. Who may not read the account's usage sees the requests of its own keys; only who operates
+    the platform sees how they were routed. ``worker`` is the number of this process."""
 
-    def __init__(self, database: Database, refused: RefusedRequests) -> None:
+    def __init__(self, database: Database, refused: RefusedRequests, placements: Placements, *, worker: int) -> None:
         self._database = database
         self._refused = refused
+        self._placements = placements
+        self._worker = worker
         self._receipts = Receipts()
         self._users = UsageReport()
 
@@ -100,7 +107,10 @@ class ReceiptEndpoints:
         found = receipt or refused
         if found is None or (keys is not None and found.key_id not in keys):
             raise NotFound(f"There is no request {request_id!r}, or it was refused longer ago than is kept.")
-        return _shown(found) if isinstance(found, Receipt) else _refusal(found)
+        shown = _shown(found) if isinstance(found, Receipt) else _refusal(found)
+        if caller.admin:
+            shown.routing = routing_of(request_id, self._placements, worker=self._worker)
+        return shown
 
     async def list_all(self, request: Request, caller: Caller) -> Response:
         """Newest first; those that were refused are not listed. A page may be short; there are more as long as it has

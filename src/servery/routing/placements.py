@@ -1,0 +1,37 @@
+"""Placements: why each of the last requests went where it went, kept in memory alone."""
+
+from collections import deque
+
+import msgspec
+
+from servery.routing.decision import Weighing
+from servery.routing.seat import Seat
+
+
+class Placed(msgspec.Struct, gc=False):
+    """One seat that was taken for a branch of a request. Not to be changed."""
+
+    request_id: str
+    branch: int
+    weighing: Weighing
+
+
+class Placements:
+    """The last ``most`` of them, by the process that made them; another does not know them, and a restart forgets them.
+
+    Adding one costs a reference to what was weighed; it is put in words only when somebody asks. A request has one for
+    each of its branches, and for each time that a branch was sent again.
+    """
+
+    def __init__(self, *, most: int = 10_000) -> None:
+        self._last: deque[Placed] = deque(maxlen=most)
+
+    def __len__(self) -> int:
+        return len(self._last)
+
+    def add(self, request_id: str, branch: int, seat: Seat) -> None:
+        self._last.append(Placed(request_id, branch, seat.weighing))
+
+    def of(self, request_id: str) -> list[Placed]:
+        """Those of a request, in their order. Looks through all of them."""
+        return [one for one in self._last if one.request_id == request_id]
