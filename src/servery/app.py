@@ -30,7 +30,7 @@ from servery.fleet.fleet import Fleet
 from servery.fleet.machine_check import missing
 from servery.fleet.share import Share
 from servery.fleet.station import Station
-from servery.gauges import add_gauges, add_routing_gauges, add_spool_gauge
+from servery.gauges import add_gauges, add_hedge_gauge, add_routing_gauges, add_spool_gauge
 from servery.limits.ceilings import Ceilings, ceiling_rules
 from servery.limits.estimate import Estimators
 from servery.limits.limit_keeper import LimitKeeper
@@ -223,6 +223,15 @@ async def _pipeline(foundation: Foundation, meter: Meter, shared: Sharing | None
     estimators = Estimators()
     router = Router(clock, slot_isolation=settings.slot_isolation, cache_tokens=settings.prompt_cache_tokens)
     add_routing_gauges(foundation.metrics, router)
+    dispatch = Dispatch(
+        pools=pools,
+        gates=gates,
+        router=router,
+        estimators=estimators,
+        meter=meter,
+        placements=foundation.placements,
+    )
+    add_hedge_gauge(foundation.metrics, dispatch.hedging)
     return Pipeline(
         PipelineParts(
             catalog=foundation.catalog,
@@ -232,14 +241,7 @@ async def _pipeline(foundation: Foundation, meter: Meter, shared: Sharing | None
             ceilings=foundation.ceilings,
             holds=Holds(foundation.budgets, None if shared is None else shared.money),
             estimators=estimators,
-            dispatch=Dispatch(
-                pools=pools,
-                gates=gates,
-                router=router,
-                estimators=estimators,
-                meter=meter,
-                placements=foundation.placements,
-            ),
+            dispatch=dispatch,
             meter=meter,
             prices=foundation.prices,
             observer=TellingObserver(foundation.metrics, foundation.logger),

@@ -9,6 +9,7 @@ from servery.fleet.fleet import Fleet
 from servery.fleet.replica import Replica
 from servery.metering.spool import Spool
 from servery.routing.router import Router
+from servery.serving.hedging import Hedging
 from servery.telemetry.metrics import Metrics
 
 
@@ -120,6 +121,20 @@ def _add_load_gauges(metrics: Metrics, replicas: Sequence[Replica]) -> None:
         "1 while the replica is not asked because it gave no answers lately.",
         ("replica",),
         lambda: [((one.name,), float(one.circuit.state is not CircuitState.CLOSED)) for one in replicas],
+    )
+
+
+def add_hedge_gauge(metrics: Metrics, hedging: Hedging) -> None:
+    """Second attempts, of pools that have them."""
+    metrics.gauge(
+        "hedges",
+        "Second attempts at requests without a first byte, by outcome.",
+        ("pool", "outcome"),
+        lambda: [
+            ((name, outcome.value), count)
+            for name, outcomes in hedging.outcomes.items()
+            for outcome, count in outcomes.items()
+        ],
     )
 
 

@@ -5,6 +5,7 @@ from pathlib import Path
 from servery.billing.price_versions import PriceVersions
 from servery.control.open_account import create_key
 from servery.core.clock import Clock
+from servery.core.hedge_outcome import HedgeOutcome
 from servery.core.price import Price
 from servery.core.serving_path import Outcome, ServingPath
 from servery.core.usage import Usage
@@ -30,6 +31,7 @@ async def post_requests(
     count: int = 1,
     days_ago: int = 0,
     labels: tuple[tuple[str, str], ...] = (),
+    hedge: HedgeOutcome | None = None,
 ) -> None:
     """Post ``count`` requests of the key's account that finished ``days_ago``, each of ``CHARGE_NANODOLLARS``."""
     path = ServingPath.FAST if model == FAST else ServingPath.STANDARD
@@ -50,6 +52,7 @@ async def post_requests(
             replica="shared-0",
             queue_wait_us=0,
             cost_labels=labels,
+            hedge=hedge,
         )
         await Meter(database, clock).post(record, PRICE)
 

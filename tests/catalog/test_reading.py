@@ -247,3 +247,14 @@ def test_faults_of_further_engines_are_told_with_their_place(old: str, new: str,
     """As those of the first one are."""
     told = faults(GOOD.replace("    concurrency: 64\n", "    concurrency: 64" + ALSO.replace(old, new)))
     assert any(fault in one for one in told), told
+
+
+def test_a_second_attempt_needs_a_second_replica() -> None:
+    """``hedge_after_s`` is a number of seconds, off by default, and warned of where there is nobody else to ask."""
+    assert read(GOOD).pools["upstream"].hedge_after_s is None
+    hedged = read(GOOD.replace("concurrency: 64", "concurrency: 64\n    hedge_after_s: 1.5"))
+    assert (hedged.pools["upstream"].hedge_after_s, hedged.warnings) == (1.5, ())
+    (warning,) = read(GOOD.replace("concurrency: 4\n", "concurrency: 4\n    hedge_after_s: 2\n")).warnings
+    assert "pools.shared.hedge_after_s: there is no second replica" in warning
+    (fault,) = faults(GOOD.replace("concurrency: 64", "concurrency: 64\n    hedge_after_s: 0"))
+    assert "pools.upstream.hedge_after_s" in fault

@@ -13,6 +13,7 @@ from servery.billing.price_versions import PriceVersions
 from servery.billing.rating import Charge, rate
 from servery.core.clock import ManualClock
 from servery.core.errors import AlreadyExists
+from servery.core.hedge_outcome import HedgeOutcome
 from servery.core.price import Price
 from servery.core.serving_path import Outcome, ServingPath
 from servery.core.usage import Usage
@@ -46,6 +47,7 @@ def record(request_id: str, price_id: str, usage: Usage = USAGE, *, account: str
         cost_labels=(("team", "search"),),
         asked_path=ServingPath.PRIORITY,
         predicted_cached_prompt_tokens=640,
+        hedge=HedgeOutcome.LOST,
     )
 
 
@@ -80,7 +82,7 @@ async def test_a_posted_request_is_in_the_books(meter: Meter, price_id: str, pla
         row = other.reader.execute("SELECT * FROM usage_records").fetchone()
     assert row[1:] == (
         *("r1", "a", "key_1", MODEL, "standard", price_id, 1_000, 100, 37, 5, 0, "completed", 1_000, 2_000),
-        *("replica-1", 12, 345, '[["team","search"]]', charge.nanodollars, "priority", 640),
+        *("replica-1", 12, 345, '[["team","search"]]', charge.nanodollars, "priority", 640, "lost"),
     )
 
 

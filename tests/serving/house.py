@@ -44,6 +44,7 @@ from servery.tenancy.accounts import Accounts
 
 CHAT = "accounts/servery/models/chat"
 PLAIN = "accounts/servery/models/plain"
+HEDGED = "accounts/servery/models/hedged"
 SLOTTED = "accounts/servery/models/slotted"
 EMBED = "accounts/servery/models/embed"
 FAST = "accounts/servery/routers/fast"
@@ -54,6 +55,11 @@ pools:
     engine: {{kind: url, family: llama.cpp, urls: ["{first}", "{second}"], served_model: fake}}
     concurrency: 2
     queue: 2
+  hedged:
+    engine: {{kind: url, family: llama.cpp, urls: ["{first}", "{second}"], served_model: fake}}
+    concurrency: 2
+    queue: 2
+    hedge_after_s: 0.02
   solo:
     engine: {{kind: url, family: vllm, urls: ["{first}"], served_model: fake}}
     concurrency: 1
@@ -78,6 +84,14 @@ models:
     capabilities: [chat]
     limits: {{prompt: 1000, uncached_prompt: 500, generated: 400}}
     prices: {{standard: {{input: 0.10, output: 0.40}}}}
+    created: 2026-01-01
+  hedged:
+    pool: hedged
+    context_length: 4096
+    capabilities: [chat]
+    prices:
+      standard: {{input: 0.10, cached_input: 0.03, output: 0.40}}
+      priority: {{input: 0.15, cached_input: 0.05, output: 0.60}}
     created: 2026-01-01
   slotted:
     pool: slots
@@ -170,6 +184,14 @@ class House:
             await Accounts(self.database, self.clock).open(account)
         self.prices = PriceBook(self.catalog, self.database, self.clock)
         await self.prices.refresh()
+        self.dispatch = Dispatch(
+            pools=self.pools,
+            gates=self.gates,
+            router=self.router,
+            estimators=self.estimators,
+            meter=self.meter,
+            placements=self.placements,
+        )
         self.pipeline = Pipeline(
             PipelineParts(
                 catalog=self.catalog,
@@ -179,14 +201,7 @@ class House:
                 ceilings=Ceilings(),
                 holds=self.holds,
                 estimators=self.estimators,
-                dispatch=Dispatch(
-                    pools=self.pools,
-                    gates=self.gates,
-                    router=self.router,
-                    estimators=self.estimators,
-                    meter=self.meter,
-                    placements=self.placements,
-                ),
+                dispatch=self.dispatch,
                 meter=self.meter,
                 prices=self.prices,
                 observer=self.ended,
@@ -197,8 +212,12 @@ class House:
             replica.up(self._client(engine, replica))
 
     def seats(self) -> list[tuple[Replica, FakeEngine]]:
-        pair, solo, slots = (self.pools[name].replicas for name in ("pair", "solo", "slots"))
-        return [(pair[0], self.first), (pair[1], self.second), (solo[0], self.first), (slots[0], self.first)]
+        pair, hedged, solo, slots = (self.pools[name].replicas for name in ("pair", "hedged", "solo", "slots"))
+        twice = [
+            *zip(pair, (self.first, self.second), strict=True),
+            *zip(hedged, (self.first, self.second), strict=True),
+        ]
+        return [*twice, (solo[0], self.first), (slots[0], self.first)]
 
     def _client(self, engine: FakeEngine, replica: Replica) -> EngineClient:
         family = self.catalog.pools[replica.name.split("/")[0]].engine
@@ -256,7 +275,7 @@ class House:
         """What is left of each limit is the limit without what was charged, token for token."""
         assert self.limiter.open_grants == 0, "no reservation outlives its request"
         for account in (ACME.account, GLOBEX.account):
-            for name in (CHAT, PLAIN, SLOTTED, EMBED, FAST):
+            for name in (CHAT, PLAIN, HEDGED, SLOTTED, EMBED, FAST):
                 reading = self.limiter.reading(account, name)
                 if reading is None:
                     continue

@@ -9,6 +9,7 @@ from tests.books.sample_usage import CHARGE_NANODOLLARS, DEMO, FAST, post_reques
 from tests.routing.test_router import blocks, seated, wish
 from tests.web_control.conftest import Plane
 
+from servery.core.hedge_outcome import HedgeOutcome
 from servery.core.role import Role
 from servery.metering.refused_requests import RefusedRequest
 from servery.metering.usage_rollup import UsageRollup
@@ -142,6 +143,15 @@ async def test_a_receipt_tells_what_a_request_cost_and_why(used: Plane) -> None:
     await used.call("GET", path, key=used.beta, status=403)
     await used.call("GET", path.replace("acme", "beta"), key=used.beta, status=404)
     assert await used.call("GET", path, key=used.ops) == receipt | {"routing": {"worker": 0, "placements": []}}
+
+
+async def test_a_receipt_tells_of_a_second_attempt(used: Plane) -> None:
+    """Of those that had one."""
+    plain = (await used.call("GET", f"{ACME}/requests?pageSize=1"))["requests"][0]
+    assert "hedge" not in plain
+    await post_requests(used.database, used.clock, used.acme, labels=(("a", "b"),), hedge=HedgeOutcome.WON)
+    listed = (await used.call("GET", f"{ACME}/requests?pageSize=1"))["requests"][0]
+    assert listed["hedge"] == "won"
 
 
 @pytest.mark.parametrize("is_rolled_up", [False, True])

@@ -19,8 +19,8 @@ _ADMITTED = TicketState.ADMITTED
 
 
 class Place:
-    """A place in the pool. Whoever was given it calls ``leave`` once, whatever happens; ``queue_wait_s`` is how long it
-    was waited for, in sum."""
+    """A place in the pool. Whoever was given it calls ``leave``, whatever happens; ``queue_wait_s`` is how long it was
+    waited for, in sum."""
 
     __slots__ = ("_gate", "_ticket", "queue_wait_s")
 
@@ -58,7 +58,8 @@ class Place:
         await self._gate.enter_again(self, self._ticket)
 
     def leave(self, *, work: float | None = None) -> None:
-        """The request is over, or failed; its seat is free. ``work`` is what it really was, where that is known."""
+        """The request is over, or failed; its seat is free. ``work`` is what it really was, where that is known. To
+        leave again changes nothing."""
         self._gate.leave(self._ticket, work=work)
 
 
@@ -131,6 +132,16 @@ class Gate:
             place.leave()
             raise
         return place
+
+    def enter_beside(self, demand: Demand, other: Replica, *, on_recall: Callable[[], None]) -> Place | None:
+        """As ``enter``, for a second attempt at what is at ``other`` already: None if somebody waits, or there is no
+        room now at another replica. The caller takes its seat before it awaits anything."""
+        ticket = Ticket(demand, may_be_recalled=True)
+        if not self._queue.enter_beside(ticket, other, self._clock.monotonic_s()):
+            return None
+        self._on_recall[ticket] = on_recall
+        self._at_once += 1
+        return Place(self, ticket)
 
     async def enter_again(self, place: Place, ticket: Ticket) -> None:
         """``Place.again``."""

@@ -96,6 +96,19 @@ class PoolQueue:
                 changed += self._admit(now_s)
         return [one for one in changed if one is not ticket]
 
+    def enter_beside(self, ticket: Ticket, other: Replica, now_s: float) -> bool:
+        """Admit ``ticket`` if nobody waits and another replica than ``other`` has room for it; else do nothing. It
+        takes its seat in this very step."""
+        is_batch = ticket.demand.serving_class is _BATCH
+        if is_batch or self._turns.online or self._room_for(ticket, None, now_s) is None:
+            return False
+        ahead_s, tokens = self._policy.prefill_ahead_s, ticket.resident_tokens
+        replicas = (one for one in self._pool.replicas if one is not other)
+        if not any(one.takes(tokens, now_s=now_s, ahead_s=ahead_s) for one in replicas):
+            return False
+        self._let_in(ticket, now_s)
+        return True
+
     def redeem(self, ticket: Ticket) -> None:
         """``ticket`` takes its seat in this very step: the room that was held for it is free for that."""
         if ticket.held_at is not None:

@@ -44,6 +44,8 @@ class Consistency:
     def _check_pool(self, path: Path, pool: Pool) -> None:
         if isinstance(pool.engine, UrlEngine) and pool.replicas is not None:
             self.faults.append(((*path, "replicas"), "each URL is one replica: leave this out"))
+        if pool.hedge_after_s is not None and pool.replica_count == 1:
+            self.warnings.append(((*path, "hedge_after_s"), "there is no second replica to send a request to"))
         places: list[Path] = [(*path, "engine"), *((*path, "also", number) for number in range(len(pool.also)))]
         seen: set[str] = set()
         for place, engine in zip(places, pool.engines, strict=True):

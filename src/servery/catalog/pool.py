@@ -13,7 +13,8 @@ class Pool(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     """``concurrency`` is requests in flight per replica; ``queue`` is requests that wait for the whole pool, beyond
     which the answer is 503. ``kv_tokens`` is how many tokens of prompts and answers fit each replica's KV cache at
     once; None: not known, only requests are counted. ``replicas`` is None exactly for an engine that is given by URLs,
-    which count themselves. ``also`` are further engines that serve the same, of whatever family.
+    which count themselves. ``also`` are further engines that serve the same, of whatever family. A request that has no
+    first byte ``hedge_after_s`` after it was sent to a replica is sent to another as well; None: never.
     """
 
     name: str
@@ -23,6 +24,7 @@ class Pool(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
     queue: Annotated[int, Meta(ge=0, le=1_000_000)] = 128
     kv_tokens: KvTokens | None = None
     replicas: Annotated[int, Meta(ge=1, le=4096)] | None = None
+    hedge_after_s: Annotated[float, Meta(gt=0, le=600)] | None = None
 
     @property
     def engines(self) -> tuple[Engine, ...]:

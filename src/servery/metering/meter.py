@@ -219,6 +219,7 @@ def _row(posting: Posting) -> tuple[str | int | None, ...]:
         posting.charge.nanodollars,
         None if asked_path is None else f"{asked_path}",
         record.predicted_cached_prompt_tokens,
+        None if record.hedge is None else f"{record.hedge}",
     )
 
 

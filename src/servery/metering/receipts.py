@@ -4,6 +4,7 @@ from typing import Final
 
 import msgspec
 
+from servery.core.hedge_outcome import HedgeOutcome
 from servery.core.price import Price
 from servery.core.serving_path import Outcome, ServingPath
 from servery.core.usage import Usage
@@ -38,6 +39,7 @@ class Receipt(msgspec.Struct, frozen=True, kw_only=True):
     time_to_first_token_us: int | None
     cost_labels: tuple[tuple[str, str], ...]
     charge_nanodollars: int
+    hedge: HedgeOutcome | None
 
 
 class Position(msgspec.Struct, frozen=True, order=True):
@@ -127,6 +129,7 @@ def _receipt(row: tuple[object, ...]) -> Receipt:
         time_to_first_token_us=facts.time_to_first_token_us,
         cost_labels=msgspec.json.decode(facts.cost_labels, type=tuple[tuple[str, str], ...]),
         charge_nanodollars=facts.charge_nanodollars,
+        hedge=facts.hedge,
     )
 
 
@@ -158,3 +161,4 @@ class _Row(msgspec.Struct, array_like=True):
     time_to_first_token_us: int | None
     cost_labels: str
     charge_nanodollars: int
+    hedge: HedgeOutcome | None

@@ -4,7 +4,7 @@ SELECT r.sequence, r.request_id, r.account, r.key_id, r.model, r.asked_path, r.s
        p.input_picodollars_per_token, p.cached_input_picodollars_per_token, p.output_picodollars_per_token,
        r.prompt_tokens, r.cached_prompt_tokens, r.generated_tokens, r.reasoning_tokens, r.estimated,
        r.predicted_cached_prompt_tokens, r.outcome, r.started_ns, r.finished_ns, r.replica, r.queue_wait_us,
-       r.time_to_first_token_us, r.cost_labels, r.charge_nanodollars
+       r.time_to_first_token_us, r.cost_labels, r.charge_nanodollars, r.hedge
 FROM usage_records AS r
 JOIN price_versions AS p ON p.price_id = r.price_id
 WHERE r.request_id = :request_id AND r.account = :account;
@@ -15,7 +15,7 @@ SELECT r.sequence, r.request_id, r.account, r.key_id, r.model, r.asked_path, r.s
        p.input_picodollars_per_token, p.cached_input_picodollars_per_token, p.output_picodollars_per_token,
        r.prompt_tokens, r.cached_prompt_tokens, r.generated_tokens, r.reasoning_tokens, r.estimated,
        r.predicted_cached_prompt_tokens, r.outcome, r.started_ns, r.finished_ns, r.replica, r.queue_wait_us,
-       r.time_to_first_token_us, r.cost_labels, r.charge_nanodollars
+       r.time_to_first_token_us, r.cost_labels, r.charge_nanodollars, r.hedge
 FROM usage_records AS r
 JOIN price_versions AS p ON p.price_id = r.price_id
 WHERE r.sequence > :mark AND r.account = :account
@@ -29,7 +29,7 @@ SELECT r.sequence, r.request_id, r.account, r.key_id, r.model, r.asked_path, r.s
        p.input_picodollars_per_token, p.cached_input_picodollars_per_token, p.output_picodollars_per_token,
        r.prompt_tokens, r.cached_prompt_tokens, r.generated_tokens, r.reasoning_tokens, r.estimated,
        r.predicted_cached_prompt_tokens, r.outcome, r.started_ns, r.finished_ns, r.replica, r.queue_wait_us,
-       r.time_to_first_token_us, r.cost_labels, r.charge_nanodollars
+       r.time_to_first_token_us, r.cost_labels, r.charge_nanodollars, r.hedge
 FROM usage_records AS r
 JOIN price_versions AS p ON p.price_id = r.price_id
 WHERE r.finished_ns >= :since_ns AND r.finished_ns < :until_ns AND r.sequence <= :mark AND r.account = :account

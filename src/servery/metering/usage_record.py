@@ -2,6 +2,7 @@
 
 import msgspec
 
+from servery.core.hedge_outcome import HedgeOutcome
 from servery.core.serving_path import Outcome, ServingPath
 from servery.core.usage import Usage
 
@@ -13,6 +14,7 @@ class UsageRecord(msgspec.Struct, frozen=True, kw_only=True):
     ``queue_wait_us`` and ``time_to_first_token_us`` are microseconds; the latter None when no token came.
     ``cost_labels`` are pairs such as ``("team", "search")``. ``asked_path`` is the serving path that the client asked
     for; ``predicted_cached_prompt_tokens`` how many the router expected to be cached; each None where not known.
+    ``hedge`` is how a second attempt ended, None where there was none.
     """
 
     request_id: str
@@ -31,3 +33,4 @@ class UsageRecord(msgspec.Struct, frozen=True, kw_only=True):
     cost_labels: tuple[tuple[str, str], ...] = ()
     asked_path: ServingPath | None = None
     predicted_cached_prompt_tokens: int | None = None
+    hedge: HedgeOutcome | None = None

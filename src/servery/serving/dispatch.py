@@ -29,6 +29,7 @@ from servery.routing.router import Router
 from servery.routing.seat import Seat
 from servery.routing.wish import Wish
 from servery.serving.errand import Errand, Visit, expected_tokens
+from servery.serving.hedging import Hedging
 from servery.serving.journey import Branch, Journey
 from servery.serving.retry import RetryBudget, may_retry
 
@@ -56,6 +57,7 @@ class Dispatch:
         self._estimators = estimators
         self._meter = meter
         self._retries = RetryBudget()
+        self.hedging = Hedging(pools, gates, self._retries)
 
     def forecast(self, caller: Caller, offer: Offer, journey: Journey) -> int:
         """How many of the request's prompt tokens, each prompt counted once, some replica is believed to have in its
@@ -89,7 +91,6 @@ class Dispatch:
     async def _branch(self, errand: Errand) -> bytes:
         """Wait for a place, and ask an engine. Before the first byte, once more elsewhere if that fails, and again from
         the old place in the queue if the request is called back."""
-        attempt = 0
         self._retries.earn()
         place = await self._gates[errand.offer.pool].enter(errand.demand, on_recall=errand.recall.call)
         try:
@@ -101,9 +102,9 @@ class Dispatch:
                         raise
                 except ServeryError as error:
                     delivered = errand.branch.delivered
-                    if delivered or not may_retry(error, attempt=attempt) or not self._retries.spend():
+                    if delivered or not may_retry(error, attempt=errand.retries) or not self._retries.spend():
                         raise
-                    attempt += 1
+                    errand.retries += 1
                     errand.branch.in_openai_form()
                     if place.replica is not None:
                         errand.tried |= {place.replica.name}
@@ -113,17 +114,33 @@ class Dispatch:
             place.leave(work=errand.work if place.is_counted else None)
 
     async def _visit(self, errand: Errand, place: Place) -> bytes:
-        """Take a seat and ask the engine; once more, for a shorter answer, where the one asked for is refused because
-        it would not fit."""
-        seat = self._router.seat(self._pools[errand.offer.pool], errand.wish, avoid=errand.tried)
-        if seat is None:
-            raise Overloaded("service overloaded, please try again later", retry_after_s=1.0)
-        visit = Visit(errand, place, seat)
+        """Take a seat and ask the engine; and another one, where the first is slow and that is wanted."""
+        visit = self._seated(errand, place, errand.tried)
         try:
-            errand.journey.seated(seat, queue_wait_s=place.queue_wait_s)
-            self._placements.add(errand.journey.request.request_id, errand.branch.number, seat)
+            errand.journey.seated(visit.seat, queue_wait_s=place.queue_wait_s)
             if not errand.journey.dispatched:
                 self._open(errand)
+            wait_s = self.hedging.wait_s(errand)
+            if wait_s is None:
+                return await self._ask_once(errand, visit)
+            return await self.hedging.run(
+                errand, place, visit, wait_s=wait_s, seating=self._seated, asking=self._ask_once
+            )
+        finally:
+            visit.end()
+
+    def _seated(self, errand: Errand, place: Place, avoid: frozenset[str]) -> Visit:
+        seat = self._router.seat(self._pools[errand.offer.pool], errand.wish, avoid=avoid)
+        if seat is None:
+            raise Overloaded("service overloaded, please try again later", retry_after_s=1.0)
+        self._placements.add(errand.journey.request.request_id, errand.branch.number, seat)
+        return Visit(errand, place, seat)
+
+    async def _ask_once(self, errand: Errand, visit: Visit) -> bytes:
+        """Ask the engine; once more, for a shorter answer, where the one asked for is refused because it would not
+        fit."""
+        seat = visit.seat
+        try:
             if seat.placement.erase or seat.replica.client.traits.counts_prompts:
                 await self._make_ready(errand, seat)
             try:
@@ -134,8 +151,6 @@ class Dispatch:
         except ServeryError:
             seat.refused()
             raise
-        finally:
-            visit.end()
 
     async def _make_ready(self, errand: Errand, seat: Seat) -> None:
         """Empty the slot, and count the prompt, where that must be."""
@@ -153,7 +168,8 @@ class Dispatch:
         """One exchange: relay what the engine says, and stop it when nobody listens any more."""
         seat, journey, branch = visit.seat, errand.journey, errand.branch
         slot = None if isinstance(branch.work, Embedding) else seat.placement.slot
-        tally = branch.tally = Tally(prompt_tokens_guess=branch.prompt_tokens_guess)
+        tally = Tally(prompt_tokens_guess=branch.prompt_tokens_guess)
+        visit.asks(tally)
         asked_s = journey.elapsed_s
         try:
             exchange = await seat.replica.client.ask(
@@ -170,6 +186,7 @@ class Dispatch:
             visit.runs(exchange)
             try:
                 answer = await exchange.answer
+                visit.claim()
             finally:
                 visit.ran(exchange)
         except (EngineUnavailable, EngineTimeout, EngineBroke) as error:

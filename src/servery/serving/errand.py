@@ -1,5 +1,7 @@
 """One branch of a request on its way to an engine: what it is, what it asks for, what it holds."""
 
+from collections.abc import Callable
+
 from servery.admission.demand import Demand, Weights
 from servery.admission.gate import Place
 from servery.catalog.offer import Offer
@@ -8,6 +10,7 @@ from servery.core.errors import EngineBroke, EngineTimeout, EngineUnavailable
 from servery.core.inference import Embedding, Generation
 from servery.core.serving_path import ServingClass, ServingPath
 from servery.engines.exchange import Exchange
+from servery.engines.tally import Tally
 from servery.fleet.circuit import Trial
 from servery.routing.seat import Seat
 from servery.routing.wish import Wish
@@ -21,7 +24,7 @@ _PRIORITY_CLASS, _STANDARD_CLASS = ServingClass.PRIORITY, ServingClass.STANDARD
 
 class Errand:
     """Made in the task that serves it. ``cached_tokens`` of its prompt are believed to be in some replica's cache;
-    ``tried`` are the replicas that have failed it."""
+    ``tried`` are the replicas that have failed it; it was sent elsewhere for want of an answer ``retries`` times."""
 
     __slots__ = (
         "branch",
@@ -30,6 +33,7 @@ class Errand:
         "journey",
         "offer",
         "recall",
+        "retries",
         "serving_class",
         "tried",
         "wish",
@@ -55,6 +59,7 @@ class Errand:
             session=journey.request.session,
         )
         self.recall = Recall()
+        self.retries = 0
         self.tried: frozenset[str] = frozenset()
 
     @property
@@ -65,27 +70,62 @@ class Errand:
 
 
 class Visit:
-    """What an errand holds while it is at a replica, until ``end``."""
+    """What an errand holds while it is at a replica, until ``end``.
 
-    __slots__ = ("_errand", "_place", "_trial", "seat")
+    Of several visits that race, ``claim`` tells which has the first byte (``on_claim`` hears of it), and the tally of
+    the one that ``counts`` is the branch's.
+    """
+
+    __slots__ = ("_errand", "_exchange", "_is_over", "_place", "_tally", "_trial", "counts", "on_claim", "seat")
 
     def __init__(self, errand: Errand, place: Place, seat: Seat) -> None:
         self.seat = seat
+        self.counts = True
+        self.on_claim: Callable[[Visit], None] | None = None
         self._errand = errand
         self._place = place
+        self._tally: Tally | None = None
+        self._exchange: Exchange | None = None
+        self._is_over = False
         self._trial: Trial = seat.replica.circuit.begin()
         place.seated(seat.replica)
 
+    def asks(self, tally: Tally) -> None:
+        """The engine is about to be asked; ``tally`` counts what it answers."""
+        self._tally = tally
+        if self.counts:
+            self._errand.branch.tally = tally
+
+    def count(self) -> None:
+        """From now on its tally is the branch's."""
+        self.counts = True
+        self._errand.branch.tally = self._tally
+
+    def claim(self) -> None:
+        """It has the first byte, or the whole answer. May be called again."""
+        if self.on_claim is not None:
+            on_claim, self.on_claim = self.on_claim, None
+            on_claim(self)
+            self.count()
+            self._errand.journey.answered_at(self.seat)
+
     def runs(self, exchange: Exchange) -> None:
         """The engine has been asked."""
-        self._errand.recall.exchange = exchange
+        self._exchange = exchange
+        self._errand.recall.exchanges.append(exchange)
         self._errand.journey.attach(exchange)
 
     def ran(self, exchange: Exchange) -> None:
         """The engine has said all, or whatever it says is of no use any more."""
-        self._errand.recall.exchange = None
+        self._exchange = None
+        self._errand.recall.exchanges.remove(exchange)
         self._errand.journey.detach(exchange)
         exchange.abort()
+
+    def stop(self) -> None:
+        """Whatever the engine says is of no use any more; who awaits it raises CancelledError."""
+        if self._exchange is not None:
+            self._exchange.abort()
 
     def answered(self) -> None:
         """The engine began to answer, be it with an empty stream."""
@@ -95,6 +135,7 @@ class Visit:
 
     def first_event(self) -> None:
         """A stream's first event is about to be passed on."""
+        self.claim()
         self.seat.first_byte()
         self._place.first_byte(self._errand.branch.tally)
         self._errand.journey.begin(self._errand.branch)
@@ -106,8 +147,11 @@ class Visit:
             self._trial.failed()
 
     def end(self) -> None:
-        self._trial.end()
-        self.seat.leave()
+        """May be called again."""
+        if not self._is_over:
+            self._is_over = True
+            self._trial.end()
+            self.seat.leave()
 
 
 def expected_tokens(work: Generation | Embedding, *, expected: float) -> float:

@@ -7,6 +7,7 @@ import msgspec
 from servery.billing.budget import Hold
 from servery.catalog.offer import Offer
 from servery.core.clock import Clock
+from servery.core.hedge_outcome import HedgeOutcome
 from servery.core.inference import Embedding, EngineReport, Generation, InferenceRequest
 from servery.core.usage import Usage
 from servery.engines.answer_reader import NO_EVENTS, EventSink
@@ -40,7 +41,8 @@ class Branch:
 
 
 class Journey:
-    """Times are seconds of the clock's monotonic reading, kept for the first branch that reaches each point."""
+    """Times are seconds of the clock's monotonic reading, kept for the first branch that reaches each point. ``hedge``:
+    how the second attempt ended, if there was one."""
 
     __slots__ = (
         "_clock",
@@ -49,6 +51,7 @@ class Journey:
         "_started_s",
         "branches",
         "dispatched",
+        "hedge",
         "predicted_cached_prompt_tokens",
         "prompt_bytes",
         "queue_wait_s",
@@ -73,6 +76,7 @@ class Journey:
         self.prompt_bytes = sum(map(len, prompts[:: request.choices_per_prompt]))
         self.started_ns = clock.wall_ns()
         self.dispatched = False
+        self.hedge: HedgeOutcome | None = None
         self.replica = ""
         self.queue_wait_s = 0.0
         self.predicted_cached_prompt_tokens: int | None = None
@@ -96,11 +100,18 @@ class Journey:
         return self.request.stream and self.time_to_first_token_s is not None
 
     def seated(self, seat: Seat, *, queue_wait_s: float) -> None:
-        if not self.replica:
+        if not self.replica or len(self.branches) == 1:
             self.replica = seat.replica.name
             self.queue_wait_s = queue_wait_s
             self.predicted_cached_prompt_tokens = round(seat.predicted_cached_tokens)
         if self.time_to_first_token_s is None or not self.request.stream:
+            self._reply.routed(seat.explain)
+
+    def answered_at(self, seat: Seat) -> None:
+        """Of several replicas that were asked, this one answers."""
+        if seat.replica.name != self.replica:
+            self.replica = seat.replica.name
+            self.predicted_cached_prompt_tokens = round(seat.predicted_cached_tokens)
             self._reply.routed(seat.explain)
 
     @property

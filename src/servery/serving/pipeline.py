@@ -164,4 +164,5 @@ class Pipeline:
             time_to_first_token_us=None if first_token_s is None else round(first_token_s * 1_000_000),
             cost_labels=journey.request.cost_labels,
             predicted_cached_prompt_tokens=journey.predicted_cached_prompt_tokens,
+            hedge=journey.hedge,
         )

@@ -6,15 +6,15 @@ from servery.engines.exchange import Exchange
 
 
 class Recall:
-    """Made in the task that it may stop. ``exchange`` is what runs at the engine meanwhile: it is aborted at once, so
-    that nothing of it is passed on once the request was called back."""
+    """Made in the task that it may stop. ``exchanges`` are what runs at engines meanwhile: they are aborted at once,
+    so that nothing of them is passed on once the request was called back."""
 
-    __slots__ = ("_cancelled_before", "_is_called", "_task", "exchange")
+    __slots__ = ("_cancelled_before", "_is_called", "_task", "exchanges")
 
     def __init__(self) -> None:
         task = asyncio.current_task()
         assert task is not None, "requests are served in tasks"
-        self.exchange: Exchange | None = None
+        self.exchanges: list[Exchange] = []
         self._task = task
         self._cancelled_before = task.cancelling()
         self._is_called = False
@@ -22,8 +22,8 @@ class Recall:
     def call(self) -> None:
         """The request is called back: what its task awaits raises CancelledError."""
         self._is_called = True
-        if self.exchange is not None:
-            self.exchange.abort()
+        for exchange in self.exchanges:
+            exchange.abort()
         self._task.cancel()
 
     def is_meant(self) -> bool:

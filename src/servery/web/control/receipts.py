@@ -11,6 +11,7 @@ from starlette.responses import Response
 from servery.core.caller import Caller
 from servery.core.clock import rfc3339
 from servery.core.errors import InvalidRequest, NotFound
+from servery.core.hedge_outcome import HedgeOutcome
 from servery.core.money import format_price
 from servery.core.serving_path import Outcome, ServingPath
 from servery.metering.receipts import Position, Receipt, Receipts
@@ -50,7 +51,8 @@ class ReceiptPrice(msgspec.Struct, rename="camel"):
 
 
 class ReceiptResource(msgspec.Struct, rename="camel"):
-    """A request that reached an engine, and what it cost."""
+    """A request that reached an engine, and what it cost. ``replica`` answered; ``hedge`` is how a second attempt at
+    another replica ended."""
 
     name: str
     request_id: str
@@ -69,6 +71,7 @@ class ReceiptResource(msgspec.Struct, rename="camel"):
     annotations: dict[str, str]
     time_to_first_token_ms: float | UnsetType = UNSET
     routing: RoutingResource | UnsetType = UNSET
+    hedge: HedgeOutcome | UnsetType = UNSET
 
 
 class RefusedResource(msgspec.Struct, rename="camel"):
@@ -170,6 +173,7 @@ def _shown(receipt: Receipt) -> ReceiptResource:
         time_to_first_token_ms=UNSET if first is None else first / 1_000,
         replica=receipt.replica,
         annotations=dict(receipt.cost_labels),
+        hedge=UNSET if receipt.hedge is None else receipt.hedge,
     )
 
 
