@@ -250,7 +250,7 @@ def tamper(path: Path, statement: str) -> None:
         ("UPDATE gpu_usage_records SET accelerator_type = 'b200'", "price_missing"),
         ("DELETE FROM gpu_usage_records", "usage_record_missing"),
         ("DELETE FROM transfers_besides_usage", "transfer_missing"),
-        ("UPDATE transfers_besides_usage SET kind = 'gift'", "kind_unknown"),
+        ("UPDATE transfers_besides_usage SET kind = 'gift'", "transfer_malformed"),
         ("UPDATE transfers_besides_usage SET created_ns = 1", "month_differs"),
         ("INSERT INTO billed_sums VALUES ('a', 24322, 'gift', 1)", "month_differs"),
         ("UPDATE transfers_besides_usage SET nanodollars = nanodollars + 1", "charge_differs"),

@@ -96,9 +96,10 @@ async def test_a_month_that_is_another_is_found(books: Database, place: Path | s
 
 
 async def test_a_credit_that_says_something_else_is_found(books: Database, place: Path | str) -> None:
-    """The list of credits that an account is shown, against the transfers."""
+    """The list of credits that an account is shown, against the transfers; and what its code is worth."""
     tamper(place, "UPDATE credit_redemptions SET nanodollars = 78 WHERE nanodollars = 77")
-    (found,) = verify(books).findings
+    code, found = verify(books).findings
+    assert code.kind is FindingKind.CODE_DIFFERS
     assert found == finding(FindingKind.CREDIT_DIFFERS, found.subject, 77, 78)
 
 

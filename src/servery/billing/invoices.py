@@ -11,6 +11,16 @@ from servery.store.connection import Connection
 from servery.store.sql import load_queries
 
 
+class KeptInvoice(msgspec.Struct, frozen=True, kw_only=True):
+    """What is kept of a final invoice: ``lines`` are None where they make no sense."""
+
+    number: int
+    account: str
+    month: BillingMonth
+    total_nanodollars: int
+    lines: tuple[InvoiceLine, ...] | None
+
+
 class Invoices:
     """Methods run inside the transaction of whoever calls them."""
 
@@ -33,9 +43,18 @@ class Invoices:
         rows = connection.execute(self._of_account, {"account": account}).fetchall()
         return [self._whole(connection, row) for row in rows]
 
-    def all(self, connection: Connection) -> list[tuple[Invoice, int]]:
-        """All final invoices by number, each with the total that is kept beside its lines."""
-        return [(self._whole(connection, row), int(row[4])) for row in connection.execute(self._all).fetchall()]
+    def all(self, connection: Connection) -> list[KeptInvoice]:
+        """All final invoices by number, whatever their lines say."""
+        return [
+            KeptInvoice(
+                number=number,
+                account=account,
+                month=BillingMonth(month),
+                total_nanodollars=total,
+                lines=self._lines_as_kept(connection, number),
+            )
+            for number, account, month, _issued_ns, total in connection.execute(self._all).fetchall()
+        ]
 
     def accounts_to_issue(self, connection: Connection, month: BillingMonth) -> list[str]:
         """The accounts that have something in that closed month and no invoice of it yet."""
@@ -63,6 +82,13 @@ class Invoices:
                     for position, line in enumerate(invoice.lines, start=1)
                 ],
             )
+
+    def _lines_as_kept(self, connection: Connection, number: int) -> tuple[InvoiceLine, ...] | None:
+        rows = connection.execute(self._lines, {"invoice": number}).fetchall()
+        try:
+            return tuple(_line(row) for row in rows)
+        except ValueError:
+            return None
 
     def _whole(self, connection: Connection, row: tuple[int, str, int, int, int]) -> Invoice:
         number, account, month, issued_ns, _total = row

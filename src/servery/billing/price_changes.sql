@@ -1,6 +1,11 @@
 -- name: insert_price_change
--- Keep a price that is in force from some moment on.
-INSERT INTO price_changes (price_id, from_ns, recorded_ns) VALUES (:price_id, :from_ns, :recorded_ns);
+-- Keep a price that is in force from some moment on, and return its number.
+INSERT INTO price_changes (price_id, from_ns, recorded_ns, seal) VALUES (:price_id, :from_ns, :recorded_ns, :seal)
+RETURNING sequence;
+
+-- name: last_seal
+-- The seal of the last price change, or no row.
+SELECT seal FROM price_changes ORDER BY sequence DESC LIMIT 1;
 
 -- name: price_changes
 -- All price changes in the order in which they were added.

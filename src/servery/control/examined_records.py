@@ -82,6 +82,8 @@ class ExaminedRecords:
         self._charged: dict[tuple[str, int], int] = {}
         self._earned: dict[tuple[str, str], int] = {}
         self.rollups = RollupCheck(connection)
+        self.keys: set[tuple[str, str]] = set()
+        """Each account with the keys that were used for it."""
         self.usage_records = 0
         self.charged_nanodollars = 0
 
@@ -133,6 +135,7 @@ class ExaminedRecords:
         self.usage_records += sums.requests
         self.charged_nanodollars += sums.nanodollars
         hour, place = (sums.account, sums.hour), (sums.model, sums.serving_path)
+        self.keys.add((sums.account, sums.key_id))
         self._charged[hour] = self._charged.get(hour, 0) + sums.nanodollars
         self._earned[place] = self._earned.get(place, 0) + sums.nanodollars
 

@@ -50,8 +50,10 @@ class SpendingProjection:
     """Adds up, over a connection that sees one state. What contradicts itself (a reversal of nothing) is left out: the
     examination of transfers tells of it."""
 
-    def __init__(self, connection: Connection) -> None:
+    def __init__(self, connection: Connection, *, without: frozenset[str] = frozenset()) -> None:
+        """``without``: the ids of transfers of which no sense can be made."""
         self._connection = connection
+        self._without = without
         self._sql: Mapping[str, Query] = load_queries("servery.control", "spending_projection.sql")
         self._sums: dict[SpendingPlace, SpendingSums] = {}
         self._months: dict[int, BillingMonth] = {}
@@ -68,9 +70,8 @@ class SpendingProjection:
             self._at(account_of_receivable(ledger_account), hour).charged += int(nanodollars)
         for ledger_account, hour, nanodollars in self._rows("credit_used_by_hour"):
             self._at(account_of_credit(ledger_account), hour).credit_used += int(nanodollars)
-        transfers = [transfer_of_row(row) for row in self._rows("credits_and_corrections")]
-        known = {transfer.id: transfer for transfer in transfers}
-        known |= {row[0]: transfer_of_row(row) for row in self._rows("reversed_transfers")}
+        transfers = self._transfers("credits_and_corrections")
+        known = {transfer.id: transfer for transfer in [*transfers, *self._transfers("reversed_transfers")]}
         for transfer in transfers:
             self._take(transfer, known)
         return self._sums
@@ -110,6 +111,9 @@ class SpendingProjection:
         if month is None:
             month = self._months[hour] = BillingMonth.of(hour * _HOUR_NS)
         return self._sums.setdefault((account or "", month), SpendingSums())
+
+    def _transfers(self, name: str) -> list[Transfer]:
+        return [transfer_of_row(row) for row in self._rows(name) if row[0] not in self._without]
 
     def _rows(self, name: str) -> list[Any]:
         return self._connection.execute(self._sql[name]).fetchall()

@@ -14,12 +14,13 @@ from servery.control.billed_usage import BilledUsage
 from servery.control.books_report import BooksReport, Finding, FindingKind
 from servery.control.examined_records import ExaminedRecords
 from servery.control.spending_projection import SpendingProjection, SpendingSums
+from servery.control.verify_gpu_time import GpuTime
 from servery.control.verify_invoices import verify_invoices
+from servery.control.verify_rows import RowCheck
 from servery.metering.cut_requests import cut_requests
 from servery.store.connection import Connection
 from servery.store.database import Database
 from servery.store.sql import Query, load_queries
-from servery.store.watermark import Watermark
 
 
 def verify(database: Database) -> BooksReport:
@@ -34,17 +35,28 @@ def verify(database: Database) -> BooksReport:
         altered = [row[0] for row in price_rows if not is_intact(row)]
         prices = {row[0]: price_version(row) for row in price_rows if is_intact(row)}
         marks = [(each.month, each.usage_sequence) for each in ClosedMonths().list(connection)]
-        rolled_up = Watermark("usage").read(connection)
+        rows = RowCheck(connection)
+        rolled_up = rows.mark("usage")
         billed = BilledUsage(marks, rolled_up=rolled_up)
         records = ExaminedRecords(connection, prices, billed, altered=altered, marks=marks, rolled_up=rolled_up)
+        gpu_time = GpuTime(connection)
         findings = [
             *(Finding(kind=FindingKind.PRICE_ALTERED, subject=price_id) for price_id in altered),
+            *rows.findings(),
             *records.findings(),
+            *_key_findings(rows, records),
             *_amount_findings(connection, sql, records),
-            *_spending_findings(connection, records),
+            *_spending_findings(connection, records, without=rows.malformed),
             *_subject_findings(connection, sql),
             *records.rollups.findings(),
-            *verify_invoices(connection, billed, {price_id: one.price for price_id, one in prices.items()}),
+            *gpu_time.findings(without=rows.malformed),
+            *verify_invoices(
+                connection,
+                billed,
+                {price_id: one.price for price_id, one in prices.items()},
+                gpu_time,
+                rows=rows,
+            ),
         ]
         transfers, ledger_accounts, invoices = connection.execute(sql["counts"]).fetchone()
         return BooksReport(
@@ -73,8 +85,18 @@ def _amount_findings(connection: Connection, sql: Mapping[str, Query], records: 
     yield from _differences(FindingKind.BALANCES_DO_NOT_CANCEL, {"balances": 0}, {"balances": sum(kept.values())})
 
 
-def _spending_findings(connection: Connection, records: ExaminedRecords) -> Iterator[Finding]:
-    projection = SpendingProjection(connection)
+def _key_findings(rows: RowCheck, records: ExaminedRecords) -> Iterator[Finding]:
+    """A key that is known belongs to one account."""
+    owners = rows.owners_of_keys()
+    for account, key_id in sorted(records.keys):
+        if owners.get(key_id, account) != account:
+            yield Finding(kind=FindingKind.KEY_OF_ANOTHER_ACCOUNT, subject=f"{account} {key_id}")
+
+
+def _spending_findings(
+    connection: Connection, records: ExaminedRecords, *, without: frozenset[str]
+) -> Iterator[Finding]:
+    projection = SpendingProjection(connection, without=without)
     expected = projection.from_transfers(records.charged_hours())
     kept = projection.kept()
     names = [(account, month, field) for account, month in expected | kept for field in SpendingSums.__struct_fields__]
@@ -104,7 +126,6 @@ def _subject_findings(connection: Connection, sql: Mapping[str, Query]) -> Itera
     for name, kind in (
         ("usage_records_twice", FindingKind.USAGE_RECORD_TWICE),
         ("transfers_twice", FindingKind.TRANSFER_TWICE),
-        ("codes_that_differ", FindingKind.CODE_DIFFERS),
     ):
         for (subject,) in connection.execute(sql[name]).fetchall():
             yield Finding(kind=kind, subject=subject)

@@ -52,21 +52,14 @@ SELECT ledger_account, nanodollars FROM balances;
 -- Credits whose transfer and whose entry in the account's list do not say the same.
 SELECT id, sum(posted), sum(listed)
 FROM (
-    SELECT id, credit_account AS place, nanodollars AS posted, 0 AS listed
+    SELECT id, credit_account AS place, created_ns, nanodollars AS posted, 0 AS listed
     FROM transfers_besides_usage
     WHERE kind = 'credit'
     UNION ALL
-    SELECT id, 'credits/' || account, 0, nanodollars FROM credit_redemptions
+    SELECT id, 'credits/' || account, created_ns, 0, nanodollars FROM credit_redemptions
 ) AS amounts
-GROUP BY id, place
+GROUP BY id, place, created_ns
 HAVING sum(posted) <> sum(listed)
-ORDER BY id;
-
--- name: codes_that_differ
--- Codes that were not redeemed as often as is kept.
-SELECT id
-FROM credit_codes
-WHERE redemptions <> (SELECT count(*) FROM credit_redemptions WHERE code_id = credit_codes.id)
 ORDER BY id;
 
 -- name: counts

@@ -1,26 +1,25 @@
 """Verifying what is shown to accounts: hourly sums against records, and every invoice against both."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 
 import msgspec
 
-from servery.billing.billed_transfers import SUMMED, BilledTransfer, billed, summed
+from servery.billing.billed_transfers import BilledTransfer, billed, summed
 from servery.billing.billing_month import BillingMonth
 from servery.billing.closed_months import ClosedMonths, billing_month_of
-from servery.billing.gpu_posting import GpuUsageRecord, gpu_revenue_account
-from servery.billing.gpu_prices import GpuPrice, gpu_prices
+from servery.billing.gpu_posting import GpuUsageRecord
 from servery.billing.gpu_report import GpuSums
-from servery.billing.invoice import Invoice, invoice_lines, total_nanodollars
-from servery.billing.invoices import Invoices
-from servery.billing.ledger_names import receivable_account
-from servery.control.billed_usage import BilledUsage
+from servery.billing.invoice import invoice_lines, total_nanodollars
+from servery.billing.invoices import Invoices, KeptInvoice
+from servery.control.billed_usage import HOUR_NS, BilledUsage
 from servery.control.books_report import Finding, FindingKind
+from servery.control.verify_gpu_time import GpuTime
+from servery.control.verify_rows import RowCheck
 from servery.core.price import Price
 from servery.ledger.ledger import transfer_of_row
-from servery.ledger.transfer import Transfer, TransferKind
+from servery.ledger.transfer import TransferKind
 from servery.store.connection import Connection
 from servery.store.sql import Query, load_queries
-from servery.store.watermark import Watermark
 
 Place = tuple[str, BillingMonth]
 """An account and a month."""
@@ -35,114 +34,96 @@ class _Other(msgspec.Struct):
     transfers: list[BilledTransfer]
 
 
-def verify_invoices(connection: Connection, usage: BilledUsage, prices: Mapping[str, Price]) -> Iterator[Finding]:
+def verify_invoices(
+    connection: Connection, usage: BilledUsage, prices: Mapping[str, Price], gpu_time: GpuTime, *, rows: RowCheck
+) -> Iterator[Finding]:
     """Everything that contradicts ``usage``, which was added up from the records, or the transfers."""
     sql = load_queries("servery.control", "verify_invoices.sql")
     yield from _month_findings(connection, sql, usage)
-    gpu_records = {row[0]: GpuUsageRecord(*row) for row in connection.execute(sql["gpu_usage_records"]).fetchall()}
-    yield from _gpu_findings(connection, sql, gpu_records)
-    other, findings = _other(connection, sql, gpu_records)
+    other, findings = _other(connection, sql, gpu_time, rows)
     yield from findings
     yield from _invoice_findings(connection, usage, other, prices)
 
 
 def _month_findings(connection: Connection, sql: Mapping[str, Query], usage: BilledUsage) -> Iterator[Finding]:
     """Whether the hourly sums stand in the months in which they belong."""
-    kept = {
-        (account, BillingMonth(month)): (tokens, nanodollars)
-        for account, month, tokens, nanodollars in connection.execute(sql["rollups_by_month"]).fetchall()
-    }
+    kept: dict[Place, dict[tuple[str, ...], tuple[int, ...]]] = {}
+    for account, month, model, path, price_id, *sums in connection.execute(sql["rollups_by_month"]).fetchall():
+        kept.setdefault((account, BillingMonth(month)), {})[model, path, price_id] = tuple(map(int, sums))
     for place in sorted({*usage.accounts(), *kept}):
-        expected = usage.of(*place)
-        tokens = sum(
-            each.uncached_prompt_tokens + each.cached_prompt_tokens + each.generated_tokens for each in expected
-        )
-        nanodollars = sum(each.nanodollars for each in expected)
-        if kept.get(place, (0, 0)) != (tokens, nanodollars):
+        expected = {
+            (each.model, each.serving_path.value, each.price_id): (
+                each.uncached_prompt_tokens,
+                each.cached_prompt_tokens,
+                each.generated_tokens,
+                each.nanodollars,
+            )
+            for each in usage.of(*place)
+        }
+        found = kept.get(place, {})
+        if found != expected:
             yield Finding(
                 kind=FindingKind.ROLLUP_DIFFERS,
                 subject=f"{place[0]} {place[1]}",
-                expected_nanodollars=nanodollars,
-                found_nanodollars=kept.get(place, (0, 0))[1],
+                expected_nanodollars=sum(each[-1] for each in expected.values()),
+                found_nanodollars=sum(each[-1] for each in found.values()),
             )
 
 
-def _gpu_findings(
-    connection: Connection, sql: Mapping[str, Query], records: Mapping[str, GpuUsageRecord]
-) -> Iterator[Finding]:
-    prices = {price.price_id: price for price in gpu_prices(connection)}
-    for price in prices.values():
-        if not price.is_intact:
-            yield Finding(kind=FindingKind.PRICE_ALTERED, subject=price.price_id)
-    posted = {row[0]: transfer_of_row(row) for row in connection.execute(sql["gpu_transfers"]).fetchall()}
-    for record in records.values():
-        yield from _record_findings(record, prices, posted.get(record.posting_id))
-    for posting_id in posted.keys() - records.keys():
-        found = posted[posting_id].nanodollars
-        yield Finding(kind=FindingKind.USAGE_RECORD_MISSING, subject=posting_id, found_nanodollars=found)
-
-
-def _record_findings(
-    record: GpuUsageRecord, prices: Mapping[str, GpuPrice], transfer: Transfer | None
-) -> Iterator[Finding]:
-    price = prices.get(record.price_id)
-    if price is None or not price.is_intact or price.accelerator_type != record.accelerator_type:
-        yield Finding(kind=FindingKind.PRICE_MISSING, subject=record.posting_id)
-        return
-    expected = record.rated_nanodollars(price)
-    if record.charge_nanodollars != expected:
-        yield Finding(
-            kind=FindingKind.CHARGE_DIFFERS,
-            subject=record.posting_id,
-            expected_nanodollars=expected,
-            found_nanodollars=record.charge_nanodollars,
-        )
-    places = (receivable_account(record.account), gpu_revenue_account(record.accelerator_type))
-    if transfer is None or (transfer.debit_account, transfer.credit_account) != places:
-        yield Finding(kind=FindingKind.TRANSFER_MISSING, subject=record.posting_id, expected_nanodollars=expected)
-    elif transfer.nanodollars != expected:
-        yield Finding(
-            kind=FindingKind.CHARGE_DIFFERS,
-            subject=record.posting_id,
-            expected_nanodollars=expected,
-            found_nanodollars=transfer.nanodollars,
-        )
-
-
 def _other(
-    connection: Connection, sql: Mapping[str, Query], gpu_records: Mapping[str, GpuUsageRecord]
+    connection: Connection, sql: Mapping[str, Query], gpu_time: GpuTime, rows: RowCheck
 ) -> tuple[dict[Place, _Other], list[Finding]]:
     """What the transfers say by account and month, and where the months that are kept say something else."""
     marks = [(each.month, each.transfer_sequence) for each in ClosedMonths().list(connection)]
-    counted = Watermark("transfers").read(connection)
-    kept = {(row[0], row[1]): BillingMonth(row[2]) for row in connection.execute(sql["billed_transfers"]).fetchall()}
+    counted = rows.mark("transfers")
+    kept = [((row[0], row[1]), row[2]) for row in connection.execute(sql["billed_transfers"]).fetchall()]
+    months = dict(kept)
     places: dict[Place, _Other] = {}
-    sums: _Sums = {}
-    findings = []
-    for sequence, *facts in connection.execute(sql["transfers_besides_usage"]).fetchall():
-        if facts[4] not in set(TransferKind):
-            findings.append(Finding(kind=FindingKind.KIND_UNKNOWN, subject=facts[0]))
-            continue
-        if sequence > counted:
+    findings = [Finding(kind=FindingKind.MONTH_DIFFERS, subject=key[0]) for key in _twice(key for key, _ in kept)]
+    for sequence, *facts in connection.execute(sql["transfers_shown_singly"], {"until": counted}).fetchall():
+        if facts[0] in rows.malformed:
             continue
         transfer = transfer_of_row(tuple(facts))
         month = billing_month_of(BillingMonth.of(transfer.created_ns), sequence, marks)
         for each in billed(transfer, month):
             other = places.setdefault((each.account, each.month), _Other([], []))
-            if each.kind in SUMMED:
-                place = (each.account, each.month, each.kind)
-                sums[place] = sums.get(place, 0) + each.nanodollars
-                continue
-            if kept.pop((each.transfer_id, each.account), None) != each.month:
+            if months.pop((each.transfer_id, each.account), None) != each.month.number:
                 findings.append(Finding(kind=FindingKind.MONTH_DIFFERS, subject=each.transfer_id))
             other.transfers.append(each)
-            if each.transfer_id in gpu_records:
-                other.gpu.append(gpu_records[each.transfer_id])
-    findings += [Finding(kind=FindingKind.MONTH_DIFFERS, subject=transfer_id) for transfer_id, _ in sorted(kept)]
+            if each.transfer_id in gpu_time.records:
+                other.gpu.append(gpu_time.records[each.transfer_id])
+    findings += [Finding(kind=FindingKind.MONTH_DIFFERS, subject=transfer_id) for transfer_id, _ in sorted(months)]
+    sums = _credit_sums(connection, sql, marks, counted=counted)
     for (account, month, kind), nanodollars in sums.items():
-        places[account, month].transfers.append(summed(account, month, TransferKind(kind), nanodollars))
+        other = places.setdefault((account, month), _Other([], []))
+        other.transfers.append(summed(account, month, TransferKind(kind), nanodollars))
     findings += _sum_findings(connection, sql, sums)
     return places, findings
+
+
+def _twice(keys: Iterable[tuple[str, str]]) -> Iterator[tuple[str, str]]:
+    seen = set()
+    for key in keys:
+        if key in seen:
+            yield key
+        seen.add(key)
+
+
+def _credit_sums(
+    connection: Connection, sql: Mapping[str, Query], marks: Sequence[tuple[BillingMonth, int]], *, counted: int
+) -> _Sums:
+    """What credits have paid for, of which only sums are shown: added up between any two marks."""
+    sums: _Sums = {}
+    after = 0
+    for until in sorted({counted, *(stop for _, stop in marks if 0 < stop < counted)}):
+        for account, hour, nanodollars in connection.execute(
+            sql["credits_used"], {"after": after, "until": until}
+        ).fetchall():
+            month = billing_month_of(BillingMonth.of(hour * HOUR_NS), until, marks)
+            place = (account, month, TransferKind.CREDIT_USE.value)
+            sums[place] = sums.get(place, 0) - int(nanodollars)
+        after = until
+    return sums
 
 
 def _sum_findings(connection: Connection, sql: Mapping[str, Query], sums: _Sums) -> Iterator[Finding]:
@@ -164,8 +145,10 @@ def _sum_findings(connection: Connection, sql: Mapping[str, Query], sums: _Sums)
 def _invoice_findings(
     connection: Connection, usage: BilledUsage, other: Mapping[Place, _Other], prices: Mapping[str, Price]
 ) -> Iterator[Finding]:
-    kept = {(invoice.account, invoice.month): (invoice, total) for invoice, total in Invoices().all(connection)}
+    issued = Invoices().all(connection)
+    kept = {(each.account, each.month): each for each in issued}
     closed = {each.month for each in ClosedMonths().list(connection)}
+    yield from _open_months(closed, {each.month for each in issued})
     active = {place for place in {*usage.accounts(), *other} if place[1] in closed}
     for place in sorted(active | kept.keys()):
         rest = other.get(place, _Other([], []))
@@ -176,26 +159,41 @@ def _invoice_findings(
             transfers=rest.transfers,
         )
         expected = total_nanodollars(lines)
-        invoice, total = kept.get(place, (None, None))
-        if invoice is None:
+        found = kept.get(place)
+        if found is None:
             yield Finding(
                 kind=FindingKind.INVOICE_MISSING, subject=f"{place[0]} {place[1]}", expected_nanodollars=expected
             )
-        elif invoice.lines != lines or total != expected:
-            found = total if total != expected else sum(line.picodollars for line in invoice.lines) // 1_000
+        elif found.lines != lines or found.total_nanodollars != expected:
             yield Finding(
                 kind=FindingKind.INVOICE_DIFFERS,
-                subject=f"invoice {invoice.number}",
+                subject=f"invoice {found.number}",
                 expected_nanodollars=expected,
-                found_nanodollars=found,
+                found_nanodollars=_found_nanodollars(found, expected),
             )
-    yield from _gaps([invoice for invoice, _ in kept.values()])
+    yield from _gaps([each.number for each in issued])
 
 
-def _gaps(invoices: Iterable[Invoice]) -> Iterator[Finding]:
+def _found_nanodollars(kept: KeptInvoice, expected: int) -> int:
+    """The amount that is wrong: the total, or else what the lines come to."""
+    if kept.total_nanodollars != expected or kept.lines is None:
+        return kept.total_nanodollars
+    return sum(line.picodollars for line in kept.lines) // 1_000
+
+
+def _open_months(closed: Set[BillingMonth], invoiced: Set[BillingMonth]) -> Iterator[Finding]:
+    """Months are closed one after the other, and before there are invoices of them."""
+    ought = set(invoiced)
+    if closed:
+        ought |= {BillingMonth(number) for number in range(min(closed).number, max(closed).number)}
+    for month in sorted(ought - closed):
+        yield Finding(kind=FindingKind.MONTH_NOT_CLOSED, subject=str(month))
+
+
+def _gaps(numbers: Iterable[int]) -> Iterator[Finding]:
     """Numbers go from 1 on without gaps."""
-    numbers = {invoice.number for invoice in invoices if invoice.number is not None}
-    for number in sorted(set(range(1, max(numbers, default=0) + 1)) - numbers):
+    there = set(numbers)
+    for number in sorted(set(range(1, max(there, default=0) + 1)) - there):
         yield Finding(kind=FindingKind.INVOICE_MISSING, subject=f"invoice {number}")
 
 

@@ -1,28 +1,26 @@
 -- name: rollups_by_month
--- What the hourly sums come to by account and month: tokens and charges.
-SELECT usage_series.account, usage_rollups.billing_month,
-       sum(usage_rollups.prompt_tokens + usage_rollups.generated_tokens), sum(usage_rollups.nanodollars)
+-- What the hourly sums come to by account, month and price: tokens and charges.
+SELECT usage_series.account, usage_rollups.billing_month, usage_series.model, usage_series.serving_path,
+       usage_series.price_id, sum(usage_rollups.prompt_tokens - usage_rollups.cached_prompt_tokens),
+       sum(usage_rollups.cached_prompt_tokens), sum(usage_rollups.generated_tokens), sum(usage_rollups.nanodollars)
 FROM usage_rollups
 JOIN usage_series ON usage_series.id = usage_rollups.series
-GROUP BY usage_series.account, usage_rollups.billing_month;
+GROUP BY usage_series.account, usage_rollups.billing_month, usage_series.model, usage_series.serving_path,
+         usage_series.price_id;
 
--- name: gpu_usage_records
--- All GPU time that was posted.
-SELECT posting_id, run_id, account, deployment, accelerator_type, accelerators, run_started_ns, from_s, until_s,
-       price_id, charge_nanodollars
-FROM gpu_usage_records
-ORDER BY sequence;
-
--- name: gpu_transfers
--- All transfers for GPU time.
-SELECT id, debit_account, credit_account, nanodollars, kind, created_ns, reverses
+-- name: credits_used
+-- What credits have paid for between two transfers, by the hours of the charges.
+SELECT substr(credit_account, 10) AS account, created_ns / 3600000000000 AS hour, sum(nanodollars)
 FROM transfers_besides_usage
-WHERE kind = 'gpu_time';
+WHERE kind = 'credit_use' AND nanodollars >= 0 AND credit_account LIKE 'accounts/%'
+  AND sequence > :after AND sequence <= :until
+GROUP BY substr(credit_account, 10), created_ns / 3600000000000;
 
--- name: transfers_besides_usage
--- All transfers that are no serverless usage, in the order of posting.
+-- name: transfers_shown_singly
+-- Up to a number, the transfers that are neither serverless usage nor shown as a sum, in the order of posting.
 SELECT sequence, id, debit_account, credit_account, nanodollars, kind, created_ns, reverses
 FROM transfers_besides_usage
+WHERE kind <> 'credit_use' AND sequence <= :until
 ORDER BY sequence;
 
 -- name: billed_sums
