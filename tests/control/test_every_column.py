@@ -160,6 +160,7 @@ BESIDES: dict[str, dict[str, str]] = {
                 "time_to_first_token_us",
                 "asked_path",
                 "predicted_cached_prompt_tokens",
+                "hedge",
             ),
             _NOT_MONEY,
         ),
