@@ -39,8 +39,9 @@ class EventSplitter:
         if len(rest) > self._max_event_bytes:
             raise EngineBroke(f"the engine sent an event of more than {self._max_event_bytes} bytes")
         for event in events:
-            plain = event.startswith(b"data: ") and b"\n" not in event
-            if found := event[6:] if plain else _data_of(event):
+            line = event.partition(b"\n")[2] if event.startswith(b"event: ") else event
+            plain = line.startswith(b"data: ") and b"\n" not in line
+            if found := line[6:] if plain else _data_of(event):
                 yield found
 
     @property

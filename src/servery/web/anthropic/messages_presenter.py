@@ -17,8 +17,9 @@ from servery.web.anthropic.answers import (
 )
 from servery.web.anthropic.errors import error_body, error_frame
 from servery.web.anthropic.message_stream import MessageStream
-from servery.web.anthropic.passed_stream import PassedStream, shown_stop
+from servery.web.anthropic.passed_stream import FRAMING, PassedStream, shown_stop
 from servery.web.openai.engine_answer import EngineMessage, EngineToolCall, read_json, read_whole
+from servery.web.openai.plain_frame import PlainFrames
 from servery.web.presenter import ShowPlain
 
 _EMPTY_OBJECT = msgspec.Raw(b"{}")
@@ -52,6 +53,7 @@ class MessagesPresenter:
         self._model = model
         self._shows_thinking = shows_thinking
         self._path = ServingPath.STANDARD
+        self._plain = PlainFrames(FRAMING)
         self._stream: MessageStream | PassedStream | None = None
 
     def admitted(self, path: ServingPath) -> None:
@@ -64,8 +66,8 @@ class MessagesPresenter:
         return self._stream.frame(event)
 
     def plain_frames(self, branch: int) -> ShowPlain:
-        """None: each event is translated."""
-        return lambda piece: None
+        """Of a passed stream; in another, which is translated, none is like another."""
+        return self._plain.of_framed
 
     def stream_end(self, served: Served) -> bytes:
         stream = self._stream or self._new_stream(passed=False)
@@ -99,7 +101,7 @@ class MessagesPresenter:
 
     def _new_stream(self, *, passed: bool) -> MessageStream | PassedStream:
         if passed:
-            return PassedStream(self._request_id, self._model, path=self._path)
+            return PassedStream(self._request_id, self._model, path=self._path, plain=self._plain)
         return MessageStream(self._request_id, self._model, path=self._path, shows_thinking=self._shows_thinking)
 
     def _blocks(self, told: EngineMessage) -> list[BlockShown]:

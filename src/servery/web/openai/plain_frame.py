@@ -12,6 +12,7 @@ comparison, is decoded, and may teach anew. Nothing is searched for inside a tex
 """
 
 import re
+from collections.abc import Callable
 from enum import StrEnum
 
 import msgspec
@@ -19,7 +20,8 @@ import msgspec
 from servery.web.openai.engine_answer import EngineAnswer
 
 _LEARNED_FROM_BYTES_MAX = 4_096
-_PROBE = "probe\u0001"
+PROBE = "probe\u0001"
+"""A text that no engine sends."""
 _decode_string = msgspec.json.Decoder(str).decode
 
 
@@ -32,7 +34,6 @@ class TextKind(StrEnum):
     TEXT = "text"
 
 
-_VALUE = {kind: re.compile(rb'"%s"\s*:\s*("(?:[^"\\]|\\.)*")' % kind.value.encode(), re.DOTALL) for kind in TextKind}
 _EVENT = msgspec.json.Decoder(EngineAnswer | None)
 
 
@@ -62,16 +63,26 @@ NEVER = PlainFrame(b"never", b"never", b"", b"")
 
 
 class PlainFrames:
-    """The frames of one stream: what was learned last."""
+    """The frames of one stream: what was learned last. ``framing`` is what stands before the JSON of each."""
 
-    __slots__ = ("_client_head", "_client_tail", "_frame", "_framed_head", "_framed_tail", "_text_begin", "_text_end")
+    __slots__ = (
+        "_client_head",
+        "_client_tail",
+        "_frame",
+        "_framed_head",
+        "_framed_tail",
+        "_framing",
+        "_text_begin",
+        "_text_end",
+    )
 
-    def __init__(self) -> None:
+    def __init__(self, framing: bytes = b"data: ") -> None:
+        self._framing = framing
         self.learn(NEVER)
 
     def learn(self, frame: PlainFrame) -> None:
         self._frame = frame
-        self._framed_head = b"data: " + frame.head
+        self._framed_head = self._framing + frame.head
         self._framed_tail = frame.tail + b"\n\n"
         self._text_begin = len(self._framed_head) - 1
         self._text_end = 1 - len(self._framed_tail)
@@ -116,15 +127,40 @@ def plain_text(answer: EngineAnswer) -> tuple[TextKind, str] | None:
 
 
 def learned(event: bytes, kind: TextKind, *, client_head: bytes, client_tail: bytes) -> PlainFrame:
-    """The frame of which ``event``, whose ``plain_text`` is of ``kind``, is an instance; NEVER if it cannot be told.
+    """The frame of which ``event``, whose ``plain_text`` is of ``kind``, is an instance; NEVER if it cannot be told."""
 
-    Where the text stands is a guess until a probe in its place is read back as the text, and as nothing else.
+    def says_probe(event: bytes) -> bool:
+        probe = _EVENT.decode(event)
+        return probe is not None and plain_text(probe) == (kind, PROBE)
+
+    return frame_around(event, _VALUE[kind], says_probe, client_head=client_head, client_tail=client_tail)
+
+
+def value_pattern(key: str) -> re.Pattern[bytes]:
+    """Finds a JSON string, its first group, behind ``key``."""
+    return re.compile(rb'"%s"\s*:\s*("(?:[^"\\]|\\.)*")' % key.encode(), re.DOTALL)
+
+
+_VALUE = {kind: value_pattern(kind.value) for kind in TextKind}
+
+
+def frame_around(
+    event: bytes,
+    pattern: re.Pattern[bytes],
+    says_probe: Callable[[bytes], bool],
+    *,
+    client_head: bytes,
+    client_tail: bytes,
+) -> PlainFrame:
+    """The frame of which ``event`` is an instance, with its text where ``pattern`` finds it; NEVER if it is not there.
+
+    Where the text stands is a guess until a probe in its place is read back as the text, and as nothing else:
+    ``says_probe`` tells that of an event.
     """
-    found = _VALUE[kind].search(event) if len(event) <= _LEARNED_FROM_BYTES_MAX else None
+    found = pattern.search(event) if len(event) <= _LEARNED_FROM_BYTES_MAX else None
     if found is None:
         return NEVER
     head, tail = event[: found.start(1) + 1], event[found.end(1) - 1 :]
-    probe = _EVENT.decode(head[:-1] + msgspec.json.encode(_PROBE) + tail[1:])
-    if probe is None or plain_text(probe) != (kind, _PROBE):
+    if not says_probe(head[:-1] + msgspec.json.encode(PROBE) + tail[1:]):
         return NEVER
     return PlainFrame(head, tail, client_head, client_tail)
