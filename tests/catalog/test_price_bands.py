@@ -124,3 +124,22 @@ def test_a_model_that_no_band_reaches_needs_prices(replacement: str, fault: str)
 def test_faults_of_the_other_sections_are_told(section: str, fault: str) -> None:
     """As those of models are."""
     assert any(fault in told for told in faults(f"{section}\n{GOOD}"))
+
+
+@pytest.mark.parametrize(
+    ("parameter_count", "is_moe", "generates", "name"),
+    [
+        (3_999_999_999, False, True, "under 4B"),
+        (4 * 10**9, False, True, "4B to 16B"),
+        (16 * 10**9, False, True, "4B to 16B"),
+        (16 * 10**9 + 1, False, True, "over 16B"),
+        (56 * 10**9, True, True, "MoE up to 56B"),
+        (57 * 10**9, True, True, "MoE 56B to 176B"),
+        (671 * 10**9, True, True, "MoE over 176B"),
+        (150 * 10**6, False, False, "embeddings up to 150M"),
+        (8 * 10**9, False, False, "embeddings over 350M"),
+    ],
+)
+def test_bands_have_names(parameter_count: int, is_moe: bool, generates: bool, name: str) -> None:
+    """By which usage is told apart by size."""
+    assert PriceBands().bucket(parameter_count, is_moe=is_moe, generates=generates) == name

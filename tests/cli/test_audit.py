@@ -69,7 +69,7 @@ def commands() -> set[str]:
     context = click.Context(servery)
     for name in servery.list_commands(context):
         command = servery.get_command(context, name)
-        inner = command.commands if isinstance(command, click.Group) else {}
+        inner = command.list_commands(context) if isinstance(command, click.Group) else []
         found |= {f"{name} {each}" for each in inner}
         if not inner or (isinstance(command, click.Group) and command.invoke_without_command):
             found.add(name)

@@ -1,14 +1,24 @@
 """``servery usage``."""
 
+import asyncio
 import csv
 import io
 import json
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import pytest
 from tests.books.sample_usage import CHARGE_NANODOLLARS, DEMO, FAST
 
-from servery.cli.usage import COST_COLUMNS, EXPORT_COLUMNS
+from servery.billing.gpu_posting import GpuPosting
+from servery.billing.gpu_prices import GpuPrices
+from servery.billing.gpu_time import GpuInterval, GpuRun
+from servery.catalog.source import default_catalog_text
+from servery.cli.usage import COST_COLUMNS
+from servery.cli.usage_export import EXPORT_COLUMNS
+from servery.control.open_account import open_account
+from servery.core.clock import SystemClock
+from servery.store.database import Database
 
 
 @pytest.mark.usefixtures("books")
@@ -60,16 +70,48 @@ def test_a_period_and_an_account_narrow_it(run) -> None:
 
 @pytest.mark.usefixtures("books")
 def test_usage_is_exported_as_csv(run) -> None:
-    """A line for each day and model, in the columns that importers know."""
+    """A line for each day, user and model, in the columns that importers know; a router's model is behind it."""
+    assert run("user", "update", "default", "--account", "acme", "--email", "ada@acme.test").exit_code == 0
     lines = list(csv.DictReader(io.StringIO(run("usage", "export", "--account", "acme").stdout)))
     assert tuple(lines[0]) == EXPORT_COLUMNS
-    assert {line["base_model_name"]: line["prompt_tokens"] for line in lines} == {DEMO: "200", FAST: "100"}
-    today = datetime.now(UTC).date().isoformat()
-    assert {line["start_time"] for line in lines} == {f"{today}T00:00:00.000000Z"}
-    assert {(line["cached_prompt_tokens"], line["uncached_prompt_tokens"]) for line in lines} == {
-        ("80", "120"),
-        ("40", "60"),
+    today = datetime.now(UTC).date()
+    days = [f"{day.isoformat()}T00:00:00.000000Z" for day in (today, today + timedelta(days=1))]
+    facts = {
+        "email": "ada@acme.test",
+        "start_time": days[0],
+        "end_time": days[1],
+        "usage_type": "SERVERLESS",
+        "accelerator_type": "",
+        "accelerator_seconds": "",
+        "base_model_name": DEMO,
+        "model_bucket": "under 4B",
+        "parameter_count": "5770496",
     }
+    names = ("prompt_tokens", "completion_tokens", "cached_prompt_tokens", "uncached_prompt_tokens")
+    used = [("200", "20", "80", "120"), ("100", "10", "40", "60")]
+    assert lines == [{**facts, **dict(zip(names, tokens, strict=True))} for tokens in used]
+
+
+@pytest.mark.usefixtures("books")
+def test_the_sizes_in_an_export_are_the_catalogs(run, tmp_path: Path) -> None:
+    """A model that it does not name has none, and its name as it was asked for."""
+    text = default_catalog_text().replace("account: servery", "account: other")
+    (tmp_path / "other.yaml").write_text(text, encoding="utf-8")
+    export = ("usage", "export", "--account", "acme", "--catalog", str(tmp_path / "other.yaml"))
+    lines = list(csv.DictReader(io.StringIO(run(*export).stdout)))
+    assert {line["base_model_name"] for line in lines} == {DEMO, FAST}
+    assert {(line["model_bucket"], line["parameter_count"], line["email"]) for line in lines} == {("", "", "")}
+
+
+def test_gpu_time_is_exported_by_day(run, data_dir: Path) -> None:
+    """A line for each day and type of accelerator; a day begins at midnight UTC."""
+    asyncio.run(_rent(data_dir / "servery.db", started_ns=20_000 * 86_400 * 10**9 - 60 * 10**9))
+    lines = list(csv.DictReader(io.StringIO(run("usage", "export", "--account", "acme").stdout)))
+    assert [(line["usage_type"], line["accelerator_type"], line["accelerator_seconds"]) for line in lines] == [
+        ("DEDICATED_DEPLOYMENT", "h100", "120"),
+        ("DEDICATED_DEPLOYMENT", "h100", "180"),
+    ]
+    assert lines[0]["end_time"] == lines[1]["start_time"] == "2024-10-04T00:00:00.000000Z"
 
 
 @pytest.mark.usefixtures("books")
@@ -85,5 +127,26 @@ def test_costs_are_exported_as_csv(run) -> None:
         csv.DictReader(io.StringIO(run("usage", "costs", "--account", "acme", "--group-by", "api_key").stdout))
     )
     assert [line["subtotal_usd"] for line in by_key] == ["0.000036000"]
+    by_user = run("usage", "costs", "--account", "acme", "--group-by", "user").stdout.splitlines()
+    assert [line.split(",")[2:5] for line in by_user[1:]] == [["user", "default", "0.000036000"]]
     assert run("usage", "costs", "--account", "other").stdout.splitlines() == [",".join(COST_COLUMNS)]
     assert run("usage", "costs").exit_code == 2
+
+
+async def _rent(file: Path, *, started_ns: int) -> None:
+    """Two and a half minutes of two accelerators."""
+    clock = SystemClock()
+    async with Database.open(file) as database:
+        await open_account(database, clock, "acme")
+        price = await GpuPrices(database, clock).record("h100", 8_000_000)
+        run = GpuRun(
+            id="run",
+            account="acme",
+            deployment="accounts/acme/deployments/d",
+            accelerator_type="h100",
+            accelerators=2,
+            started_ns=started_ns,
+        )
+        await GpuPosting(database, clock).post(
+            run, [GpuInterval(0, 60), GpuInterval(60, 120), GpuInterval(120, 150)], price
+        )

@@ -18,6 +18,21 @@ class GpuSums(msgspec.Struct, frozen=True):
     nanodollars: int
 
 
+class DailyGpuSums(msgspec.Struct, frozen=True):
+    """What an account's deployments used of one type of accelerator on a day of UTC, counted since 1970."""
+
+    day: int
+    accelerator_type: str
+    accelerator_seconds: int
+
+
+def gpu_usage_by_day(connection: Connection, *, account: str, since_ns: int, until_ns: int) -> list[DailyGpuSums]:
+    """The intervals that began in the period, in sums."""
+    sql = load_queries("servery.billing", "gpu_time.sql")["gpu_usage_by_day"]
+    values = {"account": account, "since_ns": since_ns, "until_ns": until_ns}
+    return [DailyGpuSums(*row) for row in connection.execute(sql, values).fetchall()]
+
+
 def gpu_usage(connection: Connection, *, account: str, since_ns: int, until_ns: int) -> list[GpuSums]:
     """The intervals that began in the period, in sums, by the names of deployments."""
     sql = load_queries("servery.billing", "gpu_time.sql")["gpu_usage_in_period"]

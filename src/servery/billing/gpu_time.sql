@@ -39,6 +39,16 @@ WHERE account = :account AND run_started_ns < :until_ns
 GROUP BY deployment, accelerator_type, price_id
 ORDER BY deployment, accelerator_type, price_id;
 
+-- name: gpu_usage_by_day
+-- The intervals of an account's runs that began in a period, in sums of each day.
+SELECT (run_started_ns + from_s * 1000000000) / 86400000000000 AS day, accelerator_type,
+       CAST(sum((until_s - from_s) * accelerators) AS BIGINT)
+FROM gpu_usage_records
+WHERE account = :account AND run_started_ns < :until_ns
+  AND run_started_ns + from_s * 1000000000 >= :since_ns AND run_started_ns + from_s * 1000000000 < :until_ns
+GROUP BY day, accelerator_type
+ORDER BY day, accelerator_type;
+
 -- name: gpu_usage_of_month
 -- What an account is billed for in a month, by deployment and price.
 SELECT gpu_usage_records.deployment, gpu_usage_records.accelerator_type, gpu_usage_records.price_id,

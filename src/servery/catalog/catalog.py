@@ -8,6 +8,7 @@ from servery.catalog.gpu_hour import DEFAULT_GPU_HOURS, GpuHours
 from servery.catalog.model import Model
 from servery.catalog.offer import Offer
 from servery.catalog.pool import Pool
+from servery.catalog.price_bands import PriceBands
 from servery.catalog.price_row import schedule_of
 from servery.catalog.price_schedule import PriceSchedule
 from servery.catalog.router import Router
@@ -31,6 +32,7 @@ class Catalog:
         models: Iterable[Model],
         routers: Iterable[Router] = (),
         gpu_hours: GpuHours = DEFAULT_GPU_HOURS,
+        price_bands: PriceBands | None = None,
         warnings: Iterable[str] = (),
     ) -> None:
         self.account = account
@@ -39,6 +41,7 @@ class Catalog:
         self._models = {model.name: model for model in models}
         self._routers = {router.name: router for router in routers}
         self.gpu_hours = gpu_hours
+        self.price_bands = price_bands or PriceBands()
         self._schedules: dict[tuple[str, ServingPath], PriceSchedule] = {}
         self._offers = self._on_path(ServingPath.STANDARD) | {
             router.name: self._routed(router) for router in self._routers.values()
@@ -66,6 +69,17 @@ class Catalog:
     def model(self, name: str) -> Model | None:
         """The model of that full name, also when it is no longer offered."""
         return self._models.get(name)
+
+    def model_behind(self, name: str) -> Model | None:
+        """The model of that name, or the one that the router of that name serves."""
+        offer = self._offers.get(name)
+        return None if offer is None else offer.model
+
+    def bucket_of(self, model: Model) -> str:
+        """By which size models are told apart in prices; "" where the model's size is not known."""
+        if model.parameter_count is None:
+            return ""
+        return self.price_bands.bucket(model.parameter_count, is_moe=model.moe, generates=model.generates)
 
     def models(self) -> list[Model]:
         """All models in the file's order, also those no longer offered."""

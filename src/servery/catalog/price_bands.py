@@ -44,8 +44,30 @@ class PriceBands(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     def prices(self, parameter_count: int, *, is_moe: bool, generates: bool) -> ModelPrices | None:
         """The Standard row of the model's band; None where no band reaches its size. What does not generate tokens is
         charged its input alone."""
-        bands = self.embeddings if not generates else self.moe if is_moe else self.dense
-        for band in bands:
+        for band in self._of(is_moe=is_moe, generates=generates):
             if band.up_to is None or parameter_count <= band.up_to:
                 return ModelPrices(standard=PriceRow(input=band.price, output=band.price if generates else None))
         return None
+
+    def bucket(self, parameter_count: int, *, is_moe: bool, generates: bool) -> str:
+        """The name of the band that reaches the model's size, or of all above the last: ``under 4B``, ``4B to 16B``,
+        ``MoE up to 56B``, ``embeddings over 350M``."""
+        kind = "embeddings " if not generates else "MoE " if is_moe else ""
+        above = 0
+        for band in self._of(is_moe=is_moe, generates=generates):
+            if band.up_to is None:
+                break
+            if parameter_count <= band.up_to:
+                word = "up to" if band.up_to % _MILLION == 0 else "under"
+                return f"{kind}{_size(above)} to {_size(band.up_to)}" if above else f"{kind}{word} {_size(band.up_to)}"
+            above = band.up_to
+        return f"{kind}over {_size(above)}"
+
+    def _of(self, *, is_moe: bool, generates: bool) -> Bands:
+        return self.embeddings if not generates else self.moe if is_moe else self.dense
+
+
+def _size(parameters: int) -> str:
+    """``16B``, ``350M``, to the next million."""
+    millions = -(-parameters // _MILLION)
+    return f"{millions // 1_000}B" if millions % 1_000 == 0 else f"{millions}M"

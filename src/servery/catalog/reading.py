@@ -84,6 +84,7 @@ class _Reader:
             pools=pools.values(),
             models=models.values(),
             routers=routers.values(),
+            price_bands=bands,
             gpu_hours=DEFAULT_GPU_HOURS if gpu_hours is None else gpu_hours,
             warnings=[self._document.fault(path, message) for path, message in consistency.warnings],
         )

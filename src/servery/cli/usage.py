@@ -3,7 +3,7 @@
 import asyncio
 import csv
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from enum import StrEnum
 from typing import Final
 
@@ -11,23 +11,16 @@ import click
 import msgspec
 
 from servery.cli.data_directory import data_dir_option, existing_database
+from servery.cli.lazy_group import LazyCommand, LazyGroup
 from servery.cli.moments import DayNs
 from servery.cli.table import show_table
-from servery.core.clock import rfc3339
 from servery.core.money import format_dollars
 from servery.core.serving_path import ServingPath
-from servery.metering.usage_report import UsageQuery, UsageRow, UsageSums, grouped, usage_rows
-from servery.metering.usage_rollup import HOUR_NS
+from servery.metering.usage_report import UsageQuery, UsageReport, UsageRow, UsageSums, grouped, usage_rows
 from servery.settings import Settings
 
-_DAY_HOURS: Final = 24
 _END_OF_TIME_NS: Final = 2**62
 
-EXPORT_COLUMNS: Final = (
-    *("email", "start_time", "end_time", "usage_type", "accelerator_type", "accelerator_seconds", "base_model_name"),
-    *("model_bucket", "parameter_count", "prompt_tokens", "completion_tokens", "cached_prompt_tokens"),
-    "uncached_prompt_tokens",
-)
 COST_COLUMNS: Final = ("account_id", "date", "group_by_dimension", "group_by_value", "subtotal_usd", "currency")
 
 
@@ -64,12 +57,24 @@ class CostDimension(StrEnum):
 
     MODEL = "model"
     API_KEY = "api_key"
+    USER = "user"
     TEAM = "team"
     PROJECT = "project"
     ENVIRONMENT = "environment"
 
 
-@click.group("usage", invoke_without_command=True)
+@click.group(
+    "usage",
+    cls=LazyGroup,
+    lazy={
+        "export": LazyCommand(
+            "servery.cli.usage_export",
+            "export_command",
+            "Write usage as CSV to standard output: a line for each day, user and model, and each day's GPU time.",
+        )
+    },
+    invoke_without_command=True,
+)
 @click.option("--account", metavar="ID", help="Only this account's usage.  [default: all accounts]")
 @click.option("--by", "by", multiple=True, type=click.Choice(["day", "key"]), help="Finer groups; may be repeated.")
 @click.option("--since", "since_ns", type=DayNs(), default=0, help="From this day (UTC) on, such as 2026-11-20.")
@@ -105,24 +110,6 @@ def usage_group(
     show_table(header, [*lines, ("total", "", "", *("" for _ in extra), *_cells(total))])
 
 
-@usage_group.command("export")
-@click.option("--account", required=True, metavar="ID", help="The account whose usage is exported.")
-@click.option("--since", "since_ns", type=DayNs(), default=0, help="From this day (UTC) on, such as 2026-11-01.")
-@click.option("--until", "until_ns", type=DayNs(), default=_END_OF_TIME_NS, help="Until just before this day (UTC).")
-@data_dir_option
-def export_command(account: str, since_ns: int, until_ns: int, settings: Settings) -> None:
-    """Write usage as CSV to standard output: a line for each day and model."""
-    rows = _read(settings, UsageQuery(account=account, since_ns=since_ns, until_ns=until_ns, by_hour=True))
-    by_day = grouped(rows, lambda row: (row.hour // _DAY_HOURS, row.model))
-    writer = csv.writer(sys.stdout, lineterminator="\n")
-    writer.writerow(EXPORT_COLUMNS)
-    for (day, model), sums in sorted(by_day.items()):
-        start_ns = day * _DAY_HOURS * HOUR_NS
-        times = (rfc3339(start_ns), rfc3339(start_ns + _DAY_HOURS * HOUR_NS))
-        tokens = (sums.prompt_tokens, sums.generated_tokens, sums.cached_prompt_tokens, sums.uncached_prompt_tokens)
-        writer.writerow(("", *times, "SERVERLESS", "", "", model, "", "", *tokens))
-
-
 @usage_group.command("costs")
 @click.option("--account", required=True, metavar="ID", help="The account whose costs are exported.")
 @click.option(
@@ -137,8 +124,15 @@ def export_command(account: str, since_ns: int, until_ns: int, settings: Setting
 def costs_command(account: str, group_by: str, since_ns: int, until_ns: int, settings: Settings) -> None:
     """Write costs as CSV to standard output: a line for each day and group, in dollars with all nine decimals."""
     dimension = CostDimension(group_by)
-    rows = _read(settings, UsageQuery(account=account, since_ns=since_ns, until_ns=until_ns, by_hour=True))
-    by_day = grouped(rows, lambda row: (row.day, _cost_group(row, dimension)))
+    query = UsageQuery(account=account, since_ns=since_ns, until_ns=until_ns, by_hour=True)
+
+    async def read() -> tuple[list[UsageRow], dict[str, str]]:
+        async with existing_database(settings) as database:
+            users = await database.read(lambda connection: UsageReport().users_of_keys(connection, account))
+            return await usage_rows(database, query), users
+
+    rows, users = asyncio.run(read())
+    by_day = grouped(rows, lambda row: (row.day, _cost_group(row, dimension, users)))
     writer = csv.writer(sys.stdout, lineterminator="\n")
     writer.writerow(COST_COLUMNS)
     for (day, value), sums in sorted(by_day.items()):
@@ -170,10 +164,16 @@ def _read(settings: Settings, query: UsageQuery) -> list[UsageRow]:
     return asyncio.run(rows())
 
 
-def _cost_group(row: UsageRow, dimension: CostDimension) -> str:
-    if dimension is CostDimension.MODEL:
-        return row.model
-    return row.key_id if dimension is CostDimension.API_KEY else row.label(dimension.value)
+def _cost_group(row: UsageRow, dimension: CostDimension, users: Mapping[str, str]) -> str:
+    match dimension:
+        case CostDimension.MODEL:
+            return row.model
+        case CostDimension.API_KEY:
+            return row.key_id
+        case CostDimension.USER:
+            return users.get(row.key_id, "")
+        case CostDimension.TEAM | CostDimension.PROJECT | CostDimension.ENVIRONMENT:
+            return row.label(dimension.value)
 
 
 def _cells(sums: ShownSums) -> Sequence[int | str]:

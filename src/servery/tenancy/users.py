@@ -155,6 +155,12 @@ class Users:
         return await self._database.look_up(lambda connection: self._of(connection, account))
 
 
+def addresses_of_users(connection: Connection, account: str) -> dict[str, str]:
+    """The e-mail address of each user of an account who has one, by id; also of those that are gone."""
+    query = load_queries("servery.tenancy", "users.sql")["addresses_of_users"]
+    return dict(connection.execute(query, {"account": account}).fetchall())
+
+
 def _user(row: tuple[str, str, str, str, str, int, int, int | None]) -> User:
     account, user_id, display_name, email, role, service_account, created_ns, deleted_ns = row
     return User(

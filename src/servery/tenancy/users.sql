@@ -16,6 +16,10 @@ FROM users
 WHERE account = :account AND deleted_ns IS NULL
 ORDER BY created_ns, id;
 
+-- name: addresses_of_users
+-- The addresses of an account's users, deleted or not.
+SELECT id, email FROM users WHERE account = :account AND email <> '';
+
 -- name: update_user
 -- Change what can be changed of a user.
 UPDATE users
