@@ -10,7 +10,8 @@ from servery.core.errors import LimitExceeded
 from servery.core.inference import Generation, InferenceRequest
 from servery.core.serving_path import Endpoint
 from servery.core.usage import Usage
-from servery.limits.estimate import Estimate, Estimator
+from servery.limits.estimate import Estimator
+from servery.limits.estimated import Estimate
 from servery.limits.limiter import Limiter
 from servery.limits.rules import AdaptationRules, LimitRules
 

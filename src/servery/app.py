@@ -31,7 +31,8 @@ from servery.fleet.machine_check import missing
 from servery.fleet.share import Share
 from servery.fleet.station import Station
 from servery.gauges import add_gauges, add_hedge_gauge, add_routing_gauges, add_spool_gauge
-from servery.limits.ceilings import Ceilings, ceiling_rules
+from servery.limits.ceiling_rules import ceiling_rules
+from servery.limits.ceilings import Ceilings
 from servery.limits.estimate import Estimators
 from servery.limits.limit_keeper import LimitKeeper
 from servery.limits.limiter import Limiter
@@ -45,7 +46,8 @@ from servery.routing.placements import Placements
 from servery.routing.router import Router
 from servery.serving.dispatch import Dispatch
 from servery.serving.holds import Holds
-from servery.serving.pipeline import Pipeline, PipelineParts
+from servery.serving.pipeline import Pipeline
+from servery.serving.pipeline_parts import PipelineParts
 from servery.serving.telling_observer import TellingObserver
 from servery.set_up import admission_policy, catalog_of, fleet_parts, opened_database, server_limits, tls_context
 from servery.settings import Settings

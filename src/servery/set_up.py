@@ -16,8 +16,8 @@ from servery.core.clock import Clock
 from servery.core.misconfigured import Misconfigured
 from servery.engines.address import EngineAddress
 from servery.engines.client import EngineClient
-from servery.engines.connections import ConnectionLimits
-from servery.engines.exchange import ExchangeLimits
+from servery.engines.connection_limits import ConnectionLimits
+from servery.engines.exchange_limits import ExchangeLimits
 from servery.fleet.client_factory import ClientFactory
 from servery.fleet.fleet import FleetParts
 from servery.fleet.load_scraper import ScrapePace

@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from servery.billing.rating import Charge, rate
+from servery.billing.charge import Charge
+from servery.billing.rating import rate
 from servery.core.price import Price
 from servery.core.usage import Usage
 

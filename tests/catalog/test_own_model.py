@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 
 from servery.catalog.engine import EmbeddedEngine
 from servery.catalog.own_model import SMALL_BELOW_BYTES, model_id, own_model_catalog
-from servery.core.ids import checked_resource_id
 from servery.core.misconfigured import Misconfigured
+from servery.core.resource_name import checked_resource_id
 from servery.core.serving_path import Endpoint
 
 TODAY = date(2026, 11, 20)

@@ -8,7 +8,7 @@ import msgspec
 from servery.core.errors import ServeryError
 from servery.core.inference import Generation
 from servery.core.serving_path import Endpoint
-from servery.engines.body import CachePlace
+from servery.engines.cache_place import CachePlace
 from servery.engines.client import EngineClient
 from servery.engines.exchange import Exchange
 from servery.engines.tally import Tally

@@ -11,8 +11,8 @@ from tests.fakes.fake_engine import FakeEngine
 from servery.core.clock import ManualClock
 from servery.core.engine_family import EngineFamily
 from servery.engines.client import EngineClient
-from servery.engines.connections import ConnectionLimits
-from servery.engines.exchange import ExchangeLimits
+from servery.engines.connection_limits import ConnectionLimits
+from servery.engines.exchange_limits import ExchangeLimits
 
 NewClient = Callable[..., EngineClient]
 

@@ -10,7 +10,8 @@ from servery.core.engine_family import EngineFamily
 from servery.core.errors import InvalidRequest
 from servery.core.inference import Embedding, Generation, Sampling, Structure, StructureKind
 from servery.core.serving_path import Endpoint, ServingClass
-from servery.engines.body import CachePlace, check_honoured, embedding_body, generation_body, tokenize_body
+from servery.engines.body import check_honoured, embedding_body, generation_body, tokenize_body
+from servery.engines.cache_place import CachePlace
 from servery.engines.family import traits_of
 
 MESSAGES = msgspec.Raw(b'[{"role":"user","content":"hi"}]')

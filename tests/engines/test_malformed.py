@@ -19,8 +19,8 @@ from servery.core.errors import EngineBroke, EngineTimeout, EngineUnavailable, S
 from servery.core.inference import Generation
 from servery.core.serving_path import Endpoint
 from servery.engines.client import EngineClient
-from servery.engines.connections import ConnectionLimits
-from servery.engines.exchange import ExchangeLimits
+from servery.engines.connection_limits import ConnectionLimits
+from servery.engines.exchange_limits import ExchangeLimits
 
 EVENT_BYTES_MAX = 4_096
 LIMITS = ExchangeLimits(

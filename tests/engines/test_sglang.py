@@ -16,7 +16,7 @@ from servery.core.engine_family import EngineFamily
 from servery.core.errors import EngineUnavailable, InvalidRequest, Overloaded, ServeryError
 from servery.core.serving_path import Endpoint, ServingClass
 from servery.core.usage import Usage
-from servery.engines.body import CachePlace
+from servery.engines.cache_place import CachePlace
 from servery.engines.client import EngineClient
 from servery.engines.load import EngineLoad, read_load
 

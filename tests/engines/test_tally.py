@@ -5,7 +5,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from servery.core.usage import Usage
-from servery.engines.tally import ReportedUsage, Tally
+from servery.engines.reported_usage import ReportedUsage
+from servery.engines.tally import Tally
 
 COUNTS = st.none() | st.integers(min_value=-5, max_value=1_000)
 

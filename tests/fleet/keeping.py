@@ -10,8 +10,8 @@ from servery.catalog.pool import Pool
 from servery.core.clock import SystemClock
 from servery.engines.address import EngineAddress
 from servery.engines.client import EngineClient
-from servery.engines.connections import ConnectionLimits
-from servery.engines.exchange import ExchangeLimits
+from servery.engines.connection_limits import ConnectionLimits
+from servery.engines.exchange_limits import ExchangeLimits
 from servery.fleet.local_launcher import LaunchLimits, LocalLauncher
 from servery.fleet.prober import ProbePace
 from servery.fleet.replica import Replica, ReplicaState

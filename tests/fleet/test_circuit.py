@@ -9,7 +9,8 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 
 from servery.core.clock import ManualClock
 from servery.core.errors import EngineBroke, EngineTimeout, EngineUnavailable, Overloaded, ServeryError
-from servery.fleet.circuit import Circuit, CircuitLimits, CircuitState, Trial
+from servery.fleet.circuit import Circuit, CircuitState, Trial
+from servery.fleet.circuit_limits import CircuitLimits
 
 LIMITS = CircuitLimits(failures_to_open=3, window_s=10.0, cool_down_s=5.0)
 

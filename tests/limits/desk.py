@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from servery.catalog.token_limits import TokenLimits
 from servery.core.clock import ManualClock
 from servery.core.limit_reading import LimitReading
-from servery.limits.estimate import Estimate
+from servery.limits.estimated import Estimate
 from servery.limits.grant import Grant
 from servery.limits.limiter import Limiter
 from servery.limits.rules import LimitRules

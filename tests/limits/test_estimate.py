@@ -8,7 +8,8 @@ from hypothesis import strategies as st
 from servery.core.inference import Embedding, Generation, InferenceRequest
 from servery.core.serving_path import Endpoint
 from servery.core.usage import Usage
-from servery.limits.estimate import Estimate, Estimator, Estimators
+from servery.limits.estimate import Estimator, Estimators
+from servery.limits.estimated import Estimate
 
 
 def asked(*work: Generation | Embedding, choices_per_prompt: int = 1) -> InferenceRequest:

@@ -16,7 +16,7 @@ from servery.core.limit_reading import LimitMetric
 from servery.core.usage import Usage
 from servery.limits.adaptation import Used
 from servery.limits.custom_limits import CustomLimits
-from servery.limits.estimate import Estimate
+from servery.limits.estimated import Estimate
 from servery.limits.grant import Grant
 from servery.limits.lender import Lender
 from servery.limits.limit_records import LimitRecords

@@ -13,7 +13,7 @@ from servery.catalog.token_limits import TokenLimits
 from servery.core.errors import InternalError, InvalidRequest, NotFound
 from servery.core.usage import Usage
 from servery.limits.custom_limits import CustomLimits
-from servery.limits.estimate import Estimate
+from servery.limits.estimated import Estimate
 from servery.limits.fixed_limits import FixedLimits
 from servery.limits.limit_keeper import LimitKeeper
 from servery.limits.limit_records import LimitRecords

@@ -8,7 +8,7 @@ from tests.limits.desk import Desk, remaining
 from servery.core.errors import LimitExceeded
 from servery.core.limit_reading import LimitMetric
 from servery.core.usage import Usage
-from servery.limits.estimate import Estimate
+from servery.limits.estimated import Estimate
 from servery.limits.rules import LimitRules
 
 

@@ -9,8 +9,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from servery.billing.charge import Charge
 from servery.billing.price_versions import PriceVersions
-from servery.billing.rating import Charge, rate
+from servery.billing.rating import rate
 from servery.core.clock import ManualClock
 from servery.core.errors import AlreadyExists
 from servery.core.hedge_outcome import HedgeOutcome

@@ -15,8 +15,8 @@ from servery.core.clock import ManualClock
 from servery.core.engine_family import EngineFamily
 from servery.engines.address import EngineAddress
 from servery.engines.client import EngineClient
-from servery.engines.connections import ConnectionLimits
-from servery.engines.exchange import ExchangeLimits
+from servery.engines.connection_limits import ConnectionLimits
+from servery.engines.exchange_limits import ExchangeLimits
 from servery.engines.load import EngineLoad
 from servery.fleet.replica_pool import ReplicaPool
 from servery.fleet.share import Share

@@ -13,8 +13,8 @@ from servery.admission.gate import Gate
 from servery.admission.policy import AdmissionPolicy
 from servery.billing.billing_month import BillingMonth
 from servery.billing.budgets import Budgets
+from servery.billing.charge import Charge
 from servery.billing.price_book import PriceBook
-from servery.billing.rating import Charge
 from servery.billing.spending import Spending
 from servery.catalog.reading import read_catalog
 from servery.control.verify_books import verify
@@ -24,8 +24,8 @@ from servery.core.ids import new_request_id
 from servery.core.inference import Embedding, Generation, InferenceRequest
 from servery.core.serving_path import Endpoint
 from servery.engines.client import EngineClient
-from servery.engines.connections import ConnectionLimits
-from servery.engines.exchange import ExchangeLimits
+from servery.engines.connection_limits import ConnectionLimits
+from servery.engines.exchange_limits import ExchangeLimits
 from servery.fleet.replica import Replica
 from servery.fleet.replica_pool import ReplicaPool
 from servery.limits.ceilings import Ceilings
@@ -38,7 +38,8 @@ from servery.routing.placements import Placements
 from servery.routing.router import Router
 from servery.serving.dispatch import Dispatch
 from servery.serving.holds import Holds
-from servery.serving.pipeline import Pipeline, PipelineParts
+from servery.serving.pipeline import Pipeline
+from servery.serving.pipeline_parts import PipelineParts
 from servery.store.database import Database
 from servery.tenancy.accounts import Accounts
 

@@ -24,7 +24,7 @@ from tests.fakes.engine_scripts import (
 from tests.fakes.fake_engine import FakeExchange
 from tests.serving.house import ACME, CHAT, EMBED, FAST, GLOBEX, HELLO, PLAIN, SLOTTED, House, asked, asked_to_embed
 
-from servery.billing.rating import Charge
+from servery.billing.charge import Charge
 from servery.core.errors import (
     EngineBroke,
     EngineUnavailable,
@@ -38,7 +38,7 @@ from servery.core.inference import Generation
 from servery.core.price import Price
 from servery.core.serving_path import Outcome, ServingPath
 from servery.core.usage import Usage
-from servery.fleet.circuit import CircuitLimits
+from servery.fleet.circuit_limits import CircuitLimits
 from servery.metering.usage_record import UsageRecord
 
 

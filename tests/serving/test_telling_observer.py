@@ -5,7 +5,7 @@ import logging
 import msgspec
 import pytest
 
-from servery.billing.rating import Charge
+from servery.billing.charge import Charge
 from servery.core.serving_path import Outcome, ServingPath
 from servery.core.usage import Usage
 from servery.metering.usage_record import UsageRecord

@@ -4,7 +4,7 @@ from tests.simulation.fleets import described
 
 from servery.core.serving_path import ServingClass
 from servery.core.usage import Usage
-from servery.limits.estimate import Estimate
+from servery.limits.estimated import Estimate
 from servery.simulation.agenda import Agenda
 from servery.simulation.described.policy import CacheAware
 from servery.simulation.policies.baselines import ChoicePlacing, LeastRequests, PrefixHash, RoundRobin

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from servery.billing.rating import Charge
+from servery.billing.charge import Charge
 from servery.core.misconfigured import Misconfigured
 from servery.core.serving_path import Outcome, ServingPath
 from servery.core.usage import Usage

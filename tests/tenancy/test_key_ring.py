@@ -13,7 +13,8 @@ from servery.core.suspend_state import SuspendState
 from servery.store.database import Database, Operation
 from servery.tenancy.accounts import Accounts
 from servery.tenancy.api_keys import ApiKeys
-from servery.tenancy.key_ring import KeyRing, KeyRingLimits
+from servery.tenancy.key_ring import KeyRing
+from servery.tenancy.key_ring_limits import KeyRingLimits
 from servery.tenancy.users import Users
 
 MESSAGE = "The API key you provided is invalid."

@@ -7,7 +7,7 @@ from tests.web_control.conftest import Plane
 from servery.catalog.source import default_catalog
 from servery.core.clock import utc_date
 from servery.core.usage import Usage
-from servery.limits.estimate import Estimate
+from servery.limits.estimated import Estimate
 
 LIMITS = "/v1/accounts/acme/serverlessRateLimits"
 FIXED = {"deployment": DEMO, "generatedTokensPerMinute": 7_000}

@@ -10,6 +10,7 @@ from collections.abc import Iterable
 
 import msgspec
 
+from servery.billing.listed_price import ListedPrice
 from servery.billing.price_changes import PriceChange, PriceChanges
 from servery.billing.price_versions import PriceVersions
 from servery.catalog.catalog import Catalog
@@ -25,15 +26,6 @@ _END_OF_TIME_NS = 2**63
 
 Place = tuple[str, ServingPath]
 """Where a price stands: the id that clients ask for, and the serving path."""
-
-
-class ListedPrice(msgspec.Struct, frozen=True, kw_only=True):
-    """A row of the price list: what is in force, since when, and what comes after it. ``offer`` has the price in force.
-    ``since_ns`` is when that price was first recorded where the catalog lists it from the beginning."""
-
-    offer: Offer
-    since_ns: int
-    next_change: PriceStep | None
 
 
 class PriceBook:

@@ -1,17 +1,9 @@
 """Rating: from usage to a charge. The only place where tokens are multiplied by prices."""
 
-import msgspec
-
+from servery.billing.charge import Charge
 from servery.core.money import nanodollars_from_picodollars
 from servery.core.price import Price
 from servery.core.usage import Usage
-
-
-class Charge(msgspec.Struct, frozen=True):
-    """What a request costs: exactly, and as it is posted (rounded once, half to even)."""
-
-    picodollars: int
-    nanodollars: int
 
 
 def rate(usage: Usage, price: Price) -> Charge:

@@ -24,8 +24,8 @@ from servery.catalog.price_row import PricePerToken
 from servery.catalog.router import Router
 from servery.catalog.weights import Weights
 from servery.core.engine_family import EngineFamily
-from servery.core.ids import Collection, ResourceName, checked_resource_id
 from servery.core.misconfigured import Misconfigured
+from servery.core.resource_name import Collection, ResourceName, checked_resource_id
 from servery.core.serving_path import ServingPath
 
 DEFAULT_ACCOUNT: Final = "servery"

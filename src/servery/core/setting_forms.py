@@ -6,7 +6,7 @@ from typing import Annotated, Final
 
 from msgspec import Meta
 
-from servery.core.ids import RESOURCE_ID_PATTERN
+from servery.core.resource_name import RESOURCE_ID_PATTERN
 
 _DOMAIN: Final = r"^[a-z0-9.-]{1,253}$"
 _POSTGRESQL: Final = r"^postgres(ql)?://"

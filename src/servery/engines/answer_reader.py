@@ -8,7 +8,8 @@ import msgspec
 from servery.core.errors import EngineBroke, EngineUnavailable
 from servery.engines.event_splitter import EventSplitter
 from servery.engines.refusal import break_from, refusal_from
-from servery.engines.tally import ReportedUsage, Tally
+from servery.engines.tally import Tally
+from servery.engines.told import Frame, Texts, Whole
 from servery.engines.unreadable import UNREADABLE
 
 
@@ -55,22 +56,7 @@ class AnswerReader(Protocol):
         ...
 
 
-class _Progress(msgspec.Struct):
-    total: int = 0
-    cache: int = 0
-
-
-class _Ending(msgspec.Struct):
-    finish_reason: str | None = None
-
-
-class _Frame(msgspec.Struct):
-    choices: list[_Ending] = []
-    usage: ReportedUsage | None = None
-    prompt_progress: _Progress | None = None
-
-
-_frames = msgspec.json.Decoder(_Frame)
+_frames = msgspec.json.Decoder(Frame)
 _objects = msgspec.json.Decoder(dict[str, msgspec.Raw])
 
 
@@ -189,35 +175,8 @@ class BytesReader:
         return bytes(self._body)
 
 
-class _Timings(msgspec.Struct):
-    prompt_ms: float | None = None
-
-
-class _Message(msgspec.Struct):
-    content: str | None = None
-    tool_calls: msgspec.Raw | None = None
-
-
-class _Choice(msgspec.Struct):
-    text: str = ""
-    message: _Message = msgspec.field(default_factory=_Message)
-
-    @property
-    def generated_bytes(self) -> int:
-        return len(self.text) + len(self.message.content or "") + len(bytes(self.message.tool_calls or b""))
-
-
-class _Whole(msgspec.Struct):
-    usage: ReportedUsage | None = None
-    timings: _Timings | None = None
-
-
-class _Texts(msgspec.Struct):
-    choices: list[_Choice] = []
-
-
-_wholes = msgspec.json.Decoder(_Whole)
-_texts = msgspec.json.Decoder(_Texts)
+_wholes = msgspec.json.Decoder(Whole)
+_texts = msgspec.json.Decoder(Texts)
 
 
 class WholeReader(BytesReader):

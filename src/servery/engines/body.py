@@ -10,6 +10,7 @@ from servery.core.engine_family import EngineFamily
 from servery.core.errors import InvalidRequest
 from servery.core.inference import AnthropicForm, Embedding, Generation, Sampling, Structure, StructureKind
 from servery.core.serving_path import Endpoint, ServingClass
+from servery.engines.cache_place import CachePlace
 from servery.engines.family import Traits
 
 _encoder = msgspec.json.Encoder()
@@ -24,13 +25,6 @@ _SAMPLING_NAMES = {
         "mirostat_lr": "mirostat_eta",
     }
 }
-
-
-class CachePlace(msgspec.Struct, frozen=True):
-    """Where in the engine's prompt cache a request belongs: a slot, or a salt (any text) that keeps tenants apart."""
-
-    slot: int | None = None
-    salt: str | None = None
 
 
 def check_honoured(generation: Generation, honours: frozenset[str]) -> None:

@@ -13,16 +13,13 @@ from servery.core.inference import AnthropicForm, Embedding, Generation
 from servery.core.serving_path import Endpoint, ServingClass
 from servery.engines.address import EngineAddress
 from servery.engines.answer_reader import NO_EVENTS, EventSink
-from servery.engines.body import (
-    CachePlace,
-    embedding_body,
-    form_to_pass,
-    generation_body,
-    messages_body,
-    tokenize_body,
-)
-from servery.engines.connections import ConnectionLimits, Connections
-from servery.engines.exchange import Exchange, ExchangeLimits, Expectation
+from servery.engines.body import embedding_body, form_to_pass, generation_body, messages_body, tokenize_body
+from servery.engines.cache_place import CachePlace
+from servery.engines.connection_limits import ConnectionLimits
+from servery.engines.connections import Connections
+from servery.engines.counted import Count, InputTokens, Tokens
+from servery.engines.exchange import Exchange, Expectation
+from servery.engines.exchange_limits import ExchangeLimits
 from servery.engines.family import Traits, traits_of
 from servery.engines.tally import Tally
 from servery.engines.unreadable import UNREADABLE
@@ -34,18 +31,6 @@ _PATHS = {
 }
 
 _STREAM, _WHOLE = Expectation.STREAM, Expectation.WHOLE
-
-
-class _InputTokens(msgspec.Struct):
-    input_tokens: int
-
-
-class _Tokens(msgspec.Struct):
-    tokens: list[int]
-
-
-class _Count(msgspec.Struct):
-    count: int
 
 
 _Told = TypeVar("_Told", bound=msgspec.Struct)
@@ -132,14 +117,14 @@ class EngineClient:
             return len(work.prompt or ())
         if self.family is EngineFamily.VLLM:
             body = tokenize_body(work, served_model=self.address.served_model)
-            return _read(await self.call("POST", "/tokenize", body, timeout_s=timeout_s), _Count).count
+            return _read(await self.call("POST", "/tokenize", body, timeout_s=timeout_s), Count).count
         if work.messages is not None:
             form = form_to_pass(work, traits=self.traits, stream=False)
             body = self._body(work, form, endpoint=endpoint, stream=False, place=CachePlace())
             counted = await self.call("POST", "/v1/chat/completions/input_tokens", body, timeout_s=timeout_s)
-            return _read(counted, _InputTokens).input_tokens
+            return _read(counted, InputTokens).input_tokens
         body = msgspec.json.encode({"content": work.prompt, "add_special": True})
-        return len(_read(await self.call("POST", "/tokenize", body, timeout_s=timeout_s), _Tokens).tokens)
+        return len(_read(await self.call("POST", "/tokenize", body, timeout_s=timeout_s), Tokens).tokens)
 
     async def call(self, method: str, path: str, body: bytes = b"", *, timeout_s: float) -> bytes:
         """A small request beside inference (health, metrics, erasing a slot): the body of its 200.

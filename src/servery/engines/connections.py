@@ -4,20 +4,11 @@ import asyncio
 import ssl
 from collections import deque
 
-import msgspec
-
 from servery.core.clock import Clock
 from servery.core.errors import EngineUnavailable
 from servery.engines.address import EngineAddress
 from servery.engines.connection import EngineConnection
-
-
-class ConnectionLimits(msgspec.Struct, frozen=True, kw_only=True):
-    """``idle_s`` stays under the 5 seconds after which llama.cpp closes an idle connection."""
-
-    connect_timeout_s: float = 5.0
-    idle_s: float = 3.0
-    idle_connections: int = 512
+from servery.engines.connection_limits import ConnectionLimits
 
 
 class Connections:

@@ -5,8 +5,6 @@ from collections.abc import Callable
 from enum import Enum, auto
 from typing import Protocol
 
-import msgspec
-
 from servery.core.errors import EngineBroke, EngineTimeout, EngineUnavailable, ServeryError
 from servery.engines.answer_reader import (
     AnswerReader,
@@ -17,6 +15,7 @@ from servery.engines.answer_reader import (
     WholeReader,
 )
 from servery.engines.connection import EngineConnection
+from servery.engines.exchange_limits import ExchangeLimits
 from servery.engines.message_reader import MessageStreamReader, WholeMessageReader
 from servery.engines.response_parser import Headers, NotHttp
 from servery.engines.tally import Tally
@@ -31,17 +30,6 @@ class Wire(Protocol):
     async def open(self) -> EngineConnection: ...
 
     def keep(self, connection: EngineConnection) -> None: ...
-
-
-class ExchangeLimits(msgspec.Struct, frozen=True, kw_only=True):
-    """How long to wait for an engine, and how much to take from it: for a stream's first token, for each after it, and
-    for an answer that comes whole."""
-
-    first_byte_timeout_s: float
-    chunk_timeout_s: float
-    whole_timeout_s: float
-    max_event_bytes: int = 4 * 1024 * 1024
-    max_body_bytes: int = 256 * 1024 * 1024
 
 
 class Expectation(Enum):

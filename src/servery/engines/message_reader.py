@@ -17,7 +17,8 @@ from servery.core.errors import EngineBroke, EngineUnavailable
 from servery.engines.answer_reader import BytesReader, EventSink, tokens_by_length
 from servery.engines.event_splitter import EventSplitter
 from servery.engines.refusal import break_from
-from servery.engines.tally import ReportedDetails, ReportedUsage, Tally
+from servery.engines.reported_usage import ReportedDetails, ReportedUsage
+from servery.engines.tally import Tally
 from servery.engines.unreadable import UNREADABLE
 
 

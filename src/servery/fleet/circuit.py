@@ -15,9 +15,8 @@ engine that answers and is ill. They take longer to see what this does.
 from collections.abc import Callable
 from enum import StrEnum
 
-import msgspec
-
 from servery.core.clock import Clock
+from servery.fleet.circuit_limits import CircuitLimits
 
 
 class CircuitState(StrEnum):
@@ -26,14 +25,6 @@ class CircuitState(StrEnum):
     CLOSED = "closed"
     OPEN = "open"
     HALF_OPEN = "half_open"
-
-
-class CircuitLimits(msgspec.Struct, frozen=True, kw_only=True):
-    """``failures_to_open`` in a row."""
-
-    failures_to_open: int = 5
-    window_s: float = 30.0
-    cool_down_s: float = 5.0
 
 
 class Trial:

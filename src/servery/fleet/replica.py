@@ -10,7 +10,8 @@ from servery.core.clock import Clock
 from servery.core.errors import EngineBroke, EngineTimeout, EngineUnavailable
 from servery.engines.client import EngineClient
 from servery.engines.load import EngineLoad
-from servery.fleet.circuit import Circuit, CircuitLimits, CircuitState
+from servery.fleet.circuit import Circuit, CircuitState
+from servery.fleet.circuit_limits import CircuitLimits
 from servery.fleet.occupancy import Gone, Occupancy
 
 _AFTER_COOL_DOWN_S = 0.05

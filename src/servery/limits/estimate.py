@@ -1,9 +1,8 @@
 """How many tokens a request will use, guessed without a tokenizer from what engines have reported before."""
 
-import msgspec
-
 from servery.core.inference import Embedding, InferenceRequest
 from servery.core.usage import Usage
+from servery.limits.estimated import Estimate
 
 _LEARNING_RATE = 0.05
 _FIRST_BYTES_PER_TOKEN = 4.0
@@ -14,14 +13,6 @@ _QUANTILE = 0.9
 _QUANTILE_STEP = 0.1
 
 REMEMBERED_KEYS = 16_384
-
-
-class Estimate(msgspec.Struct, frozen=True):
-    """Tokens that a request is expected to use."""
-
-    prompt_tokens: int
-    uncached_prompt_tokens: int
-    generated_tokens: int
 
 
 class Estimator:

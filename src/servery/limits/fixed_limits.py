@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 from servery.core.clock import Clock
 from servery.core.errors import InvalidRequest, NotFound
-from servery.core.ids import ResourceName
+from servery.core.resource_name import ResourceName
 from servery.limits.custom_limits import CustomLimits
 from servery.limits.limiter import LimitKey
 from servery.store.configuration_revision import ConfigurationRevision

@@ -1,7 +1,5 @@
 """A reservation: tokens that are taken of an account's limits for as long as a request lasts."""
 
-import msgspec
-
 from servery.core.clock import Clock
 from servery.core.limit_reading import LimitReading
 from servery.core.usage import Usage
@@ -9,7 +7,7 @@ from servery.limits.account_limits import AccountLimits
 from servery.limits.model_limits import ModelLimits
 
 
-class Grant(msgspec.Struct, eq=False):
+class Grant:
     """What a request holds of its account's limits, made by ``Limiter.reserve``.
 
     ``settle`` replaces it by what was really used; ``release``, which every way out calls, ends it: what was not
@@ -20,14 +18,35 @@ class Grant(msgspec.Struct, eq=False):
     over the brim what has been refilled in the meantime, and a long request would be counted twice.
     """
 
-    account: AccountLimits
-    model: ModelLimits
-    clock: Clock
-    prompt_tokens: int
-    uncached_prompt_tokens: int
-    generated_tokens: int
-    is_settled: bool = False
-    is_released: bool = False
+    __slots__ = (
+        "account",
+        "clock",
+        "generated_tokens",
+        "is_released",
+        "is_settled",
+        "model",
+        "prompt_tokens",
+        "uncached_prompt_tokens",
+    )
+
+    def __init__(
+        self,
+        account: AccountLimits,
+        model: ModelLimits,
+        clock: Clock,
+        *,
+        prompt_tokens: int,
+        uncached_prompt_tokens: int,
+        generated_tokens: int,
+    ) -> None:
+        self.account = account
+        self.model = model
+        self.clock = clock
+        self.prompt_tokens = prompt_tokens
+        self.uncached_prompt_tokens = uncached_prompt_tokens
+        self.generated_tokens = generated_tokens
+        self.is_settled = False
+        self.is_released = False
 
     def extend(self, generated_tokens: int) -> None:
         """A stream has generated so many tokens by now: reserve what goes beyond its reservation. Never refused, so

@@ -5,7 +5,7 @@ from servery.core.clock import Clock
 from servery.core.errors import LimitExceeded
 from servery.core.limit_reading import LimitMetric
 from servery.limits.account_limits import AccountLimits
-from servery.limits.estimate import Estimate
+from servery.limits.estimated import Estimate
 from servery.limits.grant import Grant
 from servery.limits.leaseholder import Leaseholder
 from servery.limits.limiter import Limiter

@@ -11,7 +11,7 @@ from servery.limits.account_limits import AccountLimits
 from servery.limits.adaptation import AdaptiveLimits, Used, bounded, minutes_ended, not_ahead, starting
 from servery.limits.calendar import Calendar
 from servery.limits.custom_limits import CustomLimits
-from servery.limits.estimate import Estimate
+from servery.limits.estimated import Estimate
 from servery.limits.grant import Grant, reading_of
 from servery.limits.model_limits import ModelLimits
 from servery.limits.rules import LimitRules
@@ -87,7 +87,14 @@ class Limiter:
             assert shortage is not None, "what was refused is short of something"
             raise self.refusal(tenant, model, shortage)
         model.open_grants += 1
-        return Grant(tenant, model, self._clock, prompt, uncached, generated)
+        return Grant(
+            tenant,
+            model,
+            self._clock,
+            prompt_tokens=prompt,
+            uncached_prompt_tokens=uncached,
+            generated_tokens=generated,
+        )
 
     @property
     def open_grants(self) -> int:

@@ -6,7 +6,8 @@ from typing import Any, Final
 
 import msgspec
 
-from servery.billing.rating import Charge, rate
+from servery.billing.charge import Charge
+from servery.billing.rating import rate
 from servery.billing.spending import OPERATOR, Charged, Spending
 from servery.core.clock import Clock
 from servery.core.errors import AlreadyExists, InternalError, Overloaded, ServeryError

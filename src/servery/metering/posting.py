@@ -2,7 +2,7 @@
 
 import msgspec
 
-from servery.billing.rating import Charge
+from servery.billing.charge import Charge
 from servery.metering.usage_record import UsageRecord
 
 

@@ -18,7 +18,7 @@ from servery.core.errors import (
     ServeryError,
 )
 from servery.core.inference import Embedding, Generation
-from servery.engines.body import CachePlace
+from servery.engines.cache_place import CachePlace
 from servery.engines.client import EngineClient
 from servery.engines.tally import Tally
 from servery.fleet.replica_pool import ReplicaPool
@@ -32,8 +32,8 @@ from servery.serving.errand import Errand, Visit, expected_tokens
 from servery.serving.hedging import Hedging
 from servery.serving.journey import Branch, Journey
 from servery.serving.retry import RetryBudget, may_retry
+from servery.serving.side_by_side import side_by_side
 
-_MAX_PARALLEL_BRANCHES = 4
 _ASIDE_TIMEOUT_S = 10.0
 
 
@@ -75,18 +75,11 @@ class Dispatch:
         requests have one branch; more run side by side, a few at a time, and the first failure ends them all."""
         if len(journey.branches) == 1:
             return [await self._branch(self._errand(caller, offer, journey, journey.branches[0]))]
-        turns = asyncio.Semaphore(_MAX_PARALLEL_BRANCHES)
 
-        async def in_turn(branch: Branch) -> bytes:
-            async with turns:
-                return await self._branch(self._errand(caller, offer, journey, branch))
+        async def serve(branch: Branch) -> bytes:
+            return await self._branch(self._errand(caller, offer, journey, branch))
 
-        try:
-            async with asyncio.TaskGroup() as group:
-                tasks = [group.create_task(in_turn(branch)) for branch in journey.branches]
-        except* ServeryError as errors:
-            raise _first(errors) from errors
-        return [task.result() for task in tasks]
+        return await side_by_side(journey.branches, serve)
 
     async def _branch(self, errand: Errand) -> bytes:
         """Wait for a place, and ask an engine. Before the first byte, once more elsewhere if that fails, and again from
@@ -259,12 +252,3 @@ class Dispatch:
             replica=journey.replica,
         )
         journey.dispatched = True
-
-
-def _first(group: BaseExceptionGroup[ServeryError]) -> ServeryError:
-    """The first refusal among those of several branches."""
-    error: BaseException = group
-    while isinstance(error, BaseExceptionGroup):
-        error = error.exceptions[0]
-    assert isinstance(error, ServeryError), "only refusals are gathered here"
-    return error

@@ -9,7 +9,7 @@ from servery.billing.rating import rate
 from servery.catalog.offer import Offer
 from servery.core.caller import Caller
 from servery.core.price import Price
-from servery.limits.estimate import Estimate
+from servery.limits.estimated import Estimate
 from servery.serving.journey import Journey
 
 SWEEP_S: Final = 1.0

@@ -1,52 +1,23 @@
 """THE request path. Read ``Pipeline.serve`` from top to bottom: it is a request's whole journey."""
 
 import asyncio
-from collections.abc import Mapping
 
-import msgspec
-
-from servery.billing.price_book import PriceBook
 from servery.billing.rating import rate
-from servery.catalog.catalog import Catalog
 from servery.catalog.offer import Offer
 from servery.core.caller import Caller
-from servery.core.clock import Clock, utc_date
+from servery.core.clock import utc_date
 from servery.core.errors import ServeryError
 from servery.core.inference import InferenceRequest
 from servery.core.serving_path import Outcome, ServingPath
 from servery.core.usage import Usage
-from servery.fleet.replica_pool import ReplicaPool
-from servery.limits.ceilings import Ceilings
-from servery.limits.estimate import Estimate, Estimators
+from servery.limits.estimated import Estimate
 from servery.limits.grant import Grant
-from servery.limits.lender import Lender
-from servery.limits.limiter import Limiter
-from servery.metering.meter import Meter
 from servery.metering.usage_record import UsageRecord
-from servery.serving.dispatch import Dispatch
 from servery.serving.fitting import fitted
-from servery.serving.holds import Holds
 from servery.serving.journey import Journey
-from servery.serving.observer import Observer
 from servery.serving.open_streams import OpenStreams
+from servery.serving.pipeline_parts import PipelineParts
 from servery.serving.reply import Reply
-
-
-class PipelineParts(msgspec.Struct, frozen=True, kw_only=True):
-    """What the pipeline is built with."""
-
-    catalog: Catalog
-    pools: Mapping[str, ReplicaPool]
-    limiter: Limiter
-    lender: Lender | None
-    ceilings: Ceilings
-    holds: Holds
-    estimators: Estimators
-    dispatch: Dispatch
-    meter: Meter
-    prices: PriceBook
-    observer: Observer
-    clock: Clock
 
 
 class Pipeline:

@@ -2,7 +2,7 @@
 
 import logging
 
-from servery.billing.rating import Charge
+from servery.billing.charge import Charge
 from servery.core.serving_path import Outcome, ServingPath
 from servery.metering.usage_record import UsageRecord
 from servery.telemetry.log import event_writer

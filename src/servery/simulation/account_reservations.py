@@ -5,7 +5,7 @@ from random import Random
 from servery.core.errors import LimitExceeded
 from servery.core.serving_path import ServingPath
 from servery.core.usage import Usage
-from servery.limits.estimate import Estimate
+from servery.limits.estimated import Estimate
 from servery.limits.grant import Grant
 from servery.limits.limiter import Limiter
 from servery.simulation.described.limits import DescribedLimits

@@ -6,7 +6,8 @@ from random import Random
 from servery.billing.rating import rate
 from servery.core.price import Price
 from servery.core.usage import Usage
-from servery.limits.estimate import Estimate, Estimator
+from servery.limits.estimate import Estimator
+from servery.limits.estimated import Estimate
 from servery.serving.retry import RetryBudget
 from servery.simulation.agenda import Agenda
 from servery.simulation.clients import Clients

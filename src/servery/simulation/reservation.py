@@ -3,7 +3,7 @@
 from typing import Protocol
 
 from servery.core.usage import Usage
-from servery.limits.estimate import Estimate
+from servery.limits.estimated import Estimate
 from servery.simulation.traces.request import Request
 
 

@@ -11,7 +11,7 @@ from typing import assert_never
 from servery.core.serving_path import ServingClass, ServingPath
 from servery.core.usage import Usage
 from servery.fleet.circuit import Trial
-from servery.limits.estimate import Estimate
+from servery.limits.estimated import Estimate
 from servery.serving.retry import ATTEMPTS
 from servery.simulation.desk import Desk
 from servery.simulation.engines.job import Job

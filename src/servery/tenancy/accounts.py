@@ -6,7 +6,7 @@ import msgspec
 
 from servery.core.clock import Clock
 from servery.core.errors import AlreadyExists, InvalidRequest, NotFound
-from servery.core.ids import checked_resource_id
+from servery.core.resource_name import checked_resource_id
 from servery.core.suspend_state import SuspendState
 from servery.store.connection import Connection
 from servery.store.database import Database, Operation

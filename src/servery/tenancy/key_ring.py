@@ -4,8 +4,6 @@ import hmac
 from collections.abc import Mapping
 from typing import Final
 
-import msgspec
-
 from servery.core.caller import Caller
 from servery.core.clock import Clock
 from servery.core.errors import Overloaded, ServeryError, Unauthenticated
@@ -16,21 +14,10 @@ from servery.store.database import Database
 from servery.store.sql import load_queries
 from servery.tenancy.account_revision import AccountRevision
 from servery.tenancy.api_keys import secret_sha256
+from servery.tenancy.key_ring_limits import KeyRingLimits
 from servery.tenancy.known_keys import KnownKey, KnownKeys
 
 _REFUSAL: Final = "The API key you provided is invalid."
-
-
-class KeyRingLimits(msgspec.Struct, frozen=True, kw_only=True):
-    """``cached_keys``: how many good keys are remembered. ``refused_keys`` and ``refusal_s``: how many secrets that
-    belong to no key are remembered, and for how long. ``lookups``: how many unknown secrets are looked up at once.
-    ``last_used_interval_s``: how often the times of last use are written down."""
-
-    cached_keys: int = 65_536
-    refused_keys: int = 16_384
-    refusal_s: float = 1.0
-    lookups: int = 64
-    last_used_interval_s: float = 60.0
 
 
 class KeyRing:

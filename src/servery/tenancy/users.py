@@ -7,7 +7,7 @@ import msgspec
 from servery.core.caller import FIRST_USER
 from servery.core.clock import Clock
 from servery.core.errors import AlreadyExists, InvalidRequest, NotFound, PreconditionFailed
-from servery.core.ids import checked_resource_id
+from servery.core.resource_name import checked_resource_id
 from servery.core.role import Role
 from servery.store.connection import Connection
 from servery.store.database import Database

@@ -9,7 +9,7 @@ from servery.web.openai.chat import parse_chat
 from servery.web.openai.completions import parse_completions
 from servery.web.openai.embeddings import parse_embeddings
 from servery.web.openai.errors import error_body as openai_error_body
-from servery.web.server.entrance import InferenceRoute
+from servery.web.server.inference_route import InferenceRoute
 
 PREFIXES = ("/inference/v1", "/v1")
 """Clients for Fireworks expect the first, clients for OpenAI and Anthropic the second."""

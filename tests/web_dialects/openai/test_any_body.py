@@ -9,8 +9,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from servery.core.errors import InvalidRequest
-from servery.web.openai.chat import ChatBody, parse_chat
-from servery.web.openai.completions import CompletionBody, parse_completions
+from servery.web.openai.chat import parse_chat
+from servery.web.openai.chat_body import ChatBody
+from servery.web.openai.completion_body import CompletionBody
+from servery.web.openai.completions import parse_completions
 from servery.web.openai.embeddings import EmbeddingsBody, parse_embeddings
 
 ENDPOINTS = [

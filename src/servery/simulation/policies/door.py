@@ -5,7 +5,7 @@ from typing import Protocol
 from servery.core.serving_path import ServingClass
 from servery.core.usage import Usage
 from servery.fleet.replica import Replica
-from servery.limits.estimate import Estimate
+from servery.limits.estimated import Estimate
 from servery.simulation.tally import Ending
 from servery.simulation.traces.request import Request
 

@@ -25,16 +25,15 @@ from servery.web.anthropic.blocks import (
     result_blocks,
     system_blocks,
 )
-from servery.web.openai.messages import (
-    IMAGES_MAX,
+from servery.web.openai.message_shapes import (
     CalledFunction,
     Conversation,
     EngineMessage,
     EngineToolCall,
     ImagePart,
     ImageUrl,
-    check_image_url,
 )
+from servery.web.openai.messages import IMAGES_MAX, check_image_url
 
 _NULL = msgspec.Raw(b"null")
 _PARAM = "messages"

@@ -12,7 +12,7 @@ from servery.catalog.model import Capability, DefaultSampling, Model
 from servery.core.caller import Caller
 from servery.core.clock import Clock, utc_date
 from servery.core.errors import NotFound
-from servery.core.ids import Collection
+from servery.core.resource_name import Collection
 from servery.web.control.access import account_of
 from servery.web.control.listing import Listing
 

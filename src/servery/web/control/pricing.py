@@ -9,7 +9,8 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from servery.billing.price_book import ListedPrice, PriceBook
+from servery.billing.listed_price import ListedPrice
+from servery.billing.price_book import PriceBook
 from servery.catalog.gpu_hour import GpuHours
 from servery.catalog.price_row import PricePerToken, PriceRow
 from servery.core.caller import Caller

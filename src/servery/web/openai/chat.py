@@ -1,45 +1,22 @@
 """``POST /chat/completions``: the request."""
 
 from collections.abc import Mapping
-from typing import Literal
 
 import msgspec
 
 from servery.core.errors import InvalidRequest
 from servery.core.inference import Generation
 from servery.core.serving_path import Endpoint
+from servery.web.openai.chat_body import ChatBody
 from servery.web.openai.chat_presenter import ChatPresenter
 from servery.web.openai.json_body import decode_body
-from servery.web.openai.messages import Message, ReasoningHistory, conversation
+from servery.web.openai.messages import conversation
 from servery.web.openai.presentation import LogprobsAsked
-from servery.web.openai.reasoning import Effort, Thinking, reasoning
-from servery.web.openai.request_fields import UNSUPPORTED, GenerationFields, Unsupported
+from servery.web.openai.reasoning import reasoning
+from servery.web.openai.request_fields import UNSUPPORTED, Unsupported
 from servery.web.openai.structured_output import structure
-from servery.web.openai.tools import Function, FunctionCall, Tool, Toolbox, ToolChoice, toolbox, toolbox_of_functions
+from servery.web.openai.tools import Toolbox, toolbox, toolbox_of_functions
 from servery.web.presenter import ParsedCall
-
-
-class ChatBody(GenerationFields, kw_only=True):
-    messages: list[Message]
-    tools: list[Tool] | None = None
-    tool_choice: ToolChoice = None
-    parallel_tool_calls: bool | None = None
-    functions: list[Function] | None = None
-    function_call: FunctionCall = None
-    reasoning_effort: Effort = None
-    reasoning_history: ReasoningHistory = None
-    thinking: Thinking | None = None
-    modalities: list[Literal["text"]] | None = None
-
-    # Not supported.
-    audio: object = None
-    echo: object = None
-    prompt_token_ids: object = None
-    prompt_truncate_len: object = None
-    safe_tokenization: object = None
-    verbosity: object = None
-    web_search_options: object = None
-
 
 _DECODER = msgspec.json.Decoder(ChatBody)
 _UNSUPPORTED = Unsupported(

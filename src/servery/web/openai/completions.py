@@ -1,35 +1,18 @@
 """``POST /completions``: the request."""
 
 from collections.abc import Mapping
-from typing import Annotated
 
 import msgspec
-from msgspec import Meta
 
 from servery.core.errors import InvalidRequest
 from servery.core.inference import Generation
 from servery.core.serving_path import Endpoint
+from servery.web.openai.completion_body import CompletionBody
 from servery.web.openai.completions_presenter import CompletionsPresenter
 from servery.web.openai.json_body import decode_body
-from servery.web.openai.request_fields import CHOICES_MAX, UNSUPPORTED, GenerationFields, Unsupported
+from servery.web.openai.request_fields import CHOICES_MAX, UNSUPPORTED, Unsupported
 from servery.web.openai.structured_output import structure
 from servery.web.presenter import ParsedCall
-
-_TokenId = Annotated[int, Meta(ge=0, lt=2**31)]
-
-
-class CompletionBody(GenerationFields, kw_only=True):
-    prompt: str | list[str | _TokenId | list[_TokenId]]
-    echo: bool | None = None
-
-    # Not supported.
-    best_of: object = None
-    images: object = None
-    reasoning_effort: object = None
-    reasoning_history: object = None
-    suffix: object = None
-    thinking: object = None
-
 
 _DECODER = msgspec.json.Decoder(CompletionBody)
 _UNSUPPORTED = Unsupported(

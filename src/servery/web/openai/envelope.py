@@ -8,16 +8,11 @@ from msgspec import UNSET
 from servery.core.errors import ServeryError
 from servery.core.serving_path import ServingPath
 from servery.serving.served import Served
-from servery.web.openai.answers import (
-    Answer,
-    Choice,
-    perf_metrics,
-    service_tier,
-    usage_shown,
-)
+from servery.web.openai.answers import Answer, Choice
 from servery.web.openai.engine_answer import EngineAnswer
 from servery.web.openai.errors import error_body, error_frame
 from servery.web.openai.presentation import Presentation
+from servery.web.openai.shown import perf_metrics, service_tier, usage_shown
 
 DONE = b"data: [DONE]\n\n"
 _STANDARD_TIER = service_tier(ServingPath.STANDARD)

@@ -37,14 +37,17 @@ class TextKind(StrEnum):
 _EVENT = msgspec.json.Decoder(EngineAnswer | None)
 
 
-class PlainFrame(msgspec.Struct, frozen=True):
+class PlainFrame:
     """``head`` and ``tail`` are an engine's bytes, each with a quote of the text; ``client_head`` and ``client_tail``
     what a client gets around the text with both its quotes."""
 
-    head: bytes
-    tail: bytes
-    client_head: bytes
-    client_tail: bytes
+    __slots__ = ("client_head", "client_tail", "head", "tail")
+
+    def __init__(self, head: bytes, tail: bytes, client_head: bytes, client_tail: bytes) -> None:
+        self.head = head
+        self.tail = tail
+        self.client_head = client_head
+        self.client_tail = client_tail
 
     def translated(self, event: bytes) -> bytes | None:
         """The client's frame, or None when ``event`` is not of this kind."""

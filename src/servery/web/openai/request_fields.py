@@ -12,8 +12,8 @@ from servery.core.inference import Generation, InferenceRequest
 from servery.core.serving_path import Endpoint
 from servery.web.openai.attribution import cost_labels, isolation_key, session
 from servery.web.openai.presentation import LogprobForm, LogprobsAsked, Presentation
+from servery.web.openai.response_format import ResponseFormat
 from servery.web.openai.sampling_fields import SamplingFields, nth_seed
-from servery.web.openai.structured_output import ResponseFormat
 
 CHOICES_MAX = 128
 STOPS_MAX = 16

@@ -1,35 +1,18 @@
 """``response_format``: the prescribed form of an answer."""
 
-from typing import Literal
-
 import msgspec
 
 from servery.core.errors import InvalidRequest
 from servery.core.inference import Structure, StructureKind
 from servery.web.openai.json_body import decode_part
+from servery.web.openai.response_format import ResponseFormat, Wrapper
 
 _GRAMMAR_CHARS_MAX = 100_000
 _PARAM = "response_format"
 
 
-class ResponseFormat(msgspec.Struct, forbid_unknown_fields=True):
-    """``json_schema`` holds a schema, or OpenAI's wrapper around one; ``schema`` is the same, unwrapped."""
-
-    type: Literal["text", "json_object", "json_schema", "grammar"]
-    json_schema: msgspec.Raw = msgspec.Raw()
-    schema: msgspec.Raw = msgspec.Raw()
-    grammar: str | None = None
-
-
-class _Wrapper(msgspec.Struct, forbid_unknown_fields=True):
-    name: str
-    schema: msgspec.Raw = msgspec.Raw()
-    strict: bool | None = None
-    description: str | None = None
-
-
 _KEYS = msgspec.json.Decoder(dict[str, msgspec.Raw])
-_WRAPPER = msgspec.json.Decoder(_Wrapper)
+_WRAPPER = msgspec.json.Decoder(Wrapper)
 
 
 def structure(asked: ResponseFormat | None) -> Structure | None:

@@ -1,47 +1,27 @@
 """Where requests come in: inference goes straight to the pipeline, the rest to the ASGI app."""
 
 import logging
-from collections.abc import Awaitable, Callable, Mapping
-
-import msgspec
+from collections.abc import Awaitable, Mapping
 
 from servery.core.caller import Caller
 from servery.core.clock import Clock
 from servery.core.errors import InternalError, LimitExceeded, MethodNotAllowed, Overloaded, ServeryError
 from servery.core.ids import PseudoRandomHex, new_request_id
-from servery.core.limit_reading import LimitReading
 from servery.metering.refused_requests import RefusedRequest, RefusedRequests
 from servery.serving.pipeline import Pipeline
 from servery.telemetry.metrics import Metrics
 from servery.tenancy.key_ring import KeyRing
 from servery.web.presented_key import presented_key
-from servery.web.presenter import ParsedCall
 from servery.web.server.asgi_bridge import AsgiBridge
 from servery.web.server.content_encoding import decoded_body
 from servery.web.server.http_reply import HttpReply
 from servery.web.server.http_request import HttpRequest
+from servery.web.server.inference_route import InferenceRoute
 from servery.web.server.response_headers import JSON, refusal_headers, request_headers
 from servery.web.server.response_writer import ResponseWriter
 from servery.web.server.write_pressure import WritePressure
 
-Parse = Callable[[bytes, Mapping[str, str], str], ParsedCall]
-"""Understands a body: (body, headers by lower-case name, request id). Raises InvalidRequest."""
-
-RenderError = Callable[[ServeryError, str], bytes]
-"""The body of a refusal in a dialect: (error, request id)."""
-
-
 _DEBUG_HEADER = "x-servery-debug"
-LimitHeaders = Callable[[LimitReading], list[tuple[bytes, bytes]]]
-"""A dialect's own headers for limits, beside those that all have."""
-
-
-class InferenceRoute(msgspec.Struct, frozen=True):
-    """One inference endpoint in one dialect."""
-
-    parse: Parse
-    render_error: RenderError
-    limit_headers: LimitHeaders | None = None
 
 
 class Entrance:

@@ -1,0 +1,26 @@
+"""One inference endpoint in one dialect."""
+
+from collections.abc import Callable, Mapping
+
+import msgspec
+
+from servery.core.errors import ServeryError
+from servery.core.limit_reading import LimitReading
+from servery.web.presenter import ParsedCall
+
+Parse = Callable[[bytes, Mapping[str, str], str], ParsedCall]
+"""Understands a body: (body, headers by lower-case name, request id). Raises InvalidRequest."""
+
+RenderError = Callable[[ServeryError, str], bytes]
+"""The body of a refusal in a dialect: (error, request id)."""
+
+LimitHeaders = Callable[[LimitReading], list[tuple[bytes, bytes]]]
+"""A dialect's own headers for limits, beside those that all have."""
+
+
+class InferenceRoute(msgspec.Struct, frozen=True):
+    """One inference endpoint in one dialect."""
+
+    parse: Parse
+    render_error: RenderError
+    limit_headers: LimitHeaders | None = None
