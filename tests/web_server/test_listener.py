@@ -1,6 +1,8 @@
 """Opening, leaving, draining."""
 
 import asyncio
+import socket
+import struct
 
 import pytest
 from tests.web_server.raw_client import RawClient
@@ -43,6 +45,31 @@ async def test_clients_that_leave_at_once_leave_nothing(server: Server) -> None:
         if number % 3:
             await asyncio.sleep(0)
         one.abort()
+    await server.wait_open(0)
+
+
+@pytest.mark.parametrize("end", ["FIN", "RST"])
+@pytest.mark.parametrize("requests", [1, 2, 3])
+async def test_requests_and_their_clients_end_may_come_in_one_moment(server: Server, end: str, requests: int) -> None:
+    """Then the connection may be over before a request's task has begun: nothing of it may stay behind."""
+    for path in ("/", "/hold", "/stream") * 5:
+        with socket.socket() as one:  # all of it happens while the event loop stands still
+            one.connect(("127.0.0.1", server.port))
+            if end == "RST":
+                one.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+            one.sendall(f"GET {path} HTTP/1.1\r\nHost: a\r\n\r\n".encode() * requests)
+        await asyncio.sleep(0)
+    await server.wait_open(0)
+
+
+async def test_a_waiting_request_is_not_begun_for_a_client_that_leaves_now(server: Server, client: RawClient) -> None:
+    """The request before it ends in the very moment in which the connection does."""
+    client.get("/hold")
+    client.get("/")
+    await server.entered.wait()
+    (connection,) = server.connections()
+    server.release.set()
+    asyncio.get_running_loop().call_soon(connection.abort)
     await server.wait_open(0)
 
 

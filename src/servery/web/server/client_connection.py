@@ -58,6 +58,7 @@ class ClientConnection(asyncio.Protocol):
         self._pressure = WritePressure()
         self._waiting: deque[HttpRequest] = deque()
         self._task: asyncio.Task[None] | None = None
+        self._task_began = False
         self._refused: ServeryError | None = None
         self._phase = _Phase.IDLE
         self._phase_since_s = self._loop.time()
@@ -124,7 +125,7 @@ class ClientConnection(asyncio.Protocol):
         self._waiting.clear()
         if self._task is not None:
             self._task.cancel()
-        else:
+        if not self._task_began:  # nor does one begin that was cancelled before
             self._on_close(self)
 
     def pause_writing(self) -> None:
@@ -158,6 +159,7 @@ class ClientConnection(asyncio.Protocol):
 
     async def _serve(self, request: HttpRequest) -> None:
         assert self._transport is not None, "requests come over an open connection"
+        self._task_began = True
         writer = ResponseWriter(
             self._transport,
             self._turn,
@@ -169,6 +171,7 @@ class ClientConnection(asyncio.Protocol):
             await self._handler(request, writer, self._pressure)
         finally:
             self._task = None
+            self._task_began = False
             writer.flush()
             self._after(writer)
 
