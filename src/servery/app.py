@@ -41,6 +41,7 @@ from servery.metering.cut_requests import keep_cut_requests
 from servery.metering.journal import Journal, journal_file, orphans
 from servery.metering.meter import Meter
 from servery.metering.refused_requests import RefusedRequests
+from servery.metering.shared_refusals import SharedRefusals
 from servery.metering.spool import Spool, orphaned_spools, spool_file
 from servery.routing.placements import Placements
 from servery.routing.router import Router
@@ -92,6 +93,7 @@ class Foundation(msgspec.Struct, frozen=True, kw_only=True):
     ceilings: Ceilings
     prices: PriceBook
     refused: RefusedRequests
+    shared_refusals: SharedRefusals
     placements: Placements
     worker: int
     fleet: Fleet
@@ -185,7 +187,7 @@ def lay_foundation(
         thresholds_dollars=settings.spend_tier_thresholds_dollars, budgets_dollars=settings.spend_tier_budgets_dollars
     )
     spending = Spending(database, clock, writer=secrets.token_hex(8), tiers=tiers)
-    key_ring = KeyRing(database, clock)
+    key_ring, refused = KeyRing(database, clock), RefusedRequests()
     budgets = Budgets(spending, clock, new_purse=purses(settings, station, clock))
     review = AccountReview(database, clock, spending=spending, tiers=tiers)
     return Foundation(
@@ -195,6 +197,9 @@ def lay_foundation(
         metrics=metrics,
         shared_metrics=SharedMetrics(
             metrics, settings.data_dir / "workers", index=station.share.index, count=station.share.count
+        ),
+        shared_refusals=SharedRefusals(
+            refused, settings.data_dir / "workers", index=station.share.index, count=station.share.count
         ),
         catalog=catalog,
         database=database,
@@ -208,7 +213,7 @@ def lay_foundation(
         ),
         ceilings=Ceilings(ceiling_rules(settings)),
         prices=PriceBook(catalog, database, clock),
-        refused=RefusedRequests(),
+        refused=refused,
         placements=Placements(),
         worker=station.share.index,
         fleet=Fleet(catalog.pools, fleet_parts(settings, catalog, announcer, clock, station)),
@@ -338,7 +343,7 @@ def _asgi_app(foundation: Foundation, keeper: LimitKeeper, *, is_draining: Calla
         limits=Limits(limiter=foundation.limiter, ceilings=foundation.ceilings, keeper=keeper),
         billing=BillingParts(
             prices=foundation.prices,
-            refused=foundation.refused,
+            refused=foundation.shared_refusals,
             placements=foundation.placements,
             worker=foundation.worker,
         ),

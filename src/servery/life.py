@@ -44,6 +44,7 @@ async def running(platform: Platform) -> AsyncIterator[asyncio.Task[None]]:
     Leaving the block drains and stops everything."""
     foundation = platform.foundation
     await foundation.shared_metrics.open()
+    await foundation.shared_refusals.open()
     engines = asyncio.create_task(foundation.fleet.run(), name="fleet")
     rounds = asyncio.create_task(platform.rounds.run(), name="rounds")
     post = asyncio.create_task(platform.post.run(), name="post")
@@ -78,6 +79,7 @@ async def close_foundation(foundation: Foundation) -> None:
     """After all that stood on it has ended."""
     foundation.fleet.close()
     foundation.shared_metrics.close()
+    foundation.shared_refusals.close()
     foundation.key_ring.record_last_uses()
     await foundation.database.close()
     for handler in foundation.logger.handlers:

@@ -61,6 +61,22 @@ def test_both_serve_and_the_books_have_all(crew: PlatformProcess) -> None:
     assert crew.command("ledger", "verify").returncode == 0
 
 
+def test_why_a_request_was_refused_is_known_to_both(crew: PlatformProcess) -> None:
+    """The receipt of a refusal is found on any connection, whichever worker it leads to."""
+    with crew.client() as client:
+        refused = client.post("/chat/completions", json=chat("Who are you?", max_tokens=-1))
+    assert refused.status_code == 400
+    request_id = refused.headers["x-request-id"]
+    path = f"{crew.base_url}/v1/accounts/default/requests/{request_id}"
+
+    def code(_: int) -> str:
+        with crew.client() as client:
+            return str(client.get(path).json()["code"])
+
+    with ThreadPoolExecutor(8) as pool:
+        assert set(pool.map(code, range(24))) == {"INVALID_ARGUMENT"}
+
+
 def test_an_account_has_its_limits_once(crew: PlatformProcess) -> None:
     """Whichever worker its requests come to: what the operator has fixed is not given twice."""
     key = crew.new_key("frugal")

@@ -26,6 +26,7 @@ from servery.limits.limit_keeper import LimitKeeper
 from servery.limits.limiter import Limiter
 from servery.limits.rules import LimitRules
 from servery.metering.refused_requests import RefusedRequests
+from servery.metering.shared_refusals import SharedRefusals
 from servery.routing.placements import Placements
 from servery.store.database import Database
 from servery.tenancy.api_keys import ApiKeys, CreatedKey
@@ -106,7 +107,12 @@ async def plane(tmp_path: Path) -> AsyncIterator[Plane]:
             watch=AccountWatch(key_ring, budgets, review),
             key_ring=key_ring,
             limits=limits,
-            billing=BillingParts(prices=prices, refused=refused, placements=placements, worker=0),
+            billing=BillingParts(
+                prices=prices,
+                refused=SharedRefusals(refused, tmp_path, index=0, count=1),
+                placements=placements,
+                worker=0,
+            ),
             domain="example.org",
             render_inference_error=lambda error: msgspec.json.encode({"error": {"code": error.code}}),
         )

@@ -8,7 +8,7 @@ from starlette.routing import Route
 from servery.billing.price_book import PriceBook
 from servery.catalog.catalog import Catalog
 from servery.core.clock import Clock
-from servery.metering.refused_requests import RefusedRequests
+from servery.metering.shared_refusals import SharedRefusals
 from servery.routing.placements import Placements
 from servery.store.database import Database
 from servery.tenancy.audit_log import AuditLog
@@ -26,10 +26,10 @@ _ACCOUNT: Final = "/v1/accounts/{account}"
 
 class BillingParts(msgspec.Struct, frozen=True, kw_only=True):
     """What the paths about money work on, beside what all paths do. ``worker`` is the number of this process, whose
-    memory holds ``refused`` and ``placements``."""
+    memory holds ``placements``."""
 
     prices: PriceBook
-    refused: RefusedRequests
+    refused: SharedRefusals
     placements: Placements
     worker: int
 

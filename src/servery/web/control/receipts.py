@@ -15,7 +15,8 @@ from servery.core.hedge_outcome import HedgeOutcome
 from servery.core.money import format_price
 from servery.core.serving_path import Outcome, ServingPath
 from servery.metering.receipts import Position, Receipt, Receipts
-from servery.metering.refused_requests import RefusedRequest, RefusedRequests
+from servery.metering.refused_requests import RefusedRequest
+from servery.metering.shared_refusals import SharedRefusals
 from servery.metering.usage_report import UsageReport
 from servery.routing.placements import Placements
 from servery.store.connection import Connection
@@ -94,7 +95,7 @@ class ReceiptEndpoints:
     """Handlers for receipts. Who may not read the account's usage sees the requests of its own keys; only who operates
     the platform sees how they were routed. ``worker`` is the number of this process."""
 
-    def __init__(self, database: Database, refused: RefusedRequests, placements: Placements, *, worker: int) -> None:
+    def __init__(self, database: Database, refused: SharedRefusals, placements: Placements, *, worker: int) -> None:
         self._database = database
         self._refused = refused
         self._placements = placements
@@ -104,12 +105,13 @@ class ReceiptEndpoints:
 
     async def get(self, request: Request, caller: Caller) -> msgspec.Struct:
         account, request_id = account_of(request, caller), str(request.path_params["request"])
-        refused = self._refused.find(account, request_id)
         receipt = await self._database.look_up(lambda connection: self._receipts.find(connection, account, request_id))
+        found = receipt or await self._refused.find(account, request_id)
         keys = await self._own_keys(account, caller)
-        found = receipt or refused
         if found is None or (keys is not None and found.key_id not in keys):
-            raise NotFound(f"There is no request {request_id!r}, or it was refused longer ago than is kept.")
+            raise NotFound(
+                f"There is no request {request_id!r}; or it was refused by another gateway, or longer ago than is kept."
+            )
         shown = _shown(found) if isinstance(found, Receipt) else _refusal(found)
         if caller.admin:
             shown.routing = routing_of(request_id, self._placements, worker=self._worker)
