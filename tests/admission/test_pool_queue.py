@@ -344,6 +344,23 @@ def test_no_look_is_planned_where_places_are_what_is_short() -> None:
     assert door.queue.look_again_s == inf
 
 
+def test_time_lets_in_who_is_smaller_than_the_last_in_turn() -> None:
+    """A Priority that fits nowhere leaves no look planned. Once it has gone, the small Standard behind it waits only
+    for prompts to be computed elsewhere, and for no longer."""
+    pool = pool_of(replicas=2, concurrency=2, kv_tokens=100)
+    door = Door(pool)
+    backlog = pool.replicas[0].occupancy.backlog = Prompts(0.0, rate=1e9)
+    (one,) = door.entered(ticket(tokens=1))
+    backlog.wait_s, pool.replicas[0].occupancy.pending_prefill_tokens = 1.0, 1_000.0
+    (other,) = door.entered(ticket(tokens=1))
+    door.queue.first_byte(one, door.now_s)
+    door.queue.first_byte(other, door.now_s)
+    large, small = door.entered(ticket("b", PRIORITY, tokens=100), ticket(tokens=1))
+    assert states(large, small) == [WAITING, WAITING]
+    assert (door.leave(other), small.state) == ([large], WAITING)
+    assert door.queue.look_again_s == pytest.approx(1.0, abs=0.1)
+
+
 class AnyUse(RuleBasedStateMachine):
     """Requests of all classes come, go, are called back and give up, while replicas fall, rise and change size."""
 

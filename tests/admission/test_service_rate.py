@@ -74,3 +74,41 @@ def test_places_are_kept_free_as_priority_needs_them() -> None:
         else:
             free = min(few, free + 1)
     assert none < 30
+
+
+def test_while_a_pool_fills_its_places_say_how_fast_it_will_be() -> None:
+    """Ten places are taken in the first second, each for five: ten a second are sent, two a second will be."""
+    rate = ServiceRate()
+    for step in range(11):
+        rate.waiting(step / 10)
+        rate.sent(STANDARD, 100.0)
+        if step % 5 == 4:
+            rate.done(100.0)
+    assert rate.work_per_s is not None
+    assert rate.work_per_s > 900
+    assert 150 < rate.when_full(places=10, work=100.0, place_per_s=20.0) < 450
+
+
+def test_what_is_full_is_taken_to_be_quick_until_it_shows() -> None:
+    """At first as its places are; while nobody gets done it is ever slower, and never nothing."""
+    rate = ServiceRate()
+    assert rate.when_full(places=10, work=100.0, place_per_s=20.0) == 200
+    told = []
+    for second in range(10):
+        rate.waiting(float(second))
+        told.append(rate.when_full(places=10, work=100.0, place_per_s=20.0))
+    assert told == sorted(told, reverse=True)
+    assert told[-1] < 50
+    steady(rate, from_s=10.0, seconds=60, work=1.0)
+    assert 0.0 < rate.when_full(places=10, work=100.0, place_per_s=20.0) < 2
+
+
+def test_a_single_place_is_guessed_at_for_longer() -> None:
+    """One that is busy for a second has shown nothing yet; hundreds have."""
+    rate = ServiceRate()
+    rate.waiting(0.0)
+    rate.waiting(1.0)
+    single = rate.when_full(places=1, work=1_000.0, place_per_s=200.0)
+    many = rate.when_full(places=256, work=1_000.0, place_per_s=200.0)
+    assert single > 0.9 * 200
+    assert many < 0.4 * 256 * 200

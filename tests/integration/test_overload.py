@@ -4,6 +4,7 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 
 import anthropic
+import httpx
 import openai
 import pytest
 
@@ -36,15 +37,14 @@ def full(tmp_path_factory: pytest.TempPathFactory):
         yield running
 
 
-def waiting(platform: PlatformProcess) -> int:
-    with platform.client() as client:
-        text = client.get(f"{platform.base_url}/metrics").text
+def waiting(platform: PlatformProcess, client: httpx.Client) -> int:
+    text = client.get(f"{platform.base_url}/metrics").text
     return int(float(text.split('servery_queue_waiting{pool="only"} ')[1].split()[0]))
 
 
-def wait_for_queue(platform: PlatformProcess, length: int) -> None:
+def wait_for_queue(platform: PlatformProcess, client: httpx.Client, length: int) -> None:
     deadline = time.monotonic() + 30
-    while waiting(platform) != length:
+    while waiting(platform, client) != length:
         assert time.monotonic() < deadline, f"the queue never held {length}"
         time.sleep(0.01)
 
@@ -56,18 +56,17 @@ def test_queue_is_bounded_and_priority_goes_first(full: PlatformProcess):
     order: list[str] = []
 
     def send(name: str, **fields):
-        with full.client() as client:
-            answer = client.post("/chat/completions", json=chat("Tell me a story.", **fields))
-            order.append(name)
-            return answer
+        answer = client.post("/chat/completions", json=chat("Tell me a story.", **fields))
+        order.append(name)
+        return answer
 
-    with ThreadPoolExecutor(6) as callers:
+    with full.client() as client, ThreadPoolExecutor(6) as callers:
         running = callers.submit(send, "running", **long)
-        wait_for_queue(full, 0)
+        wait_for_queue(full, client, 0)
         queued = []
         for number in range(3):
             queued.append(callers.submit(send, f"standard {number}", **short))
-            wait_for_queue(full, number + 1)
+            wait_for_queue(full, client, number + 1)
         refused = send("refused", **short)
         priority = callers.submit(send, "priority", service_tier="priority", **short)
         answers = [one.result() for one in queued]
@@ -85,7 +84,7 @@ def test_sdks_see_an_overloaded_server(full: PlatformProcess):
     with full.client() as client, ThreadPoolExecutor(4) as callers:
         fields = {"max_tokens": 1_800, "ignore_eos": True}
         calls = [callers.submit(client.post, "/chat/completions", json=chat(f"Go on {n}.", **fields)) for n in range(4)]
-        wait_for_queue(full, 3)
+        wait_for_queue(full, client, 3)
         ask = {"model": MODEL, "messages": [{"role": "user", "content": "x"}], "max_tokens": 1}
         with openai.OpenAI(base_url=f"{full.base_url}/v1", api_key=full.key, max_retries=0) as one:
             with pytest.raises(openai.InternalServerError) as refused:

@@ -77,12 +77,9 @@ class ClassTurns:
             return self.standard.last()
         return self.priority.last()
 
-    def wait_s(self, ticket: Ticket, rate: ServiceRate) -> float:
+    def wait_s(self, ticket: Ticket, rate: ServiceRate, work_per_s: float) -> float:
         """How long ``ticket`` would wait if it came now: the work ahead of it over the rate at which its class is
-        served. 0 where no rate is known yet."""
-        work_per_s = rate.work_per_s
-        if work_per_s is None:
-            return 0.0
+        served, of ``work_per_s`` in all."""
         serving_class, steadiness = ticket.demand.serving_class, rate.steadiness
         if serving_class is ServingClass.PRIORITY:
             share = 1.0 - self._floor if self.standard.count else 1.0

@@ -114,17 +114,21 @@ class FairLine:
         account as much again as that makes. An estimate: it takes all accounts for alike.
 
         ``steadiness`` from 0 to 1: whether the others will be there for so long. At 0 no more of them comes than waits
-        by now; at 1 more comes for as long as this one waits.
+        by now; at 1 more comes for as long as this one waits, also of those that are remembered, who go before all but
+        the first of an account's requests.
         """
         account = self._accounts.get(ticket.demand.account)
-        own, ahead, others = ticket.work, 0.0, len(self._starts)
+        own, ahead, others, resting = 0.0, 0.0, len(self._starts), len(self._remembered)
         if account is not None:
             ahead = account.waiting_work
-            own += ahead + max(0.0, account.counter - self._level)
-            others -= 1 if account.tickets else 0
-        theirs = own * others
+            own = ahead + max(0.0, account.counter - self._level)
+            if account.tickets:
+                others -= 1
+            else:
+                resting -= 1
+        theirs = (own + ticket.work) * others
         here = min(self.work - ahead, theirs)
-        return ahead + here + steadiness * (theirs - here)
+        return ahead + here + steadiness * (theirs + own * resting - here)
 
     def check_integrity(self) -> None:
         waiting = {name: one for name, one in self._accounts.items() if one.tickets}

@@ -31,6 +31,8 @@ _WAITING, _ADMITTED, _RECALLED, _SHED, _LEFT = TicketState
 _BATCH = ServingClass.BATCH
 _DISPATCHED = AdmissionOutcome.DISPATCHED
 
+_PLACE_TOKENS_PER_S = 200.0
+"""What a place is taken to generate until it is known what it does: quick, so that nobody is refused for a guess."""
 _LEAST_RETRY_S = 1.0
 _MOST_RETRY_S = 60.0
 _LEAST_LOOK_S = 0.002
@@ -62,6 +64,7 @@ class PoolQueue:
         self._unanswered = Unanswered(policy)
         self._recalls_under_way = 0
         self._reserved = 0
+        self._looked_for_tokens = 0.0
         self._measure()
         self._lots = Lots()
 
@@ -77,7 +80,7 @@ class PoolQueue:
             self._let_in(ticket, now_s)  # not held: nothing comes between this and its seat
             return []
         ticket.work = ticket.demand.work
-        wait_s = turns.wait_s(ticket, self.rate)
+        wait_s = self._wait_s(ticket)
         if self._is_refused(ticket, wait_s, now_s):
             self._shed(ticket, AdmissionOutcome.SHED_PREDICTED_WAIT, wait_s)
             return []
@@ -134,6 +137,9 @@ class PoolQueue:
             self._take_out(ticket)
             return self._admit(now_s)  # the next in line may be smaller
         if state is _ADMITTED or state is _RECALLED:
+            if self._turns.online and ticket.demand.serving_class is not _BATCH:
+                self._see_waiting(now_s)
+                self.rate.done(ticket.work or ticket.demand.work)
             self._let_out(ticket, state)
             if work is not None and ticket.charged:
                 self._turns.line(ticket.demand.serving_class).correct(ticket, work)
@@ -157,7 +163,7 @@ class PoolQueue:
         """``ticket``, if it still waits, has waited for too long."""
         if ticket.state is not _WAITING:
             return []
-        wait_s = self._turns.wait_s(ticket, self.rate)
+        wait_s = self._wait_s(ticket)
         self._take_out(ticket)
         self._shed(ticket, AdmissionOutcome.EXPIRED, wait_s)
         return self._admit(now_s)
@@ -170,7 +176,7 @@ class PoolQueue:
     def predicted_wait_s(self, ticket: Ticket) -> float:
         """How long ``ticket`` would wait if it came now; 0 where that is not known."""
         ticket.work = ticket.demand.work
-        return self._turns.wait_s(ticket, self.rate)
+        return self._wait_s(ticket)
 
     def check_integrity(self) -> None:
         self._turns.check_integrity()
@@ -179,9 +185,22 @@ class PoolQueue:
 
     # Its own
 
+    def _wait_s(self, ticket: Ticket) -> float:
+        """How long ``ticket``, whose work is set, would wait if it came now."""
+        rate, free = self.rate, self._places - self.inside
+        if free < self._turns.online:
+            place_per_s = ticket.demand.weights.generated * _PLACE_TOKENS_PER_S
+            work_per_s = rate.when_full(places=self._places, work=ticket.work, place_per_s=place_per_s)
+        elif (sent := rate.work_per_s) is not None:
+            work_per_s = sent
+        else:
+            return 0.0
+        return self._turns.wait_s(ticket, rate, work_per_s)
+
     def _measure(self) -> None:
         """What of the pool changes only with its replicas' states and limits."""
-        self._most_reserved = int(self._policy.priority_reserve * self._pool.capacity)
+        self._places = self._pool.capacity
+        self._most_reserved = int(self._policy.priority_reserve * self._places)
         self._counts_tokens = any(one.occupancy.tokens_limit is not None for one in self._pool.replicas)
 
     def _is_refused(self, ticket: Ticket, wait_s: float, now_s: float) -> bool:
@@ -198,8 +217,8 @@ class PoolQueue:
     def _shed(self, ticket: Ticket, outcome: AdmissionOutcome, wait_s: float) -> None:
         ticket.state = _SHED
         ticket.outcome = outcome
-        if wait_s == 0.0:  # nothing is known: as long as anybody would be let wait
-            wait_s = self._policy.standard_budget_s
+        if self.rate.work_per_s is None:  # nothing is known: as long as anybody would be let wait
+            wait_s = max(wait_s, self._policy.standard_budget_s)
         ticket.retry_after_s = min(max(wait_s, _LEAST_RETRY_S), _MOST_RETRY_S)
 
     def _see_waiting(self, now_s: float) -> None:
@@ -233,7 +252,7 @@ class PoolQueue:
     def _make_way(self, newcomer: Ticket) -> Ticket:
         """Shed whoever must give way for ``newcomer``, which it may be itself."""
         ticket = self._turns.gives_way(queue_limit=self._queue_limit)
-        wait_s = self._turns.wait_s(ticket, self.rate)
+        wait_s = self._wait_s(ticket)
         self._take_out(ticket)
         is_newcomer = ticket is newcomer
         self._shed(ticket, AdmissionOutcome.SHED_CAPACITY if is_newcomer else AdmissionOutcome.DISPLACED, wait_s)
@@ -262,10 +281,12 @@ class PoolQueue:
 
     def _look_again(self, head: Ticket, first: Replica | None, now_s: float) -> None:
         """``head`` finds no room: when it may though nobody begins to be answered or ends, because prompts should have
-        been computed by then. Only of ``first`` is anything new, if it is given and a moment is planned."""
+        been computed by then. Only of ``first`` is anything new, if it is given and a moment is planned,
+        unless somebody smaller goes next by now."""
         ahead_s, tokens = self._policy.prefill_ahead_s, head.resident_tokens
-        if first is None or self.look_again_s <= now_s:
-            self.look_again_s = inf
+        is_smaller = self._counts_tokens and tokens < self._looked_for_tokens
+        if first is None or is_smaller or self.look_again_s <= now_s:
+            self.look_again_s, self._looked_for_tokens = inf, tokens
             late_s = self._pool.late_s(tokens, now_s=now_s, ahead_s=ahead_s)
         else:
             late_s = first.occupancy.late_s(now_s, ahead_s=ahead_s) if first.has_room_for(tokens) else inf

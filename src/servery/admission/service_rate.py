@@ -7,6 +7,8 @@ from servery.core.serving_path import ServingClass
 HALF_LIFE_S = 10.0
 LEAST_S = 0.25
 _STEADY_S = 2.0
+_GUESS_S = 0.5
+_GUESS_REQUESTS = 4.0
 _LEAST_SHARE = 0.01
 _FIND_NONE = 0.0001
 _MEAN_AGE_S = HALF_LIFE_S / math.log(2)
@@ -17,10 +19,11 @@ class ServiceRate:
     seconds. While nobody waits a pool shows how much is asked of it, not how much it can, so that time does not count:
     the rate found last is kept. Pure: the time is handed in."""
 
-    __slots__ = ("_priority_work", "_seconds", "_seen_s", "_work")
+    __slots__ = ("_done_work", "_priority_work", "_seconds", "_seen_s", "_work")
 
     def __init__(self) -> None:
         self._work = 0.0
+        self._done_work = 0.0
         self._priority_work = 0.0
         self._seconds = 0.0
         self._seen_s: float | None = None
@@ -31,6 +34,7 @@ class ServiceRate:
             passed_s = now_s - self._seen_s
             kept = math.exp2(-passed_s / HALF_LIFE_S)
             self._work *= kept
+            self._done_work *= kept
             self._priority_work *= kept
             self._seconds = self._seconds * kept + (1.0 - kept) * _MEAN_AGE_S
         self._seen_s = now_s
@@ -43,6 +47,18 @@ class ServiceRate:
         self._work += work
         if serving_class is ServingClass.PRIORITY:
             self._priority_work += work
+
+    def done(self, work: float) -> None:
+        """One is over while somebody waits; ``waiting`` has been called with this moment."""
+        self._done_work += work
+
+    def when_full(self, *, places: int, work: float, place_per_s: float) -> float:
+        """The rate where it is places that are waited for: as those who have them get done, which is less than what is
+        sent while a pool fills up. ``work`` is that of one request; ``place_per_s`` what a place is taken to do until
+        some have got done: it counts as much as a few requests, or half a second, and ever less."""
+        guess = max(1, places) * place_per_s
+        guess_s = max(_GUESS_S, _GUESS_REQUESTS * work / guess) * max(_LEAST_SHARE, 1.0 - self._seconds / _MEAN_AGE_S)
+        return (self._done_work + guess_s * guess) / (self._seconds + guess_s)
 
     @property
     def work_per_s(self) -> float | None:
