@@ -14,6 +14,7 @@ from servery.catalog.own_model import own_model_catalog
 from servery.catalog.source import catalog_from_file, default_catalog
 from servery.core.clock import Clock
 from servery.core.misconfigured import Misconfigured
+from servery.core.write_turn import WriteTurn
 from servery.engines.address import EngineAddress
 from servery.engines.client import EngineClient
 from servery.engines.connection_limits import ConnectionLimits
@@ -97,8 +98,12 @@ def _client_factory(settings: Settings, clock: Clock) -> ClientFactory:
         whole_timeout_s=settings.answer_timeout_s,
     )
 
+    turn = WriteTurn()
+
     def new_client(address: EngineAddress) -> EngineClient:
-        return EngineClient(address, connection_limits=connection_limits, exchange_limits=exchange_limits, clock=clock)
+        return EngineClient(
+            address, connection_limits=connection_limits, exchange_limits=exchange_limits, clock=clock, turn=turn
+        )
 
     return new_client
 

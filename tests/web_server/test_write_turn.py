@@ -2,8 +2,8 @@
 
 import asyncio
 
+from servery.core.write_turn import WriteTurn
 from servery.web.server.response_writer import ResponseWriter
-from servery.web.server.write_turn import WriteTurn
 
 JSON = b"content-type: application/json\r\n"
 
@@ -32,7 +32,7 @@ def started(transport: KeepingTransport, turn: WriteTurn) -> ResponseWriter:
 
 async def test_frames_of_a_turn_go_out_together() -> None:
     """One write for each client, once the turn is over; the next turn has its own."""
-    turn, first, second = WriteTurn(asyncio.get_running_loop()), KeepingTransport(), KeepingTransport()
+    turn, first, second = WriteTurn(), KeepingTransport(), KeepingTransport()
     one, other = started(first, turn), started(second, turn)
     one.write(b"a")
     other.write(b"b")
@@ -45,20 +45,32 @@ async def test_frames_of_a_turn_go_out_together() -> None:
     assert first.writes[1:] == [b"1\r\ne\r\n"]
 
 
-async def test_an_end_does_not_wait_and_overtakes_nothing() -> None:
-    """It goes out at once, behind what was gathered, and nothing is written again when the turn ends."""
-    turn, transport = WriteTurn(asyncio.get_running_loop()), KeepingTransport()
+async def test_an_end_goes_out_with_what_was_gathered() -> None:
+    """In one write at the turn's end, and nothing is written again by a flush after it."""
+    turn, transport = WriteTurn(), KeepingTransport()
     writer = started(transport, turn)
     writer.write(b"a")
     writer.end(b"b")
-    assert transport.writes == [b"1\r\na\r\n1\r\nb\r\n0\r\n\r\n"]
+    assert transport.writes == []
     await asyncio.sleep(0)
+    assert transport.writes == [b"1\r\na\r\n1\r\nb\r\n0\r\n\r\n"]
+    writer.flush()
     assert len(transport.writes) == 1
+
+
+async def test_a_whole_response_is_flushed_once() -> None:
+    """Whoever closes the connection does not wait for the turn's end."""
+    turn, transport = WriteTurn(), KeepingTransport()
+    writer = ResponseWriter(transport, turn, keep_alive=True, http_version="1.1")
+    writer.whole(200, b"", b"whole")
+    writer.flush()
+    await asyncio.sleep(0)
+    assert [one[-5:] for one in transport.writes] == [b"whole"]
 
 
 async def test_a_broken_off_response_is_sent_as_far_as_it_came() -> None:
     """Whoever closes the connection flushes first."""
-    turn, transport = WriteTurn(asyncio.get_running_loop()), KeepingTransport()
+    turn, transport = WriteTurn(), KeepingTransport()
     writer = started(transport, turn)
     writer.write(b"a")
     writer.flush()
@@ -67,7 +79,7 @@ async def test_a_broken_off_response_is_sent_as_far_as_it_came() -> None:
 
 async def test_nothing_is_sent_to_who_has_gone() -> None:
     """Also when a client leaves between a frame and the turn's end."""
-    turn, transport = WriteTurn(asyncio.get_running_loop()), KeepingTransport()
+    turn, transport = WriteTurn(), KeepingTransport()
     writer = started(transport, turn)
     writer.write(b"a")
     transport.gone = True

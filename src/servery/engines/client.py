@@ -11,6 +11,7 @@ from servery.core.engine_family import EngineFamily
 from servery.core.errors import EngineUnavailable
 from servery.core.inference import AnthropicForm, Embedding, Generation
 from servery.core.serving_path import Endpoint, ServingClass
+from servery.core.write_turn import WriteTurn
 from servery.engines.address import EngineAddress
 from servery.engines.answer_reader import NO_EVENTS, EventSink
 from servery.engines.body import embedding_body, form_to_pass, generation_body, messages_body, tokenize_body
@@ -48,7 +49,7 @@ def _nothing() -> None:
 
 
 class EngineClient:
-    """Talks to the engine at one ``address`` over kept connections."""
+    """Talks to the engine at one ``address`` over kept connections. Those who share a ``turn`` send together."""
 
     def __init__(
         self,
@@ -57,10 +58,11 @@ class EngineClient:
         connection_limits: ConnectionLimits,
         exchange_limits: ExchangeLimits,
         clock: Clock,
+        turn: WriteTurn | None = None,
     ) -> None:
         self.address = address
         self._limits = exchange_limits
-        self._connections = Connections(address, connection_limits, clock)
+        self._connections = Connections(address, connection_limits, clock, turn or WriteTurn())
         host = f"[{address.host}]" if ":" in address.host else address.host
         key = f"Authorization: Bearer {address.api_key}\r\n" if address.api_key else ""
         self._head = f"Host: {host}:{address.port}\r\n{key}Content-Type: application/json\r\n"

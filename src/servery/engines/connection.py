@@ -3,6 +3,7 @@
 import asyncio
 from typing import Protocol, cast
 
+from servery.core.write_turn import WriteTurn
 from servery.engines.response_parser import Headers, NotHttp, ResponseParser
 
 
@@ -21,9 +22,11 @@ class ResponseReader(Protocol):
 class EngineConnection(asyncio.Protocol):
     """Carries one exchange at a time. ``reusable`` tells after an exchange whether another may follow."""
 
-    __slots__ = ("_parser", "_reader", "_transport", "exchanges", "idle_since_s", "reusable")
+    __slots__ = ("_parser", "_reader", "_transport", "_turn", "_unsent", "exchanges", "idle_since_s", "reusable")
 
-    def __init__(self) -> None:
+    def __init__(self, turn: WriteTurn) -> None:
+        self._turn = turn
+        self._unsent = b""
         self._transport: asyncio.Transport | None = None
         self._parser: ResponseParser | None = None
         self._reader: ResponseReader | None = None
@@ -34,14 +37,21 @@ class EngineConnection(asyncio.Protocol):
     # What the owner calls
 
     def send(self, request: bytes, reader: ResponseReader, *, last: bool) -> None:
-        """Write one request; ``reader`` hears of its response. ``last``: no other request will follow."""
+        """Send one request at the end of the event loop's turn; ``reader`` hears of its response. ``last``: no other
+        request will follow."""
         assert self._reader is None, "a connection carries one exchange at a time"
-        assert self._transport is not None, "requests follow the connection's start"
         self._reader = reader
         self._parser = ResponseParser(on_head=reader.on_head, on_body=reader.on_body, on_end=self._ended)
         self.reusable = not last
         self.exchanges += 1
-        self._transport.write(request)
+        self._unsent = request
+        self._turn.join(self)
+
+    def flush(self) -> None:
+        """Write what is to be sent, unless the connection was closed in the meantime."""
+        request, self._unsent = self._unsent, b""
+        if self._transport is not None and not self._transport.is_closing():
+            self._transport.write(request)
 
     def close(self) -> None:
         """Close now; the engine aborts what it was generating. The reader hears nothing more."""

@@ -6,6 +6,7 @@ from collections import deque
 
 from servery.core.clock import Clock
 from servery.core.errors import EngineUnavailable
+from servery.core.write_turn import WriteTurn
 from servery.engines.address import EngineAddress
 from servery.engines.connection import EngineConnection
 from servery.engines.connection_limits import ConnectionLimits
@@ -14,7 +15,8 @@ from servery.engines.connection_limits import ConnectionLimits
 class Connections:
     """Hands out connections to one address, the most recently used first."""
 
-    def __init__(self, address: EngineAddress, limits: ConnectionLimits, clock: Clock) -> None:
+    def __init__(self, address: EngineAddress, limits: ConnectionLimits, clock: Clock, turn: WriteTurn) -> None:
+        self._turn = turn
         self._address = address
         self._limits = limits
         self._clock = clock
@@ -38,7 +40,7 @@ class Connections:
         try:
             async with asyncio.timeout(self._limits.connect_timeout_s):
                 _, connection = await loop.create_connection(
-                    EngineConnection, address.host, address.port, ssl=self._tls
+                    lambda: EngineConnection(self._turn), address.host, address.port, ssl=self._tls
                 )
         except (OSError, TimeoutError) as error:
             raise EngineUnavailable("the engine that serves this model cannot be reached") from error

@@ -7,6 +7,7 @@ from enum import Enum, auto
 from typing import cast
 
 from servery.core.errors import InvalidRequest, RequestTimeout, ServeryError
+from servery.core.write_turn import WriteTurn
 from servery.web.openai.errors import error_body
 from servery.web.server.http_request import HttpRequest
 from servery.web.server.request_parser import RequestParser
@@ -14,7 +15,6 @@ from servery.web.server.response_headers import JSON, refusal_headers
 from servery.web.server.response_writer import ResponseWriter
 from servery.web.server.server_limits import ServerLimits
 from servery.web.server.write_pressure import WritePressure
-from servery.web.server.write_turn import WriteTurn
 
 Handler = Callable[[HttpRequest, ResponseWriter, WritePressure], Awaitable[None]]
 """Serves one request. It is cancelled when the client goes away."""
@@ -59,6 +59,7 @@ class ClientConnection(asyncio.Protocol):
         self._waiting: deque[HttpRequest] = deque()
         self._task: asyncio.Task[None] | None = None
         self._task_began = False
+        self._last_writer: ResponseWriter | None = None
         self._refused: ServeryError | None = None
         self._phase = _Phase.IDLE
         self._phase_since_s = self._loop.time()
@@ -172,7 +173,7 @@ class ClientConnection(asyncio.Protocol):
         finally:
             self._task = None
             self._task_began = False
-            writer.flush()
+            self._last_writer = writer
             self._after(writer)
 
     def _after(self, writer: ResponseWriter) -> None:
@@ -181,6 +182,7 @@ class ClientConnection(asyncio.Protocol):
         elif not writer.keeps_alive:
             self._close()
         elif self._waiting:
+            self._send_rest()
             self._serve_next()
         elif self._refused is not None:
             self._tell(self._refused)
@@ -197,9 +199,16 @@ class ClientConnection(asyncio.Protocol):
 
     def _tell(self, error: ServeryError) -> None:
         if self._transport is not None:
+            self._send_rest()
             writer = ResponseWriter(self._transport, self._turn, keep_alive=False, http_version="1.1")
             writer.whole(error.status, JSON + refusal_headers(error), error_body(error, ""))
+            writer.flush()
             self._linger()
+
+    def _send_rest(self) -> None:
+        """What the last response has gathered goes out before anything else does."""
+        if self._last_writer is not None:
+            self._last_writer.flush()
 
     def _linger(self) -> None:
         """Nothing more is said, but what the client is still sending is read, and dropped: closing a socket with
@@ -210,6 +219,7 @@ class ClientConnection(asyncio.Protocol):
             self._transport.write_eof()
 
     def _close(self) -> None:
+        self._send_rest()
         self._closing = True
         self._enter(_Phase.CLOSING)
         if self._transport is not None:

@@ -5,9 +5,9 @@ import socket
 import ssl
 
 from servery.core.misconfigured import Misconfigured
+from servery.core.write_turn import WriteTurn
 from servery.web.server.client_connection import ClientConnection, Handler
 from servery.web.server.server_limits import ServerLimits
-from servery.web.server.write_turn import WriteTurn
 
 _SWEEP_S = 1.0
 _BACKLOG = 2_048
@@ -35,7 +35,7 @@ class Listener:
         """Listen; returns the port (a free one when ``port`` is 0). A ``shared`` port is listened on by several
         processes, among which the system deals out new connections. Raises Misconfigured when it cannot."""
         loop = asyncio.get_running_loop()
-        self._turn = WriteTurn(loop)
+        self._turn = WriteTurn()
         try:
             self._server = await loop.create_server(
                 self._new_connection, host, port, backlog=_BACKLOG, ssl=self._tls, reuse_port=shared

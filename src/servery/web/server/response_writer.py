@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Iterable
 from http import HTTPStatus
 
-from servery.web.server.write_turn import WriteTurn
+from servery.core.write_turn import WriteTurn
 
 _STATUS_LINES = {status.value: f"HTTP/1.1 {status.value} {status.phrase}\r\n".encode() for status in HTTPStatus} | {
     499: b"HTTP/1.1 499 Client Closed Request\r\n"
@@ -19,8 +19,8 @@ def header_lines(headers: Iterable[tuple[bytes, bytes]]) -> bytes:
 
 
 class ResponseWriter:
-    """Either ``whole`` once, or ``start``, any number of ``write`` and ``end``. After the client has gone, writing does
-    nothing."""
+    """Either ``whole`` once, or ``start``, any number of ``write`` and ``end``. All but a response's start is sent at
+    the end of the event loop's turn, or by ``flush``. After the client has gone, writing does nothing."""
 
     __slots__ = ("_chunked", "_gathered", "_head_only", "_keep_alive", "_transport", "_turn", "ended", "started")
 
@@ -51,7 +51,7 @@ class ResponseWriter:
         """``headers``: whole lines, each with its end."""
         assert not self.started, "a response is written once"
         self.started = self.ended = True
-        self._send(
+        self._gather(
             b"%b%bcontent-length: %d\r\n%b%b"
             % (
                 _status_line(status),
@@ -73,16 +73,12 @@ class ResponseWriter:
         self._send(_status_line(status) + headers + (_KEPT if self._keep_alive else _CLOSED))
 
     def write(self, data: bytes) -> None:
-        """Sent at the end of the event loop's turn, with what else comes until then. Runs once per token."""
+        """Runs once per token."""
         if not data or self._head_only:
             return
         if self._chunked:
             data = b"%x\r\n%b\r\n" % (len(data), data)
-        if self._gathered:
-            self._gathered += data
-        else:
-            self._gathered = data
-            self._turn.join(self)
+        self._gather(data)
 
     def flush(self) -> None:
         """Send what has been gathered."""
@@ -97,11 +93,18 @@ class ResponseWriter:
         if self._head_only:
             return
         if not self._chunked:
-            self._send(data)
+            self._gather(data)
         elif data:
-            self._send(b"%x\r\n%b\r\n0\r\n\r\n" % (len(data), data))
+            self._gather(b"%x\r\n%b\r\n0\r\n\r\n" % (len(data), data))
         else:
-            self._send(b"0\r\n\r\n")
+            self._gather(b"0\r\n\r\n")
+
+    def _gather(self, data: bytes) -> None:
+        if self._gathered:
+            self._gathered += data
+        elif data:
+            self._gathered = data
+            self._turn.join(self)
 
     def _send(self, data: bytes) -> None:
         """Behind what has been gathered."""
