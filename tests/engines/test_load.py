@@ -131,3 +131,22 @@ def test_any_text_is_read(text: str, family: EngineFamily) -> None:
     """Nothing that an engine writes is an error, and a share stays one."""
     told = load(text, family)
     assert told is None or told.kv_usage is None or 0 <= told.kv_usage <= 1
+
+
+def test_how_fast_prompts_were_computed() -> None:
+    """Tokens and seconds since the start, of vLLM's histograms and llama.cpp's counters; SGLang tells none."""
+    vllm = VLLM + (
+        'vllm:request_prefill_kv_computed_tokens_sum{engine="0"} 2020.0\n'
+        'vllm:request_prefill_time_seconds_bucket{engine="0",le="+Inf"} 9.0\n'
+        'vllm:request_prefill_time_seconds_sum{engine="0"} 0.5\n'
+    )
+    llama_cpp = LLAMA_CPP + "llamacpp:prompt_seconds_total 2.5\n"
+    for text, family, wanted in (
+        (vllm, EngineFamily.VLLM, (2020.0, 0.5)),
+        (VLLM, EngineFamily.VLLM, None),
+        (llama_cpp, EngineFamily.LLAMA_CPP, (1024.0, 2.5)),
+        (SGLANG, EngineFamily.SGLANG, None),
+    ):
+        told = load(text, family)
+        assert told is not None
+        assert told.prefilled == wanted

@@ -7,6 +7,10 @@
     cache hits       vllm:prefix_cache_hits      sglang:cached_tokens      llamacpp:prompt_tokens_cached
     cache queries    vllm:prefix_cache_queries   sglang:prompt_tokens      the hits and llamacpp:prompt_tokens
     cache size       vllm:cache_config_info      sglang:max_total_num_tokens   tells none
+    prompts, tokens  vllm:request_prefill_kv_    tells none                llamacpp:prompt_tokens
+                       computed_tokens
+    and seconds      vllm:request_prefill_time_  tells none                llamacpp:prompt_seconds
+                       seconds
 
 Hits and queries are counters of tokens, whose names end in ``_total``. Several schedulers behind one door (data
 parallel) are added up; of shares the mean is taken. SGLang tells some gauges once in all and once again for each
@@ -23,7 +27,8 @@ from servery.core.engine_family import EngineFamily
 
 class EngineLoad(msgspec.Struct, frozen=True, kw_only=True):
     """Requests, a share from 0 to 1, tokens since the engine's start, and the tokens that its KV cache holds; None is
-    what the engine does not tell.
+    what the engine does not tell. ``prefilled`` are the prompt tokens that it has computed since its start, and the
+    seconds that this took, each prompt for itself.
 
     ``scraped_at_s`` is a monotonic reading; ``is_stale`` says that it could not be renewed for too long since.
     """
@@ -34,12 +39,13 @@ class EngineLoad(msgspec.Struct, frozen=True, kw_only=True):
     prefix_cache_hits: int | None = None
     prefix_cache_queries: int | None = None
     cache_tokens: int | None = None
+    prefilled: tuple[float, float] | None = None
     scraped_at_s: float
     is_stale: bool = False
 
 
 class _Names(msgspec.Struct, frozen=True, kw_only=True):
-    """``queries`` are added up."""
+    """``queries`` are added up; ``prefilled`` are tokens and seconds."""
 
     running: str
     waiting: str
@@ -47,6 +53,7 @@ class _Names(msgspec.Struct, frozen=True, kw_only=True):
     hits: str
     queries: tuple[str, ...]
     cache_tokens: str | None = None
+    prefilled: tuple[str, str] | None = None
 
 
 _NAMES = {
@@ -56,6 +63,7 @@ _NAMES = {
         kv_usage="vllm:kv_cache_usage_perc",
         hits="vllm:prefix_cache_hits_total",
         queries=("vllm:prefix_cache_queries_total",),
+        prefilled=("vllm:request_prefill_kv_computed_tokens_sum", "vllm:request_prefill_time_seconds_sum"),
     ),
     EngineFamily.SGLANG: _Names(
         running="sglang:num_running_reqs",
@@ -71,6 +79,7 @@ _NAMES = {
         kv_usage=None,
         hits="llamacpp:prompt_tokens_cached_total",
         queries=("llamacpp:prompt_tokens_total", "llamacpp:prompt_tokens_cached_total"),
+        prefilled=("llamacpp:prompt_tokens_total", "llamacpp:prompt_seconds_total"),
     ),
 }
 
@@ -87,6 +96,7 @@ def read_load(text: str, family: EngineFamily, *, scraped_at_s: float) -> Engine
     if names is None:
         return None
     wanted = {names.running, names.waiting, names.kv_usage, names.hits, *names.queries, names.cache_tokens}
+    wanted.update(names.prefilled or ())
     told = _samples(text, wanted)
     if names.running not in told:
         return None
@@ -98,6 +108,7 @@ def read_load(text: str, family: EngineFamily, *, scraped_at_s: float) -> Engine
         prefix_cache_hits=_tokens(told, (names.hits,)),
         prefix_cache_queries=_tokens(told, names.queries),
         cache_tokens=_block_tokens(text) if family is EngineFamily.VLLM else _tokens(told, (names.cache_tokens,)),
+        prefilled=_prefilled(told, names.prefilled),
         scraped_at_s=scraped_at_s,
     )
 
@@ -131,3 +142,10 @@ def _tokens(told: dict[str | None, list[float]], names: tuple[str | None, ...]) 
     if any(name not in told for name in names):
         return None
     return round(sum(sum(told[name]) for name in names))
+
+
+def _prefilled(told: dict[str | None, list[float]], names: tuple[str, str] | None) -> tuple[float, float] | None:
+    if names is None or any(name not in told for name in names):
+        return None
+    tokens, seconds = (sum(told[name]) for name in names)
+    return tokens, seconds

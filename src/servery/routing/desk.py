@@ -1,5 +1,7 @@
 """One replica as the router sees it: what it has to compute, how fast it is, and what its cache is believed to hold."""
 
+from math import inf
+
 from servery.fleet.replica import Replica
 from servery.routing.commons import Commons
 from servery.routing.least_busy import LeastBusy
@@ -10,6 +12,8 @@ from servery.routing.slot_cache import SlotCache
 PRESSURE_TOKENS = 1_000.0
 """A replica whose memory or sequences are all in use counts as having so many prompt tokens more to compute."""
 _SAME_S = 0.005
+_MOST_OF_REPORT_TOKENS = 16_384.0
+"""So much of what an engine reports weighs at most: as a few prompts."""
 
 
 class Desk:
@@ -19,7 +23,9 @@ class Desk:
     """
 
     __slots__ = (
+        "_has_learned",
         "_order",
+        "_told",
         "commons",
         "computed_tokens",
         "done_s",
@@ -47,6 +53,8 @@ class Desk:
         self.is_away = False
         self.done_s = 0.0
         self.shown_done_s = 0.0
+        self._has_learned = False
+        self._told: tuple[float, float] | None = None
         self._order = order
         replica.occupancy.backlog = self
 
@@ -86,6 +94,25 @@ class Desk:
         queue = self.queue
         sent_s = queue.backlog_s(now_s) if queue.telling or self.rate.is_learned else 0.0
         return sent_s + beside / queue.rate
+
+    def learn(self, tokens: float, service_s: float) -> None:
+        """A prompt of so many uncached tokens had the engine for so long."""
+        self._has_learned = True
+        self.rate.learn(tokens, service_s)
+
+    def look_at_report(self) -> None:
+        """Learn how fast it is from its engine's own sums, where no prompt has told since the report before. Where the
+        engine computes several at once, those make it slower than it is."""
+        load = self.replica.load
+        told = None if load is None else load.prefilled
+        before, self._told = self._told, told
+        if told is None or before is None or told is before:
+            return
+        tokens, seconds = told[0] - before[0], told[1] - before[1]
+        if not self._has_learned and 0.0 < tokens < inf and 0.0 < seconds < inf:
+            weight = min(1.0, _MOST_OF_REPORT_TOKENS / tokens)
+            self.rate.learn(weight * tokens, weight * seconds)
+        self._has_learned = False
 
     def put(self) -> None:
         """Show in the order of the least busy how busy it is now."""

@@ -199,5 +199,6 @@ class PoolRouter:
         for desk in self._desks:
             if desk.incarnation != desk.replica.incarnation:
                 desk.renew(self._new_slots(desk.replica))
+            desk.look_at_report()
             if desk.is_away:
                 desk.put()

@@ -19,6 +19,7 @@ class Seat:
         "_desk",
         "_is_computed",
         "_is_refused",
+        "_prefill_s",
         "_service_s",
         "_slots",
         "_stamp",
@@ -37,6 +38,7 @@ class Seat:
         self._stay = stay
         self._stamp = stamp
         self._service_s: float | None = None
+        self._prefill_s: float | None = None
         self._is_computed = False
         self._is_refused = False
         uncached = contest.length - placement.cached
@@ -81,9 +83,13 @@ class Seat:
         """The engine answered with an error, or not at all: whatever was not computed before is not now."""
         self._is_refused = True
 
-    def answered(self) -> None:
-        """All of the answer is there, so the prompt was computed, whether or not anybody saw a first byte."""
+    def answered(self, *, prefill_s: float | None = None) -> None:
+        """All of the answer is there, so the prompt was computed, whether or not anybody saw a first byte. The engine
+        may have told how long that took, ``prefill_s``; of an answer that has but one token, or none, it shows."""
+        if not self._is_computed and self._contest.wish.tells_first_token:
+            self.first_byte()
         self._is_computed = True
+        self._prefill_s = prefill_s
 
     def reported(self, *, cached_tokens: int, prompt_tokens: int, generated_tokens: int = 0) -> None:
         """What the engine told at the end. An engine that never told of cached tokens is not believed to tell of none.
@@ -122,8 +128,10 @@ class Seat:
             desk.eased()
             if not self._is_computed:
                 self._withdraw(tokens)
+            elif self._prefill_s is not None:
+                desk.learn(self._uncached_tokens, self._prefill_s)
         else:
-            desk.rate.learn(self._uncached_tokens, service_s)
+            desk.learn(self._uncached_tokens, service_s)
             if desk.is_away:
                 desk.put()
 

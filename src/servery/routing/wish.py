@@ -9,7 +9,8 @@ class Wish(msgspec.Struct, frozen=True, kw_only=True):
     """``owner`` names who may share prompt-cache entries; ``chain`` is the prompt, made for that owner.
 
     ``units_per_token``: how much of the chain's unit a token is, such as bytes of text; 1 for a chain in tokens.
-    ``tells_first_token``: somebody will tell when the first token is there, as with a stream.
+    ``tells_first_token``: somebody will tell when the first token is there, as with a stream, or an answer
+    of one.
     """
 
     owner: str

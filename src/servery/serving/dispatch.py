@@ -28,7 +28,7 @@ from servery.routing.placements import Placements
 from servery.routing.router import Router
 from servery.routing.seat import Seat
 from servery.routing.wish import Wish
-from servery.serving.errand import Errand, Visit, expected_tokens
+from servery.serving.errand import Errand, Visit, ends_with_first_token, expected_tokens
 from servery.serving.hedging import Hedging
 from servery.serving.journey import Branch, Journey
 from servery.serving.retry import RetryBudget, may_retry
@@ -185,7 +185,7 @@ class Dispatch:
         except (EngineUnavailable, EngineTimeout, EngineBroke) as error:
             visit.failed(error)
             raise
-        seat.answered()
+        seat.answered(prefill_s=tally.prefill_s)
         journey.first_token(prefill_s=tally.prefill_s, asked_s=asked_s)
         if tally.is_reported:
             usage = tally.usage()
@@ -236,7 +236,7 @@ class Dispatch:
             units_per_token=estimator.bytes_per_token,
             generated_tokens=expected_tokens(branch.work, expected=estimator.generated_tokens_of(caller.key_id)),
             session=f"{caller.account}/{request.session}" if request.session else None,
-            tells_first_token=request.stream,
+            tells_first_token=request.stream or ends_with_first_token(branch.work),
         )
         return branch.wish
 

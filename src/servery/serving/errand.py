@@ -159,3 +159,8 @@ def expected_tokens(work: Generation | Embedding, *, expected: float) -> float:
     if isinstance(work, Embedding):
         return 0.0
     return expected if work.max_tokens is None else min(expected, work.max_tokens)
+
+
+def ends_with_first_token(work: Generation | Embedding) -> bool:
+    """Whether the whole answer is there once the prompt is computed."""
+    return isinstance(work, Embedding) or work.max_tokens == 1
