@@ -7,13 +7,14 @@ import msgspec
 from servery.core.errors import InvalidRequest
 from servery.core.inference import Generation
 from servery.core.serving_path import Endpoint
+from servery.web.openai import asked
+from servery.web.openai.asked import UNSUPPORTED, Unsupported
 from servery.web.openai.chat_body import ChatBody
 from servery.web.openai.chat_presenter import ChatPresenter
 from servery.web.openai.json_body import decode_body
 from servery.web.openai.messages import conversation
 from servery.web.openai.presentation import LogprobsAsked
 from servery.web.openai.reasoning import reasoning
-from servery.web.openai.request_fields import UNSUPPORTED, Unsupported
 from servery.web.openai.structured_output import structure
 from servery.web.openai.tools import Toolbox, toolbox, toolbox_of_functions
 from servery.web.presenter import ParsedCall
@@ -44,11 +45,11 @@ def parse_chat(body: bytes, headers: Mapping[str, str], request_id: str) -> Pars
     whether it exists, and what it can do, is for the catalog to say.
     """
     fields = decode_body(body, _DECODER)
-    fields.check(_UNSUPPORTED)
-    logprobs = fields.logprobs_asked()
-    work = fields.choices_of(_generation(fields, logprobs))
-    request = fields.request(headers, request_id=request_id, endpoint=Endpoint.CHAT, work=work)
-    presentation = fields.presentation(request, logprobs, function_calls=bool(fields.functions))
+    asked.check(fields, _UNSUPPORTED)
+    logprobs = asked.logprobs_asked(fields)
+    work = asked.choices_of(fields, _generation(fields, logprobs))
+    request = asked.request(fields, headers, request_id=request_id, endpoint=Endpoint.CHAT, work=work)
+    presentation = asked.presentation(fields, request, logprobs, function_calls=bool(fields.functions))
     return ParsedCall(request, ChatPresenter(presentation))
 
 
@@ -62,11 +63,11 @@ def _generation(fields: ChatBody, logprobs: LogprobsAsked) -> Generation:
         tool_choice=tools.tool_choice,
         parallel_tool_calls=_parallel_tool_calls(fields),
         structure=structure(fields.response_format),
-        max_tokens=fields.tokens_max(),
-        stop=fields.stops(),
+        max_tokens=asked.tokens_max(fields),
+        stop=asked.stops(fields),
         logprobs=bool(logprobs),
         top_logprobs=logprobs.alternatives,
-        sampling=fields.sampling(),
+        sampling=asked.sampling(fields),
         template_options=effort.template_options,
         reasoning_effort=effort.effort,
         has_images=talk.has_images,

@@ -7,10 +7,12 @@ import msgspec
 from servery.core.errors import InvalidRequest
 from servery.core.inference import Generation
 from servery.core.serving_path import Endpoint
+from servery.web.openai import asked
+from servery.web.openai.asked import UNSUPPORTED, Unsupported
 from servery.web.openai.completion_body import CompletionBody
 from servery.web.openai.completions_presenter import CompletionsPresenter
 from servery.web.openai.json_body import decode_body
-from servery.web.openai.request_fields import CHOICES_MAX, UNSUPPORTED, Unsupported
+from servery.web.openai.request_fields import CHOICES_MAX
 from servery.web.openai.structured_output import structure
 from servery.web.presenter import ParsedCall
 
@@ -33,26 +35,28 @@ def parse_completions(body: bytes, headers: Mapping[str, str], request_id: str) 
     ``headers`` have lower-case names. Raises InvalidRequest as ``parse_chat`` does.
     """
     fields = decode_body(body, _DECODER)
-    fields.check(_UNSUPPORTED)
-    if fields.best_of is not None and fields.best_of != fields.choices_per_prompt:
+    asked.check(fields, _UNSUPPORTED)
+    if fields.best_of is not None and fields.best_of != asked.choices_per_prompt(fields):
         raise InvalidRequest("best_of is supported only where it equals n.", param="best_of")
-    logprobs = fields.logprobs_asked()
+    logprobs = asked.logprobs_asked(fields)
     generation = Generation(
         prompt="",
         structure=structure(fields.response_format),
-        max_tokens=fields.tokens_max(),
-        stop=fields.stops(),
+        max_tokens=asked.tokens_max(fields),
+        stop=asked.stops(fields),
         logprobs=bool(logprobs),
         top_logprobs=logprobs.alternatives,
         echo=bool(fields.echo),
-        sampling=fields.sampling(),
+        sampling=asked.sampling(fields),
     )
     prompts = _prompts(fields)
     work = tuple(
-        choice for prompt in prompts for choice in fields.choices_of(msgspec.structs.replace(generation, prompt=prompt))
+        choice
+        for prompt in prompts
+        for choice in asked.choices_of(fields, msgspec.structs.replace(generation, prompt=prompt))
     )
-    request = fields.request(headers, request_id=request_id, endpoint=Endpoint.COMPLETIONS, work=work)
-    return ParsedCall(request, CompletionsPresenter(fields.presentation(request, logprobs)))
+    request = asked.request(fields, headers, request_id=request_id, endpoint=Endpoint.COMPLETIONS, work=work)
+    return ParsedCall(request, CompletionsPresenter(asked.presentation(fields, request, logprobs)))
 
 
 def _prompts(fields: CompletionBody) -> list[str | list[int]]:
@@ -72,6 +76,6 @@ def _prompts(fields: CompletionBody) -> list[str | list[int]]:
             "A prompt is a text, a list of texts, a list of token ids, or a list of such lists; none is empty.",
             param="prompt",
         )
-    if len(prompts) * fields.choices_per_prompt > CHOICES_MAX:
+    if len(prompts) * asked.choices_per_prompt(fields) > CHOICES_MAX:
         raise InvalidRequest(f"A request has at most {CHOICES_MAX} choices: prompts times n.", param="prompt")
     return prompts

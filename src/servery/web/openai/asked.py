@@ -1,0 +1,174 @@
+"""What a request for chat and a request for a completion ask alike, understood."""
+
+from collections.abc import Mapping
+from operator import attrgetter
+
+import msgspec
+
+from servery.core.errors import InvalidRequest
+from servery.core.inference import Generation, InferenceRequest, Sampling
+from servery.core.serving_path import Endpoint
+from servery.web.openai.attribution import cost_labels, isolation_key, session
+from servery.web.openai.presentation import LogprobForm, LogprobsAsked, Presentation
+from servery.web.openai.request_fields import GenerationFields
+from servery.web.openai.sampling_fields import SamplingFields
+
+_LEGACY_LOGPROBS_MAX = 5
+_NO_LOGPROBS = LogprobsAsked()
+
+UNSUPPORTED: Mapping[str, tuple[object, ...]] = {
+    "echo_last": (0,),
+    "include_routing_matrix": (False,),
+    "moderation": (),
+    "prediction": (),
+    "prompt_cache_max_len": (),
+    "raw_output": (False,),
+    "return_token_ids": (False,),
+    "sampling_mask": (),
+    "speculation": ("", []),
+    "store": (False,),
+}
+
+
+class Unsupported:
+    """Fields of a body that are known to the API and not supported here; ``off`` holds, by name, the values that mean
+    that nothing is asked, beside null."""
+
+    def __init__(self, off: Mapping[str, tuple[object, ...]]) -> None:
+        self._off = off
+        self._values = attrgetter(*off)
+        self._nothing = (None,) * len(off)
+
+    def check(self, fields: msgspec.Struct) -> None:
+        """Raises InvalidRequest for the first that asks for something."""
+        values = self._values(fields)
+        if values == self._nothing:
+            return
+        for (name, off), value in zip(self._off.items(), values, strict=True):
+            if value is not None and value not in off:
+                raise InvalidRequest(f"{name} is not supported.", param=name)
+
+
+def check(fields: GenerationFields, unsupported: Unsupported) -> None:
+    """Raises InvalidRequest for a field that asks for what is not supported."""
+    unsupported.check(fields)
+    if fields.stream_options is not None:
+        if not fields.stream:
+            raise InvalidRequest("stream_options is allowed only with stream.", param="stream_options")
+        for name in ("include_obfuscation", "include_internal_content", "buffer_tokens", "buffer_ms"):
+            if getattr(fields.stream_options, name):
+                raise InvalidRequest(f"{name} is not supported.", param=f"stream_options.{name}")
+
+
+def include_usage(fields: GenerationFields) -> bool:
+    return fields.stream_options is None or fields.stream_options.include_usage is not False
+
+
+def choices_per_prompt(fields: GenerationFields) -> int:
+    return fields.n or 1
+
+
+def request(
+    fields: GenerationFields,
+    headers: Mapping[str, str],
+    *,
+    request_id: str,
+    endpoint: Endpoint,
+    work: tuple[Generation, ...],
+) -> InferenceRequest:
+    """What is asked, with ``work`` done."""
+    return InferenceRequest(
+        request_id=request_id,
+        endpoint=endpoint,
+        model=fields.model,
+        work=work,
+        choices_per_prompt=fields.n or 1,
+        stream=bool(fields.stream),
+        priority=fields.service_tier == "priority",
+        session=session(headers, fields.prompt_cache_key, fields.user),
+        isolation_key=isolation_key(headers, fields.prompt_cache_isolation_key),
+        truncate_to_context=fields.context_length_exceeded_behavior != "error",
+        cost_labels=cost_labels(headers),
+    )
+
+
+def presentation(
+    fields: GenerationFields, request: InferenceRequest, logprobs: LogprobsAsked, *, function_calls: bool = False
+) -> Presentation:
+    """How the answer to ``request`` is to be shown."""
+    return Presentation(
+        request_id=request.request_id,
+        model=fields.model,
+        branches=len(request.work),
+        include_usage=include_usage(fields),
+        perf_metrics=bool(fields.perf_metrics_in_response),
+        logprobs=logprobs,
+        function_calls=function_calls,
+    )
+
+
+def tokens_max(fields: GenerationFields) -> int | None:
+    """Raises InvalidRequest when both of its spellings are given."""
+    if fields.max_tokens is not None and fields.max_completion_tokens is not None:
+        raise InvalidRequest("max_tokens and max_completion_tokens exclude each other.", param="max_completion_tokens")
+    return fields.max_tokens if fields.max_tokens is not None else fields.max_completion_tokens
+
+
+def stops(fields: GenerationFields) -> tuple[str, ...]:
+    if isinstance(fields.stop, str):
+        return (fields.stop,) if fields.stop else ()
+    return tuple(fields.stop or ())
+
+
+def logprobs_asked(fields: GenerationFields) -> LogprobsAsked:
+    """A bool asks for OpenAI's chat form, a number for the legacy form with as many alternatives. Raises
+    InvalidRequest for a number that is out of range, and for ``top_logprobs`` without ``logprobs: true``."""
+    if fields.logprobs is True:
+        return LogprobsAsked(LogprobForm.CONTENT, fields.top_logprobs or 0)
+    if fields.top_logprobs:
+        raise InvalidRequest("top_logprobs needs logprobs: true.", param="top_logprobs")
+    if fields.logprobs is None or fields.logprobs is False:
+        return _NO_LOGPROBS
+    if not 0 <= fields.logprobs <= _LEGACY_LOGPROBS_MAX:
+        raise InvalidRequest(f"logprobs is true, false, or 0 to {_LEGACY_LOGPROBS_MAX}.", param="logprobs")
+    return LogprobsAsked(LogprobForm.LEGACY, fields.logprobs)
+
+
+def choices_of(fields: GenerationFields, generation: Generation) -> tuple[Generation, ...]:
+    """The request's choices of one prompt: alike but for their seeds, which count up from the one given."""
+    choices, seed = fields.n or 1, generation.sampling.seed
+    if choices == 1 or seed is None:
+        return (generation,) * choices
+    return tuple(
+        msgspec.structs.replace(
+            generation, sampling=msgspec.structs.replace(generation.sampling, seed=nth_seed(seed, choice))
+        )
+        for choice in range(choices)
+    )
+
+
+def sampling(fields: SamplingFields) -> Sampling:
+    """Raises InvalidRequest when ``logit_bias`` names something that is no token id."""
+    for token in fields.logit_bias or ():
+        if not (token.isascii() and token.isdigit()):
+            raise InvalidRequest(f"logit_bias maps token ids to numbers; {token!r} is no id.", param="logit_bias")
+    return Sampling(
+        temperature=fields.temperature,
+        top_p=fields.top_p,
+        top_k=fields.top_k,
+        min_p=fields.min_p,
+        typical_p=fields.typical_p,
+        frequency_penalty=fields.frequency_penalty,
+        presence_penalty=fields.presence_penalty,
+        repetition_penalty=fields.repetition_penalty,
+        mirostat_target=fields.mirostat_target,
+        mirostat_lr=fields.mirostat_lr,
+        logit_bias=fields.logit_bias or None,
+        seed=fields.seed,
+        ignore_eos=fields.ignore_eos,
+    )
+
+
+def nth_seed(seed: int, choice: int) -> int:
+    """The seed of the ``choice``-th answer to one prompt: consecutive, and wrapping around in 64 bits."""
+    return (seed + choice + 2**63) % 2**64 - 2**63
