@@ -150,3 +150,21 @@ def test_how_fast_prompts_were_computed() -> None:
         told = load(text, family)
         assert told is not None
         assert told.prefilled == wanted
+
+
+@pytest.mark.parametrize("absurd", ["-5", "-1e300", "1e300", "NaN", "-Inf", "+Inf", "0x10", ""])
+def test_absurd_numbers_are_none(absurd: str) -> None:
+    """Nor do several of them together make one."""
+    for text, family in ((VLLM, EngineFamily.VLLM), (SGLANG, EngineFamily.SGLANG), (LLAMA_CPP, EngineFamily.LLAMA_CPP)):
+        lines = [line.rsplit(" ", 1)[0] for line in text.splitlines() if not line.startswith("#")]
+        named = "\n".join(f"{name} {absurd}" for name in (*lines, *lines, "sglang:max_total_num_tokens"))
+        assert load(named, family) is None
+        told = load(f"{text}\n{named}", family)
+        assert told == load(text, family)
+
+
+def test_a_cache_of_nothing_is_not_believed() -> None:
+    """Its size is unknown."""
+    told = load(SGLANG + "sglang:max_total_num_tokens 0\n", EngineFamily.SGLANG)
+    assert told is not None
+    assert told.cache_tokens is None

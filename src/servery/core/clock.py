@@ -28,7 +28,7 @@ class SystemClock:
 
 
 class ManualClock:
-    """A clock that moves only when told to; both readings move together."""
+    """A clock that moves only when told to; both readings move together, unless its wall is set."""
 
     def __init__(self, *, wall_ns: int = 1_800_000_000_000_000_000) -> None:
         self._monotonic_s = 0.0
@@ -45,6 +45,10 @@ class ManualClock:
         assert seconds >= 0, "a clock that is advanced never goes back"
         self._monotonic_s += seconds
         self._wall_ns += round(seconds * 1_000_000_000)
+
+    def set_wall(self, wall_ns: int) -> None:
+        """As when the machine's clock is set: the monotonic reading does not notice."""
+        self._wall_ns = wall_ns
 
 
 def rfc3339(wall_ns: int) -> str:

@@ -17,7 +17,6 @@ parallel) are added up; of shares the mean is taken. SGLang tells some gauges on
 priority: the series with a priority are left out.
 """
 
-import math
 import re
 
 import msgspec
@@ -83,6 +82,8 @@ _NAMES = {
     ),
 }
 
+_MOST = 1e15
+"""No engine computes so many tokens, nor holds so many, before its counters begin anew."""
 _SAMPLE = re.compile(r"^([a-zA-Z_:][\w:]*)(?:\{(.*)\})?[ \t]+(\S+)", re.MULTILINE)
 _CACHE = re.compile(r"^vllm:cache_config_info\{(.*)\}", re.MULTILINE)
 _BLOCK_SIZE = re.compile(r'(?:^|,)block_size="(\d{1,9})"')
@@ -107,14 +108,16 @@ def read_load(text: str, family: EngineFamily, *, scraped_at_s: float) -> Engine
         kv_usage=min(1.0, max(0.0, sum(shares) / len(shares))) if shares else None,
         prefix_cache_hits=_tokens(told, (names.hits,)),
         prefix_cache_queries=_tokens(told, names.queries),
-        cache_tokens=_block_tokens(text) if family is EngineFamily.VLLM else _tokens(told, (names.cache_tokens,)),
+        cache_tokens=(_block_tokens(text) if family is EngineFamily.VLLM else _tokens(told, (names.cache_tokens,)))
+        or None,
         prefilled=_prefilled(told, names.prefilled),
         scraped_at_s=scraped_at_s,
     )
 
 
 def _samples(text: str, wanted: set[str | None]) -> dict[str | None, list[float]]:
-    """The numbers of each wanted name. What is not a number, or belongs to one priority, is skipped."""
+    """The numbers of each wanted name. What is not a number, is below nothing or beyond all measure, or belongs to one
+    priority, is skipped."""
     found: dict[str | None, list[float]] = {}
     for name, labels, value in _SAMPLE.findall(text):
         if name not in wanted or _PRIORITY.search(labels):
@@ -123,7 +126,7 @@ def _samples(text: str, wanted: set[str | None]) -> dict[str | None, list[float]
             number = float(value)
         except ValueError:
             continue
-        if math.isfinite(number):
+        if 0.0 <= number <= _MOST:
             found.setdefault(name, []).append(number)
     return found
 

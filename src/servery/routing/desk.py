@@ -60,7 +60,7 @@ class Desk:
 
     @property
     def pressure_s(self) -> float:
-        """What its streams cost a prompt that is sent there, more the fuller it is."""
+        """What its streams cost a prompt that is sent there, more the fuller it is, whatever its engine reports."""
         occupancy = self.replica.occupancy
         share = (occupancy.sequences + occupancy.other_sequences) / (occupancy.sequences_limit or 1)
         limit = occupancy.tokens_limit
@@ -68,6 +68,8 @@ class Desk:
             resident = (occupancy.resident_tokens + occupancy.other_tokens) / limit
             if resident > share:  # noqa: PLR1730 a call of max costs more here than all else
                 share = resident
+        if share > 1.0:  # noqa: PLR1730 as above
+            share = 1.0
         return PRESSURE_TOKENS * share / self.queue.rate
 
     def enter(self, number: int, tokens: float, now_s: float, *, is_silent: bool) -> None:

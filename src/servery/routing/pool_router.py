@@ -36,6 +36,8 @@ _WEIGHED_OF_ONE_LENGTH = 3
 """Of so many that hold as much, so many are weighed, those that will be done first: a few choices are nearly as good as
 all (Mitzenmacher, 2001)."""
 _TRIES = 3
+_MOST_CACHE_TOKENS = 1 << 27
+"""Whatever an engine tells, no more than this is remembered of it."""
 _REFRESH_EVERY = 8
 _FEW = 16
 
@@ -178,7 +180,7 @@ class PoolRouter:
     def _cache_size(self, replica: Replica) -> int:
         """In tokens: what the engine tells, else the catalog, else what is believed of all."""
         told = replica.load.cache_tokens if replica.load is not None else None
-        return told or replica.occupancy.tokens_limit or self._cache_tokens
+        return min(told or replica.occupancy.tokens_limit or self._cache_tokens, _MOST_CACHE_TOKENS)
 
     def _home(self, session: str) -> int | None:
         replicas = self._pool.replicas

@@ -57,7 +57,6 @@ class Journey:
         "queue_wait_s",
         "replica",
         "request",
-        "started_ns",
         "time_to_first_token_s",
     )
 
@@ -74,7 +73,6 @@ class Journey:
             Branch(number, one, prompt) for number, (one, prompt) in enumerate(zip(work, prompts, strict=True))
         ]
         self.prompt_bytes = sum(map(len, prompts[:: request.choices_per_prompt]))
-        self.started_ns = clock.wall_ns()
         self.dispatched = False
         self.hedge: HedgeOutcome | None = None
         self.replica = ""

@@ -118,6 +118,7 @@ class Pipeline:
 
     def _record(self, caller: Caller, offer: Offer, journey: Journey, usage: Usage, outcome: Outcome) -> UsageRecord:
         first_token_s = journey.time_to_first_token_s
+        finished_ns = self._parts.clock.wall_ns()
         return UsageRecord(
             request_id=journey.request.request_id,
             account=caller.account,
@@ -128,8 +129,8 @@ class Pipeline:
             price_id=offer.price_id,
             usage=usage,
             outcome=outcome,
-            started_ns=journey.started_ns,
-            finished_ns=self._parts.clock.wall_ns(),
+            started_ns=finished_ns - round(journey.elapsed_s * 1_000_000_000),  # the wall may have been set meanwhile
+            finished_ns=finished_ns,
             replica=journey.replica,
             queue_wait_us=round(journey.queue_wait_s * 1_000_000),
             time_to_first_token_us=None if first_token_s is None else round(first_token_s * 1_000_000),
