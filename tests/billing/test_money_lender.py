@@ -280,6 +280,17 @@ async def test_the_next_month_is_borrowed_anew(gateways: list[Gateway], clock: M
     assert not await gateways[1].serve(DOLLAR * 3 // 10)
 
 
+async def test_what_was_used_of_last_months_slice_is_not_lent_any_more(
+    gateways_on_file: list[Gateway], clock: ManualClock
+) -> None:
+    """A gateway that has spent all it had borrowed, and has not asked in the new month, takes nothing from others."""
+    gateways = gateways_on_file
+    clock.advance((BillingMonth.of(clock.wall_ns()).end_ns - clock.wall_ns()) / 1e9 - 5)
+    assert await gateways[0].serve(DOLLAR)
+    clock.advance(10)
+    assert await gateways[1].serve(DOLLAR)
+
+
 async def test_requests_that_come_together_share_what_is_left(gateways: list[Gateway]) -> None:
     """Borrowed for all of them at once; those for whom there is enough are served."""
     served = 0

@@ -61,6 +61,14 @@ async def test_a_reversed_charge_is_not_owed(money: Money) -> None:
     assert verify(money.database).holds
 
 
+async def test_the_last_nanodollar_comes_back(money: Money) -> None:
+    """That a credit has paid of a charge."""
+    await money.credits.grant("acme", 1)
+    await post_requests(money.database, money.clock, money.key)
+    await money.reversal.reverse(money.request_id(0))
+    assert await money.owed() == (0, 1)
+
+
 async def test_what_credits_have_paid_comes_back_as_credit(money: Money) -> None:
     """Nobody is owed money outside of their credits."""
     await money.credits.grant("acme", 3 * CHARGE_NANODOLLARS)

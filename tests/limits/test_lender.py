@@ -2,12 +2,13 @@
 
 import asyncio
 import random
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from tests.postgresql_server import PostgresqlServer
 
 from servery.catalog.token_limits import TokenLimits
 from servery.core.clock import ManualClock
@@ -21,7 +22,7 @@ from servery.limits.grant import Grant
 from servery.limits.lender import Lender
 from servery.limits.limit_records import LimitRecords
 from servery.limits.limiter import Limiter
-from servery.limits.loan_book import LoanBook
+from servery.limits.loan_book import LoanBook, Request
 from servery.limits.rules import AdaptationRules, LimitRules
 from servery.limits.shared_state import NOTHING, Ask, SharedState, Tokens, lend
 from servery.store.database import Database
@@ -253,6 +254,46 @@ async def test_what_was_borrowed_serves_while_the_database_is_away(
     clock.advance(60)
     await gateways[0].lender.close()
     assert await gateways[1].serve(1, 600)
+
+
+async def test_what_could_not_be_given_back_is_given_back_later(
+    gateways: list[Gateway], clock: ManualClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """All of it, once the database is there again."""
+    (await gateways[0].reserve(100, 600)).release()
+
+    async def away(*_: object) -> None:
+        raise Overloaded("the database does not answer")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(LoanBook, "lend_all", away)
+        for _ in range(3):
+            clock.advance(0.01)
+            with pytest.raises(Overloaded):
+                await gateways[0].lender.look_after()
+    for _ in range(12):
+        clock.advance(0.01)
+        await gateways[0].lender.look_after()
+    assert await gateways[1].serve(100, 590)
+
+
+@pytest.fixture
+def url(postgresql: PostgresqlServer) -> Iterator[str]:
+    url = postgresql.lend()
+    yield url
+    postgresql.take_back(url)
+
+
+async def test_gateways_that_ask_for_all_at_once_do_not_wait_in_a_circle(url: str, clock: ManualClock) -> None:
+    """In whatever order each has met the accounts."""
+    async with Database.open(url) as one, Database.open(url) as other:
+        requests = [Request(f"a{number}", "m", Ask(ceilings=CEILINGS)) for number in range(20)]
+        books = [LoanBook(database, clock, RULES) for database in (one, other)]
+        for _ in range(15):
+            await asyncio.gather(books[0].lend_all(requests), books[1].lend_all(requests[::-1]))
+        one.reader.execute("SELECT pg_stat_force_next_flush()")
+        query = "SELECT deadlocks FROM pg_stat_database WHERE datname = current_database()"
+        assert one.reader.execute(query).fetchone() == (0,)
 
 
 def test_a_clock_that_goes_back_fills_nothing() -> None:

@@ -45,6 +45,8 @@ def test_settling_again_replaces_what_was_settled(desk: Desk) -> None:
     grant.settle(Usage(90, 0, 20))
     grant.release()
     assert desk.left() == (910, 410, 80)
+    model = grant.model
+    assert (model.used_prompt, model.used_uncached, model.used_generated) == (90, 90, 20)
 
 
 @pytest.mark.parametrize(

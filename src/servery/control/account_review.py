@@ -11,6 +11,7 @@ from servery.core.clock import Clock
 from servery.core.suspend_state import SuspendState
 from servery.store.connection import Connection
 from servery.store.database import Database
+from servery.tenancy.account_revision import AccountRevision
 from servery.tenancy.accounts import Account, AccountChange, Accounts
 
 
@@ -23,6 +24,7 @@ class AccountReview:
         self._spending = spending
         self._tiers = tiers
         self._accounts = Accounts(database, clock)
+        self._revision = AccountRevision()
         self._notices = AccountNotices(clock)
 
     @property
@@ -40,6 +42,7 @@ class AccountReview:
         A spend tier rises by itself and never falls; one that the operator has pinned stays. What the
         account is to hear of goes into the outbox. Raises NotFound.
         """
+        self._revision.hold(connection)  # what follows from the standing is written before anybody changes it
         account = self._accounts.required(connection, account_id)
         if change is not None:
             self._accounts.change(connection, account_id, change)

@@ -73,6 +73,7 @@ class Credits:
         """
 
         def operation(connection: Connection) -> Credit:
+            self._revision.hold(connection)
             found = self._codes.redeemable(connection, code)
             if connection.execute(self._redeemed, {"account": account, "code_id": found.id}).fetchone() is not None:
                 raise AlreadyExists("This account has redeemed the code before.", param="code")

@@ -45,6 +45,7 @@ class TransferReversal:
         return next(filter(None, owners), "")
 
     def _reverse(self, connection: Connection, transfer_id: str) -> Transfer:
+        self._revision.hold(connection)
         transfer = self._required(connection, transfer_id)
         first, sign = transfer, 1
         while first.reverses is not None:

@@ -12,12 +12,18 @@ class ConfigurationRevision:
         queries = load_queries("servery.store", "store.sql")
         self._read = queries["configuration_revision"]
         self._bump = queries["bump_configuration_revision"]
+        self._hold = queries["hold_configuration"]
 
     def current(self, connection: Connection) -> int:
         """A few microseconds: one row of a table that has one row."""
         (revision,) = connection.execute(self._read).fetchone()
         assert isinstance(revision, int)
         return revision
+
+    def hold(self, connection: Connection) -> None:
+        """Before something is read that is to be changed by what it is: until the transaction ends, nobody else who
+        does so comes in between, at any gateway."""
+        connection.execute(self._hold)
 
     def bump(self, connection: Connection) -> None:
         """Inside the transaction that makes the change."""

@@ -2,6 +2,12 @@
 -- The number of changes made so far to accounts and keys.
 SELECT revision FROM configuration_revision;
 
+-- name: hold_configuration
+-- Who changes accounts, users and keys takes turns until the transaction's end: SQLite's writers do so as it is.
+SELECT 1;
+-- postgresql:
+SELECT revision FROM configuration_revision FOR UPDATE;
+
 -- name: bump_configuration_revision
 -- Count one more change to accounts or keys.
 UPDATE configuration_revision SET revision = revision + 1;

@@ -15,6 +15,10 @@ class AccountRevision:
         self._since = queries["accounts_since"]
         self._revision = ConfigurationRevision()
 
+    def hold(self, connection: Connection) -> None:
+        """Inside the transaction, before what is to be changed is read."""
+        self._revision.hold(connection)
+
     def touch(self, connection: Connection, account: str) -> None:
         """Inside the transaction that makes the change."""
         self._revision.bump(connection)

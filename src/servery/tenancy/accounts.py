@@ -116,6 +116,7 @@ class Accounts:
     def change(self, connection: Connection, account_id: str, change: AccountChange) -> Account:
         """Within a transaction: put what ``change`` makes of the account in its place; a platform that runs notices.
         Raises NotFound."""
+        self._revision.hold(connection)
         before = self.required(connection, account_id)
         after = change(before)
         if after == before:

@@ -127,6 +127,7 @@ class ApiKeys:
         )
 
         def operation(connection: Connection) -> CreatedKey:
+            self._revision.hold(connection)  # a user who is being deleted gets no more keys
             self._accounts.required(connection, account)
             self._users.required(connection, account, user)
             facts = msgspec.structs.asdict(api_key)

@@ -69,6 +69,7 @@ class Users:
         )
 
         def operation(connection: Connection) -> User:
+            self._revision.hold(connection)
             if connection.execute(self._by_id, {"account": account, "id": user_id}).fetchone() is not None:
                 raise AlreadyExists(f"The user {user_id!r} exists, or has existed, in {account!r}.", param="user_id")
             self._add(connection, user)
@@ -130,6 +131,7 @@ class Users:
         connection.execute(self._insert, facts)
 
     def _change(self, connection: Connection, account: str, user_id: str, change: Callable[[User], User]) -> User:
+        self._revision.hold(connection)
         after = change(self.required(connection, account, user_id))
         connection.execute(
             self._update,
