@@ -73,12 +73,16 @@ class ResponseWriter:
         self._send(_status_line(status) + headers + (_KEPT if self._keep_alive else _CLOSED))
 
     def write(self, data: bytes) -> None:
-        """Runs once per token."""
+        """Runs once per token, so ``_gather`` is written out."""
         if not data or self._head_only:
             return
         if self._chunked:
             data = b"%x\r\n%b\r\n" % (len(data), data)
-        self._gather(data)
+        if self._gathered:
+            self._gathered += data
+        else:
+            self._gathered = data
+            self._turn.join(self)
 
     def flush(self) -> None:
         """Send what has been gathered."""
