@@ -22,6 +22,7 @@ from tests.web_server.server import LIMITS
 
 from servery.control.open_account import create_key
 from servery.core.clock import ManualClock
+from servery.core.errors import LONGEST_MESSAGE
 from servery.metering.refused_requests import RefusedRequests
 from servery.store.database import Database
 from servery.telemetry.metrics import Metrics
@@ -45,8 +46,9 @@ class Door:
         self.house = house
         self.secret = secret
         self.metrics = Metrics()
+        self.refused = RefusedRequests()
         self.entrance = Entrance(
-            refused=RefusedRequests(),
+            refused=self.refused,
             clock=ManualClock(),
             max_body_bytes=100_000,
             routes=inference_routes(),
@@ -161,6 +163,33 @@ async def test_a_refusal_names_its_request(door: Door) -> None:
     assert response.headers["x-should-retry"] == "true"
     assert int(response.headers["retry-after"]) >= 1
     assert 'servery_refusals_total{code="SERVER_OVERLOADED",status="503"} 1.0' in door.metrics.render().decode()
+
+
+LONG = "x" * 9_000
+TOOL = {"type": "function", "function": {"name": "f", "parameters": {}}}
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"tools": [TOOL], "tool_choice": {"type": "function", "function": {"name": LONG}}},
+        {"logit_bias": {LONG: 1}},
+        {"reasoning_effort": LONG},
+        {"messages": [{"role": LONG, "content": "a"}]},
+        {"response_format": {"type": LONG}},
+        {"model": LONG},
+        {LONG: 1, "messages": 7},
+    ],
+)
+async def test_a_refusal_quotes_little(door: Door, body: dict[str, object]) -> None:
+    """It is kept for as long as ten thousand others are: what a client puts into it must not fill the memory."""
+    door.ask(**body)
+    response = await door.client.response()
+    assert response.status in {400, 404}
+    assert len(response.body) < 2_500
+    kept = door.refused.find("acme", response.headers["x-request-id"])
+    assert kept is not None
+    assert len(kept.message) <= LONGEST_MESSAGE
 
 
 async def test_a_stream_that_breaks_ends_with_an_error_frame(door: Door) -> None:

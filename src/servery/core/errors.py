@@ -20,9 +20,12 @@ ServeryError
 └── ClientGone            499  the client closed its connection; never rendered
 """
 
-from typing import ClassVar
+from typing import ClassVar, Final
 
 from servery.core.limit_reading import LimitReading, Shortage
+
+LONGEST_MESSAGE: Final = 2_000
+"""Characters."""
 
 
 class ServeryError(Exception):
@@ -36,6 +39,8 @@ class ServeryError(Exception):
     retry_helps: ClassVar[bool] = False
 
     def __init__(self, message: str, *, param: str | None = None, retry_after_s: float | None = None) -> None:
+        if len(message) > LONGEST_MESSAGE:  # it quotes a client or an engine, and is kept for a while
+            message = f"{message[: LONGEST_MESSAGE - 1]}…"
         super().__init__(message)
         self.message = message
         self.param = param
