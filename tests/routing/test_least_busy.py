@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from servery.routing.least_busy import LeastBusy
+from servery.routing.least_busy import LeastBusy, Standing
 
 COUNT = 5
 STEPS = st.lists(
@@ -14,19 +14,12 @@ STEPS = st.lists(
 )
 
 
-class Standing:
-    """A replica that is done at some moment."""
-
-    def __init__(self) -> None:
-        self.done_s = self.shown_done_s = self.pressure_s = self.computed_tokens = 0.0
-
-
 @given(STEPS)
 def test_it_is_the_one_that_looking_at_all_would_find(steps: list[tuple[int, float, float, int, bool]]) -> None:
     """While time passes: of those that are done the one with the least pressure, then work; of the others the first to
     be done, if that is soon. None that was taken away. Of one that has more to do than was shown nothing is told."""
-    replicas = [Standing() for _ in range(COUNT)]
-    order = LeastBusy(replicas)
+    replicas, pressures = [Standing() for _ in range(COUNT)], [0.0] * COUNT
+    order = LeastBusy(replicas, pressures.__getitem__)
     there: set[int] = set()
     for step, (number, done_s, pressure_s, computed, away) in enumerate(steps):
         now_s, replica = step * 0.25, replicas[number]
@@ -35,11 +28,11 @@ def test_it_is_the_one_that_looking_at_all_would_find(steps: list[tuple[int, flo
             there.discard(number)
         else:
             was_later = number in there and replica.shown_done_s > now_s and done_s >= replica.shown_done_s
-            replica.done_s, replica.pressure_s, replica.computed_tokens = done_s, pressure_s, computed
+            replica.done_s, pressures[number], replica.computed_tokens = done_s, pressure_s, computed
             there.add(number)
             if not was_later:
                 order.put(number)
-        idle = [(one.pressure_s, one.computed_tokens, at) for at, one in enumerate(replicas) if one.done_s <= now_s]
+        idle = [(pressures[at], one.computed_tokens, at) for at, one in enumerate(replicas) if one.done_s <= now_s]
         busy = [(one.done_s, at) for at, one in enumerate(replicas) if one.done_s > now_s]
         idle, busy = [one for one in idle if one[2] in there], [one for one in busy if one[1] in there]
         expected = [min(idle)[2]] if idle else []

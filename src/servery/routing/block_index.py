@@ -15,48 +15,52 @@ several prompts at once find nothing of one in the other.
 """
 
 from bisect import bisect_right
-from collections.abc import Mapping
-
-import msgspec
+from typing import Final
 
 from servery.routing.chain import Chain
-from servery.routing.marks import Marks
+from servery.routing.marks import MarkedEnd, Marks
 from servery.routing.prefix_tree import Holding, Path, PrefixTree
 
-_DROPPED_WEIGHT = 0.15
+_DROPPED_WEIGHT: Final = 0.15
 """What is dropped was used longest ago, so little of it would have been wanted again. Found by replaying traces."""
-_SHRINK = 0.97
-_GROW = 1.01
-_SMALLEST_SHARE = 0.125
-_STRIKES = 2
-_SLACK_SHARE = 32
+_SHRINK: Final = 0.97
+_GROW: Final = 1.01
+_SMALLEST_SHARE: Final = 0.125
+_STRIKES: Final = 2
+_SLACK_SHARE: Final = 32
 """Predictions that are off by less than this part of a prompt, or a first block, are right: units differ a little."""
-_SLACK_LEAST = 64
-_FADE = 0.98
+_SLACK_LEAST: Final = 64
+_FADE: Final = 0.98
 
-Holders = Mapping[int, tuple[int, int]]
+Holders = dict[int, tuple[int, int]]
 Level = tuple[float, Holders, Holders]
 """How much of a prompt lies cached, and where: at the replicas that are in both."""
 
 
-class Lookup(msgspec.Struct, eq=False, gc=False):
+class Lookup:
     """Where a prompt lies: ``levels`` from the longest prefix down. A replica may be in several; the first counts."""
 
-    chain: Chain
-    path: Path
-    levels: list[Level]
+    __slots__ = ("chain", "levels", "path")
+
+    def __init__(self, chain: Chain, path: Path, levels: list[Level]) -> None:
+        self.chain = chain
+        self.path = path
+        self.levels = levels
 
 
-class Stay(msgspec.Struct, eq=False, gc=False):
+class Stay:
     """One request's prompt at one replica. ``predicted`` of it was believed to be cached; ``is_sure`` unless it leaned
     on a prompt that was not computed yet. ``life`` is that of the replica's cache."""
 
-    chain: Chain
-    replica: int
-    stamp: int
-    life: int
-    predicted: float
-    is_sure: bool
+    __slots__ = ("chain", "is_sure", "life", "predicted", "replica", "stamp")
+
+    def __init__(self, chain: Chain, replica: int, stamp: int, *, life: int, predicted: float, is_sure: bool) -> None:
+        self.chain = chain
+        self.replica = replica
+        self.stamp = stamp
+        self.life = life
+        self.predicted = predicted
+        self.is_sure = is_sure
 
 
 class _Cache:
@@ -95,9 +99,9 @@ class BlockIndex:
         levels: list[Level] = []
         ends = chain.ends
         for node in path.nodes:
-            levels.append((ends[node.end - 1], node.holders, node.holders))
+            levels.append((float(ends[node.end - 1]), node.holders, node.holders))
         if path.part is not None:
-            levels.append((ends[path.depth - 1], path.part.holders, path.part.holders))
+            levels.append((float(ends[path.depth - 1]), path.part.holders, path.part.holders))
         self._look_up_marks(chain, path, levels)
         if len(levels) > 1:
             levels.sort(key=_reach)
@@ -147,7 +151,7 @@ class BlockIndex:
         if chain.begun is not None:
             self._marks.leave(chain.begun, replica, stamp=stamp)
         is_sure = oldest is None or came < oldest
-        return Stay(chain, replica, stamp, cache.life, predicted, is_sure)
+        return Stay(chain, replica, stamp, life=cache.life, predicted=predicted, is_sure=is_sure)
 
     def answered(self, stay: Stay, length: float) -> None:
         """So long an answer was generated behind the prompt."""
@@ -209,22 +213,27 @@ class BlockIndex:
 
     def _look_up_marks(self, chain: Chain, path: Path, levels: list[Level]) -> None:
         """Marks reach beyond the blocks before them, at replicas that have those blocks too."""
-        depth = path.depth
-        for mark in (chain.went_on, chain.begun, chain.whole):
-            if mark is None or mark[2] > depth:
-                continue
-            end = self._marks.find(mark)
-            if end is None:
-                continue
-            reach: float = mark[1]
-            if mark is chain.went_on:
-                reach = min(chain.length, reach + end.answer)
-            if not mark[2]:
-                levels.append((reach, end.holders, end.holders))
-                continue
-            under = next((node for node in path.nodes if node.end >= mark[2]), path.part)
-            if under is not None:
-                levels.append((reach, end.holders, under.holders))
+        find = self._marks.find
+        for mark in (chain.begun, chain.whole):
+            if mark is not None and mark[2] <= path.depth and (end := find(mark)) is not None:
+                _mark_level(levels, path, end, blocks=mark[2], reach=float(mark[1]))
+        mark = chain.went_on
+        if mark is not None and mark[2] <= path.depth and (end := find(mark)) is not None:
+            _mark_level(levels, path, end, blocks=mark[2], reach=min(float(chain.length), mark[1] + end.answer))
+
+
+def _mark_level(levels: list[Level], path: Path, end: MarkedEnd, *, blocks: int, reach: float) -> None:
+    """``blocks`` lie before it."""
+    if not blocks:
+        levels.append((reach, end.holders, end.holders))
+        return
+    under = path.part
+    for node in path.nodes:
+        if node.end >= blocks:
+            under = node
+            break
+    if under is not None:
+        levels.append((reach, end.holders, under.holders))
 
 
 def _reach(level: Level) -> float:

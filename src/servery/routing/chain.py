@@ -4,8 +4,8 @@
     links                    links[0]            links[1]            links[2]    links[3]
     ends                      ends[0]             ends[1]             ends[2]     ends[3] = length
 
-Each link covers all that precedes it, and its owner, so one comparison tells whether two prompts agree up to there.
-What is measured is the chain's own unit: bytes for text, tokens for blocks that an engine or a trace has hashed.
+A link is the hash of its block, the first one's of its owner too: prompts of different owners share nothing. What is
+measured is the chain's own unit: bytes for text, tokens for blocks that an engine or a trace has hashed.
 
 Blocks of text grow with their distance from the start, two for each time that it doubles: 32 kB are 12 of them. That is
 coarse, but prompts do not part anywhere. They part where a message ends: a conversation goes on from its last turn, and
@@ -18,17 +18,15 @@ turn ended.
 from bisect import bisect_right
 from collections.abc import Sequence
 from itertools import pairwise
+from typing import Final
 
-import msgspec
 from xxhash import xxh3_64_intdigest
 
-_LEAST_BLOCK_BYTES = 512
-_LONGEST_PROMPT_BYTES = 1 << 30
-_MESSAGE = b'{"role":"'
-_MARKED = 0x9E3779B97F4A7C15
-"""Keeps the hash of a mark apart from that of a block."""
-_ANSWER = b'{"role":"assistant"'
-_LAST_MESSAGE_BYTES = 4_096
+_LEAST_BLOCK_BYTES: Final = 512
+_LONGEST_PROMPT_BYTES: Final = 1 << 30
+_MESSAGE: Final = b'{"role":"'
+_ANSWER: Final = b'{"role":"assistant"'
+_LAST_MESSAGE_BYTES: Final = 4_096
 """How far back a message's beginning is looked for: of a longer one, the blocks say enough."""
 
 
@@ -46,23 +44,34 @@ def _block_ends() -> tuple[int, ...]:
     return tuple(ends)
 
 
-_ENDS = _block_ends()
-_SPANS = tuple(slice(start, end) for start, end in pairwise((0, *_ENDS)))
+_ENDS: Final = _block_ends()
+_SPANS: Final = tuple([slice(start, end) for start, end in pairwise((0, *_ENDS))])
 
 
-class Chain(msgspec.Struct, eq=False, gc=False):
+class Chain:
     """``ends`` may be longer than ``links``. ``length`` is the whole prompt's, which the last link need not reach.
 
     Marks, None where there is none: ``whole`` is the prompt's end, ``begun`` where its last message begins, ``went_on``
-    where its last answer begins. Never changed; a plain struct, because that is made faster than a frozen one.
+    where its last answer begins. Never changed.
     """
 
-    links: tuple[int, ...]
-    ends: Sequence[int]
-    length: int
-    whole: Mark | None = None
-    begun: Mark | None = None
-    went_on: Mark | None = None
+    __slots__ = ("begun", "ends", "length", "links", "went_on", "whole")
+
+    def __init__(
+        self,
+        links: tuple[int, ...],
+        ends: tuple[int, ...],
+        length: int,
+        whole: Mark | None = None,
+        begun: Mark | None = None,
+        went_on: Mark | None = None,
+    ) -> None:
+        self.links = links
+        self.ends = ends
+        self.length = length
+        self.whole = whole
+        self.begun = begun
+        self.went_on = went_on
 
     def covered(self, blocks: int) -> int:
         """How much of the prompt the first ``blocks`` blocks are."""
@@ -86,52 +95,68 @@ def text_chain(owner: str, prompt: bytes) -> Chain:
     ``owner`` names who may share a cache (account and isolation key): chains of different owners never agree. The same
     in every process.
     """
-    digest = xxh3_64_intdigest
     length = len(prompt)
-    link = digest(owner.encode())
-    links = [link]
+    owned: int = xxh3_64_intdigest(owner.encode())
     view = memoryview(prompt)  # whose slices copy nothing
+    hashes: list[int] = []
     for span in _SPANS[: bisect_right(_ENDS, length)]:
-        link = digest(view[span], link)
-        links.append(link)
-    begun = went_on = None
-    message = prompt.rfind(_MESSAGE, length - _LAST_MESSAGE_BYTES if length > _LAST_MESSAGE_BYTES else 0)
-    if message > 0:
-        begun = _mark(view, links, message - 1)  # without the comma before it
-        answer = prompt.rfind(_ANSWER, max(0, message - _LAST_MESSAGE_BYTES), message)
-        if answer > 0:
-            went_on = _mark(view, links, answer - 1)
-    # the array goes on when the conversation does
-    whole = _mark(view, links, length - 1 if prompt.endswith(b"}]") else length)
-    return Chain(tuple(links[1:]), _ENDS, length, whole, begun, went_on)
+        hashes.append(xxh3_64_intdigest(view[span]))  # noqa: PERF401 a comprehension costs more here
+    if hashes:
+        hashes[0] ^= owned
+    links = tuple(hashes)
+    marks = _marks(view, links, owned, _message_ends(prompt))
+    begun = marks[1] if len(marks) > 1 else None
+    went_on = marks[2] if len(marks) > 2 else None  # noqa: PLR2004
+    return Chain(links, _ENDS, length, marks[0], begun, went_on)
 
 
 def block_chain(hashes: Sequence[int], *, block_tokens: int, length: int) -> Chain:
-    """The chain of a prompt of ``length`` tokens whose blocks of ``block_tokens`` have been hashed already, each hash
-    over all that precedes it; the last block may be shorter."""
+    """The chain of a prompt of ``length`` tokens whose blocks of ``block_tokens`` have been hashed already; the last
+    block may be shorter."""
     ends = [min(length, block_tokens * number) for number in range(1, len(hashes) + 1)]
-    return Chain(tuple(hashes), ends, length)
+    return Chain(tuple(hashes), tuple(ends), length)
 
 
 def agreement(one: Chain, other: Chain) -> int:
-    """How many blocks two chains have in common: a prefix of both, so its end is found by halving."""
+    """How many blocks two chains have in common from their start."""
     ours, theirs = one.links, other.links
     return agreed(ours, theirs, 0, min(len(ours), len(theirs)))
 
 
-def agreed(ours: Sequence[int], theirs: Sequence[int], low: int, high: int) -> int:
-    """The same for chains that agree on ``low`` blocks and have ``high``."""
+def agreed(ours: tuple[int, ...], theirs: tuple[int, ...], low: int, high: int) -> int:
+    """The same for chains that agree on ``low`` blocks and have ``high``; found by halving."""
     while low < high:
         middle = (low + high + 1) // 2
-        if ours[middle - 1] == theirs[middle - 1]:
+        if ours[low:middle] == theirs[low:middle]:
             low = middle
         else:
             high = middle - 1
     return low
 
 
-def _mark(prompt: memoryview, links: list[int], end: int) -> Mark:
-    """``links`` begin with the owner's."""
-    blocks = bisect_right(_ENDS, end, 0, len(links) - 1)
-    start = _ENDS[blocks - 1] if blocks else 0
-    return xxh3_64_intdigest(prompt[start:end], links[blocks] ^ _MARKED), end, blocks
+def _message_ends(prompt: bytes) -> list[int]:
+    """Where the prompt ends, where its last message begins, where its last answer begins."""
+    length = len(prompt)
+    # the array goes on when the conversation does
+    ends = [length - 1 if prompt.endswith(b"}]") else length]
+    message = prompt.rfind(_MESSAGE, length - _LAST_MESSAGE_BYTES if length > _LAST_MESSAGE_BYTES else 0)
+    if message > 0:
+        ends.append(message - 1)  # without the comma before it
+        earliest = message - _LAST_MESSAGE_BYTES if message > _LAST_MESSAGE_BYTES else 0
+        answer = prompt.rfind(_ANSWER, earliest, message)
+        if answer > 0:
+            ends.append(answer - 1)
+    return ends
+
+
+def _marks(prompt: memoryview, links: tuple[int, ...], owned: int, ends: list[int]) -> list[Mark]:
+    """At ``ends``, the last first. ``owned`` is the owner's hash, which the first link has in it."""
+    marks: list[Mark] = []
+    blocks, start, before = 0, ends[0] + 1, 0
+    for end in ends:
+        if end < start:  # so many fewer blocks lie before it
+            blocks = bisect_right(_ENDS, end, 0, len(links))
+            start = _ENDS[blocks - 1] if blocks else 0
+            before = hash(links[:blocks]) if blocks else owned
+        marks.append((before ^ xxh3_64_intdigest(prompt[start:end]), end, blocks))
+    return marks

@@ -2,33 +2,52 @@
 
 from collections.abc import Collection
 from math import inf
-
-import msgspec
+from typing import Final
 
 from servery.routing.block_index import Lookup
 from servery.routing.decision import Weighed
 from servery.routing.desk import Desk
 from servery.routing.wish import Wish
 
-UNCACHED_WEIGHT = 1.05
+UNCACHED_WEIGHT: Final = 1.05
 """So much longer may siblings wait for each other: whoever comes second finds the prefix that the first computes."""
-HOME_DISCOUNT_TOKENS = 1_024.0
-UNDECIDED: Weighed = (inf, inf, inf, -1, inf, inf, inf, inf)
+HOME_DISCOUNT_TOKENS: Final = 1_024.0
+_NOBODY: Final[Weighed] = (inf, inf, inf, -1, inf, inf, inf, inf)
 
 
-class Contest(msgspec.Struct, eq=False):
-    """``best`` is that of least cost so far. ``weighed`` are all, by number; None for one that has no room."""
+class Contest:
+    """``best`` is that of least cost so far. ``weighed`` are all, by number; None for one that has no room.
+    ``resident_tokens`` is what the request will hold of a replica's KV cache at its end."""
 
-    wish: Wish
-    lookup: Lookup
-    home: int | None
-    avoid: Collection[str]
-    now_s: float
-    length: int
-    units_per_token: float
-    resident_tokens: float
-    best: Weighed = UNDECIDED
-    weighed: dict[int, Weighed | None] = {}
+    __slots__ = (
+        "avoid",
+        "best",
+        "home",
+        "length",
+        "lookup",
+        "now_s",
+        "resident_tokens",
+        "units_per_token",
+        "weighed",
+        "wish",
+    )
+
+    def __init__(self, wish: Wish, lookup: Lookup, home: int | None, avoid: Collection[str], now_s: float) -> None:
+        self.wish = wish
+        self.lookup = lookup
+        self.home = home
+        self.avoid = avoid
+        self.now_s = now_s
+        self.length = lookup.chain.length
+        self.units_per_token = wish.units_per_token
+        self.resident_tokens = wish.resident_tokens
+        self.best = _NOBODY
+        self.weighed: dict[int, Weighed | None] = {}
+
+    @property
+    def is_open(self) -> bool:
+        """Nobody with room has been weighed."""
+        return self.best[3] < 0
 
     def weigh(self, desk: Desk) -> Weighed | None:
         """None for a replica that has no room."""
@@ -42,7 +61,7 @@ class Contest(msgspec.Struct, eq=False):
             found = desk.slots.forecast(self.wish.owner, self.wish.chain)
             cached, dropped = found.cached, found.dropped
         queue = desk.queue
-        rate = queue.rate = desk.rate.own or desk.commons.rate.tokens_per_s
+        rate = queue.rate = desk.rate.tokens_per_s
         units_per_s = self.units_per_token * rate
         busy_s = desk.pressure_s
         if queue.oldest is not None:
@@ -54,6 +73,7 @@ class Contest(msgspec.Struct, eq=False):
         computed_tokens, queued_tokens = desk.computed_tokens, queue.pending_tokens
         weighed = (cost_s, -cached, computed_tokens, number, busy_s, dropped_s, discount_s, queued_tokens)
         self.weighed[number] = weighed
-        if weighed < self.best:  # noqa: PLR1730 a call of min costs more here than all else
+        best_s = self.best[0]
+        if cost_s < best_s or (cost_s == best_s and weighed < self.best):
             self.best = weighed
         return weighed

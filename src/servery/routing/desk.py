@@ -1,25 +1,25 @@
 """One replica as the router sees it: what it has to compute, how fast it is, and what its cache is believed to hold."""
 
 from math import inf
+from typing import Final
 
 from servery.fleet.replica import Replica
 from servery.routing.commons import Commons
-from servery.routing.least_busy import LeastBusy
+from servery.routing.least_busy import LeastBusy, Standing
 from servery.routing.prefill_queue import PrefillQueue
 from servery.routing.prefill_rate import PrefillRate
 from servery.routing.slot_cache import SlotCache
 
-PRESSURE_TOKENS = 1_000.0
+PRESSURE_TOKENS: Final = 1_000.0
 """A replica whose memory or sequences are all in use counts as having so many prompt tokens more to compute."""
-_SAME_S = 0.005
-_MOST_OF_REPORT_TOKENS = 16_384.0
+_SAME_S: Final = 0.005
+_MOST_OF_REPORT_TOKENS: Final = 16_384.0
 """So much of what an engine reports weighs at most: as a few prompts."""
 
 
-class Desk:
+class Desk(Standing):
     """Replica ``number`` of its pool. ``slots`` is None where its engine shares blocks; those are in the pool's
-    index. ``done_s`` is when it should have computed all that was sent there. ``is_away``: not to be found as least
-    busy, because it had no room when it was looked at.
+    index. ``is_away``: not to be found as least busy, because it had no room when it was looked at.
     """
 
     __slots__ = (
@@ -27,41 +27,38 @@ class Desk:
         "_order",
         "_told",
         "commons",
-        "computed_tokens",
-        "done_s",
         "incarnation",
         "is_away",
         "number",
+        "occupancy",
         "queue",
         "rate",
         "replica",
-        "shown_done_s",
         "slots",
         "tells_cached",
     )
 
     def __init__(self, replica: Replica, *, number: int, commons: Commons, order: LeastBusy) -> None:
+        super().__init__()
         self.replica = replica
+        self.occupancy = replica.occupancy
         self.number = number
         self.commons = commons
         self.incarnation = replica.incarnation
         self.rate = PrefillRate(commons.rate)
         self.queue = PrefillQueue(rate=self.rate.tokens_per_s)
         self.slots: SlotCache | None = None
-        self.computed_tokens = 0.0
         self.tells_cached = False
         self.is_away = False
-        self.done_s = 0.0
-        self.shown_done_s = 0.0
         self._has_learned = False
         self._told: tuple[float, float] | None = None
         self._order = order
-        replica.occupancy.backlog = self
+        self.occupancy.backlog = self
 
     @property
     def pressure_s(self) -> float:
         """What its streams cost a prompt that is sent there, more the fuller it is, whatever its engine reports."""
-        occupancy = self.replica.occupancy
+        occupancy = self.occupancy
         share = (occupancy.sequences + occupancy.other_sequences) / (occupancy.sequences_limit or 1)
         limit = occupancy.tokens_limit
         if limit:
@@ -76,7 +73,7 @@ class Desk:
         """Request ``number`` is sent there, with so many uncached prompt tokens."""
         queue = self.queue
         queue.enter(number, tokens, now_s, is_silent=is_silent)
-        self.replica.occupancy.pending_prefill_tokens = queue.pending_tokens
+        self.occupancy.pending_prefill_tokens = queue.pending_tokens
         self.computed_tokens += tokens
         self.done_s = queue.done_s
         if self.is_away or self.shown_done_s <= now_s:  # it may be shown as having nothing to do
@@ -85,7 +82,7 @@ class Desk:
     def eased(self) -> None:
         """It has less to compute than it had, or fewer streams."""
         queue = self.queue
-        self.replica.occupancy.pending_prefill_tokens = queue.pending_tokens
+        self.occupancy.pending_prefill_tokens = queue.pending_tokens
         self.done_s = queue.done_s
         if self.is_away or self.shown_done_s - self.done_s > _SAME_S:
             self.put()

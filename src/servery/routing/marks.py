@@ -2,20 +2,22 @@
 
 from collections import OrderedDict
 from collections.abc import Collection
-
-import msgspec
+from typing import Final
 
 from servery.routing.chain import Mark
 
-MARKS_MAX = 32_768
+MARKS_MAX: Final = 32_768
 
 
-class MarkedEnd(msgspec.Struct, eq=False):
+class MarkedEnd:
     """``holders``: the stamps of when each replica was sent it last, and came to have it. ``answer`` is how long the
     answer was that the engine wrote behind it, which lies in its cache too, in the chain's unit."""
 
-    holders: dict[int, tuple[int, int]]
-    answer: float = 0.0
+    __slots__ = ("answer", "holders")
+
+    def __init__(self, holders: dict[int, tuple[int, int]]) -> None:
+        self.holders = holders
+        self.answer = 0.0
 
 
 class Marks:

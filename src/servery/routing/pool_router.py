@@ -15,13 +15,14 @@ Sources: llm-d's scorers, Mooncake (Qin et al., FAST 2025), Preble (Srivatsa et 
 from collections.abc import Collection, Sequence
 from itertools import islice
 from math import inf
+from typing import Final
 
 from servery.core.clock import Clock
 from servery.fleet.replica import Replica
 from servery.fleet.replica_pool import ReplicaPool
 from servery.routing.block_index import Lookup
 from servery.routing.commons import Commons
-from servery.routing.contest import UNCACHED_WEIGHT, UNDECIDED, Contest
+from servery.routing.contest import UNCACHED_WEIGHT, Contest
 from servery.routing.desk import Desk
 from servery.routing.least_busy import LeastBusy
 from servery.routing.owners import Owners
@@ -31,15 +32,17 @@ from servery.routing.session_ring import SessionRing
 from servery.routing.slot_cache import SlotCache, Turns
 from servery.routing.wish import Wish
 
-_OF_ONE_LENGTH = 8
-_WEIGHED_OF_ONE_LENGTH = 3
+_OF_ONE_LENGTH: Final = 8
+_WEIGHED_OF_ONE_LENGTH: Final = 3
 """Of so many that hold as much, so many are weighed, those that will be done first: a few choices are nearly as good as
 all (Mitzenmacher, 2001)."""
-_TRIES = 3
-_MOST_CACHE_TOKENS = 1 << 27
+_TRIES: Final = 3
+_MOST_CACHE_TOKENS: Final = 1 << 27
 """Whatever an engine tells, no more than this is remembered of it."""
-_REFRESH_EVERY = 8
-_FEW = 16
+_REFRESH_EVERY: Final = 8
+_FEW: Final = 16
+_ANYWHERE: Final = Placement()
+"""In a cache that shares blocks."""
 
 
 class PoolRouter:
@@ -58,7 +61,7 @@ class PoolRouter:
         self._turns = Turns(slots=sum(len(one.slots or ()) for one in pool.replicas))
         self._ring = SessionRing([one.name for one in pool.replicas])
         self._desks: list[Desk] = []
-        self._order = LeastBusy(self._desks)
+        self._order = LeastBusy(self._desks, self._pressure_s)
         for number, replica in enumerate(pool.replicas):
             desk = Desk(replica, number=number, commons=self.commons, order=self._order)
             desk.slots = self._new_slots(replica)
@@ -79,17 +82,18 @@ class PoolRouter:
 
     def seat(self, wish: Wish, avoid: Collection[str]) -> Seat | None:
         """A seat at the replica with the least cost; None when none has room."""
-        chain, now_s = wish.chain, self.commons.clock.monotonic_s()
+        now_s = self.commons.clock.monotonic_s()
         home = None if wish.session is None else self._home(wish.session)
-        lookup = self._index.look_up(chain)
-        contest = Contest(wish, lookup, home, avoid, now_s, chain.length, wish.units_per_token, wish.resident_tokens)
+        contest = Contest(wish, self._index.look_up(wish.chain), home, avoid, now_s)
         self._weigh_likely(contest)
-        if contest.best is UNDECIDED:
+        if contest.is_open:
             self._weigh_all(contest)
-        if contest.best is UNDECIDED and avoid:
-            contest.avoid = ()
-            self._weigh_all(contest)
-        return None if contest.best is UNDECIDED else self._take(contest)
+            if contest.is_open and avoid:
+                contest.avoid = ()
+                self._weigh_all(contest)
+            if contest.is_open:
+                return None
+        return self._take(contest)
 
     def _most_shared(self, lookup: Lookup) -> float:
         """The longest part that a replica holds which can serve; of one length not all are asked."""
@@ -105,30 +109,39 @@ class PoolRouter:
 
     def _weigh_likely(self, contest: Contest) -> None:
         """Those that may be the cheapest."""
-        desks, weighed, weigh = self._desks, contest.weighed, contest.weigh
+        weighed = contest.weighed
         floor_s = self._weigh_least_busy(contest)
-        if contest.home is not None:
-            weigh(desks[contest.home])
+        if contest.home is not None and contest.home not in weighed:
+            contest.weigh(self._desks[contest.home])
         if self._slotted:
             for number in self._with_slots(contest.wish.owner):
-                weigh(desks[number])
+                if number not in weighed:
+                    contest.weigh(self._desks[number])
+        if contest.lookup.levels:
+            self._weigh_holders(contest, floor_s)
+
+    def _weigh_holders(self, contest: Contest, floor_s: float) -> None:
+        """Those that hold a part of the prompt; ``floor_s`` is how busy the least busy one is."""
+        desks, weighed = self._desks, contest.weighed
         rate = self.commons.rate
         units_per_s = contest.units_per_token * max(rate.tokens_per_s, rate.fastest_own)
         for reach, holders, also in contest.lookup.levels:
             best = contest.best
-            if floor_s + UNCACHED_WEIGHT * (contest.length - reach) / units_per_s >= best[0]:
+            computing_s = UNCACHED_WEIGHT * (contest.length - reach) / units_per_s
+            if floor_s + computing_s >= best[0]:
                 break  # even one that had nothing else to do would cost no less
             if reach <= -best[1] and best[4] <= floor_s:
                 break  # none has more of it, and none less to do
-            likely = [
-                (desks[number].done_s, number)
-                for number in islice(holders, _OF_ONE_LENGTH)
-                if number not in weighed and number in also
-            ]
-            if len(likely) > _WEIGHED_OF_ONE_LENGTH:
+            likely: list[tuple[float, int]] = []
+            for number in islice(holders, _OF_ONE_LENGTH):
+                if number not in weighed and number in also:
+                    likely.append((desks[number].done_s, number))
+            if len(likely) > 1:
                 likely.sort()
-            for _, number in likely[:_WEIGHED_OF_ONE_LENGTH]:
-                weigh(desks[number])
+            for done_s, number in likely[:_WEIGHED_OF_ONE_LENGTH]:
+                if done_s - contest.now_s + computing_s >= contest.best[0]:
+                    break  # nor would those that are done later
+                contest.weigh(desks[number])
 
     def _weigh_least_busy(self, contest: Contest) -> float:
         """Returns how busy the least busy one is."""
@@ -153,24 +166,22 @@ class PoolRouter:
     def _take(self, contest: Contest) -> Seat:
         self._stamp += 1
         wish = contest.wish
-        best = contest.best
-        number = best[3]
+        number = contest.best[3]
         desk = self._desks[number]
         if desk.slots is not None:
-            stay, placement = None, desk.slots.enter(wish.owner, wish.chain)
+            placement = desk.slots.enter(wish.owner, wish.chain)
             self._owners.used(wish.owner, number)
-        else:
-            size = self._cache_size(desk.replica) * wish.units_per_token
-            stay = self._index.enter(contest.lookup, number, stamp=self._stamp, size=size, oldest=desk.queue.oldest)
-            placement = Placement(cached=-best[1])
-        return Seat(desk, contest, placement=placement, stay=stay, stamp=self._stamp)
+            return Seat(desk, contest, placement=placement, stay=None, stamp=self._stamp)
+        size = self._cache_size(desk.replica) * wish.units_per_token
+        stay = self._index.enter(contest.lookup, number, stamp=self._stamp, size=size, oldest=desk.queue.oldest)
+        return Seat(desk, contest, placement=_ANYWHERE, stay=stay, stamp=self._stamp)
 
     def _mean_load(self) -> float:
         """Requests in flight at a replica that can serve. Of many replicas it is not summed anew for each request."""
         if self._turn >= self._mean_until:
             loads = [one.occupancy.sequences for one in self._pool.replicas if one.is_ready]
             self._mean = sum(loads) / max(1, len(loads))
-            self._mean_until = self._turn + 1 + len(loads) // _FEW
+            self._mean_until = self._turn + 1 + len(loads) // 2
         return self._mean
 
     def _with_slots(self, owner: str) -> Sequence[int]:
@@ -183,13 +194,15 @@ class PoolRouter:
         return min(told or replica.occupancy.tokens_limit or self._cache_tokens, _MOST_CACHE_TOKENS)
 
     def _home(self, session: str) -> int | None:
-        replicas = self._pool.replicas
+        return self._ring.home(session, load=self._load, mean=self._mean_load())
 
-        def load(number: int) -> int | None:
-            replica = replicas[number]
-            return replica.occupancy.sequences if replica.is_ready else None
+    def _load(self, number: int) -> int | None:
+        """What a replica has in flight that can serve."""
+        replica = self._desks[number].replica
+        return replica.occupancy.sequences if replica.is_ready else None
 
-        return self._ring.home(session, load=load, mean=self._mean_load())
+    def _pressure_s(self, number: int) -> float:
+        return self._desks[number].pressure_s
 
     def _new_slots(self, replica: Replica) -> SlotCache | None:
         if replica.slots is None:

@@ -10,8 +10,8 @@ grow fewer, and the deepest are the best. Among the holders of a node the one th
 
 Each replica forgets what it used longest ago, as engines do: a *stamp* is put on a whole path when it is used, and
 ``leaves`` remembers in order where the paths end. To make room the oldest end is taken, and from there upwards goes
-all that bears the same stamp: what bears a later one has been used since, by another path. Only as much goes as is
-needed: of a long run the end, because that is what engines drop first.
+all that bears the same stamp: what bears a later one has been used since, by another path. Of a long run only as much
+goes as is needed, its end, because that is what engines drop first; a short one goes whole, because it costs less.
 
 A radix tree with recency, as in SGLang's RadixAttention (Zheng et al., 2024), but of many caches at once.
 """
@@ -19,22 +19,29 @@ A radix tree with recency, as in SGLang's RadixAttention (Zheng et al., 2024), b
 from bisect import bisect_right
 from collections import OrderedDict
 from collections.abc import Collection, Iterator
-
-import msgspec
+from typing import Final
 
 from servery.routing.chain import Chain, agreed
 
+_SHORT_SHARE: Final = 0.125
+"""A run that is a smaller part of what a replica holds goes whole."""
 
-class Node(msgspec.Struct, eq=False):
+
+class Node:
     """The blocks ``start`` to ``end`` of ``chain``. ``holders``: for each replica that has them, the stamps of when it
     used them last and of when they came there."""
 
-    chain: Chain
-    start: int
-    end: int
-    parent: "Node | None"
-    children: "dict[int, Node]" = {}
-    holders: dict[int, tuple[int, int]] = {}
+    __slots__ = ("chain", "children", "end", "holders", "parent", "start")
+
+    def __init__(
+        self, chain: Chain, start: int, end: int, parent: "Node | None", holders: dict[int, tuple[int, int]]
+    ) -> None:
+        self.chain = chain
+        self.start = start
+        self.end = end
+        self.parent = parent
+        self.holders = holders
+        self.children: dict[int, Node] = {}
 
     @property
     def size(self) -> int:
@@ -54,20 +61,23 @@ class Holding:
         self.leaves: OrderedDict[Node, int] = OrderedDict()
 
 
-class Path(msgspec.Struct, eq=False, gc=False):
+class Path:
     """A prompt's way down the tree: the ``nodes`` that it goes through whole, and ``part``, the node of which it shares
     the blocks up to ``depth`` only."""
 
-    nodes: list[Node]
-    depth: int
-    part: Node | None
+    __slots__ = ("depth", "nodes", "part")
+
+    def __init__(self, nodes: list[Node], depth: int, part: Node | None) -> None:
+        self.nodes = nodes
+        self.depth = depth
+        self.part = part
 
 
 class PrefixTree:
     """What replicas are believed to hold; they are numbers here."""
 
     def __init__(self) -> None:
-        self._root = Node(Chain((), (), 0), 0, 0, None)
+        self._root = Node(Chain((), (), 0), 0, 0, None, {})
 
     def path(self, chain: Chain) -> Path:
         links, node, depth = chain.links, self._root, 0
@@ -78,7 +88,7 @@ class PrefixTree:
             if child is None:
                 break
             end, theirs = child.end, child.chain.links
-            if end > last or theirs[end - 1] != links[end - 1]:
+            if end > last or theirs[depth:end] != links[depth:end]:
                 return Path(nodes, agreed(links, theirs, depth + 1, min(end, last)), child)
             nodes.append(child)
             node, depth = child, end
@@ -101,12 +111,11 @@ class PrefixTree:
         depth = path.depth
         if depth < last:
             parent = nodes[-1] if nodes else self._root
-            leaf = Node(chain, depth, last, parent, {}, {replica: (stamp, stamp)})
+            leaf = Node(chain, depth, last, parent, {replica: (stamp, stamp)})
             parent.children[chain.links[depth]] = leaf
+            holding.leaves[leaf] = stamp
             holding.size += leaf.size
-            nodes.append(leaf)
-            path.depth = last
-        if nodes:
+        elif nodes:
             holding.leaves[nodes[-1]] = stamp
             holding.leaves.move_to_end(nodes[-1])
         if holding.size > holding.limit:
@@ -192,7 +201,7 @@ class PrefixTree:
             if used is None or used[0] != stamp:
                 return
             excess, size = holding.size - holding.limit, node.size
-            if size > excess:
+            if excess <= 0 or (size > excess and size > holding.limit * _SHORT_SHARE):
                 if excess > 0:
                     node = self._shorten(node, excess, replica, holding)
                 if _last_used(node, replica) == stamp:
@@ -257,8 +266,7 @@ def _split(node: Node, at: int) -> Node:
     """Part a run in two at block ``at``: the node keeps the lower part. Returns the upper, with the same holders."""
     parent = node.parent
     assert parent is not None, "the root is never parted"
-    upper = Node(node.chain, node.start, at, parent)
-    upper.holders = dict(node.holders)
+    upper = Node(node.chain, node.start, at, parent, dict(node.holders))
     parent.children[node.chain.links[node.start]] = upper
     upper.children[node.chain.links[at]] = node
     node.start, node.parent = at, upper

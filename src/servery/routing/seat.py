@@ -10,8 +10,8 @@ from servery.routing.placement import Placement
 class Seat:
     """Taken by ``Router.seat``, and left once by who took it.
 
-    ``replica`` and ``placement`` are where the request goes, ``weighing`` is why, ``predicted_cached_tokens`` is how
-    much of its prompt is believed to be cached there.
+    ``replica`` and ``placement`` are where the request goes, ``weighing`` is why. ``cached`` of its prompt, in the
+    chain's unit, is believed to lie there, which are ``predicted_cached_tokens``.
     """
 
     __slots__ = (
@@ -25,13 +25,16 @@ class Seat:
         "_stamp",
         "_stay",
         "_uncached_tokens",
+        "cached",
         "placement",
         "replica",
     )
 
     def __init__(self, desk: Desk, contest: Contest, *, placement: Placement, stay: Stay | None, stamp: int) -> None:
+        cached = placement.cached if stay is None else stay.predicted
         self.replica = desk.replica
         self.placement = placement
+        self.cached = cached
         self._contest = contest
         self._desk = desk
         self._slots = desk.slots
@@ -41,9 +44,9 @@ class Seat:
         self._prefill_s: float | None = None
         self._is_computed = False
         self._is_refused = False
-        uncached = contest.length - placement.cached
+        uncached = contest.length - cached
         self._uncached_tokens = tokens = (uncached if uncached > 1.0 else 1.0) / contest.units_per_token
-        desk.replica.occupancy.enter(contest.resident_tokens)
+        desk.occupancy.enter(contest.resident_tokens)
         desk.enter(stamp, tokens, contest.now_s, is_silent=not contest.wish.tells_first_token)
 
     @property
@@ -52,7 +55,7 @@ class Seat:
 
     @property
     def predicted_cached_tokens(self) -> float:
-        return self.placement.cached / self._contest.units_per_token
+        return self.cached / self._contest.units_per_token
 
     @property
     def weighing(self) -> Weighing:
@@ -107,7 +110,7 @@ class Seat:
             desk.commons.index.answered(self._stay, answer)
         if not desk.tells_cached or not prompt_tokens or not length:
             return
-        predicted = min(self.placement.cached / length, 1.0) * prompt_tokens
+        predicted = min(self.cached / length, 1.0) * prompt_tokens
         desk.commons.errors.add(predicted_tokens=predicted, reported_tokens=cached_tokens, prompt_tokens=prompt_tokens)
         self._uncached_tokens = float(max(1, prompt_tokens - cached_tokens))
         if self._stay is not None:
@@ -118,7 +121,7 @@ class Seat:
     def leave(self) -> None:
         """Once, when the request is over. A prompt that has not been computed by then is not there for others."""
         desk, service_s = self._desk, self._service_s
-        desk.replica.occupancy.leave(self._contest.resident_tokens)
+        desk.occupancy.leave(self._contest.resident_tokens)
         if self._slots is not None:
             self._slots.leave(self.placement)
         if service_s is None:
@@ -138,7 +141,7 @@ class Seat:
     def _withdraw(self, tokens: float) -> None:
         """Keep what had been there before, and ``tokens`` that should have been computed since."""
         desk, contest = self._desk, self._contest
-        computed = self.placement.cached + tokens * contest.units_per_token
+        computed = self.cached + tokens * contest.units_per_token
         if computed >= contest.length:
             return
         if self._slots is not None:

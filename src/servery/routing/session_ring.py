@@ -8,13 +8,14 @@ goes moves its own sessions only, and gets them back when it returns.
 from bisect import bisect_right
 from collections.abc import Callable, Sequence
 from math import ceil
+from typing import Final
 
 from xxhash import xxh3_64_intdigest
 
-_POINTS = 64
+_POINTS: Final = 64
 """Of each replica, so that their shares of the ring are about equal."""
-_BOUND = 1.25
-_STEPS_MAX = 64
+_BOUND: Final = 1.25
+_STEPS_MAX: Final = 64
 
 
 class SessionRing:
@@ -33,15 +34,15 @@ class SessionRing:
         """The number of the home. ``load`` of a replica is what it has in flight, None if it cannot serve; ``mean`` is
         over those that can. None when a good part of the ring is crowded."""
         limit = ceil(_BOUND * (mean + 1))
-        at = bisect_right(self._places, xxh3_64_intdigest(session.encode()))
-        count = len(self._numbers)
-        asked = set()
+        numbers = self._numbers
+        at, count = bisect_right(self._places, xxh3_64_intdigest(session.encode())), len(numbers)
+        asked: list[int] = []
         for step in range(min(count, _STEPS_MAX)):
-            number = self._numbers[(at + step) % count]
+            number = numbers[(at + step) % count]
             if number in asked:
                 continue
-            asked.add(number)
             there = load(number)
             if there is not None and there + 1 <= limit:
                 return number
+            asked.append(number)
         return None
