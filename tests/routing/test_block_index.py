@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 from servery.routing.block_index import BlockIndex, Stay
 from servery.routing.chain import Chain, block_chain, text_chain
 from servery.routing.marks import MARKS_MAX, Marks
+from servery.routing.prefix_node import Use
 
 PROMPTS = st.lists(st.sampled_from([b"a" * 640, b"b" * 640, b"c" * 300]), max_size=6).map(b"".join)
 
@@ -178,7 +179,7 @@ def test_marks_are_bounded() -> None:
     """The oldest go first."""
     marks = Marks(limit=3)
     for link in range(5):
-        marks.leave((link, 100, 0), 0, stamp=link + 1)
+        marks.leave((link, 100, 0), 0, Use(link + 1, link + 1))
     assert len(marks) == 3 < MARKS_MAX
     assert marks.find((1, 100, 0)) is None
     assert marks.find((4, 100, 0)) is not None

@@ -7,7 +7,8 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
 from servery.routing.chain import block_chain
-from servery.routing.prefix_tree import Holding, PrefixTree
+from servery.routing.holding import Holding
+from servery.routing.prefix_tree import PrefixTree
 
 REPLICAS = 3
 LIMIT = 9
@@ -104,5 +105,5 @@ def test_memory_is_bounded_by_what_is_held() -> None:
         links = hashed([stamp % 7, *range(stamp % 5)])
         chain = block_chain(links, block_tokens=1, length=len(links))
         tree.enter(chain, tree.path(chain), 0, holding, stamp=stamp)
-    assert len(holding.leaves) <= 50
+    assert len(holding.ends) <= 2 * 50 + 64
     assert sum(1 for _ in tree._nodes()) <= 50

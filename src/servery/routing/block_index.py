@@ -18,8 +18,10 @@ from bisect import bisect_right
 from typing import Final
 
 from servery.routing.chain import Chain
+from servery.routing.holding import Holding
 from servery.routing.marks import MarkedEnd, Marks
-from servery.routing.prefix_tree import Holding, Path, PrefixTree
+from servery.routing.prefix_node import Use
+from servery.routing.prefix_tree import Path, PrefixTree
 
 _DROPPED_WEIGHT: Final = 0.15
 """What is dropped was used longest ago, so little of it would have been wanted again. Found by replaying traces."""
@@ -32,7 +34,7 @@ _SLACK_SHARE: Final = 32
 _SLACK_LEAST: Final = 64
 _FADE: Final = 0.98
 
-Holders = dict[int, tuple[int, int]]
+Holders = dict[int, Use]
 Level = tuple[float, Holders, Holders]
 """How much of a prompt lies cached, and where: at the replicas that are in both."""
 
@@ -50,17 +52,18 @@ class Lookup:
 
 class Stay:
     """One request's prompt at one replica. ``predicted`` of it was believed to be cached; ``is_sure`` unless it leaned
-    on a prompt that was not computed yet. ``life`` is that of the replica's cache."""
+    on a prompt that was not computed yet. ``life`` is that of the replica's cache; ``marked`` is the prompt's end."""
 
-    __slots__ = ("chain", "is_sure", "life", "predicted", "replica", "stamp")
+    __slots__ = ("chain", "is_sure", "life", "marked", "predicted", "replica", "stamp")
 
-    def __init__(self, chain: Chain, replica: int, stamp: int, *, life: int, predicted: float, is_sure: bool) -> None:
+    def __init__(self, chain: Chain, replica: int, stamp: int, *, life: int, predicted: float) -> None:
         self.chain = chain
         self.replica = replica
         self.stamp = stamp
         self.life = life
         self.predicted = predicted
-        self.is_sure = is_sure
+        self.is_sure = True
+        self.marked: MarkedEnd | None = None
 
 
 class _Cache:
@@ -137,27 +140,29 @@ class BlockIndex:
         predicted, came = 0.0, 0
         for reach, holders, also in lookup.levels:
             if replica in holders and replica in also:
-                predicted, came = reach, holders[replica][1]
+                predicted, came = reach, holders[replica].came
                 break
         chain = lookup.chain
         # What lies behind a prompt's last whole block is held too, and not counted: so a cache seems that much smaller.
         self._lengths = _FADE * self._lengths + chain.length
-        self._in_blocks = _FADE * self._in_blocks + chain.covered(len(chain.links))
+        self._in_blocks = _FADE * self._in_blocks + chain.covered(chain.blocks)
         counted = self._in_blocks / self._lengths if self._in_blocks else 1.0
         cache.holding.limit = size * cache.share * counted
         self._tree.enter(chain, lookup.path, replica, cache.holding, stamp=stamp)
+        stay = Stay(chain, replica, stamp, life=cache.life, predicted=predicted)
+        stay.is_sure = oldest is None or came < oldest
         if chain.whole is not None:
-            self._marks.leave(chain.whole, replica, stamp=stamp)
-        if chain.begun is not None:
-            self._marks.leave(chain.begun, replica, stamp=stamp)
-        is_sure = oldest is None or came < oldest
-        return Stay(chain, replica, stamp, life=cache.life, predicted=predicted, is_sure=is_sure)
+            use = Use(stamp, stamp)
+            stay.marked = self._marks.leave(chain.whole, replica, use)
+            if chain.begun is not None:
+                self._marks.leave(chain.begun, replica, use)
+        return stay
 
     def answered(self, stay: Stay, length: float) -> None:
         """So long an answer was generated behind the prompt."""
-        if stay.chain.whole is not None:
+        if stay.marked is not None:
             self._latest = None
-            self._marks.answered(stay.chain.whole, length)
+            stay.marked.answer = length
 
     def correct(self, stay: Stay, reported: float) -> None:
         """So much of the prompt was cached."""
@@ -177,7 +182,7 @@ class BlockIndex:
             self.forget(stay.replica)
             return
         self._latest = None
-        there = bisect_right(chain.ends, reported, 0, len(chain.links))
+        there = bisect_right(chain.ends, reported, 0, chain.blocks)
         self._tree.forget_beside(chain, there, stay.replica, cache.holding, before=stay.stamp)
 
     def withdraw(self, stay: Stay, computed: float, *, oldest: int | None) -> None:
@@ -188,7 +193,7 @@ class BlockIndex:
             return
         self._latest = None
         chain, replica, stamp, void = stay.chain, stay.replica, stay.stamp, cache.void
-        blocks = bisect_right(chain.ends, computed, 0, len(chain.links))
+        blocks = bisect_right(chain.ends, computed, 0, chain.blocks)
         self._tree.withdraw(chain, blocks, replica, cache.holding, stamp=stamp, void=void)
         for mark in (chain.whole, chain.begun):
             if mark is not None and mark[1] > computed:

@@ -15,12 +15,13 @@ where its last message begins, or, in a conversation that goes on, where its las
 turn ended.
 """
 
+from array import array
 from bisect import bisect_right
 from collections.abc import Sequence
 from itertools import pairwise
 from typing import Final
 
-from xxhash import xxh3_64_intdigest
+from xxhash import xxh3_64_digest, xxh3_64_intdigest
 
 _LEAST_BLOCK_BYTES: Final = 512
 _LONGEST_PROMPT_BYTES: Final = 1 << 30
@@ -29,6 +30,9 @@ _ANSWER: Final = b'{"role":"assistant"'
 _LAST_MESSAGE_BYTES: Final = 4_096
 """How far back a message's beginning is looked for: of a longer one, the blocks say enough."""
 
+
+LINK_BYTES: Final = 8
+_HASH: Final = 0xFFFF_FFFF_FFFF_FFFF
 
 Mark = tuple[int, int, int]
 """A hash of all up to an end, that end, and how many whole blocks lie before it."""
@@ -49,24 +53,27 @@ _SPANS: Final = tuple([slice(start, end) for start, end in pairwise((0, *_ENDS))
 
 
 class Chain:
-    """``ends`` may be longer than ``links``. ``length`` is the whole prompt's, which the last link need not reach.
+    """``links`` are ``blocks`` hashes of ``LINK_BYTES`` each, in one piece: what is remembered for long should lie
+    close together. ``ends`` may be longer. ``length`` is the whole prompt's, which the last link need not reach.
 
     Marks, None where there is none: ``whole`` is the prompt's end, ``begun`` where its last message begins, ``went_on``
     where its last answer begins. Never changed.
     """
 
-    __slots__ = ("begun", "ends", "length", "links", "went_on", "whole")
+    __slots__ = ("begun", "blocks", "ends", "length", "links", "went_on", "whole")
 
     def __init__(
         self,
-        links: tuple[int, ...],
+        links: bytes,
         ends: tuple[int, ...],
         length: int,
+        *,
         whole: Mark | None = None,
         begun: Mark | None = None,
         went_on: Mark | None = None,
     ) -> None:
         self.links = links
+        self.blocks = len(links) // LINK_BYTES
         self.ends = ends
         self.length = length
         self.whole = whole
@@ -79,10 +86,10 @@ class Chain:
 
     def cut(self, length: float) -> "Chain | None":
         """So much of its beginning, in whole blocks, or up to the last mark before it; None where there is nothing."""
-        blocks = bisect_right(self.ends, length, 0, len(self.links))
+        blocks = bisect_right(self.ends, length, 0, self.blocks)
         begun, went_on = _within(self.begun, length), _within(self.went_on, length)
         reach = max(self.covered(blocks), *(mark[1] for mark in (begun, went_on) if mark is not None), 0)
-        return Chain(self.links[:blocks], self.ends, reach, whole=went_on, begun=begun) if reach else None
+        return Chain(self.links[: blocks * LINK_BYTES], self.ends, reach, whole=went_on, begun=begun) if reach else None
 
 
 def _within(mark: Mark | None, length: float) -> Mark | None:
@@ -95,39 +102,39 @@ def text_chain(owner: str, prompt: bytes) -> Chain:
     ``owner`` names who may share a cache (account and isolation key): chains of different owners never agree. The same
     in every process.
     """
-    length = len(prompt)
+    length, digest = len(prompt), xxh3_64_digest
     owned: int = xxh3_64_intdigest(owner.encode())
     view = memoryview(prompt)  # whose slices copy nothing
-    hashes: list[int] = []
+    hashes: list[bytes] = []
     for span in _SPANS[: bisect_right(_ENDS, length)]:
-        hashes.append(xxh3_64_intdigest(view[span]))  # noqa: PERF401 a comprehension costs more here
+        hashes.append(digest(view[span]))
     if hashes:
-        hashes[0] ^= owned
-    links = tuple(hashes)
+        hashes[0] = digest(hashes[0], owned)
+    links = b"".join(hashes)
     marks = _marks(view, links, owned, _message_ends(prompt))
     begun = marks[1] if len(marks) > 1 else None
-    went_on = marks[2] if len(marks) > 2 else None  # noqa: PLR2004
-    return Chain(links, _ENDS, length, marks[0], begun, went_on)
+    went_on = marks[2] if len(marks) > 2 else None
+    return Chain(links, _ENDS, length, whole=marks[0], begun=begun, went_on=went_on)
 
 
 def block_chain(hashes: Sequence[int], *, block_tokens: int, length: int) -> Chain:
     """The chain of a prompt of ``length`` tokens whose blocks of ``block_tokens`` have been hashed already; the last
     block may be shorter."""
     ends = [min(length, block_tokens * number) for number in range(1, len(hashes) + 1)]
-    return Chain(tuple(hashes), tuple(ends), length)
+    return Chain(array("Q", [one & _HASH for one in hashes]).tobytes(), tuple(ends), length)
 
 
 def agreement(one: Chain, other: Chain) -> int:
     """How many blocks two chains have in common from their start."""
-    ours, theirs = one.links, other.links
-    return agreed(ours, theirs, 0, min(len(ours), len(theirs)))
+    return agreed(one.links, other.links, 0, min(one.blocks, other.blocks))
 
 
-def agreed(ours: tuple[int, ...], theirs: tuple[int, ...], low: int, high: int) -> int:
-    """The same for chains that agree on ``low`` blocks and have ``high``; found by halving."""
+def agreed(ours: bytes, theirs: bytes, low: int, high: int) -> int:
+    """The same for links that agree on ``low`` blocks and have ``high``; found by halving."""
     while low < high:
         middle = (low + high + 1) // 2
-        if ours[low:middle] == theirs[low:middle]:
+        start, end = low * LINK_BYTES, middle * LINK_BYTES
+        if ours[start:end] == theirs[start:end]:
             low = middle
         else:
             high = middle - 1
@@ -149,14 +156,14 @@ def _message_ends(prompt: bytes) -> list[int]:
     return ends
 
 
-def _marks(prompt: memoryview, links: tuple[int, ...], owned: int, ends: list[int]) -> list[Mark]:
+def _marks(prompt: memoryview, links: bytes, owned: int, ends: list[int]) -> list[Mark]:
     """At ``ends``, the last first. ``owned`` is the owner's hash, which the first link has in it."""
     marks: list[Mark] = []
     blocks, start, before = 0, ends[0] + 1, 0
     for end in ends:
         if end < start:  # so many fewer blocks lie before it
-            blocks = bisect_right(_ENDS, end, 0, len(links))
+            blocks = bisect_right(_ENDS, end, 0, len(links) // LINK_BYTES)
             start = _ENDS[blocks - 1] if blocks else 0
-            before = hash(links[:blocks]) if blocks else owned
+            before = xxh3_64_intdigest(links[: blocks * LINK_BYTES]) if blocks else owned
         marks.append((before ^ xxh3_64_intdigest(prompt[start:end]), end, blocks))
     return marks

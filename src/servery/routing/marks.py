@@ -5,17 +5,18 @@ from collections.abc import Collection
 from typing import Final
 
 from servery.routing.chain import Mark
+from servery.routing.prefix_node import Use
 
 MARKS_MAX: Final = 32_768
 
 
 class MarkedEnd:
-    """``holders``: the stamps of when each replica was sent it last, and came to have it. ``answer`` is how long the
-    answer was that the engine wrote behind it, which lies in its cache too, in the chain's unit."""
+    """``holders``: when each replica was sent it last, and came to have it. ``answer`` is how long the answer was that
+    the engine wrote behind it, which lies in its cache too, in the chain's unit."""
 
     __slots__ = ("answer", "holders")
 
-    def __init__(self, holders: dict[int, tuple[int, int]]) -> None:
+    def __init__(self, holders: dict[int, Use]) -> None:
         self.holders = holders
         self.answer = 0.0
 
@@ -33,36 +34,30 @@ class Marks:
     def find(self, mark: Mark | None) -> MarkedEnd | None:
         return None if mark is None else self._ends.get(mark[0])
 
-    def leave(self, mark: Mark, replica: int, *, stamp: int) -> None:
-        """The replica has it now."""
+    def leave(self, mark: Mark, replica: int, use: Use) -> MarkedEnd:
+        """The replica has it now: ``use`` is of one that brings it."""
         ends, key = self._ends, mark[0]
         end = ends.get(key)
         if end is None:
-            ends[key] = MarkedEnd({replica: (stamp, stamp)})
+            end = ends[key] = MarkedEnd({replica: use})
             if len(ends) > self._limit:
                 ends.popitem(last=False)
-            return
+            return end
         ends.move_to_end(key)
         before = end.holders.get(replica)
-        end.holders[replica] = (stamp, stamp if before is None else before[1])
-
-    def answered(self, mark: Mark, length: float) -> None:
-        """So much was generated behind it."""
-        end = self._ends.get(mark[0])
-        if end is not None:
-            end.answer = length
+        end.holders[replica] = use if before is None else Use(use.stamp, before.came)
+        return end
 
     def withdraw(self, mark: Mark, replica: int, *, stamp: int, void: Collection[int]) -> None:
         """What came with ``stamp`` was not computed; it is there only if another, none of ``void``, came since."""
         end = self._ends.get(mark[0])
-        if end is None:
+        use = None if end is None else end.holders.get(replica)
+        if end is None or use is None or use.came != stamp:
             return
-        used, came = end.holders.get(replica, (-1, -1))
-        if came == stamp:
-            if used == stamp or used in void:
-                del end.holders[replica]
-            else:
-                end.holders[replica] = (used, used)
+        if use.stamp == stamp or use.stamp in void:
+            del end.holders[replica]
+        else:
+            end.holders[replica] = Use(use.stamp, use.stamp)
 
     def forget(self, replica: int) -> None:
         """The replica has nothing any more."""

@@ -41,6 +41,8 @@ _MOST_CACHE_TOKENS: Final = 1 << 27
 """Whatever an engine tells, no more than this is remembered of it."""
 _REFRESH_EVERY: Final = 8
 _FEW: Final = 16
+_MEAN_FOR: Final = 8
+"""So many decisions for each few replicas: meanwhile a mean changes by half a request at most."""
 _ANYWHERE: Final = Placement()
 """In a cache that shares blocks."""
 
@@ -124,23 +126,26 @@ class PoolRouter:
         """Those that hold a part of the prompt; ``floor_s`` is how busy the least busy one is."""
         desks, weighed = self._desks, contest.weighed
         rate = self.commons.rate
-        units_per_s = contest.units_per_token * max(rate.tokens_per_s, rate.fastest_own)
-        for reach, holders, also in contest.lookup.levels:
+        fastest = max(rate.tokens_per_s, rate.fastest_own)
+        units_per_s = contest.units_per_token * fastest
+        levels = contest.lookup.levels
+        least_s = UNCACHED_WEIGHT * (contest.length - levels[0][0]) / units_per_s - contest.now_s
+        for reach, holders, also in levels:
             best = contest.best
-            computing_s = UNCACHED_WEIGHT * (contest.length - reach) / units_per_s
-            if floor_s + computing_s >= best[0]:
+            if floor_s + UNCACHED_WEIGHT * (contest.length - reach) / units_per_s >= best[0]:
                 break  # even one that had nothing else to do would cost no less
             if reach <= -best[1] and best[4] <= floor_s:
                 break  # none has more of it, and none less to do
             likely: list[tuple[float, int]] = []
             for number in islice(holders, _OF_ONE_LENGTH):
                 if number not in weighed and number in also:
-                    likely.append((desks[number].done_s, number))
+                    queue = desks[number].queue
+                    likely.append((queue.since_s + queue.pending_tokens / fastest, number))
             if len(likely) > 1:
                 likely.sort()
             for done_s, number in likely[:_WEIGHED_OF_ONE_LENGTH]:
-                if done_s - contest.now_s + computing_s >= contest.best[0]:
-                    break  # nor would those that are done later
+                if done_s + least_s >= contest.best[0]:
+                    break  # nor can those that are done later
                 contest.weigh(desks[number])
 
     def _weigh_least_busy(self, contest: Contest) -> float:
@@ -181,7 +186,7 @@ class PoolRouter:
         if self._turn >= self._mean_until:
             loads = [one.occupancy.sequences for one in self._pool.replicas if one.is_ready]
             self._mean = sum(loads) / max(1, len(loads))
-            self._mean_until = self._turn + 1 + len(loads) // 2
+            self._mean_until = self._turn + 1 + len(loads) // _FEW * _MEAN_FOR
         return self._mean
 
     def _with_slots(self, owner: str) -> Sequence[int]:
