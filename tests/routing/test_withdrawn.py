@@ -1,6 +1,7 @@
 """Prompts that leave before they were computed: nobody is sent after them."""
 
 from contextlib import ExitStack
+from itertools import permutations
 
 import msgspec
 from hypothesis import given, settings
@@ -104,6 +105,17 @@ def test_one_of_two_siblings_may_be_withdrawn() -> None:
         assert sender.cached(chain) == 300
         sender.index.withdraw(stays[0], 0.0, oldest=None)
         assert sender.cached(chain) == 0
+
+
+def test_all_that_hangs_on_a_prompt_may_be_withdrawn_in_any_order() -> None:
+    """What was kept because of a longer prompt goes when that one goes."""
+    for order in permutations(range(3)):
+        sender = Sender()
+        stays = [sender.send(tokens(numbers)) for numbers in ([1], [1, 0], [1])]
+        for at in order:
+            left_over = [stays[other].stamp for other in order[order.index(at) + 1 :]]
+            sender.index.withdraw(stays[at], 0.0, oldest=min(left_over, default=None))
+        assert sender.cached(tokens([1])) == 0
 
 
 def left(pool: ReplicaPool, router: Router, asked: Wish, *, how: str, clock: ManualClock, after_s: float) -> None:

@@ -105,7 +105,7 @@ class Desk(Standing):
         load = self.replica.load
         told = None if load is None else load.prefilled
         before, self._told = self._told, told
-        if told is None or before is None or told is before:
+        if told is None or before is None or told == before:
             return
         tokens, seconds = told[0] - before[0], told[1] - before[1]
         if not self._has_learned and 0.0 < tokens < inf and 0.0 < seconds < inf:
