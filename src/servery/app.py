@@ -4,6 +4,7 @@ import logging
 import random
 import secrets
 from collections.abc import Callable
+from pathlib import Path
 
 import msgspec
 from starlette.applications import Starlette
@@ -26,6 +27,7 @@ from servery.control.reminders import Reminders
 from servery.control.rounds import Duty, Rounds
 from servery.core.clock import Clock, utc_date
 from servery.core.misconfigured import Misconfigured
+from servery.core.release import Release
 from servery.fleet.fleet import Fleet
 from servery.fleet.machine_check import missing
 from servery.fleet.share import Share
@@ -38,11 +40,13 @@ from servery.limits.limit_keeper import LimitKeeper
 from servery.limits.limiter import Limiter
 from servery.limits.rules import limit_rules
 from servery.metering.cut_requests import keep_cut_requests
+from servery.metering.feed import Feed
 from servery.metering.journal import Journal, journal_file, orphans
 from servery.metering.meter import Meter
 from servery.metering.refused_requests import RefusedRequests
 from servery.metering.shared_refusals import SharedRefusals
-from servery.metering.spool import Spool, orphaned_spools, spool_file
+from servery.metering.spool import Spool, orphaned_spools, spool_directory
+from servery.metering.usage_table import UsageTable
 from servery.routing.placements import Placements
 from servery.routing.router import Router
 from servery.serving.dispatch import Dispatch
@@ -54,11 +58,13 @@ from servery.set_up import admission_policy, catalog_of, fleet_parts, opened_dat
 from servery.settings import Settings
 from servery.sharing import Sharing, is_shared, purses, sharing
 from servery.store.database import Database
+from servery.store.write_ahead_log import LogLimits
 from servery.telemetry.announcer import Announcer
 from servery.telemetry.metrics import Metrics
 from servery.telemetry.shared_metrics import SharedMetrics
 from servery.tenancy.key_ring import KeyRing
 from servery.web.control.billing_routes import BillingParts
+from servery.web.control.books_first import BooksFirst
 from servery.web.control.pricing import public_pricing_route
 from servery.web.control.rate_limits import Limits
 from servery.web.control.routes import ControlParts, control_routes
@@ -69,6 +75,9 @@ from servery.web.server.asgi_bridge import AsgiBridge
 from servery.web.server.entrance import Entrance
 from servery.web.server.listener import Listener
 from servery.web.status import status_routes
+
+_PATIENCE_S = 2.0
+"""How long the end of a response waits for the database, where it waits for it, before its charge goes to the spool."""
 
 _ROUND_S = 1.0
 """How long a change that another process made may go unnoticed."""
@@ -88,7 +97,6 @@ class Foundation(msgspec.Struct, frozen=True, kw_only=True):
     spending: Spending
     budgets: Budgets
     review: AccountReview
-    watch: AccountWatch
     limiter: Limiter
     ceilings: Ceilings
     prices: PriceBook
@@ -109,7 +117,8 @@ class Platform(msgspec.Struct, frozen=True, kw_only=True):
     post: Post
     limit_keeper: LimitKeeper
     sharing: Sharing | None
-    spool: Spool | None
+    feed: Feed
+    spool: Spool
 
 
 async def build(
@@ -118,18 +127,24 @@ async def build(
     """Read the catalog, open the database, and connect the parts. Starts nothing. Raises Misconfigured."""
     foundation = lay_foundation(settings, announcer=announcer, logger=logger, clock=clock, station=station)
     shared = _sharing(foundation, station)
-    spool = _spool(foundation, station.share)
+    spool = _spool(foundation, spool_directory(settings.spool_directory, station.share.index))
+    add_spool_gauge(foundation.metrics, spool)
+    table = UsageTable(foundation.spending)
+    feed = Feed(spool, foundation.database, table)
+    await _take_over(foundation, station.share, feed, table)
     meter = await _meter(foundation, station.share, spool)
     if shared is not None:
         await shared.take_over(settings.journal_directory, station.share)
     pipeline = await _pipeline(foundation, meter, shared)
     keeper = _limit_keeper(foundation, pipeline)
     await keeper.open()
+    watch = AccountWatch(foundation.key_ring, foundation.budgets, foundation.review, caught_up=feed.caught_up)
+    control = _asgi_app(foundation, keeper, watch, is_draining=lambda: entrance.is_draining)
     entrance = Entrance(
         routes=inference_routes(),
         pipeline=pipeline,
         key_ring=foundation.key_ring,
-        bridge=AsgiBridge(_asgi_app(foundation, keeper, is_draining=lambda: entrance.is_draining)),
+        bridge=AsgiBridge(BooksFirst(control, feed.caught_up)),
         metrics=foundation.metrics,
         logger=logger,
         refused=foundation.refused,
@@ -144,8 +159,7 @@ async def build(
         rounds=Rounds(
             [
                 pipeline.holds.cover,
-                *([] if spool is None else [meter.forward]),
-                foundation.watch.look,
+                watch.look,
                 foundation.prices.refresh,
                 keeper.look_after,
                 *([] if shared is None else shared.duties),
@@ -157,6 +171,7 @@ async def build(
         ),
         limit_keeper=keeper,
         sharing=shared,
+        feed=feed,
         spool=spool,
         post=_post(foundation),
     )
@@ -207,7 +222,6 @@ def lay_foundation(
         spending=spending,
         budgets=budgets,
         review=review,
-        watch=AccountWatch(key_ring, budgets, review),
         limiter=Limiter(
             clock, random=random.random, rules=limit_rules(settings), is_shared=is_shared(settings, station)
         ),
@@ -282,40 +296,41 @@ def _limit_keeper(foundation: Foundation, pipeline: Pipeline) -> LimitKeeper:
     )
 
 
-def _spool(foundation: Foundation, share: Share) -> Spool | None:
-    """Where postings go while PostgreSQL is away. A file of this machine's is not away without this machine."""
-    settings, spool = foundation.settings, None
-    if settings.database is not None:
-        spool = Spool.open(spool_file(settings.spool_directory, share.index), most=settings.spool_size)
-    add_spool_gauge(foundation.metrics, spool)
-    return spool
+def _spool(foundation: Foundation, directory: Path) -> Spool:
+    settings = foundation.settings
+    limits = LogLimits(gather_s=settings.commit_gather_ms / 1_000, timeout_s=settings.commit_timeout_s)
+    try:
+        return Spool.open(directory, most=settings.spool_size, limits=limits)
+    except OSError as error:
+        raise Misconfigured(f"{directory}: the spool cannot be opened: {error}") from error
 
 
-async def _meter(foundation: Foundation, share: Share, spool: Spool | None) -> Meter:
-    """This worker's meter and journal. What a killed platform has left in spools is brought into the books; what it has
-    left in journals besides, also in those of workers that are no more, is written down as cut."""
-    directory = foundation.settings.journal_directory
+async def _take_over(foundation: Foundation, share: Share, feed: Feed, table: UsageTable) -> None:
+    """What a killed platform has left in its spools comes into the books; also what is left in those of workers that
+    are no more."""
+    await feed.all()
+    for orphan in orphaned_spools(foundation.settings.spool_directory, workers=share.count) if share.index == 0 else ():
+        spool = _spool(foundation, orphan)
+        orphans_feed = Feed(spool, foundation.database, table)
+        await orphans_feed.all()
+        await orphans_feed.close()
+        await spool.close()
+        spool.remove()
+
+
+async def _meter(foundation: Foundation, share: Share, spool: Spool) -> Meter:
+    """This worker's meter and journal. What a killed platform has left in journals, also in those of workers that are
+    no more, and not charged is written down as cut."""
+    database, clock, settings = foundation.database, foundation.clock, foundation.settings
+    directory = settings.journal_directory
     journal = Journal.open(journal_file(directory, share.index))
-    meter = Meter(foundation.database, foundation.clock, journal, foundation.spending, spool)
-    await meter.forward()
-    if share.index == 0 and foundation.settings.database is not None:
-        await _forward_orphans(foundation, share, meter)
-    await keep_cut_requests(foundation.database, foundation.clock, journal.left)
+    await keep_cut_requests(database, clock, journal.left)
     journal.forget_left()
     for orphan in orphans(directory, workers=share.count) if share.index == 0 else ():
-        await keep_cut_requests(foundation.database, foundation.clock, Journal.open(orphan).left)
+        await keep_cut_requests(database, clock, Journal.open(orphan).left)
         orphan.unlink()
-    return meter
-
-
-async def _forward_orphans(foundation: Foundation, share: Share, meter: Meter) -> None:
-    for orphan in orphaned_spools(foundation.settings.spool_directory, workers=share.count):
-        spool = Spool.open(orphan, most=foundation.settings.spool_size)
-        await meter.forward(spool)
-        left = spool.kept
-        await spool.close()
-        if left == 0:
-            orphan.unlink()
+    spool_after_s = _PATIENCE_S if settings.release_after is Release.DATABASE else 0.0
+    return Meter(database, clock, journal, foundation.spending, spool, spool_after_s=spool_after_s)
 
 
 def _post(foundation: Foundation) -> Post:
@@ -330,7 +345,9 @@ def _post(foundation: Foundation) -> Post:
     )
 
 
-def _asgi_app(foundation: Foundation, keeper: LimitKeeper, *, is_draining: Callable[[], bool]) -> Starlette:
+def _asgi_app(
+    foundation: Foundation, keeper: LimitKeeper, watch: AccountWatch, *, is_draining: Callable[[], bool]
+) -> Starlette:
     control = ControlParts(
         catalog=foundation.catalog,
         database=foundation.database,
@@ -338,7 +355,7 @@ def _asgi_app(foundation: Foundation, keeper: LimitKeeper, *, is_draining: Calla
         budgets=foundation.budgets,
         spending=foundation.spending,
         review=foundation.review,
-        watch=foundation.watch,
+        watch=watch,
         clock=foundation.clock,
         limits=Limits(limiter=foundation.limiter, ceilings=foundation.ceilings, keeper=keeper),
         billing=BillingParts(

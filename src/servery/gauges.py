@@ -65,10 +65,10 @@ def add_gauges(metrics: Metrics, fleet: Fleet, gates: Mapping[str, Gate]) -> Non
 
 
 def add_spool_gauge(metrics: Metrics, spool: Spool | None) -> None:
-    """Show what waits for the database; nothing does where there is no spool."""
+    """Show what is on its way into the database; None: of a process that charges nobody."""
     metrics.gauge(
         "spooled_postings",
-        "Charges that wait for the database in the spool.",
+        "Charges in the spool, on their way into the database.",
         (),
         lambda: [((), 0 if spool is None else spool.kept)],
     )

@@ -18,6 +18,9 @@ from servery.welcome import welcome
 START_KEY_DAYS = 7
 """How long a key that is printed at a start is good for."""
 
+_FEED_S = 5.0
+"""How long the end of a platform is kept back by a database that does not take what is left in the spool."""
+
 _COLLECT_AFTER_ALLOCATIONS = 50_000
 _DAY_NS = 86_400 * 1_000_000_000
 
@@ -60,9 +63,10 @@ async def running(platform: Platform) -> AsyncIterator[asyncio.Task[None]]:
         await platform.limit_keeper.close()
         if platform.sharing is not None:
             await _give_back(platform.sharing, foundation.logger)
+        await platform.feed.caught_up(timeout_s=_FEED_S)  # else the next start feeds it
+        await platform.feed.close()
         await close_foundation(foundation)
-        if platform.spool is not None:  # to which the database hands what it could not write
-            await platform.spool.close()
+        await platform.spool.close()  # to which the database hands what it could not write
     if not engines.cancelled():
         engines.result()
 

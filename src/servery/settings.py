@@ -14,6 +14,7 @@ import msgspec
 from msgspec import Meta
 
 from servery.core.misconfigured import Misconfigured
+from servery.core.release import Release
 from servery.core.setting_forms import (
     AccountId,
     Domain,
@@ -43,7 +44,11 @@ class LogFormat(StrEnum):
     JSON = "json"
 
 
-_CLOSED_SETS: Final[dict[str, type[StrEnum]]] = {"log_level": LogLevel, "log_format": LogFormat}
+_CLOSED_SETS: Final[dict[str, type[StrEnum]]] = {
+    "log_level": LogLevel,
+    "log_format": LogFormat,
+    "release_after": Release,
+}
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -292,9 +297,15 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
         Meta(description="How long a response's end waits for its commit while the database is away; then 503."),
     ] = 10.0
 
+    release_after: Annotated[
+        Release,
+        Meta(description="What has a charge when its response ends: spool (on the gateway's disk) or database."),
+    ] = Release.SPOOL
     spool_size: Annotated[
         int,
-        Meta(ge=1, le=100_000_000, description="How many charges the spool takes while PostgreSQL is away; then 503."),
+        Meta(
+            ge=1, le=100_000_000, description="How many charges the spool takes while the database is away; then 503."
+        ),
     ] = 100_000
 
     log_level: Annotated[LogLevel, Meta(description="What is logged: debug, info, warning or error.")] = LogLevel.INFO

@@ -1,11 +1,19 @@
 """``servery ledger``."""
 
+import asyncio
 import json
 import sqlite3
 from pathlib import Path
 
 import pytest
 from tests.books.sample_usage import CHARGE_NANODOLLARS
+from tests.metering.test_meter import PRICE, USAGE, record
+
+from servery.billing.rating import rate
+from servery.metering.posting import posting
+from servery.metering.spool import Spool, spool_directory
+from servery.store.log_contents import log_files
+from servery.store.write_ahead_log import LogLimits
 
 
 @pytest.mark.usefixtures("books")
@@ -30,6 +38,31 @@ def test_a_nanodollar_of_difference_exits_with_1(run, books: Path) -> None:
     assert "accounts/acme" in text.stdout
     verified = run("ledger", "verify", "--json")
     assert (verified.exit_code, json.loads(verified.stdout)["holds"]) == (1, False)
+
+
+def test_what_lies_in_a_spool_is_told_of(run, books: Path) -> None:
+    """Charges of a platform that ended are no contradiction; charges that its disk has changed are, and exit with 1."""
+    place = spool_directory(books / "spool", 0)
+
+    async def leave() -> None:
+        spool = Spool.open(place, most=9, limits=LogLimits(segment_bytes=65_536, frame_bytes=32_768))
+        for number in range(3):
+            await spool.keep(posting(record(f"r{number}", "price_x"), rate(USAGE, PRICE)))
+        await spool.close()
+
+    asyncio.run(leave())
+    nanodollars = rate(USAGE, PRICE).nanodollars
+    verified = run("ledger", "verify", "--json")
+    assert (verified.exit_code, json.loads(verified.stdout)["spooled"]) == (
+        0,
+        {"requests": 3, "nanodollars": 3 * nanodollars, "refused": 0, "lost": 0},
+    )
+    (file,) = [file for file in log_files(place) if b"r1" in file.read_bytes()]
+    file.write_bytes(file.read_bytes().replace(b'"r1"', b'"x1"'))
+    verified = run("ledger", "verify", "--json")
+    output = json.loads(verified.stdout)
+    assert (verified.exit_code, output["holds"], output["spooled"]["lost"]) == (1, False, 1)
+    assert "1 charges were kept in the spool" in run("ledger", "verify").stdout
 
 
 def test_what_is_no_database_exits_with_2(run, data_dir: Path) -> None:

@@ -1,7 +1,8 @@
-"""A process that posts requests until it is killed: ``python -m tests.crash.posting_process PLACE JOURNAL``.
+"""A process that posts requests until it is killed: ``python -m tests.crash.posting_process PLACE DIRECTORY RELEASE``.
+With ``RELEASE`` ``spool`` postings return when they are in the spool, with ``database`` when they are in the database.
 
 Each line that it prints is the id of a request whose posting has returned, and its charge. So whatever happens to the
-process or to its database, each of these lines must be in the books, once, with that charge.
+process or to its database, each of these lines must be in the books, once, with that charge, after its next start.
 """
 
 import asyncio
@@ -11,15 +12,19 @@ import time
 from pathlib import Path
 
 from servery.billing.price_versions import PriceVersions
+from servery.billing.spending import Spending
 from servery.core.clock import SystemClock
 from servery.core.errors import Overloaded
 from servery.core.ids import new_request_id
 from servery.core.price import Price
 from servery.core.serving_path import Outcome, ServingPath
 from servery.core.usage import Usage
+from servery.metering.feed import Feed
 from servery.metering.journal import Journal
 from servery.metering.meter import Meter
+from servery.metering.spool import Spool
 from servery.metering.usage_record import UsageRecord
+from servery.metering.usage_table import UsageTable
 from servery.store.database import Database
 from servery.store.limits import StoreLimits
 
@@ -33,11 +38,16 @@ def say(line: str) -> None:
     sys.stdout.flush()
 
 
-async def main(place: str, journal_file: Path) -> None:
+async def main(place: str, directory: Path, release: str) -> None:
     clock, limits = SystemClock(), StoreLimits(stall_s=0.5, commit_timeout_s=20.0)
     database = Database.open(place if place.startswith("postgresql:") else Path(place), limits=limits)
     price_id = await PriceVersions(database, clock).record(MODEL, ServingPath.STANDARD, PRICE)
-    meter = Meter(database, clock, Journal.open(journal_file))
+    spending = Spending(database, clock, writer=directory.name)
+    spool = Spool.open(directory / "spool", most=100_000)
+    feed = Feed(spool, database, UsageTable(spending))
+    await feed.all()
+    journal = Journal.open(directory / "journal")
+    meter = Meter(database, clock, journal, spending, spool, spool_after_s=2.0 if release == "database" else 0.0)
 
     async def client(number: int) -> None:
         for turn in itertools.count():
@@ -78,4 +88,4 @@ async def main(place: str, journal_file: Path) -> None:
 
 
 if __name__ == "__main__":
-    asyncio.run(main(sys.argv[1], Path(sys.argv[2])))
+    asyncio.run(main(sys.argv[1], Path(sys.argv[2]), sys.argv[3]))

@@ -15,11 +15,15 @@ import time
 from collections import Counter
 from pathlib import Path
 
+from servery.billing.spending import OPERATOR, Spending
 from servery.control.books_report import BooksReport
 from servery.control.verify_books import verify
 from servery.core.clock import SystemClock
 from servery.metering.cut_requests import keep_cut_requests
+from servery.metering.feed import Feed
 from servery.metering.journal import Journal
+from servery.metering.spool import Spool
+from servery.metering.usage_table import UsageTable
 from servery.store.database import Database
 from tests.postgresql_server import PostgresqlServer
 
@@ -29,11 +33,12 @@ ROOT = Path(__file__).parents[2]
 class PostingProcess:
     """A gateway as far as its books go. ``said`` is what its postings had returned, as lines."""
 
-    def __init__(self, place: Path | str, journal: Path) -> None:
-        self._journal = journal
+    def __init__(self, place: Path | str, directory: Path, *, release: str) -> None:
+        self._place = place
+        self._directory = directory
         self.said: list[str] = []
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "tests.crash.posting_process", str(place), str(journal)],
+            [sys.executable, "-m", "tests.crash.posting_process", str(place), str(directory), release],
             stdout=subprocess.PIPE,
             text=True,
             cwd=ROOT,
@@ -65,8 +70,20 @@ class PostingProcess:
         assert self._process.stdout is not None
         self._process.stdout.close()
 
-    def journal(self) -> Journal:
-        return Journal.open(self._journal)
+    async def take_over(self) -> None:
+        """What its next start does: the books get what is in its spool, and what it was cut in is written down."""
+        clock = SystemClock()
+        async with Database.open(self._place) as database:
+            table = UsageTable(Spending(database, clock, writer=OPERATOR))
+            spool = Spool.open(self._directory / "spool", most=100_000)
+            feed = Feed(spool, database, table)
+            await feed.all()
+            await feed.close()
+            await spool.close()
+            journal = Journal.open(self._directory / "journal")
+            await keep_cut_requests(database, clock, journal.left)
+            journal.forget_left()
+            journal.close()
 
 
 class CrashRounds:
@@ -88,7 +105,8 @@ class CrashRounds:
         gateway = self._gateways[number]
         gateway.kill()
         self._said += gateway.said
-        asyncio.run(self._keep_cut(gateway.journal()))
+        if self._random.random() < 0.5:  # else the next one finds it when it starts
+            asyncio.run(gateway.take_over())
         self._gateways[number] = self._start(number)
 
     def kill_the_server(self) -> None:
@@ -104,7 +122,7 @@ class CrashRounds:
         for gateway in self._gateways:
             gateway.kill()
             self._said += gateway.said
-            asyncio.run(self._keep_cut(gateway.journal()))
+            asyncio.run(gateway.take_over())
 
     def check(self) -> tuple[int, BooksReport]:
         """After ``end``: nothing that was said is missing, nothing stands twice, and the books hold. Returns how many
@@ -122,19 +140,13 @@ class CrashRounds:
         return len(said), report
 
     def _start(self, number: int) -> PostingProcess:
-        return PostingProcess(self._place, self._directory / f"{number}.journal")
+        release = "database" if number % 2 else "spool"
+        return PostingProcess(self._place, self._directory / str(number), release=release)
 
     def _pause(self) -> None:
         for gateway in self._gateways:
             gateway.wait_said(20)
         time.sleep(self._random.uniform(0.0, 0.3))
-
-    async def _keep_cut(self, journal: Journal) -> None:
-        """What the gateway's next start does."""
-        async with Database.open(self._place) as database:
-            await keep_cut_requests(database, SystemClock(), journal.left)
-        journal.forget_left()
-        journal.close()
 
     async def _books(self) -> tuple[dict[str, int], BooksReport]:
         async with Database.open(self._place) as database:

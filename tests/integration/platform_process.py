@@ -14,8 +14,12 @@ from typing import Any, Self
 
 import httpx
 
+from servery.metering.spool import spool_directories
+from servery.store.log_contents import read_log
+
 START_LIMIT_S = 120.0
 STOP_LIMIT_S = 60.0
+_IN_BOOKS_LIMIT_S = 30.0
 
 MODEL = "accounts/servery/models/demo"
 FAST_MODEL = "accounts/servery/routers/demo-fast"
@@ -96,6 +100,13 @@ class PlatformProcess:
             if b"servery.fleet.embedded_engine" in command and int(parent) == self.pid:
                 found[target] = int(entry.name)
         return found
+
+    def wait_in_books(self) -> None:
+        """Until what has been released is in the books, which it is after a moment."""
+        deadline = time.monotonic() + _IN_BOOKS_LIMIT_S
+        while any(read_log(place).frames for place in spool_directories(self.data_dir / "spool")):
+            assert time.monotonic() < deadline, "the spool is emptied"
+            time.sleep(0.02)
 
     def command(self, *words: str) -> subprocess.CompletedProcess[str]:
         """Run ``servery WORDS`` on this platform's data directory."""

@@ -42,6 +42,7 @@ def in_flight(client: httpx.Client, platform: PlatformProcess) -> dict[str, int]
 
 def posted(platform: PlatformProcess) -> dict[str, tuple[str, int]]:
     """Outcome and generated tokens by request id, straight from the books."""
+    platform.wait_in_books()
     with sqlite3.connect(platform.data_dir / "servery.db") as books:
         rows = books.execute("SELECT request_id, outcome, generated_tokens FROM usage_records").fetchall()
     assert len({row[0] for row in rows}) == len(rows)

@@ -87,6 +87,7 @@ def test_a_session_stays_on_its_replica(platform: PlatformProcess, way: str):
             else:
                 body[way] = session
             request_id = client.post("/chat/completions", json=body, headers=headers).headers["x-request-id"]
+            platform.wait_in_books()
             with sqlite3.connect(platform.data_dir / "servery.db") as books:
                 query = "SELECT replica FROM usage_records WHERE request_id = ?"
                 homes.setdefault(session, set()).add(books.execute(query, [request_id]).fetchone()[0])

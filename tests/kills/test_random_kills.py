@@ -94,6 +94,7 @@ def platform(tmp_path: Path) -> Iterator[PlatformProcess]:
 
 def booked(platform: PlatformProcess) -> dict[str, str]:
     """Outcomes in the books, by request id."""
+    platform.wait_in_books()
     with sqlite3.connect(platform.data_dir / "servery.db") as books:
         return dict(books.execute("SELECT request_id, outcome FROM usage_records").fetchall())
 

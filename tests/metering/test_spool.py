@@ -1,7 +1,9 @@
-"""The spool: responses that end while the database is away are charged, once, whoever dies. The database is away while
+"""The spool and its feed: what was released is in the books soon, once, whoever dies. The database is away while
 another process holds its write lock."""
 
 import asyncio
+import errno
+import os
 import sqlite3
 from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager
@@ -11,19 +13,27 @@ import pytest
 from tests.metering.test_meter import PRICE, USAGE, open_request, price_id_of, record
 
 from servery.billing.rating import rate
+from servery.billing.spending import OPERATOR, Spending
 from servery.control.verify_books import verify
 from servery.core.clock import ManualClock
-from servery.core.errors import Overloaded
+from servery.core.errors import InternalError, Overloaded
 from servery.core.usage import Usage
+from servery.metering.feed import Feed
 from servery.metering.journal import Journal
 from servery.metering.meter import Meter
-from servery.metering.posting import Posting
-from servery.metering.spool import Spool, SpoolContents, orphaned_spools, spool_file, spool_files, spooled
+from servery.metering.posting import Posting, posting
+from servery.metering.refused_postings import RefusedPostings
+from servery.metering.spool import Spool, orphaned_spools, spool_directory
+from servery.metering.spool_contents import SpoolContents, SpooledPostings
+from servery.metering.usage_table import UsageTable
 from servery.store.database import Database
 from servery.store.limits import StoreLimits
+from servery.store.log_contents import log_files
+from servery.store.write_ahead_log import LogLimits
 
 CHARGE = rate(USAGE, PRICE)
-LIMITS = StoreLimits(commit_timeout_s=5.0, stall_s=0.02, busy_timeout_s=5.0)
+SMALL = LogLimits(segment_bytes=65_536, frame_bytes=32_768)
+LIMITS = StoreLimits(commit_timeout_s=0.2, stall_s=0.02, busy_timeout_s=5.0)
 
 
 @contextmanager
@@ -42,15 +52,47 @@ async def database(path: Path) -> AsyncIterator[Database]:
 
 
 @pytest.fixture
-async def spool(tmp_path: Path) -> AsyncIterator[Spool]:
-    spool = Spool.open(spool_file(tmp_path / "spool", 0), most=3)
+def spending(database: Database, clock: ManualClock) -> Spending:
+    return Spending(database, clock, writer=OPERATOR)
+
+
+@pytest.fixture
+def table(spending: Spending) -> UsageTable:
+    return UsageTable(spending)
+
+
+@pytest.fixture
+def place(tmp_path: Path) -> Path:
+    return spool_directory(tmp_path / "spool", 0)
+
+
+@pytest.fixture
+async def spool(place: Path) -> AsyncIterator[Spool]:
+    spool = Spool.open(place, most=3, limits=SMALL)
     yield spool
     await spool.close()
 
 
 @pytest.fixture
-def meter(database: Database, clock: ManualClock, journal: Journal, spool: Spool) -> Meter:
-    return Meter(database, clock, journal, spool=spool, spool_after_s=0.05)
+async def feed(spool: Spool, database: Database, table: UsageTable) -> AsyncIterator[Feed]:
+    feed = Feed(spool, database, table, interval_s=0.01, retry_s=0.01)
+    yield feed
+    await feed.close()
+
+
+@pytest.fixture
+def meter(database: Database, clock: ManualClock, journal: Journal, spending: Spending, spool: Spool) -> Meter:
+    return Meter(database, clock, journal, spending, spool)
+
+
+@pytest.fixture
+def patient_meter(database: Database, clock: ManualClock, journal: Journal, spending: Spending, spool: Spool) -> Meter:
+    """One that releases what the database has."""
+    return Meter(database, clock, journal, spending, spool, spool_after_s=0.05)
+
+
+def row(request_id: str, price_id: str, usage: Usage = USAGE) -> Posting:
+    return posting(record(request_id, price_id, usage), CHARGE)
 
 
 def posted(database: Database) -> list[tuple[str, int]]:
@@ -58,85 +100,180 @@ def posted(database: Database) -> list[tuple[str, int]]:
     return database.reader.execute(sql).fetchall()
 
 
-async def forward(meter: Meter) -> None:
-    """As the platform's rounds do: again when the database has just come back."""
+def contents(place: Path, database: Database) -> SpoolContents:
+    spooled = SpooledPostings.read(place.parent)
+    return spooled.without(spooled.posted_in(database.reader))
+
+
+async def until_fed(spool: Spool) -> None:
     async with asyncio.timeout(5):
-        while True:
-            try:
-                return await meter.forward()
-            except Overloaded:
-                await asyncio.sleep(0.01)
+        while not spool.is_empty:  # noqa: ASYNC110 - as somebody outside sees it
+            await asyncio.sleep(0.01)
 
 
-async def test_a_response_ends_while_the_database_is_away(
-    database: Database, meter: Meter, spool: Spool, path: Path, journal: Journal
+async def test_what_is_released_comes_into_the_books(
+    database: Database, meter: Meter, feed: Feed, place: Path, journal: Journal
 ) -> None:
-    """Its charge is on this disk when ``post`` returns, and in the books once the database is back; the first waits for
-    its commit, those that follow do not."""
+    """Its charge is on this disk when ``post`` returns, and in the books when somebody wants to see it there; a
+    response whose client has left is charged as well."""
     price_id = await price_id_of(database)
     open_request(meter, "r1")
-    with away(path):
-        assert await meter.post(record("r1", price_id), PRICE) == CHARGE
-        assert database.is_stalled
-        open_request(meter, "r2")
-        meter.post_soon(record("r2", price_id), PRICE)
-        await meter.post(record("r3", price_id), PRICE)
-        assert await spooled(spool_files(path.parent / "spool")) == SpoolContents(
-            requests=3, nanodollars=3 * CHARGE.nanodollars
-        )
-        assert journal.open_requests == 0
-    await forward(meter)
-    assert posted(database) == [(f"r{number}", CHARGE.nanodollars) for number in (1, 2, 3)]
-    assert (spool.kept, await spool.oldest(1)) == (0, [])
+    open_request(meter, "r2")
+    assert await meter.post(record("r1", price_id), PRICE) == CHARGE
+    meter.post_soon(record("r2", price_id), PRICE)
+    assert await feed.caught_up()
+    assert posted(database) == [("r1", CHARGE.nanodollars), ("r2", CHARGE.nanodollars)]
+    assert journal.open_requests == 0
+    assert contents(place, database) == SpoolContents()
     assert verify(database).holds
 
 
-async def test_the_next_start_forwards_what_a_killed_gateway_left(
-    database: Database, clock: ManualClock, tmp_path: Path
-) -> None:
-    """Also of workers that there are no more."""
-    price_id = await price_id_of(database)
-    for worker in (0, 1):
-        left = Spool.open(spool_file(tmp_path / "spool", worker), most=3)
-        await left.keep(Posting(record(f"r{worker}", price_id), CHARGE))
-        await left.close()
-    assert orphaned_spools(tmp_path / "spool", workers=1) == [spool_file(tmp_path / "spool", 1)]
-    for worker in (0, 1):
-        spool = Spool.open(spool_file(tmp_path / "spool", worker), most=3)
-        assert spool.kept == 1
-        await Meter(database, clock, spool=spool).forward()
-        await spool.close()
-    assert posted(database) == [("r0", CHARGE.nanodollars), ("r1", CHARGE.nanodollars)]
-
-
-async def test_what_is_in_the_books_is_not_posted_again(database: Database, meter: Meter, spool: Spool) -> None:
-    """A commit whose answer was lost may have been carried out."""
+async def test_nobody_has_to_ask(database: Database, meter: Meter, feed: Feed, spool: Spool) -> None:
+    """It comes into the books by itself."""
     price_id = await price_id_of(database)
     await meter.post(record("r1", price_id), PRICE)
-    for request_id in ("r1", "r2", "r2"):
-        await spool.keep(Posting(record(request_id, price_id), CHARGE))
-    assert spool.kept == 2
-    await meter.forward()
+    await until_fed(spool)
+    assert posted(database) == [("r1", CHARGE.nanodollars)]
+
+
+@pytest.mark.usefixtures("feed")
+async def test_a_response_ends_while_the_database_is_away(
+    database: Database, meter: Meter, spool: Spool, path: Path, place: Path
+) -> None:
+    """It is charged here, told of by ``verify``, and in the books once the database is back."""
+    price_id = await price_id_of(database)
+    with away(path):
+        assert await meter.post(record("r1", price_id), PRICE) == CHARGE
+        open_request(meter, "r2")
+        await meter.post(record("r2", price_id), PRICE)
+        assert contents(place, database) == SpoolContents(requests=2, nanodollars=2 * CHARGE.nanodollars)
+    await until_fed(spool)
     assert posted(database) == [("r1", CHARGE.nanodollars), ("r2", CHARGE.nanodollars)]
-    assert spool.kept == 0
+    assert verify(database).holds
+
+
+async def test_a_meter_may_wait_for_the_database(
+    database: Database, patient_meter: Meter, feed: Feed, spool: Spool, path: Path
+) -> None:
+    """Then the spool is for what ends while that is away: the first waits for its commit, those that follow do not."""
+    price_id = await price_id_of(database)
+    await patient_meter.post(record("r0", price_id), PRICE)
+    assert (posted(database), spool.kept) == ([("r0", CHARGE.nanodollars)], 0)
+    with away(path):
+        assert await patient_meter.post(record("r1", price_id), PRICE) == CHARGE
+        assert database.is_stalled
+        patient_meter.post_soon(record("r2", price_id), PRICE)
+        await patient_meter.post(record("r3", price_id), PRICE)
+    await until_fed(spool)
+    assert sorted(request_id for request_id, _ in posted(database)) == ["r0", "r1", "r2", "r3"]
+
+
+async def test_the_next_start_feeds_what_a_killed_gateway_left(
+    database: Database, table: UsageTable, tmp_path: Path
+) -> None:
+    """Also of workers that there are no more; and nothing is fed that was fed before."""
+    price_id = await price_id_of(database)
+    for worker in (0, 1):
+        left = Spool.open(spool_directory(tmp_path / "spool", worker), most=3, limits=SMALL)
+        await left.keep(row(f"r{worker}", price_id))
+        await left.close()
+    assert orphaned_spools(tmp_path / "spool", workers=1) == [spool_directory(tmp_path / "spool", 1)]
+    for worker in (0, 1):
+        spool = Spool.open(spool_directory(tmp_path / "spool", worker), most=3, limits=SMALL)
+        assert spool.kept == 1
+        feed = Feed(spool, database, table)
+        await feed.all()
+        await feed.close()
+        await spool.close()
+        spool.remove()
+    assert posted(database) == [("r0", CHARGE.nanodollars), ("r1", CHARGE.nanodollars)]
+    assert orphaned_spools(tmp_path / "spool", workers=0) == []
+
+
+async def test_killed_between_the_books_and_the_spool(
+    database: Database, table: UsageTable, place: Path, tmp_path: Path
+) -> None:
+    """The books have it, and the spool does not know that they do: it is not charged again."""
+    price_id = await price_id_of(database)
+    spool = Spool.open(place, most=9, limits=SMALL)
+    await asyncio.gather(*(spool.keep(row(f"r{number}", price_id)) for number in range(3)))
+    copies = {file: file.read_bytes() for file in log_files(place)}
+    feed = Feed(spool, database, table)
+    await feed.all()
+    await feed.close()
+    await spool.close()
+    for file, data in copies.items():  # as it was before
+        file.write_bytes(data)
+    assert contents(place, database) == SpoolContents()
+    spool = Spool.open(place, most=9, limits=SMALL)
+    await spool.keep(row("r3", price_id))
+    assert spool.kept == 4
+    feed = Feed(spool, database, table)
+    await feed.all()
+    await feed.close()
+    await spool.close()
+    assert [request_id for request_id, _ in posted(database)] == ["r0", "r1", "r2", "r3"]
+    assert verify(database).holds
+
+
+async def test_more_than_is_remembered(database: Database, table: UsageTable, place: Path, path: Path) -> None:
+    """What does not fit in memory while the database is away is read from the disk, in order, while more comes."""
+    price_id = await price_id_of(database)
+    spool = Spool.open(place, most=100_000)
+    rows = [row(f"r{number:05}", price_id) for number in range(21_500)]
+    with away(path):
+        await asyncio.gather(*map(spool.keep, rows[:21_000]))
+    feed = Feed(spool, database, table, interval_s=0.0)
+    await asyncio.gather(feed.all(), *(spool.keep(each) for each in rows[21_000:]))
+    await feed.all()
+    assert [request_id for request_id, _ in posted(database)] == [each[0] for each in rows]
+    await feed.close()
+    await spool.close()
 
 
 async def test_what_the_books_do_not_take_is_told_of(
-    database: Database, meter: Meter, spool: Spool, tmp_path: Path
+    database: Database, meter: Meter, feed: Feed, spool: Spool, place: Path
 ) -> None:
-    """It stays, and holds nothing else up."""
+    """It is put aside with the reason, and holds nothing else up; what is posted twice is posted once."""
     price_id = await price_id_of(database)
     await meter.post(record("r1", price_id), PRICE)
-    await spool.keep(Posting(record("r1", price_id, Usage(1, 0, 1)), CHARGE))
-    await spool.keep(Posting(record("r2", price_id), CHARGE))
-    await meter.forward()
-    assert [request_id for request_id, _ in posted(database)] == ["r1", "r2"]
-    assert (await spooled(spool_files(tmp_path / "spool"))).refused == 1
-    await meter.forward()
-    assert spool.kept == 1
+    assert await feed.caught_up()
+    await spool.keep(row("r1", price_id, Usage(1, 0, 1)))
+    await spool.keep(row("r2", "price_unknown"))
+    await spool.keep(row("r3", price_id))
+    await until_fed(spool)
+    assert [request_id for request_id, _ in posted(database)] == ["r1", "r3"]
+    found = contents(place, database)
+    assert (found.requests, found.refused, found.nanodollars) == (2, 2, 2 * CHARGE.nanodollars)
+    assert [each.posting.request_id for each in RefusedPostings(place).read()] == ["r1", "r2"]
+    await spool.keep(row("r3", price_id))
+    await until_fed(spool)
+    assert (len(posted(database)), contents(place, database).refused) == (2, 2)
 
 
-async def test_a_spool_is_bounded(database: Database, meter: Meter, spool: Spool, path: Path) -> None:
+async def test_what_the_disk_has_changed_is_told_of(
+    database: Database, table: UsageTable, place: Path, path: Path
+) -> None:
+    """Until somebody takes note: before the next start, and after it has fed what can be read."""
+    price_id = await price_id_of(database)
+    spool = Spool.open(place, most=9, limits=SMALL)
+    for number in range(3):
+        await spool.keep(row(f"r{number}", price_id))
+    await spool.close()
+    (file,) = [file for file in log_files(place) if b"r1" in file.read_bytes()]
+    file.write_bytes(file.read_bytes().replace(b'"r1"', b'"x1"'))
+    assert contents(place, database).lost == 1
+    for _ in range(2):
+        spool = Spool.open(place, most=9, limits=SMALL)
+        feed = Feed(spool, database, table)
+        await feed.all()
+        await feed.close()
+        await spool.close()
+        assert contents(place, database) == SpoolContents(lost=1)
+    assert [request_id for request_id, _ in posted(database)] == ["r0", "r2"]
+
+
+async def test_a_spool_is_bounded(database: Database, meter: Meter, feed: Feed, spool: Spool, path: Path) -> None:
     """What could not end does not begin; what finds it full is refused."""
     price_id = await price_id_of(database)
     for request_id in ("r1", "r2", "r3", "r4"):
@@ -144,26 +281,66 @@ async def test_a_spool_is_bounded(database: Database, meter: Meter, spool: Spool
     with away(path):
         for request_id in ("r1", "r2"):
             await meter.post(record(request_id, price_id), PRICE)
+        await asyncio.sleep(0.1)
         with pytest.raises(Overloaded):
             open_request(meter, "r5")
         await meter.post(record("r3", price_id), PRICE)
-        with pytest.raises(Overloaded, match="spool is full"):
+        with pytest.raises(Overloaded):
             await meter.post(record("r4", price_id), PRICE)
-    await forward(meter)
+    await until_fed(spool)
     assert len(posted(database)) == 3
 
 
+async def test_a_spool_whose_disk_is_full_leaves_it_to_the_database(
+    database: Database, meter: Meter, spool: Spool, journal: Journal, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where that is on another disk, responses go on ending."""
+    price_id = await price_id_of(database)
+    open_request(meter, "r1")
+    open_request(meter, "r2")
+
+    def write(descriptor: int, data: bytes, offset: int) -> int:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(os, "pwrite", write)
+        await meter.post(record("r1", price_id), PRICE)
+        meter.post_soon(record("r2", price_id), PRICE)
+        async with asyncio.timeout(5):
+            while journal.open_requests:  # noqa: ASYNC110 - as somebody outside sees it
+                await asyncio.sleep(0.01)
+    assert len(posted(database)) == 2
+    assert spool.kept == 0
+
+
+async def test_neither_disk_takes_it(
+    database: Database, meter: Meter, path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Then the response is broken off."""
+    price_id = await price_id_of(database)
+
+    def write(descriptor: int, data: bytes, offset: int) -> int:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with away(path), monkeypatch.context() as patched:
+        patched.setattr(os, "pwrite", write)
+        with pytest.raises((Overloaded, InternalError)):
+            await meter.post(record("r1", price_id), PRICE)
+    assert posted(database) == []
+
+
 async def test_an_orderly_end_leaves_to_the_spool_what_it_cannot_post(
-    path: Path, clock: ManualClock, journal: Journal, spool: Spool
+    path: Path, clock: ManualClock, journal: Journal, spool: Spool, place: Path
 ) -> None:
     """What clients that left owe is not lost when the gateway ends while the database is away."""
     lost: list[Exception] = []
     limits = StoreLimits(busy_timeout_s=0.05, stall_s=60.0)
     database = Database.open(path, limits=limits, on_lost_write=lost.append)
     price_id = await price_id_of(database)
-    meter = Meter(database, clock, journal, spool=spool)
+    meter = Meter(database, clock, journal, spool=spool, spool_after_s=2.0)
     with away(path):
         meter.post_soon(record("r1", price_id), PRICE)
         await database.close()
+    await spool.close()
     assert lost == []
-    assert [posting.record.request_id for _, posting in await spool.oldest(9)] == ["r1"]
+    assert SpooledPostings.read(place.parent).without([]).requests == 1

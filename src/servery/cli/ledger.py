@@ -22,7 +22,7 @@ from servery.ledger.transfer import Transfer
 from servery.metering.cut_requests import CutRequest, acknowledge_cut_requests
 from servery.metering.journal import open_requests
 from servery.metering.open_request import OpenRequest
-from servery.metering.spool import SpoolContents, spool_files, spooled
+from servery.metering.spool_contents import SpoolContents, SpooledPostings
 from servery.settings import Settings
 from servery.tenancy.audit_log import PLATFORM, AuditLog
 
@@ -34,7 +34,8 @@ class BooksOutput(msgspec.Struct, kw_only=True):
 
     ``open_requests`` stand in the journal of this data directory: an engine works on them now, or the platform was
     killed and has not been started again. ``cut_requests`` were found by a start and not yet acknowledged. ``spooled``
-    is what this data directory's platform has charged while the database was away, and not yet brought into it."""
+    is what this data directory's platform has charged and not yet brought into the database. ``holds`` is false also
+    where some of that is lost."""
 
     holds: bool
     usage_records: int
@@ -73,19 +74,22 @@ def verify_command(settings: Settings, *, as_json: bool) -> None:
 
     async def examine() -> tuple[BooksReport, SpoolContents]:
         async with existing_database(settings) as database:
-            return verify(database), await spooled(spool_files(settings.spool_directory))
+            spooled = SpooledPostings.read(settings.spool_directory)
+            posted = spooled.posted_in(database.reader)
+            return verify(database), spooled.without(posted)
 
     (report, waiting), still_open = asyncio.run(examine()), open_requests(settings.journal_directory)
+    holds = report.holds and waiting.lost == 0
     if as_json:
         facts = {name: getattr(report, name) for name in report.__struct_fields__}
         dollars = format_dollars(report.charged_nanodollars)
         output = BooksOutput(
-            holds=report.holds, charged_dollars=dollars, open_requests=tuple(still_open), spooled=waiting, **facts
+            holds=holds, charged_dollars=dollars, open_requests=tuple(still_open), spooled=waiting, **facts
         )
         click.echo(msgspec.json.encode(output).decode())
     else:
         _show(report, still_open, waiting)
-    if not report.holds:
+    if not holds:
         sys.exit(BOOKS_DO_NOT_HOLD_STATUS)
 
 
@@ -159,6 +163,11 @@ def _show(report: BooksReport, still_open: Sequence[OpenRequest], waiting: Spool
             f"{waiting.requests} charges, {format_dollars(waiting.nanodollars)} dollars, wait in the spool of this data"
             f" directory and are not in the books yet; {waiting.refused} of them the books did not take"
         )
+    if waiting.lost:
+        click.echo(
+            f"{waiting.lost} charges were kept in the spool of this data directory and cannot be read any more:"
+            " its disk has changed them"
+        )
     if still_open:
         click.echo(f"{len(still_open)} open requests: in flight now, or cut when the platform ended; not charged")
     if report.cut_requests:
@@ -168,7 +177,7 @@ def _show(report: BooksReport, still_open: Sequence[OpenRequest], waiting: Spool
             " not charged (servery ledger acknowledge: tell of them no more)"
         )
     if report.holds:
-        click.echo("the books hold")
+        click.echo("the books hold, without the charges that are lost" if waiting.lost else "the books hold")
         return
     click.echo(f"the books do not hold: {len(report.findings)} findings")
     show_table(

@@ -1,158 +1,159 @@
-"""The spool: where postings are durable while the database is away, in a file of the gateway's own.
+"""The spool: where postings are durable at once, on a disk of the gateway's own, on their way into the books.
 
-    a response ends ──► database ─────────────────────► released
-                           │ does not answer               ▲
-                           └──► spool (this disk) ─────────┘      later: spool ──► database, in order, once
+    a response ends ──► spool (this disk, synced) ──► released
+                          │
+                          └──► feed ──► database, in order, once
 
-A posting is idempotent by its request's id, so it does no harm that one whose commit was on its way when the connection
-was lost may be both in the database and in the spool.
+It is a write-ahead log. What the books have taken is needed no more; where that is not known any more, because its
+gateway was killed, it is fed again: a posting is idempotent by its request's id. What the books refuse is put aside.
 """
 
-from collections.abc import Sequence
+import asyncio
+import itertools
+from collections import deque
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Final, Self
 
-import msgspec
-
 from servery.core.errors import Overloaded
-from servery.metering.posting import Posting
-from servery.store.connection import Connection
-from servery.store.database import Database
-from servery.store.limits import StoreLimits
-from servery.store.migrations import Migration
-from servery.store.sql import load_queries
-from servery.store.sqlite_backend import SqliteBackend
+from servery.metering.lost_postings import LostPostings
+from servery.metering.posting import Posting, encoded
+from servery.metering.posting_line import postings_of_lines
+from servery.metering.refused_postings import RefusedPostings
+from servery.store.log_contents import log_files, read_log
+from servery.store.write_ahead_log import LogLimits, WriteAheadLog
 
-_SUFFIX: Final = ".spool"
-_LIMITS: Final = StoreLimits(cached_pages_kib=2_048)
-
-_encode = msgspec.json.Encoder().encode
-_decode = msgspec.json.Decoder(Posting).decode
-
-
-class SpoolContents(msgspec.Struct, frozen=True, kw_only=True):
-    """Charges that are not in the books yet; ``refused``: those among them that the books did not take."""
-
-    requests: int = 0
-    nanodollars: int = 0
-    refused: int = 0
+_REMEMBERED: Final = 20_000
+"""Postings kept in memory until they are fed. What is beyond them is read from the disk when its turn comes."""
 
 
 class Spool:
-    """Belongs to one process at a time. ``most``: how many postings it takes."""
+    """Belongs to one process at a time. ``most``: how many postings it takes. ``on_kept``: called when some have become
+    durable."""
 
-    def __init__(self, database: Database, *, most: int) -> None:
+    def __init__(self, directory: Path, *, most: int, limits: LogLimits) -> None:
         """``Spool.open`` is how to get there."""
-        queries = load_queries("servery.metering", "spool.sql")
-        self._keep = queries["keep_posting"]
-        self._oldest = queries["oldest_postings"]
-        self._remove = queries["remove_posting"]
-        self._refuse = queries["refuse_posting"]
-        self._database = database
+        self._directory = directory
         self._most = most
-        self._kept = _contents(database).requests
+        self._remembered: deque[Posting] = deque()  # the oldest of those that are to be fed
+        self._came_meanwhile: list[Posting] | None = None  # while older ones are read from the disk
+        self._refused = RefusedPostings(directory)
+        self._log: WriteAheadLog[Posting] = WriteAheadLog.open(directory, limits, self._durable)
+        contents = read_log(directory)
+        self._fed_to = contents.needed_from
+        LostPostings(directory).add(contents.lost)
+        self.on_kept: Callable[[], None] = _nobody
 
     @classmethod
-    def open(cls, file: Path, *, most: int) -> Self:
-        """The spool in ``file``, which is made (0600, in a directory with 0700) where it is missing."""
-        return cls(_opened(file), most=most)
+    def open(cls, directory: Path, *, most: int, limits: LogLimits | None = None) -> Self:
+        """The spool in ``directory``, which is made (0700) where it is missing. Raises OSError."""
+        return cls(directory, most=most, limits=limits or LogLimits())
 
     @property
     def kept(self) -> int:
-        """How many postings are here."""
-        return self._kept
+        """How many postings are here, or on their way here."""
+        return self._log.appended_to - self._fed_to
 
     @property
-    def room(self) -> int:
-        return self._most - self._kept
+    def kept_to(self) -> int:
+        """The number after that of the last posting that was handed over to be kept."""
+        return self._log.appended_to
 
-    async def keep(self, posting: Posting) -> None:
-        """Durable once it returns. Raises Overloaded when the spool is full, and InternalError when its disk is."""
-        if self.room <= 0:
-            raise Overloaded("The database does not answer, and the spool is full.", retry_after_s=1.0)
-        self._kept += 1
-        try:
-            self._kept -= 1 - await self._database.write_grouped(self._write, posting)
-        except BaseException:
-            self._kept -= 1
-            raise
+    @property
+    def fed_to(self) -> int:
+        """The number of the first posting that is not in the books."""
+        return self._fed_to
 
-    def keep_soon(self, posting: Posting) -> None:
-        """As ``keep``, where nobody waits; ``close`` does."""
-        if self.room <= 0:
-            raise Overloaded("The database does not answer, and the spool is full.", retry_after_s=1.0)
-        self._kept += 1
-        self._database.write_grouped_soon(self._write, posting)
+    @property
+    def is_empty(self) -> bool:
+        """Whether nothing waits to be fed."""
+        return self._fed_to == self._log.next_number
 
-    async def oldest(self, most: int) -> list[tuple[int, Posting]]:
-        """Those that wait longest, by their numbers."""
-        rows = await self._database.look_up(
-            lambda connection: connection.execute(self._oldest, {"most": most}).fetchall()
-        )
-        return [(sequence, _decode(text)) for sequence, text in rows]
+    def takes(self, more: int) -> bool:
+        """Whether its disk answers and there is room for so many more."""
+        return self._log.appended_to - self._fed_to + more <= self._most and not self._log.is_stalled
 
-    async def remove(self, sequences: Sequence[int]) -> None:
-        """They are in the books."""
-        rows = [{"sequence": sequence} for sequence in sequences]
-        if rows:
-            await self._database.write(lambda connection: connection.executemany(self._remove, rows))
-            self._kept -= len(rows)
+    def keep(self, posting: Posting) -> asyncio.Future[None]:
+        """What is returned is done when the posting is durable here; it fails as ``WriteAheadLog.append`` says, which
+        also says what is raised. Raises Overloaded when the spool is full."""
+        if self._log.appended_to - self._fed_to >= self._most:
+            raise Overloaded("The spool of charges is full.", retry_after_s=1.0)
+        return self._log.append(encoded(posting), posting)
 
-    async def refuse(self, sequence: int, reason: str) -> None:
-        """The books do not take it: it stays, and ``verify`` tells of it."""
-        values = {"sequence": sequence, "refusal": reason}
-        await self._database.write(lambda connection: connection.execute(self._refuse, values))
+    async def oldest(self, most: int) -> list[Posting]:
+        """Those that wait longest to be fed."""
+        if not self._remembered and not self.is_empty:
+            await self._recall()
+        return list(itertools.islice(self._remembered, most))
+
+    def fed(self, count: int) -> None:
+        """So many of the oldest are in the books, or put aside."""
+        for _ in range(count):
+            self._remembered.popleft()
+        self._fed_to += count
+        self._log.need_from(self._fed_to)
+
+    async def refuse(self, posting: Posting, reason: str) -> None:
+        """The books do not take it: it is put aside, and ``verify`` tells of it. Raises OSError."""
+        await asyncio.to_thread(self._refused.add, posting, reason)
 
     async def close(self) -> None:
-        await self._database.close()
+        await self._log.close()
 
-    def _write(self, connection: Connection, postings: Sequence[Posting]) -> list[int]:
-        """The group operation: for each whether it is new here, as 1 or 0."""
-        return [connection.execute(self._keep, _row(posting)).rowcount for posting in postings]
+    def remove(self) -> None:
+        """Take away the files of a spool that is closed and empty. What was put aside stays."""
+        assert self.is_empty, "what waits is not thrown away"
+        for file in log_files(self._directory):
+            file.unlink()
+        if not any(self._directory.iterdir()):
+            self._directory.rmdir()
+
+    def _durable(self, postings: Sequence[Posting]) -> None:
+        first = self._log.next_number - len(postings)
+        if self._came_meanwhile is not None:
+            self._came_meanwhile.extend(postings)
+        elif self._fed_to + len(self._remembered) == first and len(self._remembered) < _REMEMBERED:
+            self._remembered.extend(postings)
+        self.on_kept()
+
+    async def _recall(self) -> None:
+        """Read from the disk those that are next."""
+        until, self._came_meanwhile = self._log.next_number, []
+        try:
+            contents = await asyncio.to_thread(read_log, self._directory)
+        finally:
+            came, self._came_meanwhile = self._came_meanwhile, None
+        number = self._fed_to
+        for frame in contents.frames:
+            if len(self._remembered) >= _REMEMBERED or frame.first >= until:
+                break
+            if frame.end <= number:
+                continue
+            if frame.first > number:  # what is between is lost
+                if self._remembered:
+                    break
+                self._fed_to = number = frame.first
+            self._remembered.extend(postings_of_lines(frame.payload)[number - frame.first :])
+            number = frame.end
+        if not self._remembered:
+            self._fed_to = number = until
+        if number == until:
+            self._remembered.extend(came)
 
 
-def spool_file(directory: Path, worker: int) -> Path:
+def _nobody() -> None: ...
+
+
+def spool_directory(directory: Path, worker: int) -> Path:
     """Where the platform's worker of that number keeps its spool."""
-    return directory / f"{worker}{_SUFFIX}"
+    return directory / str(worker)
 
 
-def spool_files(directory: Path) -> list[Path]:
-    """All spools of a platform."""
-    return sorted(directory.glob(f"*{_SUFFIX}"))
+def spool_directories(directory: Path) -> list[Path]:
+    """Those of all spools of a platform."""
+    return sorted(each for each in directory.glob("*") if each.name.isdigit())
 
 
 def orphaned_spools(directory: Path, *, workers: int) -> list[Path]:
     """The spools of workers that a platform with so many does not have: it had more before."""
-    own = {spool_file(directory, worker) for worker in range(workers)}
-    return [file for file in spool_files(directory) if file not in own]
-
-
-async def spooled(files: Sequence[Path]) -> SpoolContents:
-    """What is in these spools, of a platform that may be running."""
-    sums = [0, 0, 0]
-    for file in files:
-        async with _opened(file) as database:
-            contents = _contents(database)
-            found = (contents.requests, contents.nanodollars, contents.refused)
-            sums = [one + other for one, other in zip(sums, found, strict=True)]
-    return SpoolContents(requests=sums[0], nanodollars=sums[1], refused=sums[2])
-
-
-def _opened(file: Path) -> Database:
-    schema = load_queries("servery.metering", "spool.sql")["make_spool"]
-    backend = SqliteBackend(file, _LIMITS, migrations=(Migration(1, "spool", str(schema)),))
-    return Database(backend, _LIMITS)
-
-
-def _contents(database: Database) -> SpoolContents:
-    sql = load_queries("servery.metering", "spool.sql")["spool_contents"]
-    requests, nanodollars, refused = database.reader.execute(sql).fetchone()
-    return SpoolContents(requests=requests, nanodollars=nanodollars, refused=refused)
-
-
-def _row(posting: Posting) -> dict[str, str | int]:
-    return {
-        "request_id": posting.record.request_id,
-        "nanodollars": posting.charge.nanodollars,
-        "posting": _encode(posting).decode(),
-    }
+    return [each for each in spool_directories(directory) if int(each.name) >= workers]

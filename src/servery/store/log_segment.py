@@ -1,0 +1,157 @@
+"""A segment of a write-ahead log: a file that has its full length from the start and is written from its front.
+
+    header  | magic | needed from, checksum | ...
+    frame   | magic | length | first number | count | checksum | payload |
+    frame   | ...                                                          then zeros, or frames of an earlier use
+
+A frame is what was synced at once: the entries of a group, numbered on from ``first number``. Because no block is new
+to the file when it is written, the disk is given the frame and nothing besides. A segment is used again from its front
+when nothing in it is needed any more; what an earlier use has left behind has lower numbers than are needed. So no
+length has to be kept, and a frame that was written in part, by whoever was killed, is passed over: its checksum is
+wrong.
+"""
+
+import os
+import struct
+import zlib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Final
+
+_MAGIC: Final = b"SERVERY1"
+_HEADER_BYTES: Final = 64
+_NEEDED: Final = struct.Struct("<QI")
+_NEEDED_AT: Final = len(_MAGIC)
+_FRAME_MAGIC: Final = b"\xf7LOG"  # no byte of UTF-8 is 0xf7: no text holds it
+_FRAME: Final = struct.Struct("<4sIQI")
+_CHECKSUM: Final = struct.Struct("<I")
+FRAME_BYTES: Final = _FRAME.size + _CHECKSUM.size
+"""What a frame takes beside its payload."""
+
+
+class Frame:
+    """``count`` entries from number ``first`` on, as they were written: one payload."""
+
+    __slots__ = ("count", "first", "payload")
+
+    def __init__(self, first: int, count: int, payload: bytes) -> None:
+        self.first = first
+        self.count = count
+        self.payload = payload
+
+    @property
+    def end(self) -> int:
+        """The number after its last."""
+        return self.first + self.count
+
+
+class LogSegment:
+    """One file. ``end``: the number after the last entry that is in it, as far as its owner has told."""
+
+    __slots__ = ("_descriptor", "_offset", "_size", "_unsynced", "end", "file")
+
+    def __init__(self, file: Path) -> None:
+        """A file that is there; see ``make_segment``. Raises OSError."""
+        self.file = file
+        self.end = 0
+        self._descriptor = os.open(file, os.O_RDWR | os.O_CLOEXEC | os.O_DSYNC)
+        self._unsynced = os.open(file, os.O_RDWR | os.O_CLOEXEC)
+        self._size = os.fstat(self._descriptor).st_size
+        self._offset = 0  # nothing written in this use
+
+    def has_room(self, payload_bytes: int) -> bool:
+        return max(self._offset, _HEADER_BYTES) + FRAME_BYTES + payload_bytes <= self._size
+
+    def append(self, first: int, count: int, payload: bytes, *, needed_from: int) -> None:
+        """Write a frame; on the disk once it returns. In a new use the header goes with it. Raises OSError, and then
+        the frame is not there."""
+        head = _FRAME.pack(_FRAME_MAGIC, len(payload), first, count)
+        frame = b"".join((head, _CHECKSUM.pack(zlib.crc32(payload, zlib.crc32(head))), payload))
+        try:
+            if self._offset == 0:
+                self._write(_header(needed_from) + frame, 0)
+                self._offset = _HEADER_BYTES
+            else:
+                self._write(frame, self._offset)
+        except OSError:
+            os.pwrite(self._unsynced, bytes(FRAME_BYTES), max(self._offset, _HEADER_BYTES))
+            raise
+        self._offset += len(frame)
+        self.end = first + count
+
+    def mark_needed(self, number: int) -> None:
+        """Entries before ``number`` are needed no more. Not waited for: who forgets it reads more than needed."""
+        os.pwrite(self._unsynced, _needed(number), _NEEDED_AT)
+
+    def use_again(self) -> None:
+        """Write from the front again."""
+        self._offset = 0
+
+    def close(self) -> None:
+        os.close(self._descriptor)
+        os.close(self._unsynced)
+
+    def _write(self, data: bytes, offset: int) -> None:
+        while data:
+            written = os.pwrite(self._descriptor, data, offset)
+            data, offset = data[written:], offset + written
+
+
+def make_segment(file: Path, size: int) -> None:
+    """A segment of ``size`` bytes of zeros, on the disk. Raises OSError, and then there is none."""
+    descriptor = os.open(file, os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
+    try:
+        done = 0
+        while done < size:
+            done += os.pwrite(descriptor, bytes(size - done), done)
+        os.fsync(descriptor)
+    except OSError:
+        file.unlink()
+        raise
+    finally:
+        os.close(descriptor)
+    directory = os.open(file.parent, os.O_RDONLY)
+    try:
+        os.fsync(directory)
+    finally:
+        os.close(directory)
+
+
+def needed_from(data: bytes) -> int | None:
+    """From which number on entries were needed when the header was written; None where there is no sound header."""
+    if not data.startswith(_MAGIC) or len(data) < _HEADER_BYTES:
+        return None
+    number, checksum = _NEEDED.unpack_from(data, _NEEDED_AT)
+    return int(number) if _needed(number)[8:] == _CHECKSUM.pack(checksum) else None
+
+
+def frames(data: bytes) -> Iterator[Frame]:
+    """All frames in a segment's bytes whose checksum is right, also those of earlier uses, in the order in which they
+    stand. What is between them is passed over."""
+    at = data.find(_FRAME_MAGIC)
+    while at >= 0:
+        frame = _frame_at(data, at)
+        if frame is not None:
+            yield frame
+        at = data.find(_FRAME_MAGIC, at + (1 if frame is None else FRAME_BYTES + len(frame.payload)))
+
+
+def _frame_at(data: bytes, at: int) -> Frame | None:
+    start = at + FRAME_BYTES
+    if start > len(data):
+        return None
+    head = data[at : at + _FRAME.size]
+    _, length, first, count = _FRAME.unpack(head)
+    payload = data[start : start + length]
+    (checksum,) = _CHECKSUM.unpack_from(data, at + _FRAME.size)
+    if len(payload) < length or zlib.crc32(payload, zlib.crc32(head)) != checksum:
+        return None
+    return Frame(first, count, payload)
+
+
+def _header(number: int) -> bytes:
+    return (_MAGIC + _needed(number)).ljust(_HEADER_BYTES, b"\0")
+
+
+def _needed(number: int) -> bytes:
+    return _NEEDED.pack(number, zlib.crc32(number.to_bytes(8, "little")))

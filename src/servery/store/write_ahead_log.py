@@ -1,0 +1,192 @@
+"""A write-ahead log: entries are durable some milliseconds after they came, for the price of one wait for the disk.
+
+    tasks    a  b  c        d  e  f  g                  each awaits its future
+    thread   [ a b c ] sync  [ d e f g ] sync           one frame, one wait for the disk
+    loop                   ^ a b c are durable          one call for all of them
+
+The disk is waited for in a thread, so that a slow one never stops the event loop. Who writes alone is written at once;
+while several write, frames are kept some milliseconds apart: what one costs hardly depends on how many share it.
+"""
+
+import asyncio
+from collections import deque
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Final, Generic, Self, TypeVar
+
+import msgspec
+
+from servery.core.errors import InternalError, Overloaded
+from servery.store.log_contents import LogContents, log_files, read_log, segment_file
+from servery.store.log_segment import FRAME_BYTES, LogSegment, make_segment
+from servery.store.log_writer import LogWriter
+
+Item = TypeVar("Item")
+
+_SEGMENTS: Final = 2
+_HEADROOM_BYTES: Final = 4_096
+
+
+class LogLimits(msgspec.Struct, frozen=True, kw_only=True):
+    """``gather_s``: the least time between two frames while several entries come at once. ``timeout_s``: how long a
+    caller waits for the disk before it is refused. ``stall_s``: a frame that takes longer makes ``is_stalled`` true.
+    ``segment_bytes``: the length of a segment; ``frame_bytes``: the most that a frame holds, less than a segment."""
+
+    gather_s: float = 0.005
+    timeout_s: float = 10.0
+    stall_s: float = 2.0
+    segment_bytes: int = 4 << 20
+    frame_bytes: int = 1 << 20
+
+
+class WriteAheadLog(Generic[Item]):
+    """Belongs to one process and one event loop. Entries are numbered in the order in which they came; what comes of an
+    entry that was refused is not numbered. ``on_durable`` is called with the items of a frame, before their callers
+    hear of it."""
+
+    def __init__(
+        self, directory: Path, limits: LogLimits, contents: LogContents, on_durable: Callable[[Sequence[Item]], None]
+    ) -> None:
+        """``WriteAheadLog.open`` is how to get there."""
+        self._limits = limits
+        self._on_durable = on_durable
+        self.next_number = contents.end
+        """That of the next entry that becomes durable."""
+        self.appended_to = contents.end
+        """The same, once all that was appended is durable."""
+        self._gathered: deque[tuple[bytes, Item, asyncio.Future[None]]] = deque()
+        self._in_hand: list[tuple[bytes, Item, asyncio.Future[None]]] = []
+        self._handed_over_s = 0.0
+        self._apart_s = 0.0
+        self._handover: asyncio.Handle | None = None
+        self._expiry: asyncio.TimerHandle | None = None
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._closing = False
+        self._drained: asyncio.Future[None] | None = None
+        segments = []
+        for file in log_files(directory):
+            segment = LogSegment(file)
+            segment.end = contents.end_by_file.get(file, 0)
+            segments.append(segment)
+        self._writer = LogWriter(
+            directory, segments, segment_bytes=limits.segment_bytes, needed_from=contents.needed_from
+        )
+
+    @classmethod
+    def open(cls, directory: Path, limits: LogLimits, on_durable: Callable[[Sequence[Item]], None]) -> Self:
+        """The log in ``directory``, which is made (0700) where it is missing. Raises OSError."""
+        assert limits.frame_bytes + FRAME_BYTES + _HEADROOM_BYTES <= limits.segment_bytes, "a frame fits in a segment"
+        directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+        for number in range(1, _SEGMENTS + 1):
+            if not segment_file(directory, number).exists():
+                make_segment(segment_file(directory, number), limits.segment_bytes)
+        return cls(directory, limits, read_log(directory), on_durable)
+
+    @property
+    def is_stalled(self) -> bool:
+        """Whether the disk takes longer than it ever should."""
+        if not self._in_hand:
+            return False
+        assert self._loop is not None, "whoever appended ran on a loop"
+        return self._loop.time() - self._handed_over_s > self._limits.stall_s
+
+    def append(self, text: bytes, item: Item) -> asyncio.Future[None]:
+        """``text``, of one line, becomes part of a frame. What is returned is done once it is on the disk; it fails
+        with InternalError when it could not be written, and with Overloaded when the disk has not answered in time (it
+        may be written yet). Raises Overloaded while closing, and InternalError when the text is too long."""
+        loop = self._loop or self._running_loop()
+        if self._closing:
+            raise Overloaded("The log is being closed.")
+        if len(text) > self._limits.frame_bytes:
+            raise InternalError("An entry does not fit in the log.")
+        future: asyncio.Future[None] = loop.create_future()
+        self._gathered.append((text, item, future))
+        self.appended_to += 1
+        if not self._in_hand and self._handover is None:
+            self._schedule(loop)
+        return future
+
+    def need_from(self, number: int) -> None:
+        """Entries before ``number`` are needed no more."""
+        self._writer.need_from(number)
+
+    async def close(self) -> None:
+        """Write what is gathered, then end the thread. What comes later is refused."""
+        self._closing = True
+        if self._gathered or self._in_hand:
+            assert self._loop is not None, "whoever appended ran on a loop"
+            self._drained = self._drained or self._loop.create_future()
+            if not self._in_hand:
+                self._hand_over()
+            await self._drained
+        await self._writer.end()
+
+    def _running_loop(self) -> asyncio.AbstractEventLoop:
+        self._loop = asyncio.get_running_loop()
+        return self._loop
+
+    def _schedule(self, loop: asyncio.AbstractEventLoop) -> None:
+        due_s = self._handed_over_s + self._apart_s
+        if due_s <= loop.time():  # soon, not now: what else comes in this round of the loop comes along
+            self._handover = loop.call_soon(self._hand_over)
+        else:
+            self._handover = loop.call_at(due_s, self._hand_over)
+
+    def _hand_over(self) -> None:
+        """Give the thread the next frame."""
+        assert self._loop is not None, "whoever appended ran on a loop"
+        if self._handover is not None:
+            self._handover.cancel()
+            self._handover = None
+        if self._in_hand or not self._gathered:
+            return
+        size = 0
+        while self._gathered and (not self._in_hand or size + len(self._gathered[0][0]) < self._limits.frame_bytes):
+            entry = self._gathered.popleft()
+            size += len(entry[0]) + 1
+            self._in_hand.append(entry)
+        payload = b"\n".join([text for text, _, _ in self._in_hand])
+        self._handed_over_s = self._loop.time()
+        self._expiry = self._loop.call_later(self._limits.timeout_s, self._refuse_overdue)
+        self._writer.write(self.next_number, len(self._in_hand), payload, self._loop, self._written)
+
+    def _written(self, error: OSError | None) -> None:
+        """On the event loop: tell all of a frame, and begin the next."""
+        assert self._loop is not None, "whoever appended ran on a loop"
+        assert self._expiry is not None, "a frame is watched"
+        self._expiry.cancel()
+        frame, self._in_hand = self._in_hand, []
+        self._apart_s = self._limits.gather_s if len(frame) > 1 else 0.0
+        if error is None:
+            self.next_number += len(frame)
+            self._on_durable([item for _, item, _ in frame])
+            for _, _, future in frame:
+                if not future.done():
+                    future.set_result(None)
+        else:
+            self.appended_to -= len(frame)
+            for _, _, future in frame:
+                if not future.done():
+                    future.set_exception(_unwritten(error))
+        if self._gathered and self._closing:
+            self._hand_over()
+        elif self._gathered:
+            self._schedule(self._loop)
+        elif self._drained is not None:
+            self._drained.set_result(None)
+
+    def _refuse_overdue(self) -> None:
+        """The disk does not answer: refuse all that wait for it. What is in hand may be written yet."""
+        assert self._loop is not None, "whoever appended ran on a loop"
+        self._expiry = self._loop.call_later(self._limits.timeout_s, self._refuse_overdue)
+        for _, _, future in (*self._in_hand, *self._gathered):
+            if not future.done():
+                future.set_exception(Overloaded("The disk does not answer, please try again.", retry_after_s=1.0))
+        self.appended_to -= len(self._gathered)
+        self._gathered.clear()
+
+
+def _unwritten(cause: OSError) -> InternalError:
+    error = InternalError("The log could not be written.")
+    error.__cause__ = cause
+    return error
