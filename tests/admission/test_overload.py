@@ -94,7 +94,8 @@ def test_a_cold_burst_waits_in_the_platform_and_not_in_engines() -> None:
     town.run([*burst, *priority], until_s=60)
     assert first_token_s(priority, 0.99) < 1.7, "its own half a second, and that of the prompts at hand"
     assert town.longest_engine_queue <= 2
-    careless = Town(prefill_per_s=1_000.0, honours=False, policy=AdmissionPolicy(prefill_ahead_s=1e9))
+    unbounded = AdmissionPolicy(prefill_ahead_s=1e9, prefill_ahead_beside_priority_s=1e9)
+    careless = Town(prefill_per_s=1_000.0, honours=False, policy=unbounded)
     late = again(priority)
     careless.run([*again(burst), *late], until_s=60)
     assert first_token_s(late, 0.99) > 5.0

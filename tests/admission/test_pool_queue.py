@@ -461,7 +461,9 @@ class AnyUse(RuleBasedStateMachine):
         if any(one.demand.serving_class is not BATCH for one in waiting) and not self.of(RECALLED):
             head = self.door.queue._turns.next()
             assert head is not None
-            now_s, ahead_s = self.door.now_s, AdmissionPolicy().prefill_ahead_s
+            now_s, ahead_s = self.door.now_s, self.door.queue._ahead_s
+            if head.demand.serving_class is STANDARD and not self.pool.has_more_free_than(self.door.queue._reserved):
+                return  # what is free is kept for Priority
             room = self.pool.find_room(head.resident_tokens, now_s=now_s, ahead_s=ahead_s)
             assert room is None or self.door.queue.look_again_s <= now_s + 0.01
             if self.pool.find_room(head.resident_tokens) is not None:

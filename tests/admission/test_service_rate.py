@@ -58,22 +58,30 @@ def test_a_pool_that_stops_is_seen_to_stop() -> None:
 
 
 def test_places_are_kept_free_as_priority_needs_them() -> None:
-    """None where none comes; more the larger its share, never more than there may be. The formula's own walk agrees:
-    hardly any step finds none free."""
+    """None where none comes; else so many that hardly any Priority finds none, or as many as may stand empty. The walk
+    that the formula is of agrees."""
     rate = ServiceRate()
-    assert rate.places_for_priority(100) == 0
+    assert rate.places_for_priority(most=100, idle=100.0) == 0
     steady(rate, from_s=0.0, seconds=60, work=30.0)
-    few = rate.places_for_priority(100)
-    assert 5 <= few <= 7
-    assert rate.places_for_priority(2) == 2
-    random, free, none = Random(1), few, 0
+    assert missing_for(rate, rate.places_for_priority(most=100, idle=100.0))[1] < 0.001
+    assert rate.places_for_priority(most=3, idle=100.0) == 3
+    few = rate.places_for_priority(most=100, idle=2.0)
+    assert missing_for(rate, few)[0] <= 2.05 < missing_for(rate, few + 1)[0]
+
+
+def missing_for(rate: ServiceRate, kept: int) -> tuple[float, float]:
+    """Places come free one after another, and Priority comes at its share of that rate: how many of ``kept`` stand empty
+    on the average, and how often a Priority finds none."""
+    random, free, empty, come, none = Random(1), kept, 0, 0, 0
     for _ in range(100_000):
         if random.random() < rate.priority_share / (1 + rate.priority_share):
-            none += free == 0
-            free = max(0, free - 1)
+            come += 1
+            none += free <= 0
+            free -= 1
         else:
-            free = min(few, free + 1)
-    assert none < 30
+            free = min(kept, free + 1)
+        empty += max(0, free)
+    return empty / 100_000, none / come
 
 
 def test_while_a_pool_fills_its_places_say_how_fast_it_will_be() -> None:

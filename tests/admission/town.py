@@ -177,7 +177,7 @@ class Town:
         self.queue.redeem(ticket)
         ask = self._asks[ticket]
         able = [one for one in self.pool.replicas if one.has_room_for(ticket.resident_tokens)]
-        replica = min(able, key=lambda one: (self.engines[one].pending, one.in_flight))
+        replica = min(able, key=lambda one: (self.engines[one].queue.backlog_s(self.now_s), one.in_flight))
         replica.occupancy.enter(ticket.resident_tokens)
         ticket.replica = replica
         engine = self.engines[replica]

@@ -1,7 +1,8 @@
 """Those who wait, by class: whose turn it is, who gives way, and how long a newcomer would wait.
 
 Priority goes first, but for Standard's floor. For each work that Priority is sent while Standard waits, Standard earns
-floor / (1 - floor) of it; what has earned the work of its next request sends that one before Priority.
+floor / (1 - floor) of it; what has earned the work of its next request sends that one before Priority. All that Standard
+is sent counts against that, also while no Priority waits: whoever gets its floor in any case goes before nobody.
 """
 
 from servery.admission.fair_line import FairLine
@@ -46,12 +47,14 @@ class ClassTurns:
         """Whose turn it is."""
         if self.priority.count:
             standard = self.standard.first()
-            if standard is not None and self._credit >= standard.work:
-                return standard
-            return self.priority.first()
+            return standard if standard is not None and self.is_owed(standard) else self.priority.first()
         if self.standard.count:
             return self.standard.first()
         return self.batch.first() if self.batch.count else None
+
+    def is_owed(self, ticket: Ticket) -> bool:
+        """Whether ``ticket``, of Standard, may go by its floor."""
+        return self._credit >= ticket.work
 
     def take(self, ticket: Ticket) -> None:
         """``ticket``, whose turn it is, goes. It is entitled to that where it goes before a Priority."""
@@ -59,8 +62,8 @@ class ClassTurns:
         if serving_class is ServingClass.PRIORITY and self.standard.count:
             self._credit += ticket.work * self._floor / (1.0 - self._floor)
         ticket.is_entitled = serving_class is ServingClass.STANDARD and self.priority.count > 0
-        if ticket.is_entitled:
-            self._credit -= ticket.work
+        if serving_class is ServingClass.STANDARD:
+            self._credit = max(0.0, self._credit - ticket.work)
         self.line(serving_class).take_first()
         self._forget_credit()
 

@@ -10,25 +10,27 @@ class AdmissionPolicy(msgspec.Struct, frozen=True, kw_only=True):
     Priority when ``priority_budget_s``, with a chance that rises from nothing at half of that.
 
     A replica is sent a further prompt when what it has to compute by then should take no longer than
-    ``prefill_ahead_s``: long enough that it always has the next at hand, and no longer.
+    ``prefill_ahead_s``: long enough that it always has the next at hand, and no longer. While Priority comes, no longer
+    than ``prefill_ahead_beside_priority_s``, because a prompt that an engine has begun does not make way.
 
     ``standard_floor`` of the work that is sent while Priority waits is Standard's, and so much of the queue.
     ``batch_headroom`` of each replica's limits is left free by Batch.
 
-    While Priority comes, Standard leaves so many places free that no more than one Priority in 10,000 would find
-    none, but at most the share ``priority_reserve`` of them all.
+    While Priority comes, Standard leaves so many places free that no more than one Priority in 2,000 would find
+    none, but not so many that more than the share ``priority_reserve`` of them all would stand empty on the average.
 
-    A Priority that would wait longer than ``recall_beyond_s`` calls back what was sent in the last ``recall_within_s``
-    and has no first byte yet, each request at most ``recalls_per_request`` times.
+    For each Priority that would wait longer than ``recall_beyond_s`` one is called back that was sent in the last
+    ``recall_within_s`` and has no first byte yet, each request at most ``recalls_per_request`` times.
     """
 
     wait_limit_s: float = 30.0
     prefill_ahead_s: float = 0.05
+    prefill_ahead_beside_priority_s: float = 0.01
     standard_budget_s: float = 10.0
     priority_budget_s: float = 30.0
     standard_floor: float = 0.1
     batch_headroom: float = 0.1
     priority_reserve: float = 0.05
-    recall_beyond_s: float = 0.02
+    recall_beyond_s: float = 0.01
     recall_within_s: float = 5.0
     recalls_per_request: int = 2

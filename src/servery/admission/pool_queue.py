@@ -36,6 +36,7 @@ _PLACE_TOKENS_PER_S = 200.0
 _LEAST_RETRY_S = 1.0
 _MOST_RETRY_S = 60.0
 _LEAST_LOOK_S = 0.002
+_MOST_KEPT = 0.25
 
 
 class PoolQueue:
@@ -65,6 +66,8 @@ class PoolQueue:
         self._recalls_under_way = 0
         self._reserved = 0
         self._looked_for_tokens = 0.0
+        self._ahead_s = policy.prefill_ahead_s
+        self._ready_for = (0, 0)
         self._measure()
         self._lots = Lots()
 
@@ -200,7 +203,7 @@ class PoolQueue:
     def _measure(self) -> None:
         """What of the pool changes only with its replicas' states and limits."""
         self._places = self._pool.capacity
-        self._most_reserved = int(self._policy.priority_reserve * self._places)
+        self._make_ready_for_priority()
         self._counts_tokens = any(one.occupancy.tokens_limit is not None for one in self._pool.replicas)
 
     def _is_refused(self, ticket: Ticket, wait_s: float, now_s: float) -> bool:
@@ -271,7 +274,7 @@ class PoolQueue:
             self._turns.take(ticket)
             if ticket.demand.serving_class is not ServingClass.BATCH:
                 self.rate.sent(ticket.demand.serving_class, ticket.work)
-                self._reserved = self.rate.places_for_priority(self._most_reserved)
+                self._make_ready_for_priority()
             self._see_waiting(now_s)
             replica.occupancy.hold(ticket.resident_tokens, prefill_tokens=ticket.demand.uncached_prompt_tokens)
             ticket.held_at = replica
@@ -279,11 +282,24 @@ class PoolQueue:
             changed.append(ticket)
         return changed
 
+    def _make_ready_for_priority(self) -> None:
+        """As far as its share and the pool ask for that; neither moves much from one request to the next."""
+        percent, policy = round(100 * self.rate.priority_share), self._policy
+        if self._ready_for == (percent, self._places):
+            return
+        self._ready_for = (percent, self._places)
+        self._reserved = self.rate.places_for_priority(
+            most=int(_MOST_KEPT * self._places), idle=policy.priority_reserve * self._places
+        )
+        self._ahead_s = policy.prefill_ahead_s
+        if self.rate.has_priority:
+            self._ahead_s = min(self._ahead_s, policy.prefill_ahead_beside_priority_s)
+
     def _look_again(self, head: Ticket, first: Replica | None, now_s: float) -> None:
         """``head`` finds no room: when it may though nobody begins to be answered or ends, because prompts should have
         been computed by then. Only of ``first`` is anything new, if it is given and a moment is planned,
         unless somebody smaller goes next by now."""
-        ahead_s, tokens = self._policy.prefill_ahead_s, head.resident_tokens
+        ahead_s, tokens = self._ahead_s, head.resident_tokens
         is_smaller = self._counts_tokens and tokens < self._looked_for_tokens
         if first is None or is_smaller or self.look_again_s <= now_s:
             self.look_again_s, self._looked_for_tokens = inf, tokens
@@ -294,13 +310,12 @@ class PoolQueue:
             self.look_again_s = min(self.look_again_s, now_s + max(late_s, _LEAST_LOOK_S))
 
     def _room_for(self, ticket: Ticket, first: Replica | None, now_s: float) -> Replica | None:
-        ahead_s = self._policy.prefill_ahead_s
+        ahead_s = self._ahead_s
         if ticket.demand.serving_class is ServingClass.BATCH:
             headroom = self._policy.batch_headroom
             return self._pool.find_idle_room(ticket.resident_tokens, headroom=headroom, now_s=now_s, ahead_s=ahead_s)
         if self._reserved and ticket.demand.serving_class is ServingClass.STANDARD:
-            is_entitled = self._turns.priority.count > 0
-            if not is_entitled and not self._pool.has_more_free_than(self._reserved):
+            if not self._turns.is_owed(ticket) and not self._pool.has_more_free_than(self._reserved):
                 return None
         if first is not None and not self._reserved and not self._counts_tokens:
             # Whoever goes next found no room before, and there all requests are alike: only this one has got any.
@@ -308,19 +323,30 @@ class PoolQueue:
         return self._pool.find_room(ticket.resident_tokens, first=first, now_s=now_s, ahead_s=ahead_s)
 
     def _recall_for(self, head: Ticket, now_s: float) -> list[Ticket]:
-        """``head`` goes next and finds no room: call back one for each that waits like it, if places would not come up
-        by themselves as soon."""
+        """``head`` goes next and finds no room: call back one for each that waits like it and for whom no place would
+        come up by itself as soon."""
         if not len(self._unanswered) or head.demand.serving_class is ServingClass.BATCH:
-            return []
-        rate = self.rate.work_per_s
-        if rate is not None and head.work / rate < self._policy.recall_beyond_s:
             return []
         is_priority = head.demand.serving_class is ServingClass.PRIORITY
         waiting = self._turns.priority.count if is_priority else self._turns.online
-        recalled = self._unanswered.take_for(head, most=waiting - self._recalls_under_way, now_s=now_s)
+        most = waiting - self._soon(head, now_s) - self._recalls_under_way
+        if most <= 0:
+            return []
+        recalled = self._unanswered.take_for(head, most=most, now_s=now_s)
         for ticket in recalled:
             ticket.state = _RECALLED
             ticket.recalls += 1
         self._recalls_under_way += len(recalled)
         self.recalls += len(recalled)
         return recalled
+
+    def _soon(self, head: Ticket, now_s: float) -> int:
+        """How many of those in line will go within ``recall_beyond_s`` if nobody is called back, taken that all are like
+        ``head``: the first when prompts will have been computed or, if that is not what it waits for, as the others,
+        one after another at the rate at which the pool serves."""
+        rate, beyond_s = self.rate.work_per_s, self._policy.recall_beyond_s
+        if rate is None:
+            return 0
+        each_s = head.work / rate
+        first_s = self.look_again_s - now_s if self.look_again_s < inf else each_s
+        return 0 if first_s > beyond_s else 1 + int((beyond_s - first_s) / each_s)

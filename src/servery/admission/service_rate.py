@@ -9,8 +9,8 @@ LEAST_S = 0.25
 _STEADY_S = 2.0
 _GUESS_S = 0.5
 _GUESS_REQUESTS = 4.0
-_LEAST_SHARE = 0.01
-_FIND_NONE = 0.0001
+_LEAST_SHARE, _MOST_SHARE = 0.01, 0.99
+_FIND_NONE = 0.0005
 _MEAN_AGE_S = HALF_LIFE_S / math.log(2)
 
 
@@ -75,14 +75,26 @@ class ServiceRate:
         """From 0 to 1: for how long somebody has been waiting nearly all the time, against two seconds."""
         return min(1.0, self._seconds / _STEADY_S)
 
-    def places_for_priority(self, places: int) -> int:
-        """How many of so many ``places`` must be kept free that no more than one Priority in ten thousand finds none.
+    @property
+    def has_priority(self) -> bool:
+        """Whether Priority comes, in an amount that matters."""
+        return self.priority_share >= _LEAST_SHARE
 
-        Places come free at the rate of all that is sent, and Priority takes them at its share p of that rate; what is
-        kept free is a random walk between none and n, which is at none with a chance of about (1 - p) p^n.
+    def places_for_priority(self, *, most: int, idle: float) -> int:
+        """How many places must be kept free that hardly any Priority finds none: one in two thousand. At most ``most``;
+        and fewer where more than ``idle`` places would stand empty for it, on the average.
+
+        Places come free at the rate of all that is sent, and Priority takes them at its share p of that rate. So with n
+        kept free what is missing of them is a random walk, at k with a chance of (1 - p) p^k: none is left with one of
+        p^n, and n - (p - p^(n+1)) / (1 - p) are empty (as in trunk reservation, Lippman, 1975).
         """
-        share = min(self.priority_share, 0.99)
+        share = min(self.priority_share, _MOST_SHARE)
         if share < _LEAST_SHARE:
             return 0
-        needed = math.log(_FIND_NONE / (1.0 - share)) / math.log(share)
-        return min(places, max(0, math.ceil(needed)))
+        places, none_left = 0, 1.0
+        while places < most and none_left > _FIND_NONE:
+            none_left *= share
+            if places + 1 - (share - none_left * share) / (1.0 - share) > idle:
+                break
+            places += 1
+        return places

@@ -83,11 +83,9 @@ class ReplicaPool:
         count, free = len(self.replicas), 0
         for step in range(count):
             replica = self.replicas[(self._next + step) % count]
-            if replica.is_ready and replica.circuit.is_closed:
-                occupancy = replica.occupancy
-                free += max(0, occupancy.sequences_limit - occupancy.busy_sequences)
-                if free > places:
-                    return True
+            free += max(0, replica.capacity - replica.occupancy.busy_sequences)
+            if free > places:
+                return True
         return False
 
     def listen(self, listener: Callable[[], None]) -> None:
