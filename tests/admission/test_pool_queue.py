@@ -138,6 +138,20 @@ def test_standard_keeps_its_floor() -> None:
     assert sent.count(STANDARD) in (19, 20)
 
 
+def test_standard_that_has_its_floor_goes_before_no_priority() -> None:
+    """What it was sent while no Priority waited counts: a Priority that comes then goes next, however much of that
+    there has been."""
+    door = Door(pool_of(), queue_limit=1_000)
+    (last,) = door.entered(ticket())
+    door.queue.first_byte(last, door.now_s)
+    door.entered(*(ticket("s") for _ in range(100)))
+    for _ in range(50):
+        priority = ticket("p", PRIORITY)
+        door.enter(priority)
+        assert door.leave(last) == [priority]
+        (last,) = door.leave(priority)
+
+
 def test_batch_takes_only_what_is_idle() -> None:
     """It leaves room beside it for whoever comes next, and takes none while anybody waits."""
     door = Door(pool_of(replicas=2, concurrency=10))
@@ -191,6 +205,20 @@ def test_one_is_called_back_for_each_that_waits() -> None:
     assert states(*inside).count(RECALLED) == 2
     door.queue.room_changed(0.0)
     assert states(*inside).count(RECALLED) == 2
+
+
+def test_nobody_is_called_back_for_places_that_come_up_as_soon() -> None:
+    """At the rate at which the pool serves. For each beyond those one is."""
+    pool = pool_of(replicas=2, concurrency=50)
+    door = Door(pool, AdmissionPolicy(recall_beyond_s=0.025, priority_reserve=0.0), queue_limit=1_000)
+    inside = list(door.entered(*(ticket() for _ in range(100))))
+    door.entered(*(ticket("w") for _ in range(200)))
+    for _ in range(100):  # one goes every 10 ms
+        door.now_s += 0.01
+        inside += door.leave(inside.pop(0))
+    assert door.enter(ticket("p", PRIORITY)) == []
+    assert door.enter(ticket("p", PRIORITY)) == []
+    assert door.enter(ticket("p", PRIORITY)) == [inside[-1]]
 
 
 def test_a_request_is_called_back_only_so_often() -> None:

@@ -70,8 +70,8 @@ def test_places_are_kept_free_as_priority_needs_them() -> None:
 
 
 def missing_for(rate: ServiceRate, kept: int) -> tuple[float, float]:
-    """Places come free one after another, and Priority comes at its share of that rate: how many of ``kept`` stand empty
-    on the average, and how often a Priority finds none."""
+    """Places come free one after another, and Priority comes at its share of that rate: how many of ``kept`` stand
+    empty on the average, and how often a Priority finds none."""
     random, free, empty, come, none = Random(1), kept, 0, 0, 0
     for _ in range(100_000):
         if random.random() < rate.priority_share / (1 + rate.priority_share):

@@ -1,8 +1,8 @@
 """Those who wait, by class: whose turn it is, who gives way, and how long a newcomer would wait.
 
 Priority goes first, but for Standard's floor. For each work that Priority is sent while Standard waits, Standard earns
-floor / (1 - floor) of it; what has earned the work of its next request sends that one before Priority. All that Standard
-is sent counts against that, also while no Priority waits: whoever gets its floor in any case goes before nobody.
+floor / (1 - floor) of it; what has earned the work of its next request sends that one before Priority. All that
+Standard is sent counts against that, also while no Priority waits: who gets its floor in any case goes before nobody.
 """
 
 from servery.admission.fair_line import FairLine

@@ -25,7 +25,7 @@ class AdmissionPolicy(msgspec.Struct, frozen=True, kw_only=True):
 
     wait_limit_s: float = 30.0
     prefill_ahead_s: float = 0.05
-    prefill_ahead_beside_priority_s: float = 0.01
+    prefill_ahead_beside_priority_s: float = 0.005
     standard_budget_s: float = 10.0
     priority_budget_s: float = 30.0
     standard_floor: float = 0.1

@@ -314,9 +314,9 @@ class PoolQueue:
         if ticket.demand.serving_class is ServingClass.BATCH:
             headroom = self._policy.batch_headroom
             return self._pool.find_idle_room(ticket.resident_tokens, headroom=headroom, now_s=now_s, ahead_s=ahead_s)
-        if self._reserved and ticket.demand.serving_class is ServingClass.STANDARD:
-            if not self._turns.is_owed(ticket) and not self._pool.has_more_free_than(self._reserved):
-                return None
+        is_kept_out = self._reserved and ticket.demand.serving_class is ServingClass.STANDARD
+        if is_kept_out and not self._turns.is_owed(ticket) and not self._pool.has_more_free_than(self._reserved):
+            return None
         if first is not None and not self._reserved and not self._counts_tokens:
             # Whoever goes next found no room before, and there all requests are alike: only this one has got any.
             return first if first.takes(ticket.resident_tokens, now_s=now_s, ahead_s=ahead_s) else None
@@ -341,9 +341,9 @@ class PoolQueue:
         return recalled
 
     def _soon(self, head: Ticket, now_s: float) -> int:
-        """How many of those in line will go within ``recall_beyond_s`` if nobody is called back, taken that all are like
-        ``head``: the first when prompts will have been computed or, if that is not what it waits for, as the others,
-        one after another at the rate at which the pool serves."""
+        """How many of those in line will go within ``recall_beyond_s`` if nobody is called back, all like ``head``:
+        the first when prompts will have been computed or, if that is not what it waits for, as the others, one after
+        another at the rate at which the pool serves."""
         rate, beyond_s = self.rate.work_per_s, self._policy.recall_beyond_s
         if rate is None:
             return 0
