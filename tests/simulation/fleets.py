@@ -63,3 +63,28 @@ def run(
     simulation.run()
     simulation.check_integrity()
     return simulation
+
+
+def with_fast_and_batch(*, target: float = 100.0, rows_at_once: int = 32) -> str:
+    """The fleet, two engines beside it that are fast enough for a third of their places, and batch jobs."""
+    return FLEET.replace(
+        "paths:\n",
+        """  fast:
+    replicas: 2
+    concurrency: 24
+    queue: 200
+    engine:
+      prefill_tokens_per_s: 20000
+      decode_tokens_per_s: 200
+      decode_tokens_per_s_full: 50
+      sequences: 24
+      cache_tokens: 400000
+paths:
+""",
+    ).replace(
+        "policies:\n",
+        f"""  fast: {{pool: fast, target_tokens_per_second: {target}, price: {{input: "1", output: "3"}}}}
+  batch: {{pool: shared, rows_at_once: {rows_at_once}, price: {{input: "0.25", output: "0.75"}}}}
+policies:
+""",
+    )

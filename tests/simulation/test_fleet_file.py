@@ -45,6 +45,12 @@ def test_all_sections_are_read() -> None:
         ("decode_tokens_per_s_full: 40", "decode_tokens_per_s_full: 400", "is higher than decode_tokens_per_s"),
         ("shared/0", "shared/4", "no replica is called 'shared/4'"),
         ("kind: dies", "kind: explodes", "needs a kind, one of dies, slows"),
+        (
+            'price: {input: "0.5"',
+            'rows_at_once: 9, price: {input: "0.5"',
+            "paths.standard.rows_at_once: is only for batch",
+        ),
+        ("policies:\n", "traffic: {batch: 1.5}\npolicies:\n", "traffic.batch"),
         ("for_s: 10}\n  - {kind: slows", "for_s: -1}\n  - {kind: slows", "faults.0.for_s"),
         ("prompt: 60000, uncached", "prompt: 0, uncached", "limits.ceilings.prompt"),
     ],

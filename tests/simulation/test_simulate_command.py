@@ -11,7 +11,7 @@ from click.testing import CliRunner
 
 from servery.cli.main import servery
 from servery.simulation.described.faults import FAULTS
-from servery.simulation.described.fleet import DescribedFleet, DescribedPool
+from servery.simulation.described.fleet import DescribedFleet, DescribedPath, DescribedPool, DescribedTraffic
 from servery.simulation.described.policy import CacheAware, Policy
 from servery.simulation.engines.engine_rates import EngineRates
 from servery.simulation.traces.request import block_count
@@ -78,6 +78,7 @@ def test_synthetic_traffic_needs_no_file() -> None:
         (("synthetic:dreams",), "'dreams' is no synthetic trace"),
         (("synthetic:chat", "--policy", "none"), "no policy is called 'none'; there are servery"),
         (("synthetic:chat", "--priority", "1.5"), "the trace cannot be shaped so"),
+        (("synthetic:chat", "--priority", "0.5", "--fast", "0.6"), "priority, fast and batch are more than all"),
         (("synthetic:chat", "--requests-per-s", "0"), "--requests-per-s must be more than 0"),
         (("/nowhere/trace",), "/nowhere/trace: cannot be read"),
     ],
@@ -89,9 +90,26 @@ def test_what_cannot_be_done_is_refused_in_one_line(arguments: tuple[str, ...], 
     assert len(output.splitlines()) == 1
 
 
+def test_shares_of_the_fleets_file_hold_unless_others_are_given(tmp_path: Path) -> None:
+    """The example with Fast and Batch: its own shares, and with one of them changed."""
+
+    def requests(*shares: str) -> dict[str, int]:
+        fleet = str(ROOT / "examples" / "fleet-fast-batch.yaml")
+        numbers = tmp_path / "numbers.json"
+        simulate("synthetic:chat", "--requests", "400", "--fleet", fleet, *shares, "--json", str(numbers))
+        (summary,) = json.loads(numbers.read_text())
+        return {path: row["requests"] for path, row in summary["by_path"].items()}
+
+    own, other = requests(), requests("--batch", "0")
+    assert sorted(own) == ["batch", "fast", "priority", "standard"]
+    assert sorted(other) == ["fast", "priority", "standard"]
+    assert other["fast"] == own["fast"]
+
+
 def test_each_field_of_a_fleet_is_told() -> None:
     """Whatever may be written in the file stands in the document."""
-    structs = [DescribedFleet, DescribedPool, EngineRates, Policy, CacheAware, *FAULTS.values()]
+    described = [DescribedFleet, DescribedPool, DescribedPath, DescribedTraffic, EngineRates, Policy, CacheAware]
+    structs = [*described, *FAULTS.values()]
     fields = {field.encode_name for struct in structs for field in msgspec.structs.fields(struct)} - {"name"}
     prose = re.sub(r"^```.*?^```", "", DOCUMENT, flags=re.MULTILINE | re.DOTALL)
     told = set(re.findall(r"\w+", " ".join(re.findall(r"`([^`]+)`", prose))))

@@ -32,8 +32,11 @@ _AIM, _MARGIN, _LEARNING = 1.1, 1.3, 0.1
 class Counted(Protocol):
     """A stream's count. ``frames`` are events that carried a token; ``is_held_up`` once its client was too slow."""
 
-    frames: int
-    is_held_up: bool
+    @property
+    def frames(self) -> int: ...
+
+    @property
+    def is_held_up(self) -> bool: ...
 
     @property
     def generated_tokens(self) -> int | None:

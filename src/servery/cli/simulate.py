@@ -8,7 +8,7 @@ import msgspec
 
 from servery.core.misconfigured import Misconfigured
 from servery.simulation.clients import Clients, Retrying
-from servery.simulation.described.fleet import DescribedFleet
+from servery.simulation.described.fleet import DescribedFleet, DescribedTraffic
 from servery.simulation.described.policy import Policy
 from servery.simulation.described.reading import fleet_from_file
 from servery.simulation.reports.picture import picture_of
@@ -38,8 +38,9 @@ _REQUESTS = 10_000
 @click.option("--accounts", type=click.IntRange(1, 1_000_000), help="Deal the requests to so many accounts.")
 @click.option("--deal", default="session", show_default=True, type=click.Choice(["session", "request"]), help="How.")
 @click.option("--skew", default=0.0, show_default=True, help="The k-th account is dealt a share as 1 / k ** SKEW.")
-@click.option("--priority", default=0.0, show_default=True, help="The share of requests that is Priority.")
-@click.option("--fast", default=0.0, show_default=True, help="The share of requests that is Fast.")
+@click.option("--priority", type=float, help="The share of requests that is Priority.")
+@click.option("--fast", type=float, help="The share of requests that is Fast.")
+@click.option("--batch", type=float, help="The share of requests that are rows of batch jobs.")
 @click.option(
     "--retry",
     default="never",
@@ -53,11 +54,12 @@ def simulate_command(**given: Any) -> None:
     """Replay TRACE against a fleet, under one policy or several, in virtual time.
 
     TRACE is a file (Mooncake's JSON lines, Azure's CSV, or the platform's own log as JSON), or synthetic:chat,
-    synthetic:agents, synthetic:rag, synthetic:random or synthetic:noisy.
+    synthetic:agents, synthetic:rag, synthetic:random or synthetic:noisy. Shares of paths that are not given are as the
+    fleet's file says.
     """
     fleet = fleet_from_file(given["fleet"])
     policies = [_policy(fleet, name) for name in (given["policy"], *given["against"])]
-    trace = _trace(given)
+    trace = _trace(given, _traffic(fleet, given))
     clients = Clients(retrying=Retrying(given["retry"]))
     runs = []
     for policy in policies:
@@ -65,7 +67,7 @@ def simulate_command(**given: Any) -> None:
         simulation.run()
         simulation.check_integrity()
         runs.append((policy.name, simulation))
-    summaries = [summary_of(name, one.tally, one.pools) for name, one in runs]
+    summaries = [summary_of(name, one.tally, one.pools, fleet=fleet) for name, one in runs]
     click.echo(text_of(summaries), nl=False)
     if given["json_file"] is not None:
         given["json_file"].write_bytes(msgspec.json.format(msgspec.json.encode(summaries), indent=2) + b"\n")
@@ -81,7 +83,17 @@ def _policy(fleet: DescribedFleet, name: str) -> Policy:
     return policy
 
 
-def _trace(given: dict[str, Any]) -> Trace:
+def _traffic(fleet: DescribedFleet, given: dict[str, Any]) -> DescribedTraffic:
+    """The fleet's, but for what is given. Raises Misconfigured."""
+    described = msgspec.structs.asdict(fleet.traffic)
+    shares = {name: share if given[name] is None else given[name] for name, share in described.items()}
+    try:
+        return msgspec.convert(shares, DescribedTraffic)
+    except msgspec.ValidationError as error:
+        raise Misconfigured(f"the trace cannot be shaped so: {error}") from error
+
+
+def _trace(given: dict[str, Any], traffic: DescribedTraffic) -> Trace:
     """The trace in its wanted shape. Raises Misconfigured."""
     written, accounts = given["trace"], given["accounts"]
     is_synthetic = written.startswith(_SYNTHETIC)
@@ -94,8 +106,9 @@ def _trace(given: dict[str, Any]) -> Trace:
         "accounts": accounts or 1,
         "dealing": Dealing.KEEP if is_synthetic or accounts is None else Dealing(given["deal"]),
         "skew": given["skew"],
-        "priority_share": given["priority"],
-        "fast_share": given["fast"],
+        "priority_share": traffic.priority,
+        "fast_share": traffic.fast,
+        "batch_share": traffic.batch,
         "seed": given["seed"],
     }
     try:

@@ -24,7 +24,8 @@ BYTES_PER_TOKEN = 4
 
 class Desk:
     """``estimator`` and ``retry_budget`` are shared by all paths, which serve one model. ``again`` makes a
-    client call once more: with its request, and how often it has called by then."""
+    client call once more: with its request, and how often it has called by then. ``ended`` is called at the end of each
+    request, however that came."""
 
     def __init__(
         self,
@@ -40,6 +41,7 @@ class Desk:
         door: Door,
         placing: Placing,
         again: Callable[[Request, int], None],
+        ended: Callable[[], None],
     ) -> None:
         self.agenda = agenda
         self.clock: VirtualClock = agenda.clock
@@ -53,6 +55,7 @@ class Desk:
         self.estimator = estimator
         self._random = random
         self._again = again
+        self._ended = ended
 
     def estimate(self, request: Request) -> Estimate:
         """As the platform guesses, from the prompt's bytes and what it has learned. Each account has one key; no trace
@@ -74,12 +77,14 @@ class Desk:
             nanodollars=rate(usage, self.price).nanodollars,
             now_s=self.clock.now_s,
         )
+        self._ended()
 
     def refuse(self, request: Request, ending: Ending, *, retry_after_s: float, tries: int) -> None:
         """The client is told, and calls again or does not."""
         wait_s = self.clients.wait_s(tries=tries, retry_after_s=retry_after_s, random=self._random)
         if wait_s is None:
             self.tally.refused(request, ending)
+            self._ended()
             return
         self.tally.retries += 1
         self.agenda.after(wait_s, lambda: self._again(request, tries + 1))

@@ -9,8 +9,9 @@ from servery.limits.estimate import Estimator
 from servery.serving.retry import RetryBudget
 from servery.simulation.account_reservations import AccountReservations
 from servery.simulation.agenda import Agenda
+from servery.simulation.batch_feed import BatchFeed
 from servery.simulation.breakage import Breakage
-from servery.simulation.clients import Clients
+from servery.simulation.clients import Clients, Retrying
 from servery.simulation.described.fleet import DescribedFleet
 from servery.simulation.described.policy import Policy
 from servery.simulation.desk import Desk
@@ -20,6 +21,9 @@ from servery.simulation.simulated_pool import SimulatedPool
 from servery.simulation.tally import Tally
 from servery.simulation.traces.request import Request, Trace
 from servery.simulation.visit import Visit
+
+_BATCH_CLIENTS = Clients(retrying=Retrying.HONESTLY, most_retries=10_000)
+"""A job tries its rows again after as long as it is told: it has hours."""
 
 
 class Simulation:
@@ -34,8 +38,16 @@ class Simulation:
             for name, described in fleet.pools.items()
         }
         random = Random(f"run {seed}")  # noqa: S311 - no secret hangs on a simulation
+        targets = fleet.speed_targets()
         doors = {
-            name: door_of(policy, pool, self._agenda, numbers=fleet.admission, weights=_weights(fleet, name))
+            name: door_of(
+                policy,
+                pool,
+                self._agenda,
+                numbers=fleet.admission,
+                weights=_weights(fleet, name),
+                target=targets.get(name),
+            )
             for name, pool in self.pools.items()
         }
         placings = {
@@ -44,20 +56,23 @@ class Simulation:
         }
         self._reservations = _reservations(fleet, policy, self._agenda, random)
         self._doors = doors
+        batch = fleet.paths.get(ServingPath.BATCH)
+        self._feed = BatchFeed(at_once=batch.rows_at_once if batch else 1, send=lambda row: self._call(row, 1))
         estimator, retry_budget = Estimator(), RetryBudget()
         self._desks = {
             path.name: Desk(
                 agenda=self._agenda,
-                clients=clients,
+                clients=_BATCH_CLIENTS if path is batch else clients,
                 random=random,
                 tally=self.tally,
                 estimator=estimator,
                 retry_budget=retry_budget,
                 price=path.price.price(),
-                reservations=self._reservations,
+                reservations=Unlimited() if path is batch else self._reservations,
                 door=doors[path.pool],
                 placing=placings[path.pool],
                 again=self._call,
+                ended=self._feed.over if path is batch else _nothing_more,
             )
             for path in fleet.paths.values()
         }
@@ -71,7 +86,10 @@ class Simulation:
             if request.path not in self._desks:
                 raise Misconfigured(f"the trace asks for {request.path.value}, and the fleet has no such path")
             tally.offered(request)
-            self._call(request, 1)
+            if request.path is ServingPath.BATCH:
+                self._feed.add(request)
+            else:
+                self._call(request, 1)
             tally.most_waiting = max(tally.most_waiting, *(door.waiting for door in self._doors.values()))
         tally.is_over = True
         for pool in self.pools.values():
@@ -89,11 +107,16 @@ class Simulation:
             assert self._reservations.open_grants == 0, "nothing is reserved"
         for door in self._doors.values():
             assert door.waiting == 0, "nobody waits"
+        assert self._feed.is_empty, "no row is forgotten"
         for group in self.tally.groups.values():
             assert group.requests == group.endings.total(), "each request ended once"
 
     def _call(self, request: Request, tries: int) -> None:
         Visit(request, self._desks[request.path], tries=tries).arrive()
+
+
+def _nothing_more() -> None:
+    """Nobody waits for the end of a single call."""
 
 
 def _reservations(fleet: DescribedFleet, policy: Policy, agenda: Agenda, random: Random) -> Reservations:

@@ -25,7 +25,7 @@ class Ending(StrEnum):
 class Group:
     """Calls of one account on one serving path. ``first_s`` are times to the first token, ``per_token_s`` times for
     each further one, of completed calls; ``last_s`` is when the last of them completed. ``timely_tokens`` are prompt
-    and generated tokens of those that completed while requests still came."""
+    and generated tokens of the ``timely`` ones, which completed while requests still came."""
 
     __slots__ = (
         "cached_tokens",
@@ -38,6 +38,7 @@ class Group:
         "per_token_s",
         "prompt_tokens",
         "requests",
+        "timely",
         "timely_tokens",
     )
 
@@ -52,6 +53,7 @@ class Group:
         self.generated_tokens = 0
         self.nanodollars = 0
         self.last_s = 0.0
+        self.timely = 0
         self.timely_tokens = 0
 
     @property
@@ -70,6 +72,7 @@ class Group:
         self.generated_tokens += other.generated_tokens
         self.nanodollars += other.nanodollars
         self.last_s = max(self.last_s, other.last_s)
+        self.timely += other.timely
         self.timely_tokens += other.timely_tokens
 
 
@@ -129,6 +132,7 @@ class Tally:
         group.nanodollars += nanodollars
         group.last_s = now_s
         if not self.is_over:
+            group.timely += 1
             group.timely_tokens += usage.total_tokens
 
     def _group(self, request: Request) -> Group:

@@ -14,6 +14,7 @@ from servery.fleet.circuit import Trial
 from servery.limits.estimated import Estimate
 from servery.serving.retry import ATTEMPTS
 from servery.simulation.desk import Desk
+from servery.simulation.engines.engine import SimulatedEngine
 from servery.simulation.engines.job import Job
 from servery.simulation.policies.placing import Share
 from servery.simulation.reservation import Reservation
@@ -22,18 +23,22 @@ from servery.simulation.traces.request import Request
 
 
 class Visit(Job):
-    """``desk`` is what it is served with. ``tries`` counts the client's calls for the same request, from 1."""
+    """``desk`` is what it is served with. ``tries`` counts the client's calls for the same request, from 1. It counts
+    its own stream too (``speed_control.Counted``): a frame for each token, and no client reads too slowly."""
 
     __slots__ = (
         "_arrived_s",
         "_attempts",
         "_desk",
+        "_engine",
         "_first_s",
+        "_has_ended",
         "_reservation",
         "_share",
         "_trial",
         "_tried",
         "estimate",
+        "is_held_up",
         "ticket",
         "tries",
     )
@@ -43,10 +48,13 @@ class Visit(Job):
         self.tries = tries
         self.ticket: object = None
         self.estimate = Estimate(0, 0, 0)
+        self.is_held_up = False
         self._desk = desk
+        self._engine: SimulatedEngine | None = None
         self._arrived_s = desk.clock.now_s
         self._attempts = 0
         self._first_s: float | None = None
+        self._has_ended = False
         self._reservation: Reservation | None = None
         self._share: Share | None = None
         self._tried: frozenset[str] = frozenset()
@@ -67,6 +75,16 @@ class Visit(Job):
     @property
     def tokens(self) -> float:
         return self.estimate.prompt_tokens + self.estimate.generated_tokens
+
+    @property
+    def frames(self) -> int:
+        assert self._engine is not None, "only what was sent is counted"
+        return self._engine.generated_tokens(self)
+
+    @property
+    def generated_tokens(self) -> int | None:
+        """As the engine tells at the end, None before."""
+        return self.request.generated_tokens if self._has_ended else None
 
     # What the door says
 
@@ -108,6 +126,7 @@ class Visit(Job):
         desk.door.first_token(self)
 
     def ended(self) -> None:
+        self._has_ended = True
         usage = self._usage(generated_tokens=self.request.generated_tokens)
         self._give_back(usage)
         self._desk.door.leave(self, usage)
@@ -134,6 +153,7 @@ class Visit(Job):
     def _send(self, share: Share) -> None:
         machine = share.machine
         self._share = share
+        self._engine = machine.engine
         self._desk.door.seated(self, machine.replica)
         self._trial = machine.replica.circuit.begin()
         if machine.alive:

@@ -15,11 +15,12 @@ from servery.catalog.price_row import PricePerToken
 from servery.core.misconfigured import Misconfigured
 from servery.core.serving_path import ServingPath
 from servery.simulation.described.faults import FAULTS, ClockJumps, Fault, FaultKind
-from servery.simulation.described.fleet import DescribedFleet, DescribedPath, DescribedPool
+from servery.simulation.described.fleet import DescribedFleet, DescribedPath, DescribedPool, DescribedTraffic
 from servery.simulation.described.limits import DescribedLimits
 from servery.simulation.described.policy import Admission, Policy, Routing, packaged_policies
 
-_SECTIONS: Final = ("pools", "paths", "limits", "admission", "policies", "faults")
+_SECTIONS: Final = ("pools", "paths", "limits", "traffic", "admission", "policies", "faults")
+_OF_ONE_PATH: Final = {"target_tokens_per_second": ServingPath.FAST, "rows_at_once": ServingPath.BATCH}
 _CLOSED_SETS: Final[dict[str, type[StrEnum]]] = {
     "routing": Routing,
     "admission": Admission,
@@ -58,7 +59,9 @@ class _Reader:
         pools = self._entries("pools", DescribedPool)
         paths = self._entries("paths", DescribedPath, names=tuple(ServingPath))
         policies = self._entries("policies", Policy)
+        self._refuse_misplaced(plain.get("paths"))
         limits = self._converted(("limits",), plain["limits"], DescribedLimits) if "limits" in plain else None
+        traffic = self._converted(("traffic",), plain.get("traffic", {}), DescribedTraffic)
         admission = self._admission()
         faults = self._list_of_faults()
         for section in ("pools", "paths"):
@@ -75,6 +78,7 @@ class _Reader:
             paths={path.name: path for path in paths.values()},
             policies={**packaged_policies(), **policies},
             limits=limits,
+            traffic=traffic or DescribedTraffic(),
             admission=admission or AdmissionPolicy(),
             faults=tuple(faults),
         )
@@ -95,6 +99,12 @@ class _Reader:
             elif (entry := self._converted((section, name), {**fields, "name": name}, entry_type)) is not None:
                 entries[name] = entry
         return entries
+
+    def _refuse_misplaced(self, paths: object) -> None:
+        for name, fields in paths.items() if isinstance(paths, dict) else ():
+            for field, its_path in _OF_ONE_PATH.items():
+                if isinstance(fields, dict) and field in fields and name != its_path:
+                    self._fault(("paths", name, field), f"is only for {its_path.value}")
 
     def _admission(self) -> AdmissionPolicy | None:
         written = self._document.plain.get("admission", {})

@@ -62,6 +62,11 @@ class SimulatedEngine:
         job = self._prefilling
         return 0.0 if job is None else job.request.prompt_tokens - job.cached_tokens - self._prefill_left
 
+    def generated_tokens(self, job: Job) -> int:
+        """How many ``job`` has emitted by now, from its first token on; also when it has just ended or broken."""
+        self._advance()
+        return min(job.request.generated_tokens, 1 + int(self._emitted - job.begins_at + _NOTHING_LEFT))
+
     def submit(self, job: Job) -> None:
         assert job.state is JobState.OVER, "a job is in one engine at most"
         self._advance()
@@ -176,6 +181,7 @@ class SimulatedEngine:
         job.state = JobState.DECODING
         self._sequence += 1
         self._streams += 1
+        job.begins_at = self._emitted
         heappush(self._decoding, (self._emitted + job.request.generated_tokens - 1, self._sequence, job))
 
     def _begin_next(self) -> None:

@@ -17,15 +17,17 @@ class JobState(IntEnum):
 
 
 class Job(ABC):
-    """What an engine does for a request, and who waits for it. ``cached_tokens`` is known from the first token on."""
+    """What an engine does for a request, and who waits for it. ``cached_tokens`` is known from the first token on;
+    ``begins_at`` is the engine's own: what every stream had emitted by then."""
 
-    __slots__ = ("cached_tokens", "request", "serving_class", "state")
+    __slots__ = ("begins_at", "cached_tokens", "request", "serving_class", "state")
 
     def __init__(self, request: Request, serving_class: ServingClass) -> None:
         self.request = request
         self.serving_class = serving_class
         self.state = JobState.OVER
         self.cached_tokens = 0
+        self.begins_at = 0.0
 
     @abstractmethod
     def first_token(self) -> None:

@@ -11,7 +11,8 @@ from servery.simulation.traces.request import Request
 
 
 class Visitor(Protocol):
-    """A request at a door. ``tokens`` is what it is expected to hold in an engine's memory at its end."""
+    """A request at a door. ``tokens`` is what it is expected to hold in an engine's memory at its end; ``frames``,
+    ``is_held_up`` and ``generated_tokens`` are its stream's, as speed control counts them."""
 
     @property
     def request(self) -> Request: ...
@@ -24,6 +25,15 @@ class Visitor(Protocol):
 
     @property
     def tokens(self) -> float: ...
+
+    @property
+    def frames(self) -> int: ...
+
+    @property
+    def is_held_up(self) -> bool: ...
+
+    @property
+    def generated_tokens(self) -> int | None: ...
 
     def admitted(self) -> None:
         """Go on to a machine."""

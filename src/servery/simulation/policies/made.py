@@ -40,10 +40,20 @@ def placing_of(policy: Policy, pool: SimulatedPool, agenda: Agenda, *, block_tok
             assert_never(policy.routing)
 
 
-def door_of(policy: Policy, pool: SimulatedPool, agenda: Agenda, *, numbers: AdmissionPolicy, weights: Weights) -> Door:
+def door_of(
+    policy: Policy,
+    pool: SimulatedPool,
+    agenda: Agenda,
+    *,
+    numbers: AdmissionPolicy,
+    weights: Weights,
+    target: float | None,
+) -> Door:
+    """``target`` is what streams of the pool are promised, in tokens per second; only the platform's own door keeps
+    it."""
     match policy.admission:
         case Admission.SERVERY:
-            return ServeryDoor(pool, agenda, policy=numbers, weights=weights)
+            return ServeryDoor(pool, agenda, policy=numbers, weights=weights, target=target)
         case Admission.FIFO:
             return FifoDoor(pool, agenda)
         case Admission.NONE:

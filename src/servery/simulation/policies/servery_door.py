@@ -8,6 +8,7 @@ from typing import Final
 from servery.admission.demand import Demand, Weights
 from servery.admission.policy import AdmissionPolicy
 from servery.admission.pool_queue import PoolQueue
+from servery.admission.speed_control import SpeedControl, Stream
 from servery.admission.ticket import AdmissionOutcome, Ticket, TicketState
 from servery.core.serving_path import ServingClass
 from servery.core.usage import Usage
@@ -26,10 +27,21 @@ _ENDINGS: Final = {
 
 
 class ServeryDoor:
-    """``weights`` are those of the pool's Standard price."""
+    """``weights`` are those of the pool's Standard price. ``target`` is what its streams are promised, in tokens per
+    second, where anything is."""
 
-    def __init__(self, pool: SimulatedPool, agenda: Agenda, *, policy: AdmissionPolicy, weights: Weights) -> None:
+    def __init__(
+        self,
+        pool: SimulatedPool,
+        agenda: Agenda,
+        *,
+        policy: AdmissionPolicy,
+        weights: Weights,
+        target: float | None = None,
+    ) -> None:
         self._agenda = agenda
+        self._speed = None if target is None else SpeedControl(target=target)
+        self._streams: dict[Visitor, Stream] = {}
         self._policy = policy
         self._weights = weights
         self._queue = PoolQueue(pool.pool, queue_limit=pool.described.queue, policy=policy)
@@ -57,7 +69,10 @@ class ServeryDoor:
         self._tickets[visitor].replica = replica
 
     def first_token(self, visitor: Visitor) -> None:
-        self._tell(self._queue.first_byte(self._tickets[visitor], self._now_s()))
+        ticket = self._tickets[visitor]
+        self._tell(self._queue.first_byte(ticket, self._now_s()))
+        if self._speed is not None and ticket.replica is not None:
+            self._streams[visitor] = self._speed.begin(ticket.replica, visitor, self._now_s())
 
     def again(self, visitor: Visitor) -> None:
         ticket = self._tickets[visitor]
@@ -67,6 +82,8 @@ class ServeryDoor:
     def leave(self, visitor: Visitor, usage: Usage | None) -> None:
         ticket = self._tickets.pop(visitor)
         del self._visitors[ticket]
+        if self._speed is not None and (stream := self._streams.pop(visitor, None)) is not None:
+            self._speed.end(stream, self._now_s())
         work = None if usage is None else self._weights.work(usage)
         self._tell(self._queue.leave(ticket, self._now_s(), work=work))
 

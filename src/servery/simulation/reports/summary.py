@@ -5,6 +5,7 @@ from collections.abc import Iterable, Mapping, Sequence
 import msgspec
 
 from servery.core.serving_path import ServingPath
+from servery.simulation.described.fleet import DescribedFleet
 from servery.simulation.simulated_pool import SimulatedPool
 from servery.simulation.tally import Ending, Group, Tally
 
@@ -20,6 +21,29 @@ class Spread(msgspec.Struct, frozen=True, kw_only=True):
     p99: float
 
 
+class Speeds(msgspec.Struct, frozen=True, kw_only=True):
+    """Of streams, in tokens per second: nine in ten were at least as fast as ``p10``, half as ``p50``."""
+
+    p10: float
+    p50: float
+
+
+class Promise(msgspec.Struct, frozen=True, kw_only=True):
+    """What Fast's streams were promised, and the share of them that kept it."""
+
+    target_tokens_per_s: float
+    kept_share: float | None
+
+
+class BatchProgress(msgspec.Struct, frozen=True, kw_only=True):
+    """Rows of batch jobs: all, those that were answered while requests still came, and when the last was, in seconds
+    from the first request's arrival."""
+
+    rows: int
+    timely_rows: int
+    last_s: float
+
+
 class Row(msgspec.Struct, frozen=True, kw_only=True):
     """Some of a run's requests. Spreads are of completed ones, None where there are none. ``hit_rate`` is the share of
     their prompt tokens that was cached; ``goodput_tokens_per_s`` is prompt and generated tokens of requests
@@ -29,6 +53,7 @@ class Row(msgspec.Struct, frozen=True, kw_only=True):
     endings: Mapping[Ending, int]
     time_to_first_token_s: Spread | None
     time_per_token_s: Spread | None
+    stream_tokens_per_s: Speeds | None
     prompt_tokens: int
     cached_prompt_tokens: int
     generated_tokens: int
@@ -38,16 +63,20 @@ class Row(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Summary(msgspec.Struct, frozen=True, kw_only=True):
-    """``by_account`` has the ``MOST_ACCOUNTS`` that asked for most tokens, and ``others`` together. ``fairness`` is
-    Jain's index over what accounts were served on a path in comparison to what they were entitled to: an equal share,
-    or all that they asked for where that is less. Paths are apart, because Priority goes before Standard whoever asks.
-    ``balance`` is the uncached prompt tokens of the busiest replica over their
-    mean, by pool. ``index_error`` is by how much routing was wrong about cached tokens, as a share of prompt tokens."""
+    """``models`` are the paths' names where the fleet gives them any. ``by_account`` has the ``MOST_ACCOUNTS`` that
+    asked for most tokens, and ``others`` together. ``fairness`` is Jain's index over what accounts were served on a
+    path in comparison to what they were entitled to: an equal share, or all that they asked for where that is less.
+    Paths are apart, because Priority goes before Standard whoever asks. ``balance`` is the uncached prompt tokens of
+    the busiest replica over their mean, by pool. ``index_error`` is by how much routing was wrong about cached tokens,
+    as a share of prompt tokens."""
 
     policy: str
     duration_s: float
     total: Row
     by_path: Mapping[ServingPath, Row]
+    models: Mapping[ServingPath, str]
+    promise: Promise | None
+    batch: BatchProgress | None
     by_account: Mapping[str, Row]
     others: Row | None
     fairness: Mapping[ServingPath, float]
@@ -59,7 +88,10 @@ class Summary(msgspec.Struct, frozen=True, kw_only=True):
     most_waiting: int
 
 
-def summary_of(policy: str, tally: Tally, pools: Mapping[str, SimulatedPool]) -> Summary:
+def summary_of(
+    policy: str, tally: Tally, pools: Mapping[str, SimulatedPool], *, fleet: DescribedFleet | None = None
+) -> Summary:
+    """``fleet`` tells what was promised, and what paths are called."""
     total = _merged(tally.groups.values())
     began_s = tally.first_arrival_s or 0.0
     arrivals_s = tally.last_arrival_s - began_s
@@ -73,11 +105,15 @@ def summary_of(policy: str, tally: Tally, pools: Mapping[str, SimulatedPool]) ->
     ranked = sorted(by_account, key=lambda name: (-by_account[name].offered_tokens, name))
     shown, rest = ranked[:MOST_ACCOUNTS], ranked[MOST_ACCOUNTS:]
     of = tally.predicted_of_tokens
+    described = {} if fleet is None else fleet.paths
     return Summary(
         policy=policy,
         duration_s=duration_s,
         total=_row(total, arrivals_s),
         by_path={path: _row(_merged(groups), arrivals_s) for path, groups in sorted(paths.items())},
+        models={path.name: path.model for path in described.values() if path.model is not None},
+        promise=_promise(fleet, paths.get(ServingPath.FAST, [])),
+        batch=_batch_progress(paths.get(ServingPath.BATCH, []), began_s),
         by_account={name: _row(by_account[name], arrivals_s) for name in shown},
         others=_row(_merged(by_account[name] for name in rest), arrivals_s) if rest else None,
         fairness={path: _fairness_of(tally, path) for path in sorted(paths)},
@@ -115,6 +151,31 @@ def spread_of(values: Sequence[float]) -> Spread | None:
     return Spread(mean=sum(ordered) / len(ordered), p50=p50, p90=p90, p99=p99)
 
 
+def speeds_of(per_token_s: Sequence[float]) -> Speeds | None:
+    """From the time that each stream took for a token."""
+    if not per_token_s:
+        return None
+    ordered = sorted(per_token_s, reverse=True)
+    p10, p50 = (ordered[int(share * len(ordered))] for share in (0.1, 0.5))
+    return Speeds(p10=1.0 / p10, p50=1.0 / p50)
+
+
+def _promise(fleet: DescribedFleet | None, groups: Iterable[Group]) -> Promise | None:
+    targets = [] if fleet is None else list(fleet.speed_targets().values())
+    if not targets:
+        return None
+    took_s, most_s = _merged(groups).per_token_s, 1.0 / targets[0]
+    kept = sum(one <= most_s for one in took_s)
+    return Promise(target_tokens_per_s=targets[0], kept_share=kept / len(took_s) if took_s else None)
+
+
+def _batch_progress(groups: Sequence[Group], began_s: float) -> BatchProgress | None:
+    if not groups:
+        return None
+    rows = _merged(groups)
+    return BatchProgress(rows=rows.requests, timely_rows=rows.timely, last_s=max(0.0, rows.last_s - began_s))
+
+
 def _max_min_shares(wanted: Sequence[float], total: float) -> list[float]:
     """Of ``total`` everybody gets the same, but nobody more than wanted; what that leaves goes to the others."""
     shares = [0.0] * len(wanted)
@@ -139,6 +200,7 @@ def _row(group: Group, arrivals_s: float) -> Row:
         endings={ending: group.endings[ending] for ending in Ending if group.endings[ending]},
         time_to_first_token_s=spread_of(group.first_s),
         time_per_token_s=spread_of(group.per_token_s),
+        stream_tokens_per_s=speeds_of(group.per_token_s),
         prompt_tokens=group.prompt_tokens,
         cached_prompt_tokens=group.cached_tokens,
         generated_tokens=group.generated_tokens,

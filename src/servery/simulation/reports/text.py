@@ -25,6 +25,16 @@ _FIGURES: list[_Figure] = [
     ("completed", lambda row: row.endings.get(Ending.COMPLETED, 0), ",.0f"),
     *_spread("first token", lambda row: row.time_to_first_token_s, "s", 1.0),
     *_spread("each token", lambda row: row.time_per_token_s, "ms", 1000.0),
+    (
+        "stream tokens/s p10",
+        lambda row: None if row.stream_tokens_per_s is None else row.stream_tokens_per_s.p10,
+        ",.1f",
+    ),
+    (
+        "stream tokens/s p50",
+        lambda row: None if row.stream_tokens_per_s is None else row.stream_tokens_per_s.p50,
+        ",.1f",
+    ),
     ("goodput, tokens/s", lambda row: row.goodput_tokens_per_s, ",.0f"),
     ("cached, % of prompts", lambda row: 100 * row.hit_rate, ",.1f"),
     ("revenue, $", lambda row: row.nanodollars / 1e9, ",.4f"),
@@ -41,7 +51,9 @@ def text_of(summaries: Sequence[Summary]) -> str:
         for path in paths:
             rows = [one.by_path[path] for one in summaries if path in one.by_path]
             if len(rows) == len(summaries):
-                parts.append(_table(path.value, rows, summaries, whole=False))
+                model = summaries[0].models.get(path)
+                title = path.value if model is None else f"{path.value}: {model}"
+                parts.append(_table(title, rows, summaries, whole=False))
     if any(len(one.by_account) > 1 for one in summaries):
         parts += [_accounts(one) for one in summaries]
     return "\n".join(parts)
@@ -72,6 +84,7 @@ def _of_the_run(summaries: Sequence[Summary]) -> list[list[str]]:
     if any(one.index_error is not None for one in summaries):
         errors = [None if one.index_error is None else 100 * one.index_error for one in summaries]
         lines.append(["index error, % of prompts", *_cells(errors, ".2f")])
+    lines += _of_promises(summaries)
     lines.append(["most waiting at the door", *_cells([one.most_waiting for one in summaries], ",.0f")])
     for name, counts in (
         ("calls made again", [one.retries for one in summaries]),
@@ -80,6 +93,22 @@ def _of_the_run(summaries: Sequence[Summary]) -> list[list[str]]:
     ):
         if any(counts):
             lines.append([name, *_cells(counts, ",.0f")])
+    return lines
+
+
+def _of_promises(summaries: Sequence[Summary]) -> list[list[str]]:
+    """Fast's speed and Batch's progress, where there are any."""
+    lines = []
+    promises = [one.promise for one in summaries if one.promise is not None]
+    if len(promises) == len(summaries):
+        name = f"Fast streams at {promises[0].target_tokens_per_s:g} tokens/s or more, %"
+        kept = [None if one.kept_share is None else 100 * one.kept_share for one in promises]
+        lines.append([name, *_cells(kept, ".1f")])
+    batches = [one.batch for one in summaries if one.batch is not None]
+    if len(batches) == len(summaries):
+        timely = [100 * one.timely_rows / one.rows for one in batches]
+        lines.append(["batch rows done while requests came, %", *_cells(timely, ".1f")])
+        lines.append(["last batch row done after, s", *_cells([one.last_s for one in batches], ",.1f")])
     return lines
 
 

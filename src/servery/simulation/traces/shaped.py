@@ -29,8 +29,8 @@ class Dealing(StrEnum):
 class Shape(msgspec.Struct, frozen=True, kw_only=True):
     """``rate`` is a factor; the window ``from_s`` to ``until_s`` is in the trace's own time, before that factor, and
     its beginning becomes the time 0. Of ``accounts`` the k-th is dealt a share that falls as 1 / k ** ``skew``.
-    ``priority_share`` and ``fast_share`` of the requests, drawn one by one, become Priority and Fast; with both at 0
-    the trace's own paths stay.
+    ``priority_share``, ``fast_share`` and ``batch_share`` of the requests, drawn one by one, become Priority, Fast and
+    Batch; with all at 0 the trace's own paths stay.
     """
 
     rate: Annotated[float, Meta(gt=0)] = 1.0
@@ -42,6 +42,7 @@ class Shape(msgspec.Struct, frozen=True, kw_only=True):
     skew: Annotated[float, Meta(ge=0)] = 0.0
     priority_share: Annotated[float, Meta(ge=0, le=1)] = 0.0
     fast_share: Annotated[float, Meta(ge=0, le=1)] = 0.0
+    batch_share: Annotated[float, Meta(ge=0, le=1)] = 0.0
     seed: int = 0
 
 
@@ -85,13 +86,15 @@ class ShapedTrace:
                 yield request
 
     def _path(self, request: Request, random: Random) -> ServingPath:
-        priority, fast = self._shape.priority_share, self._shape.fast_share
-        if priority == 0.0 and fast == 0.0:
+        priority, fast, batch = self._shape.priority_share, self._shape.fast_share, self._shape.batch_share
+        if priority == fast == batch == 0.0:
             return request.path
         drawn = random.random()
         if drawn < priority:
             return ServingPath.PRIORITY
-        return ServingPath.FAST if drawn < priority + fast else ServingPath.STANDARD
+        if drawn < priority + fast:
+            return ServingPath.FAST
+        return ServingPath.BATCH if drawn < priority + fast + batch else ServingPath.STANDARD
 
 
 class _Dealt:
