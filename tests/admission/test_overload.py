@@ -75,12 +75,14 @@ def capacity_with(*, prefill_per_s: float) -> float:
     return goodput(asked)
 
 
-@pytest.mark.parametrize(("seed", "prefill_per_s"), [(1, 40_000.0), (2, 10_000.0)])
-def test_twice_the_capacity_is_paid_for_by_those_who_ask_for_too_much(seed: int, prefill_per_s: float) -> None:
+@pytest.mark.parametrize(("seed", "prefill_per_s", "per_s"), [(1, 40_000.0, CAPACITY_PER_S), (2, 10_000.0, 240.0)])
+def test_twice_the_capacity_is_paid_for_by_those_who_ask_for_too_much(
+    seed: int, prefill_per_s: float, per_s: float
+) -> None:
     """No Priority is refused, and it hardly waits, also where prompts keep the engines busy for three quarters of the
     time; the pool serves all it can; equal accounts get equal shares, beside one that asks for ten times as much; the
     queue stays bounded."""
-    priority, standard = everything(seed)
+    priority, standard = everything(seed, per_s=per_s)
     alone = again(priority)
     Town(prefill_per_s=prefill_per_s).run(alone, until_s=SECONDS + 30)
     town = Town(prefill_per_s=prefill_per_s)
