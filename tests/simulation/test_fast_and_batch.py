@@ -45,7 +45,7 @@ def test_fast_keeps_its_speed_when_more_ask_than_can_have_it(seed: int) -> None:
     assert ours.promise.kept_share >= 0.9
     assert fast.stream_tokens_per_s is not None
     assert fast.stream_tokens_per_s.p10 >= 100.0
-    assert fast.endings[Ending.COMPLETED] > 0.5 * fast.requests
+    assert fast.endings[Ending.COMPLETED] > 0.4 * fast.requests
     assert plain.promise.kept_share < 0.6
 
 
