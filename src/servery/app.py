@@ -28,6 +28,7 @@ from servery.control.rounds import Duty, Rounds
 from servery.core.clock import Clock, utc_date
 from servery.core.misconfigured import Misconfigured
 from servery.core.release import Release
+from servery.core.siblings import Siblings
 from servery.fleet.fleet import Fleet
 from servery.fleet.machine_check import missing
 from servery.fleet.share import Share
@@ -205,17 +206,18 @@ def lay_foundation(
     key_ring, refused = KeyRing(database, clock), RefusedRequests()
     budgets = Budgets(spending, clock, new_purse=purses(settings, station, clock))
     review = AccountReview(database, clock, spending=spending, tiers=tiers)
+
+    def siblings(about: str) -> Siblings:
+        share = station.share
+        return Siblings(settings.data_dir / "workers", about, index=share.index, count=share.count)
+
     return Foundation(
         settings=settings,
         clock=clock,
         logger=logger,
         metrics=metrics,
-        shared_metrics=SharedMetrics(
-            metrics, settings.data_dir / "workers", index=station.share.index, count=station.share.count
-        ),
-        shared_refusals=SharedRefusals(
-            refused, settings.data_dir / "workers", index=station.share.index, count=station.share.count
-        ),
+        shared_metrics=SharedMetrics(metrics, siblings("metrics"), index=station.share.index),
+        shared_refusals=SharedRefusals(refused, siblings("refusals")),
         catalog=catalog,
         database=database,
         key_ring=key_ring,

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from servery.core.siblings import Siblings
 from servery.metering.refused_requests import RefusedRequest, RefusedRequests
 from servery.metering.shared_refusals import SharedRefusals
 
@@ -29,7 +30,7 @@ async def workers(tmp_path: Path) -> AsyncIterator[list[tuple[RefusedRequests, S
     for index in range(3):
         own = RefusedRequests()
         own.add(refusal(f"r{index}"))
-        made.append((own, SharedRefusals(own, tmp_path / "workers", index=index, count=3)))
+        made.append((own, SharedRefusals(own, Siblings(tmp_path / "workers", "refusals", index=index, count=3))))
     for _, shared in made:
         await shared.open()
     yield made

@@ -21,6 +21,7 @@ from servery.control.account_watch import AccountWatch
 from servery.control.open_account import create_key
 from servery.core.clock import ManualClock
 from servery.core.role import Role
+from servery.core.siblings import Siblings
 from servery.limits.ceilings import Ceilings
 from servery.limits.limit_keeper import LimitKeeper
 from servery.limits.limiter import Limiter
@@ -109,7 +110,7 @@ async def plane(tmp_path: Path) -> AsyncIterator[Plane]:
             limits=limits,
             billing=BillingParts(
                 prices=prices,
-                refused=SharedRefusals(refused, tmp_path, index=0, count=1),
+                refused=SharedRefusals(refused, Siblings(tmp_path, "refusals", index=0, count=1)),
                 placements=placements,
                 worker=0,
             ),
