@@ -45,7 +45,7 @@ async def test_pages_are_newest_first_without_gaps(
 ) -> None:
     """Whatever is in the hourly sums, however far apart the requests lie, and of one account alone."""
     monkeypatch.setattr(receipts, "HOURS_AT_ONCE", 2)
-    hours = [0, 0, 1, 50, 51, 51, 300, 300, 301]
+    hours = [0, 0, 1, 50, 51, 51, 2_300, 2_300, 2_301]  # the last of them three months later
     for number, hour in enumerate(hours, start=1):
         await post(database, number, finished_ns=NEW_YEAR_NS + hour * HOUR_NS)
         await post(database, 100 + number, account="b", finished_ns=NEW_YEAR_NS + hour * HOUR_NS)

@@ -4,6 +4,7 @@ from typing import Final
 
 import msgspec
 
+from servery.billing.billing_month import BillingMonth
 from servery.core.hedge_outcome import HedgeOutcome
 from servery.core.price import Price
 from servery.core.serving_path import Outcome, ServingPath
@@ -15,6 +16,8 @@ from servery.store.watermark import Watermark
 
 HOURS_AT_ONCE: Final = 48
 """How many hours with usage a page looks through at the most; a page may be shorter than was asked for."""
+
+_FIRST_MONTH: Final = BillingMonth.of(0)
 
 
 class Receipt(msgspec.Struct, frozen=True, kw_only=True):
@@ -65,6 +68,7 @@ class Receipts:
         self._tail = queries["receipts_of_tail"]
         self._hour = queries["receipts_of_hour"]
         self._hours = queries["hours_with_usage"]
+        self._last_summed = queries["last_summed"]
         self._mark = Watermark("usage")
 
     def find(self, connection: Connection, account: str, request_id: str) -> Receipt | None:
@@ -75,20 +79,18 @@ class Receipts:
     def page(self, connection: Connection, account: str, *, before: Position, size: int) -> ReceiptPage:
         """The ``size`` requests before a place, or fewer where they lie far apart. The hourly sums tell in which hours
         to look; what is not in them yet is looked for by itself."""
+        mark = self._mark.read(connection)
         values = {
             "account": account,
-            "mark": self._mark.read(connection),
+            "mark": mark,
             "before_ns": before.finished_ns,
             "before_sequence": before.sequence,
             "most": size + 1,
         }
         found = [_receipt(row) for row in connection.execute(self._tail, values).fetchall()]
-        hours = connection.execute(
-            self._hours, {"account": account, "until": before.finished_ns // HOUR_NS, "most": HOURS_AT_ONCE}
-        ).fetchall()
         in_hours = 0
         reached_ns = 0
-        for place, (hour,) in enumerate(hours, start=1):
+        for place, hour in enumerate(self._hours_before(connection, account, before, mark), start=1):
             period = {"since_ns": hour * HOUR_NS, "until_ns": (hour + 1) * HOUR_NS}
             rows = connection.execute(self._hour, {**values, **period}).fetchall()
             found += [_receipt(row) for row in rows]
@@ -105,6 +107,27 @@ class Receipts:
         if len(certain) > size:
             return ReceiptPage(page, Position(page[-1].finished_ns, page[-1].sequence))
         return ReceiptPage(page, Position(reached_ns, 0) if reached_ns else None)
+
+    def _hours_before(self, connection: Connection, account: str, before: Position, mark: int) -> list[int]:
+        """The latest hours with usage, as many as are looked through at once: of the last two months, or where those
+        have not so many, of all."""
+        last = connection.execute(self._last_summed, {"mark": mark}).fetchone()
+        if last is None:
+            return []
+        latest = BillingMonth.of(min(before.finished_ns, last[0]))
+        found: list[int] = []
+        for since in (BillingMonth(latest.number - 1), _FIRST_MONTH):
+            chosen = {
+                "account": account,
+                "since_month": since.number,
+                "since": since.start_ns // HOUR_NS,
+                "until": before.finished_ns // HOUR_NS,
+                "most": HOURS_AT_ONCE,
+            }
+            found = [hour for (hour,) in connection.execute(self._hours, chosen).fetchall()]
+            if len(found) == HOURS_AT_ONCE:
+                break
+        return found
 
 
 def _receipt(row: tuple[object, ...]) -> Receipt:

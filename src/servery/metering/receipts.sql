@@ -37,11 +37,17 @@ WHERE r.finished_ns >= :since_ns AND r.finished_ns < :until_ns AND r.sequence <=
 ORDER BY r.finished_ns DESC, r.sequence DESC
 LIMIT :most;
 
+-- name: last_summed
+-- When the last of the records ended that are in the hourly sums.
+SELECT finished_ns FROM usage_records WHERE sequence <= :mark ORDER BY sequence DESC LIMIT 1;
+
 -- name: hours_with_usage
--- The latest hours in which an account has used anything.
+-- The latest hours since some month in which an account has used anything. What was used in a month is billed in it or
+-- later, so that the sums of the months before need not be read.
 SELECT DISTINCT usage_rollups.hour
 FROM usage_series
 JOIN usage_rollups ON usage_rollups.series = usage_series.id
-WHERE usage_series.account = :account AND usage_rollups.hour <= :until
+WHERE usage_series.account = :account AND usage_rollups.billing_month >= :since_month
+  AND usage_rollups.hour >= :since AND usage_rollups.hour <= :until
 ORDER BY usage_rollups.hour DESC
 LIMIT :most;
