@@ -291,6 +291,17 @@ async def test_what_was_used_of_last_months_slice_is_not_lent_any_more(
     assert await gateways[1].serve(DOLLAR)
 
 
+async def test_what_has_expired_is_forgotten(gateways_on_file: list[Gateway], clock: ManualClock) -> None:
+    """By whoever gives back next; what is still kept for somebody stays."""
+    for number in (0, 1):
+        await gateways_on_file[number].begin()
+        (await gateways_on_file[number].lender.hold("acme", DOLLAR // 10)).release()
+        clock.advance(KEPT_S - 1)
+    await gateways_on_file[2].book.give_back([])
+    reader = gateways_on_file[2].database.reader
+    assert reader.execute("SELECT writer FROM money_leases").fetchall() == [("g1",)]
+
+
 async def test_requests_that_come_together_share_what_is_left(gateways: list[Gateway]) -> None:
     """Borrowed for all of them at once; those for whom there is enough are served."""
     served = 0

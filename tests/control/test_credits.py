@@ -9,6 +9,7 @@ from servery.control.account_review import AccountReview
 from servery.control.credit_codes import CreditCodes
 from servery.control.credits import Credits
 from servery.control.open_account import open_account
+from servery.control.reverse_transfer import TransferReversal
 from servery.control.spend_limit import SpendLimit
 from servery.control.verify_books import verify
 from servery.core.clock import ManualClock
@@ -71,6 +72,17 @@ async def test_added_money_makes_a_tier_rise(
     assert (await accounts.get("beta")).spend_tier == 2
     await giving.grant("acme", 4950 * DOLLAR)
     assert (await accounts.get("acme")).spend_tier == 4
+
+
+async def test_a_tier_does_not_fall(
+    giving: Credits, database: Database, clock: ManualClock, spending: Spending, review: AccountReview
+) -> None:
+    """When the money that made it rise is taken back."""
+    given = await giving.grant("acme", 600 * DOLLAR)
+    assert (await Accounts(database, clock).get("acme")).spend_tier == 3
+    await TransferReversal(database, clock, spending=spending, review=review).reverse(given.id)
+    await review.run("acme")
+    assert (await Accounts(database, clock).get("acme")).spend_tier == 3
 
 
 async def test_a_prepaid_account_is_funded_by_credits(
