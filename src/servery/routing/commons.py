@@ -7,9 +7,9 @@ from servery.routing.prefill_rate import PoolRate
 
 
 class Commons:
-    """One of a pool."""
+    """One of a pool. ``in_flight`` are the seats that are taken."""
 
-    __slots__ = ("clock", "errors", "index", "names", "rate")
+    __slots__ = ("clock", "errors", "in_flight", "index", "names", "rate")
 
     def __init__(self, clock: Clock, *, names: tuple[str, ...]) -> None:
         self.clock = clock
@@ -17,3 +17,4 @@ class Commons:
         self.index = BlockIndex()
         self.errors = IndexErrorSum()
         self.rate = PoolRate()
+        self.in_flight = 0

@@ -51,8 +51,8 @@ class Contest:
 
     def weigh(self, desk: Desk) -> Weighed | None:
         """None for a replica that has no room."""
-        replica, number = desk.replica, desk.number
-        if not replica.has_room_for(self.resident_tokens) or (self.avoid and replica.name in self.avoid):
+        number = desk.number
+        if not desk.has_room_for(self.resident_tokens) or (self.avoid and desk.replica.name in self.avoid):
             self.weighed[number] = None
             return None
         if desk.slots is None:

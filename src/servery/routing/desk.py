@@ -19,7 +19,8 @@ _MOST_OF_REPORT_TOKENS: Final = 16_384.0
 
 class Desk(Standing):
     """Replica ``number`` of its pool. ``slots`` is None where its engine shares blocks; those are in the pool's
-    index. ``is_away``: not to be found as least busy, because it had no room when it was looked at.
+    index. ``is_away``: not to be found as least busy, because it had no room when it was looked at. ``is_sound``: its
+    replica can serve, and was not seen to fail; ``look_at_replica`` keeps this.
     """
 
     __slots__ = (
@@ -29,6 +30,7 @@ class Desk(Standing):
         "commons",
         "incarnation",
         "is_away",
+        "is_sound",
         "number",
         "occupancy",
         "queue",
@@ -50,6 +52,7 @@ class Desk(Standing):
         self.slots: SlotCache | None = None
         self.tells_cached = False
         self.is_away = False
+        self.is_sound = False
         self._has_learned = False
         self._told: tuple[float, float] | None = None
         self._order = order
@@ -68,6 +71,14 @@ class Desk(Standing):
         if share > 1.0:  # noqa: PLR1730 as above
             share = 1.0
         return PRESSURE_TOKENS * share / self.queue.rate
+
+    def look_at_replica(self) -> None:
+        """Its state or its circuit may have changed."""
+        self.is_sound = self.replica.is_ready and self.replica.circuit.is_closed
+
+    def has_room_for(self, tokens: float) -> bool:
+        """As the replica's, which is asked only where that is not plain."""
+        return self.occupancy.has_room_for(tokens) if self.is_sound else self.replica.has_room_for(tokens)
 
     def enter(self, number: int, tokens: float, now_s: float, *, is_silent: bool) -> None:
         """Request ``number`` is sent there, with so many uncached prompt tokens."""

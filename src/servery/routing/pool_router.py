@@ -41,8 +41,6 @@ _MOST_CACHE_TOKENS: Final = 1 << 27
 """Whatever an engine tells, no more than this is remembered of it."""
 _REFRESH_EVERY: Final = 8
 _FEW: Final = 16
-_MEAN_FOR: Final = 8
-"""So many decisions for each few replicas: meanwhile a mean changes by half a request at most."""
 _ANYWHERE: Final = Placement()
 """In a cache that shares blocks."""
 
@@ -57,8 +55,7 @@ class PoolRouter:
         self._slot_isolation = slot_isolation
         self._stamp = 0
         self._turn = 0
-        self._mean = 0.0
-        self._mean_until = 0
+        self._ready = 0
         self._index = self.commons.index
         self._turns = Turns(slots=sum(len(one.slots or ()) for one in pool.replicas))
         self._ring = SessionRing([one.name for one in pool.replicas])
@@ -71,6 +68,7 @@ class PoolRouter:
             desk.put()
         self._slotted = [desk.number for desk in self._desks if desk.slots is not None]
         self._owners = Owners()
+        self._changed()
         pool.listen(self._changed)
 
     def forecast(self, wish: Wish) -> float:
@@ -101,8 +99,10 @@ class PoolRouter:
         """The longest part that a replica holds which can serve; of one length not all are asked."""
         for reach, holders, also in lookup.levels:
             for number in islice(holders, _OF_ONE_LENGTH):
-                if number in also and self._desks[number].replica.is_ready:
-                    return reach
+                if number in also:
+                    desk = self._desks[number]
+                    if desk.is_sound or desk.replica.is_ready:
+                        return reach
         return 0.0
 
     def _weigh_all(self, contest: Contest) -> None:
@@ -181,14 +181,6 @@ class PoolRouter:
         stay = self._index.enter(contest.lookup, number, stamp=self._stamp, size=size, oldest=desk.queue.oldest)
         return Seat(desk, contest, placement=_ANYWHERE, stay=stay, stamp=self._stamp)
 
-    def _mean_load(self) -> float:
-        """Requests in flight at a replica that can serve. Of many replicas it is not summed anew for each request."""
-        if self._turn >= self._mean_until:
-            loads = [one.occupancy.sequences for one in self._pool.replicas if one.is_ready]
-            self._mean = sum(loads) / max(1, len(loads))
-            self._mean_until = self._turn + 1 + len(loads) // _FEW * _MEAN_FOR
-        return self._mean
-
     def _with_slots(self, owner: str) -> Sequence[int]:
         """The replicas with slots: all while they are few, else where the owner has been."""
         return self._slotted if len(self._slotted) <= _FEW else self._owners.replicas(owner)
@@ -199,12 +191,12 @@ class PoolRouter:
         return min(told or replica.occupancy.tokens_limit or self._cache_tokens, _MOST_CACHE_TOKENS)
 
     def _home(self, session: str) -> int | None:
-        return self._ring.home(session, load=self._load, mean=self._mean_load())
+        return self._ring.home(session, load=self._load, mean=self.commons.in_flight / max(1, self._ready))
 
     def _load(self, number: int) -> int | None:
         """What a replica has in flight that can serve."""
-        replica = self._desks[number].replica
-        return replica.occupancy.sequences if replica.is_ready else None
+        desk = self._desks[number]
+        return desk.occupancy.sequences if desk.is_sound or desk.replica.is_ready else None
 
     def _pressure_s(self, number: int) -> float:
         return self._desks[number].pressure_s
@@ -216,7 +208,9 @@ class PoolRouter:
         return SlotCache(slots=replica.slots, turns=self._turns, empty=empty)
 
     def _changed(self) -> None:
+        self._ready = sum([one.is_ready for one in self._pool.replicas])
         for desk in self._desks:
+            desk.look_at_replica()
             if desk.incarnation != desk.replica.incarnation:
                 desk.renew(self._new_slots(desk.replica))
             desk.look_at_report()

@@ -8,14 +8,16 @@ A replica is taken to be as fast as its pool until its own prompts say that it i
 would send everything to whoever was lucky.
 """
 
-FIRST_TOKENS_PER_S = 4_000.0
-_FIRST_WEIGHT_TOKENS = 1_000.0
-_POOL_WEIGHT_TOKENS = 8_192.0
-_FADE = 0.97
-_LEAST_TOKENS = 128
+from typing import Final
+
+FIRST_TOKENS_PER_S: Final = 4_000.0
+_FIRST_WEIGHT_TOKENS: Final = 1_000.0
+_POOL_WEIGHT_TOKENS: Final = 8_192.0
+_FADE: Final = 0.97
+_LEAST_TOKENS: Final = 128
 """Of smaller prompts the time is mostly spent on other things."""
-_FARTHEST = 4.0
-_ALIKE = 0.1
+_FARTHEST: Final = 4.0
+_ALIKE: Final = 0.1
 
 
 class _Sums:
@@ -41,7 +43,7 @@ class PoolRate:
     def __init__(self) -> None:
         self.is_learned = False
         self._sums = _Sums(tokens=_FIRST_WEIGHT_TOKENS, rate=FIRST_TOKENS_PER_S)
-        self._fastest: object = None
+        self._fastest: PrefillRate | None = None
         self.fastest_own = 0.0
         self.tokens_per_s = FIRST_TOKENS_PER_S
 

@@ -15,16 +15,21 @@ class Seat:
     """
 
     __slots__ = (
-        "_contest",
         "_desk",
         "_is_computed",
         "_is_refused",
+        "_length",
         "_prefill_s",
+        "_resident_tokens",
+        "_sent_s",
         "_service_s",
         "_slots",
         "_stamp",
         "_stay",
         "_uncached_tokens",
+        "_units_per_token",
+        "_weighed",
+        "_wish",
         "cached",
         "placement",
         "replica",
@@ -35,7 +40,13 @@ class Seat:
         self.replica = desk.replica
         self.placement = placement
         self.cached = cached
-        self._contest = contest
+        # The contest itself is let go of while it is warm.
+        self._wish = wish = contest.wish
+        self._weighed = contest.weighed
+        self._sent_s = contest.now_s
+        self._length = contest.length
+        self._units_per_token = contest.units_per_token
+        self._resident_tokens = contest.resident_tokens
         self._desk = desk
         self._slots = desk.slots
         self._stay = stay
@@ -46,22 +57,22 @@ class Seat:
         self._is_refused = False
         uncached = contest.length - cached
         self._uncached_tokens = tokens = (uncached if uncached > 1.0 else 1.0) / contest.units_per_token
+        desk.commons.in_flight += 1
         desk.occupancy.enter(contest.resident_tokens)
-        desk.enter(stamp, tokens, contest.now_s, is_silent=not contest.wish.tells_first_token)
+        desk.enter(stamp, tokens, contest.now_s, is_silent=not wish.tells_first_token)
 
     @property
     def owner(self) -> str:
-        return self._contest.wish.owner
+        return self._wish.owner
 
     @property
     def predicted_cached_tokens(self) -> float:
-        return self.cached / self._contest.units_per_token
+        return self.cached / self._units_per_token
 
     @property
     def weighing(self) -> Weighing:
         """All that were weighed, as they stood then."""
-        contest = self._contest
-        return Weighing(self._desk.commons.names, contest.length, contest.units_per_token, contest.weighed)
+        return Weighing(self._desk.commons.names, self._length, self._units_per_token, self._weighed)
 
     def explain(self) -> str:
         """The decision in one line."""
@@ -70,9 +81,9 @@ class Seat:
     def first_byte(self) -> None:
         """The prompt has been computed."""
         self._is_computed = True
-        desk, contest = self._desk, self._contest
+        desk = self._desk
         now_s = desk.commons.clock.monotonic_s()
-        service_s = desk.queue.computed(self._stamp, sent_s=contest.now_s, now_s=now_s)
+        service_s = desk.queue.computed(self._stamp, sent_s=self._sent_s, now_s=now_s)
         if service_s is not None:
             self._service_s = service_s
             desk.eased()
@@ -89,7 +100,7 @@ class Seat:
     def answered(self, *, prefill_s: float | None = None) -> None:
         """All of the answer is there, so the prompt was computed, whether or not anybody saw a first byte. The engine
         may have told how long that took, ``prefill_s``; of an answer that has but one token, or none, it shows."""
-        if not self._is_computed and self._contest.wish.tells_first_token:
+        if not self._is_computed and self._wish.tells_first_token:
             self.first_byte()
         self._is_computed = True
         self._prefill_s = prefill_s
@@ -102,8 +113,8 @@ class Seat:
         desk = self._desk
         if cached_tokens:
             desk.tells_cached = True
-        length = self._contest.length
-        answer = generated_tokens * self._contest.units_per_token
+        length = self._length
+        answer = generated_tokens * self._units_per_token
         if self._slots is not None:
             self._slots.answered(self.placement, answer)
         elif self._stay is not None:
@@ -121,7 +132,8 @@ class Seat:
     def leave(self) -> None:
         """Once, when the request is over. A prompt that has not been computed by then is not there for others."""
         desk, service_s = self._desk, self._service_s
-        desk.occupancy.leave(self._contest.resident_tokens)
+        desk.commons.in_flight -= 1
+        desk.occupancy.leave(self._resident_tokens)
         if self._slots is not None:
             self._slots.leave(self.placement)
         if service_s is None:
@@ -140,9 +152,9 @@ class Seat:
 
     def _withdraw(self, tokens: float) -> None:
         """Keep what had been there before, and ``tokens`` that should have been computed since."""
-        desk, contest = self._desk, self._contest
-        computed = self.cached + tokens * contest.units_per_token
-        if computed >= contest.length:
+        desk = self._desk
+        computed = self.cached + tokens * self._units_per_token
+        if computed >= self._length:
             return
         if self._slots is not None:
             self._slots.withdraw(self.placement, computed)
