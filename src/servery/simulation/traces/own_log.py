@@ -84,7 +84,7 @@ class OwnLogTrace:
                 if kind.decode(line.text).event != EVENT:
                     continue
                 ended = decoder.decode(line.text)
-            except msgspec.DecodeError as error:
+            except (msgspec.DecodeError, UnicodeDecodeError) as error:
                 raise line.fault(str(error)) from error
             if ended.cached_prompt_tokens > ended.prompt_tokens:
                 raise line.fault("more cached prompt tokens than prompt tokens")
