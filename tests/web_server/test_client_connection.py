@@ -297,6 +297,11 @@ SMUGGLED = {
     "identity": b"Transfer-Encoding: identity\r\n\r\nabc",
     "chunked, then identity": b"Transfer-Encoding: chunked, identity\r\n\r\n0\r\n\r\n",
     "two encodings": b"Transfer-Encoding: chunked\r\nTransfer-Encoding: identity\r\n\r\n0\r\n\r\n",
+    "an encoding beside chunks": b"Transfer-Encoding: gzip, chunked\r\n\r\n0\r\n\r\n",
+    "two hosts": b"Host: b\r\n\r\n",
+    "two keys": b"Authorization: Bearer x\r\nAuthorization: Bearer y\r\n\r\n",
+    "two of Anthropic's keys": b"X-Api-Key: x\r\nx-api-key: y\r\n\r\n",
+    "two compressions": b"Content-Encoding: gzip\r\nContent-Encoding: identity\r\n\r\n",
     "a chunk size that is none": b"Transfer-Encoding: chunked\r\n\r\nzz\r\nabc\r\n0\r\n\r\n",
     "a signed chunk size": b"Transfer-Encoding: chunked\r\n\r\n-3\r\nabc\r\n0\r\n\r\n",
     "space after a chunk size": b"Transfer-Encoding: chunked\r\n\r\n3 \r\nabc\r\n0\r\n\r\n",
@@ -315,6 +320,27 @@ async def test_what_two_servers_could_read_in_two_ways_is_refused(
     assert (await client.response()).status == 400
     assert await client.is_closed()
     assert server.requests == []
+
+
+@pytest.mark.parametrize(
+    "head",
+    ["GET / HTTP/1.1\r\nX: a", "GET / HTTP/2.0\r\nHost: a", "GET / HTTP/1.2\r\nHost: a", "GET /", "GET / HTTP/0.9"],
+)
+async def test_a_head_of_another_time_is_refused(server: Server, client: RawClient, head: str) -> None:
+    """Without a host, or of a version that is not served."""
+    client.send(f"{head}\r\n\r\nGET /hidden HTTP/1.1\r\nHost: a\r\n\r\n".encode())
+    assert (await client.response()).status == 400
+    assert await client.is_closed()
+    assert server.requests == []
+
+
+async def test_other_headers_may_come_twice(client: RawClient) -> None:
+    """As lists do."""
+    client.get("/", "Accept: a", "Accept: b")
+    assert [header for header in (await client.response()).json["headers"] if header[0] == "accept"] == [
+        ["accept", "a"],
+        ["accept", "b"],
+    ]
 
 
 @pytest.mark.parametrize(

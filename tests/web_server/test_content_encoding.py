@@ -1,6 +1,8 @@
 """Compressed bodies."""
 
+import asyncio
 import gzip
+import random
 import zlib
 
 import pytest
@@ -8,20 +10,45 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from servery.core.errors import InvalidRequest, PayloadTooLarge
-from servery.web.server.content_encoding import decoded_body
+from servery.web.server.content_encoding import BodyDecoder
 
 
 @given(st.binary(max_size=2_000), st.sampled_from(["gzip", "x-gzip", "deflate", "identity", ""]))
-def test_what_was_compressed_comes_back(body: bytes, encoding: str) -> None:
+async def test_what_was_compressed_comes_back(body: bytes, encoding: str) -> None:
     """Every encoding that is understood gives the body back."""
     compress = {"deflate": zlib.compress, "identity": bytes, "": bytes}.get(encoding, gzip.compress)
-    assert decoded_body(compress(body), encoding, most_bytes=2_000) == body
+    assert await BodyDecoder(most_bytes=2_000).decoded(compress(body), encoding) == body
 
 
-def test_a_bomb_is_refused_before_it_goes_off() -> None:
+@pytest.mark.parametrize("size", [262_143, 262_144, 262_145, 1_000_000, 1_000_001])
+async def test_a_large_body_comes_back_whole(size: int) -> None:
+    """Though most of it is decompressed beside the event loop; up to the limit."""
+    body = random.Random(1).randbytes(1_000) * 1_001
+    decoder = BodyDecoder(most_bytes=1_000_000)
+    if size > 1_000_000:
+        with pytest.raises(PayloadTooLarge):
+            await decoder.decoded(gzip.compress(body[:size]), "gzip")
+    else:
+        assert await decoder.decoded(gzip.compress(body[:size]), "gzip") == body[:size]
+
+
+async def test_bombs_do_not_hold_up_the_event_loop() -> None:
+    """It turns while they are decompressed, a few at a time, and all are refused."""
+    decoder, bomb = BodyDecoder(most_bytes=4_000_000), gzip.compress(b"0" * 8_000_000)
+    tasks = [asyncio.create_task(decoder.decoded(bomb, "gzip")) for _ in range(8)]
+    turns = 0
+    while not all(task.done() for task in tasks):
+        await asyncio.sleep(0)
+        turns += 1
+    assert turns > 2 * len(tasks)
+    for task in tasks:
+        assert isinstance(task.exception(), PayloadTooLarge)
+
+
+async def test_a_bomb_is_refused_before_it_goes_off() -> None:
     """A small body that would grow past the limit is refused, however far it would grow."""
     with pytest.raises(PayloadTooLarge):
-        decoded_body(gzip.compress(b"0" * 50_000_000), "gzip", most_bytes=1_000)
+        await BodyDecoder(most_bytes=1_000).decoded(gzip.compress(b"0" * 50_000_000), "gzip")
 
 
 @pytest.mark.parametrize(
@@ -30,10 +57,12 @@ def test_a_bomb_is_refused_before_it_goes_off() -> None:
         (b"not compressed", "gzip"),
         (gzip.compress(b"cut off" * 100)[:-9], "gzip"),
         (gzip.compress(b"x") + b"more", "gzip"),
+        (gzip.compress(b"cut off" * 100_000)[:-9], "gzip"),
+        (gzip.compress(random.Random(1).randbytes(900_000))[:800_000] + b"nonsense", "gzip"),
         (b"{}", "br"),
     ],
 )
-def test_what_cannot_be_read_is_refused(body: bytes, encoding: str) -> None:
+async def test_what_cannot_be_read_is_refused(body: bytes, encoding: str) -> None:
     """Nonsense, a body that is cut, one that goes on, and an unknown encoding are 400."""
     with pytest.raises(InvalidRequest):
-        decoded_body(body, encoding, most_bytes=1_000)
+        await BodyDecoder(most_bytes=1_000_000).decoded(body, encoding)

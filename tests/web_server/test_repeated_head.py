@@ -40,6 +40,7 @@ def post(body: bytes, *headers: bytes, length: bytes | None = None, path: bytes 
 HEADERS = st.lists(
     st.sampled_from([b"X: 1", b"x:2", b"Authorization: Bearer s", b"Connection: keep-alive", b"Accept: */*"]),
     max_size=3,
+    unique=True,
 )
 
 

@@ -13,7 +13,7 @@ from servery.telemetry.metrics import Metrics
 from servery.tenancy.key_ring import KeyRing
 from servery.web.presented_key import presented_key
 from servery.web.server.asgi_bridge import AsgiBridge
-from servery.web.server.content_encoding import decoded_body
+from servery.web.server.content_encoding import BodyDecoder
 from servery.web.server.http_reply import HttpReply
 from servery.web.server.http_request import HttpRequest
 from servery.web.server.inference_route import InferenceRoute
@@ -42,7 +42,7 @@ class Entrance:
         max_body_bytes: int,
     ) -> None:
         self._routes = routes
-        self._max_body_bytes = max_body_bytes
+        self._decoder = BodyDecoder(most_bytes=max_body_bytes)
         self._pipeline = pipeline
         self._key_ring = key_ring
         self._bridge = bridge
@@ -84,7 +84,7 @@ class Entrance:
             caller.require_unsuspended()
             body, encoding = request.body, headers.get("content-encoding")
             if encoding is not None:
-                body = decoded_body(body, encoding, most_bytes=self._max_body_bytes)
+                body = await self._decoder.decoded(body, encoding)
             call = route.parse(body, headers, request_id)
             reply = HttpReply(
                 writer,

@@ -12,6 +12,8 @@ from servery.web.server.server_limits import ServerLimits
 
 OUT_OF_STEP = "the request is not HTTP/1.1 as this server reads it"
 
+_ONCE = (b"host", b"authorization", b"x-api-key", b"content-type", b"content-encoding")
+
 
 class RequestParser:
     """``on_head`` is called when a request's head is whole, with whether its client waits to be told to send the body;
@@ -97,10 +99,12 @@ class RequestParser:
         if self._parser.should_upgrade():
             return
         headers = dict(self._headers)
+        version = self._parser.get_http_version()
+        self._check_head(headers, version)
         length = headers.get(b"content-length", b"0")
         if length.isdigit() and int(length) > self._limits.max_body_bytes:
             raise self._body_too_large()
-        waits = headers.get(b"expect", b"").lower() == b"100-continue" and self._parser.get_http_version() == "1.1"
+        waits = headers.get(b"expect", b"").lower() == b"100-continue" and version == "1.1"
         self._on_head(waits)
 
     def on_body(self, piece: bytes) -> None:
@@ -153,6 +157,20 @@ class RequestParser:
         lines = [b"%b %b HTTP/%b" % (self._parser.get_method(), self._url, version)]
         lines += [b"%b: %b" % header for header in self._headers if header[0] != b"upgrade"]
         return b"\r\n".join([*lines, b"", b""])
+
+    def _check_head(self, headers: dict[bytes, bytes], version: str) -> None:
+        """What the parser lets pass, and another server may read in another way."""
+        if version == "1.1":
+            if b"host" not in headers:
+                raise InvalidRequest("the request names no host")
+        elif version != "1.0":
+            raise InvalidRequest(OUT_OF_STEP)
+        if headers.get(b"transfer-encoding", b"chunked").strip().lower() != b"chunked":
+            raise InvalidRequest("no transfer encoding but chunked is understood")
+        if len(headers) < len(self._headers):
+            names = [name for name, _ in self._headers]
+            if any(names.count(name) > 1 for name in _ONCE):
+                raise InvalidRequest("the request has a header twice that it may have once")
 
     def _count_header(self, size: int) -> None:
         self._header_bytes += size
