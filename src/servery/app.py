@@ -3,7 +3,7 @@
 import logging
 import random
 import secrets
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 import msgspec
@@ -47,6 +47,7 @@ from servery.metering.meter import Meter
 from servery.metering.refused_requests import RefusedRequests
 from servery.metering.shared_refusals import SharedRefusals
 from servery.metering.spool import Spool, orphaned_spools, spool_directory
+from servery.metering.spool_progress import wait_fed
 from servery.metering.usage_table import UsageTable
 from servery.routing.placements import Placements
 from servery.routing.router import Router
@@ -79,6 +80,9 @@ from servery.web.status import status_routes
 
 _PATIENCE_S = 2.0
 """How long the end of a response waits for the database, where it waits for it, before its charge goes to the spool."""
+
+_OTHERS_S = 0.5
+"""How long an answer of the control API is kept back by another worker whose charges are not in the books yet."""
 
 _ROUND_S = 1.0
 """How long a change that another process made may go unnoticed."""
@@ -145,7 +149,7 @@ async def build(
         routes=inference_routes(),
         pipeline=pipeline,
         key_ring=foundation.key_ring,
-        bridge=AsgiBridge(BooksFirst(control, feed.caught_up)),
+        bridge=AsgiBridge(BooksFirst(control, _caught_up(settings, station.share, feed))),
         metrics=foundation.metrics,
         logger=logger,
         refused=foundation.refused,
@@ -318,6 +322,17 @@ async def _take_over(foundation: Foundation, share: Share, feed: Feed, table: Us
         await orphans_feed.close()
         await spool.close()
         spool.remove()
+
+
+def _caught_up(settings: Settings, share: Share, feed: Feed) -> Callable[[], Awaitable[None]]:
+    """Returns when the books have what this worker and the others of its platform have released."""
+    others = [spool_directory(settings.spool_directory, index) for index in range(share.count) if index != share.index]
+
+    async def caught_up() -> None:
+        if await feed.caught_up():
+            await wait_fed(others, timeout_s=_OTHERS_S)
+
+    return caught_up
 
 
 async def _meter(foundation: Foundation, share: Share, spool: Spool) -> Meter:

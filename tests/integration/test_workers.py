@@ -77,6 +77,19 @@ def test_why_a_request_was_refused_is_known_to_both(crew: PlatformProcess) -> No
         assert set(pool.map(code, range(24))) == {"INVALID_ARGUMENT"}
 
 
+def test_a_receipt_is_found_at_once(crew: PlatformProcess) -> None:
+    """On any connection, whichever worker has served the request and whichever is asked."""
+    for _ in range(8):
+        with crew.client() as client:
+            answer = client.post("/chat/completions", json=chat("Who are you?", max_tokens=2))
+        request_id = answer.headers["x-request-id"]
+        receipt = httpx.get(
+            f"{crew.base_url}/v1/accounts/default/requests/{request_id}",
+            headers={"Authorization": f"Bearer {crew.key}"},
+        )
+        assert receipt.status_code == 200, receipt.text
+
+
 def test_an_account_has_its_limits_once(crew: PlatformProcess) -> None:
     """Whichever worker its requests come to: what the operator has fixed is not given twice."""
     key = crew.new_key("frugal")

@@ -25,6 +25,7 @@ from servery.metering.posting import Posting, posting
 from servery.metering.refused_postings import RefusedPostings
 from servery.metering.spool import Spool, orphaned_spools, spool_directory
 from servery.metering.spool_contents import SpoolContents, SpooledPostings
+from servery.metering.spool_progress import wait_fed
 from servery.metering.usage_table import UsageTable
 from servery.store.database import Database
 from servery.store.limits import StoreLimits
@@ -134,6 +135,19 @@ async def test_nobody_has_to_ask(database: Database, meter: Meter, feed: Feed, s
     await meter.post(record("r1", price_id), PRICE)
     await until_fed(spool)
     assert posted(database) == [("r1", CHARGE.nanodollars)]
+
+
+async def test_others_can_wait_for_it(database: Database, table: UsageTable, spool: Spool, place: Path) -> None:
+    """Another process sees how far a spool has been fed; of one that nobody has ever opened it waits for nothing."""
+    price_id = await price_id_of(database)
+    await spool.keep(row("r1", price_id))
+    assert not await wait_fed([place], timeout_s=0.05)
+    feed = Feed(spool, database, table, interval_s=0.05)
+    waiting = asyncio.create_task(wait_fed([place, place.parent / "9"], timeout_s=5.0))
+    await feed.all()
+    assert await waiting
+    assert posted(database) == [("r1", CHARGE.nanodollars)]
+    await feed.close()
 
 
 @pytest.mark.usefixtures("feed")

@@ -20,6 +20,7 @@ from servery.metering.lost_postings import LostPostings
 from servery.metering.posting import Posting, encoded
 from servery.metering.posting_line import postings_of_lines
 from servery.metering.refused_postings import RefusedPostings
+from servery.metering.spool_progress import SpoolProgress, remove_progress
 from servery.store.log_contents import log_files, read_log
 from servery.store.write_ahead_log import LogLimits, WriteAheadLog
 
@@ -42,6 +43,7 @@ class Spool:
         contents = read_log(directory)
         self._fed_to = contents.needed_from
         LostPostings(directory).add(contents.lost)
+        self._progress = SpoolProgress(directory, kept_to=self._log.next_number, fed_to=self._fed_to)
         self.on_kept: Callable[[], None] = _nobody
 
     @classmethod
@@ -91,6 +93,7 @@ class Spool:
         for _ in range(count):
             self._remembered.popleft()
         self._fed_to += count
+        self._progress.fed(self._fed_to)
         self._log.need_from(self._fed_to)
 
     async def refuse(self, posting: Posting, reason: str) -> None:
@@ -99,12 +102,14 @@ class Spool:
 
     async def close(self) -> None:
         await self._log.close()
+        self._progress.close()
 
     def remove(self) -> None:
         """Take away the files of a spool that is closed and empty. What was put aside stays."""
         assert self.is_empty, "what waits is not thrown away"
         for file in log_files(self._directory):
             file.unlink()
+        remove_progress(self._directory)
         if not any(self._directory.iterdir()):
             self._directory.rmdir()
 
@@ -114,6 +119,7 @@ class Spool:
             self._came_meanwhile.extend(postings)
         elif self._fed_to + len(self._remembered) == first and len(self._remembered) < _REMEMBERED:
             self._remembered.extend(postings)
+        self._progress.kept(self._log.next_number)
         self.on_kept()
 
     async def _recall(self) -> None:
@@ -137,6 +143,7 @@ class Spool:
             number = frame.end
         if not self._remembered:
             self._fed_to = number = until
+            self._progress.fed(until)
         if number == until:
             self._remembered.extend(came)
 
