@@ -96,6 +96,17 @@ def test_small_caches_hold_together(others: list[list[int]], numbers: list[int],
         sender.index.check_integrity()
 
 
+def test_what_is_left_of_a_withdrawn_prompt_is_forgotten_after_what_goes_on_from_it() -> None:
+    """Room is made from the ends, also where a path ends earlier than it did."""
+    sender = Sender(size=300)
+    stays = [sender.send(tokens(one)) for one in ([1, 0], [0, 0], [0, 0, 0], [0])]
+    for stay in reversed(stays):
+        sender.index.withdraw(stay, 100.0, oldest=None)
+    for one in ([1, 0], [0, 0], [0, 0, 0], [0]):
+        sender.send(tokens(one))
+        sender.index.check_integrity()
+
+
 def test_one_of_two_siblings_may_be_withdrawn() -> None:
     """The other still brings their prompt; only when it goes too, nothing comes of it."""
     for first in (0, 1):

@@ -5,23 +5,23 @@ from math import inf
 from typing import Final
 
 from servery.routing.block_index import Lookup
-from servery.routing.decision import Weighed
 from servery.routing.desk import Desk
+from servery.routing.weighed import Weighed
 from servery.routing.wish import Wish
 
 UNCACHED_WEIGHT: Final = 1.05
 """So much longer may siblings wait for each other: whoever comes second finds the prefix that the first computes."""
 HOME_DISCOUNT_TOKENS: Final = 1_024.0
-_NOBODY: Final[Weighed] = (inf, inf, inf, -1, inf, inf, inf, inf)
 
 
 class Contest:
-    """``best`` is that of least cost so far. ``weighed`` are all, by number; None for one that has no room.
-    ``resident_tokens`` is what the request will hold of a replica's KV cache at its end."""
+    """``best`` is that of least cost so far, which is ``best_s``. ``weighed`` are all, by number; None for one that has
+    no room. ``resident_tokens`` is what the request will hold of a replica's KV cache at its end."""
 
     __slots__ = (
         "avoid",
         "best",
+        "best_s",
         "home",
         "length",
         "lookup",
@@ -41,13 +41,9 @@ class Contest:
         self.length = lookup.chain.length
         self.units_per_token = wish.units_per_token
         self.resident_tokens = wish.resident_tokens
-        self.best = _NOBODY
+        self.best: Weighed | None = None
+        self.best_s = inf
         self.weighed: dict[int, Weighed | None] = {}
-
-    @property
-    def is_open(self) -> bool:
-        """Nobody with room has been weighed."""
-        return self.best[3] < 0
 
     def weigh(self, desk: Desk) -> Weighed | None:
         """None for a replica that has no room."""
@@ -70,10 +66,17 @@ class Contest:
         discount_s = HOME_DISCOUNT_TOKENS / rate if number == self.home else 0.0
         uncached = self.length - cached
         cost_s = busy_s + UNCACHED_WEIGHT * (uncached if uncached > 1.0 else 1.0) / units_per_s + dropped_s - discount_s
-        computed_tokens, queued_tokens = desk.computed_tokens, queue.pending_tokens
-        weighed = (cost_s, -cached, computed_tokens, number, busy_s, dropped_s, discount_s, queued_tokens)
-        self.weighed[number] = weighed
-        best_s = self.best[0]
-        if cost_s < best_s or (cost_s == best_s and weighed < self.best):
-            self.best = weighed
+        weighed = self.weighed[number] = Weighed(
+            number,
+            cost_s=cost_s,
+            busy_s=busy_s,
+            cached=cached,
+            dropped_s=dropped_s,
+            discount_s=discount_s,
+            queued_tokens=queue.pending_tokens,
+            computed_tokens=desk.computed_tokens,
+        )
+        best = self.best
+        if cost_s < self.best_s or (best is not None and cost_s == self.best_s and weighed.order < best.order):
+            self.best, self.best_s = weighed, cost_s
         return weighed

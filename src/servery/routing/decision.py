@@ -5,10 +5,7 @@ from enum import StrEnum
 
 import msgspec
 
-Weighed = tuple[float, float, float, int, float, float, float, float]
-"""Of one replica: its cost in seconds, the cached part of the prompt in the chain's unit, negated, the tokens that it
-has computed so far, its number, the seconds that it is busy, that its cache would lose, and that it is discounted, and
-the tokens that it has to compute. The least is the best: of equal costs the longer prefix, then who has done less."""
+from servery.routing.weighed import Weighed
 
 
 class RouteReason(StrEnum):
@@ -75,19 +72,19 @@ class Weighing(msgspec.Struct, gc=False):
     def decision(self) -> Decision:
         """In words and tokens."""
         full = tuple(self.names[number] for number, one in self.weighed.items() if one is None)
-        return Decision(tuple(self._score(one) for one in sorted(filter(None, self.weighed.values()))), full)
+        weighed = [one for one in self.weighed.values() if one is not None]
+        return Decision(tuple(self._score(one) for one in sorted(weighed, key=lambda one: one.order)), full)
 
     def _score(self, weighed: Weighed) -> Score:
-        cost_s, cached, _, number, busy_s, dropped_s, discount_s, queued_tokens = weighed
         return Score(
-            replica=self.names[number],
-            cost_s=cost_s,
-            queued_tokens=queued_tokens,
-            busy_s=busy_s,
-            cached_tokens=-cached / self.units_per_token,
-            uncached_tokens=(self.length + cached) / self.units_per_token,
-            dropped_s=dropped_s,
-            discount_s=discount_s,
+            replica=self.names[weighed.number],
+            cost_s=weighed.cost_s,
+            queued_tokens=weighed.queued_tokens,
+            busy_s=weighed.busy_s,
+            cached_tokens=weighed.cached / self.units_per_token,
+            uncached_tokens=(self.length - weighed.cached) / self.units_per_token,
+            dropped_s=weighed.dropped_s,
+            discount_s=weighed.discount_s,
         )
 
 

@@ -26,3 +26,10 @@ class Holding:
         if len(self.ends) > self.ends_max:
             self.ends = deque([one for one in self.ends if one.end is not None])
             self.ends_max = 2 * len(self.ends) + _FEW_ENDS
+
+    def insert(self, use: Use) -> None:
+        """A path ends by a use that is not the last."""
+        ends, at = self.ends, len(self.ends)
+        while at and ends[at - 1].stamp >= use.stamp:
+            at -= 1
+        ends.insert(at, use)

@@ -30,6 +30,7 @@ from servery.routing.placement import Placement
 from servery.routing.seat import Seat
 from servery.routing.session_ring import SessionRing
 from servery.routing.slot_cache import SlotCache, Turns
+from servery.routing.weighed import Weighed
 from servery.routing.wish import Wish
 
 _OF_ONE_LENGTH: Final = 8
@@ -86,14 +87,12 @@ class PoolRouter:
         home = None if wish.session is None else self._home(wish.session)
         contest = Contest(wish, self._index.look_up(wish.chain), home, avoid, now_s)
         self._weigh_likely(contest)
-        if contest.is_open:
+        if contest.best is None:
             self._weigh_all(contest)
-            if contest.is_open and avoid:
+            if contest.best is None and avoid:
                 contest.avoid = ()
                 self._weigh_all(contest)
-            if contest.is_open:
-                return None
-        return self._take(contest)
+        return None if contest.best is None else self._take(contest, contest.best)
 
     def _most_shared(self, lookup: Lookup) -> float:
         """The longest part that a replica holds which can serve; of one length not all are asked."""
@@ -132,9 +131,9 @@ class PoolRouter:
         least_s = UNCACHED_WEIGHT * (contest.length - levels[0][0]) / units_per_s - contest.now_s
         for reach, holders, also in levels:
             best = contest.best
-            if floor_s + UNCACHED_WEIGHT * (contest.length - reach) / units_per_s >= best[0]:
+            if floor_s + UNCACHED_WEIGHT * (contest.length - reach) / units_per_s >= contest.best_s:
                 break  # even one that had nothing else to do would cost no less
-            if reach <= -best[1] and best[4] <= floor_s:
+            if best is not None and reach <= best.cached and best.busy_s <= floor_s:
                 break  # none has more of it, and none less to do
             likely: list[tuple[float, int]] = []
             for number in islice(holders, _OF_ONE_LENGTH):
@@ -144,7 +143,7 @@ class PoolRouter:
             if len(likely) > 1:
                 likely.sort()
             for done_s, number in likely[:_WEIGHED_OF_ONE_LENGTH]:
-                if done_s + least_s >= contest.best[0]:
+                if done_s + least_s >= contest.best_s:
                     break  # nor can those that are done later
                 contest.weigh(desks[number])
 
@@ -162,16 +161,16 @@ class PoolRouter:
                 if weighed is None:
                     desks[number].take_away()
                     full = True
-                elif weighed[4] < floor_s:
-                    floor_s = weighed[4]
+                elif weighed.busy_s < floor_s:
+                    floor_s = weighed.busy_s
             if not full:
                 return floor_s
         return 0.0 if floor_s == inf else floor_s
 
-    def _take(self, contest: Contest) -> Seat:
+    def _take(self, contest: Contest, best: Weighed) -> Seat:
         self._stamp += 1
         wish = contest.wish
-        number = contest.best[3]
+        number = best.number
         desk = self._desks[number]
         if desk.slots is not None:
             placement = desk.slots.enter(wish.owner, wish.chain)

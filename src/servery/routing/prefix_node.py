@@ -58,6 +58,15 @@ class Node:
                 came = use.came
         return came
 
+    def used_below(self, replica: int) -> int | None:
+        """When anything that the replica holds below it was used last."""
+        stamp: int | None = None
+        for child in self.children.values():
+            use = child.holders.get(replica)
+            if use is not None and (stamp is None or use.stamp > stamp):
+                stamp = use.stamp
+        return stamp
+
     def split(self, at: int) -> "Node":
         """Part it in two at block ``at``: it keeps the lower part. Returns the upper, with the same holders."""
         parent = self.parent

@@ -8,11 +8,10 @@
 A path from the root spells the links of a prompt. Who holds a node holds all above it, so going down a path the holders
 grow fewer, and the deepest are the best. Among the holders of a node the one that was used longest ago stands first.
 
-Each replica forgets what it used longest ago, as engines do. Whatever prompt is sent there is a *use* of the path;
-uses are stamped, and a ``Holding`` remembers in order where they ended. To make room the oldest end is taken, and from
-there upwards goes all that bears the same stamp: what bears a later one has been used since, by another path. Of a long
-run only as much goes as is needed, its end, because that is what engines drop first; a short one goes whole, because
-that costs less.
+Each replica forgets what it used longest ago, as engines do. Whatever prompt is sent there is a *use* of the path; uses
+are stamped, and a ``Holding`` remembers in order where they ended. To make room the oldest end is taken, and from there
+upwards goes all that bears the same stamp: what bears a later one has been used since, by another path. Only as much
+goes as is needed: of a long run the end, because that is what engines drop first.
 
 A radix tree with recency, as in SGLang's RadixAttention (Zheng et al., 2024), but of many caches at once. Few and small
 objects are kept of a prompt: what a decision costs is mostly waiting for memory.
@@ -20,14 +19,10 @@ objects are kept of a prompt: what a decision costs is mostly waiting for memory
 
 from bisect import bisect_right
 from collections.abc import Collection, Iterator
-from typing import Final
 
 from servery.routing.chain import LINK_BYTES, Chain, agreed
 from servery.routing.holding import Holding
 from servery.routing.prefix_node import Node, Use
-
-_SHORT_SHARE: Final = 0.125
-"""A run that is a smaller part of what a replica may hold goes whole."""
 
 
 class Path:
@@ -178,7 +173,7 @@ class PrefixTree:
             if use is None or use.stamp != stamp:
                 return
             excess, size = holding.size - holding.limit, node.size
-            if excess <= 0 or (size > excess and size > holding.limit * _SHORT_SHARE):
+            if size > excess:
                 if excess > 0:
                     node = self._shorten(node, excess, replica, holding)
                 use = node.holders.get(replica)
@@ -217,14 +212,23 @@ class PrefixTree:
         if top.parent is not None:
             self._ends_at(top.parent, replica, holding)
 
-    def _ends_at(self, node: Node, replica: int, holding: Holding) -> None:
-        """What hung from the node is gone: a path ends there now, if no other goes on from it."""
-        use = node.holders.get(replica)
-        if use is not None:
-            if use.end is node:
-                use.end = None
-            ending = node.holders[replica] = Use(use.stamp, use.came, node)
-            holding.append(ending)
+    def _ends_at(self, last: Node, replica: int, holding: Holding) -> None:
+        """What hung from the node is gone. A path ends there now, unless others go on from it; then it was used when
+        the last of those was, and so were those above it."""
+        node = last
+        while (parent := node.parent) is not None:
+            use = node.holders.get(replica)
+            if use is None or use.end is node:
+                return
+            stamp = node.used_below(replica)
+            if stamp is None:
+                ending = node.holders[replica] = Use(use.stamp, use.came, node)
+                holding.insert(ending)
+                return
+            if stamp == use.stamp:
+                return
+            node.holders[replica] = Use(stamp, min(stamp, use.came))
+            node = parent
 
     def _drop(self, node: Node, size: int, replica: int, holding: Holding) -> None:
         """The replica no longer has the node, which is of that size. Those below it went before."""
