@@ -8,6 +8,7 @@ from tests.admission.pools import PRIORITY, STANDARD, pool_of, ticket
 from tests.admission.test_pool_queue import ADMITTED, RECALLED, SHED, WAITING, Door
 from tests.routing.test_router import up, wish
 
+from servery.admission.policy import AdmissionPolicy
 from servery.catalog.engine import UrlEngine
 from servery.catalog.pool import Pool
 from servery.core.clock import ManualClock
@@ -42,7 +43,7 @@ def told(replica: Replica, text: str) -> None:
 def test_nobody_waits_for_a_report_alone(steps: list[tuple[int, str, bool]]) -> None:
     """With nonsense from both engines, each that has nothing of ours takes a request; all of them go in the end, and
     true reports leave nothing behind."""
-    door = Door(pool_of(replicas=2, concurrency=4, kv_tokens=1_000))
+    door = Door(pool_of(replicas=2, concurrency=4, kv_tokens=1_000), AdmissionPolicy(priority_reserve=0.0))
     tickets = []
     for number, text, is_priority in steps:
         told(door.pool.replicas[number], text)
@@ -56,11 +57,12 @@ def test_nobody_waits_for_a_report_alone(steps: list[tuple[int, str, bool]]) -> 
         for replica in door.pool.replicas:
             replica.occupancy.check_integrity()
         door.now_s += 1.0
-    while inside := [one for one in tickets if one.state is ADMITTED]:
+    while inside := [one for one in tickets if one.state in (ADMITTED, RECALLED)]:
         door.now_s += 0.1
         door.leave(inside[0])
         tickets.remove(inside[0])
     assert not [one for one in tickets if one.state is WAITING]
+    assert [one.occupancy.sequences for one in door.pool.replicas] == [0, 0]
     for replica in door.pool.replicas:
         replica.reported(CALM, replica.occupancy.gone())
     fresh = [ticket("b", tokens=100) for _ in range(8)]
