@@ -79,7 +79,7 @@ from servery.web.server.listener import Listener
 from servery.web.status import status_routes
 
 _PATIENCE_S = 2.0
-"""How long the end of a response waits for the database, where it waits for it, before its charge goes to the spool."""
+"""How long a response's end waits for the spool or the database, whichever comes first, before it tries the other."""
 
 _OTHERS_S = 0.5
 """How long an answer of the control API is kept back by another worker whose charges are not in the books yet."""
@@ -304,7 +304,8 @@ def _limit_keeper(foundation: Foundation, pipeline: Pipeline) -> LimitKeeper:
 
 def _spool(foundation: Foundation, directory: Path) -> Spool:
     settings = foundation.settings
-    limits = LogLimits(gather_s=settings.commit_gather_ms / 1_000, timeout_s=settings.commit_timeout_s)
+    patience_s = min(_PATIENCE_S, settings.commit_timeout_s)  # then the database is tried
+    limits = LogLimits(gather_s=settings.commit_gather_ms / 1_000, timeout_s=patience_s)
     try:
         return Spool.open(directory, most=settings.spool_size, limits=limits)
     except OSError as error:

@@ -5,6 +5,7 @@ import asyncio
 import errno
 import os
 import sqlite3
+import threading
 from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -325,6 +326,36 @@ async def test_a_spool_whose_disk_is_full_leaves_it_to_the_database(
                 await asyncio.sleep(0.01)
     assert len(posted(database)) == 2
     assert spool.kept == 0
+
+
+async def test_a_spool_whose_disk_does_not_answer_leaves_it_to_the_database(
+    database: Database, clock: ManualClock, spending: Spending, place: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Who has waited for it turns to the database; who comes later goes there at once. What was on its way to the spool
+    is charged once."""
+    price_id = await price_id_of(database)
+    limits = LogLimits(timeout_s=0.1, stall_s=0.05, segment_bytes=65_536, frame_bytes=32_768)
+    spool = Spool.open(place, most=9, limits=limits)
+    meter = Meter(database, clock, None, spending, spool)
+    answers, write = threading.Event(), os.pwrite
+
+    def slow(descriptor: int, data: bytes, offset: int) -> int:
+        answers.wait()
+        return write(descriptor, data, offset)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(os, "pwrite", slow)
+        await meter.post(record("r1", price_id), PRICE)
+        await meter.post(record("r2", price_id), PRICE)
+        meter.post_soon(record("r3", price_id), PRICE)
+        answers.set()
+    feed = Feed(spool, database, UsageTable(spending))
+    await spool.keep(row("r4", price_id))
+    await feed.all()
+    await feed.close()
+    await spool.close()
+    assert [request_id for request_id, _ in posted(database)] == ["r1", "r2", "r3", "r4"]
+    assert verify(database).holds
 
 
 async def test_neither_disk_takes_it(

@@ -109,11 +109,18 @@ class Meter:
         elif self._spool_after_s > 0:
             await self._write_or_spool(row, spool)
         else:
+            await self._spool_or_write(row, spool)
+
+    async def _spool_or_write(self, row: Posting, spool: Spool) -> None:
+        if spool.takes(1):
             try:
                 await spool.keep(row)
             except _AWAY:  # its disk is full, or does not answer; the database's may
-                self._database.check_not_stalled()
-                await self._database.write_grouped(self._table.post, row)
+                pass
+            else:
+                return
+        self._database.check_not_stalled()
+        await self._database.write_grouped(self._table.post, row)
 
     async def _write_or_spool(self, row: Posting, spool: Spool) -> None:
         if not self._database.is_stalled:
