@@ -9,35 +9,51 @@ from servery.routing.desk import Desk
 from servery.routing.weighed import Weighed
 from servery.routing.wish import Wish
 
-UNCACHED_WEIGHT: Final = 1.05
-"""So much longer may siblings wait for each other: whoever comes second finds the prefix that the first computes."""
+_EVENNESS: Final = 0.03
+"""So much of what a replica has computed of late, beyond the least that one has, counts as work that it still has."""
 HOME_DISCOUNT_TOKENS: Final = 1_024.0
 
 
 class Contest:
     """``best`` is that of least cost so far, which is ``best_s``. ``weighed`` are all, by number; None for one that has
-    no room. ``resident_tokens`` is what the request will hold of a replica's KV cache at its end."""
+    no room. ``resident_tokens`` is what the request will hold of a replica's KV cache at its end; ``uncached_weight``
+    is how much it counts to compute a token again; ``least_computed`` is what a replica has computed of late at least.
+    """
 
     __slots__ = (
         "avoid",
         "best",
         "best_s",
         "home",
+        "least_computed",
         "length",
         "lookup",
         "now_s",
         "resident_tokens",
+        "uncached_weight",
         "units_per_token",
         "weighed",
         "wish",
     )
 
-    def __init__(self, wish: Wish, lookup: Lookup, home: int | None, avoid: Collection[str], now_s: float) -> None:
+    def __init__(
+        self,
+        wish: Wish,
+        lookup: Lookup,
+        home: int | None,
+        avoid: Collection[str],
+        now_s: float,
+        *,
+        uncached_weight: float,
+        least_computed: float,
+    ) -> None:
         self.wish = wish
         self.lookup = lookup
         self.home = home
         self.avoid = avoid
         self.now_s = now_s
+        self.uncached_weight = uncached_weight
+        self.least_computed = least_computed
         self.length = lookup.chain.length
         self.units_per_token = wish.units_per_token
         self.resident_tokens = wish.resident_tokens
@@ -65,7 +81,10 @@ class Contest:
         dropped_s = dropped / units_per_s
         discount_s = HOME_DISCOUNT_TOKENS / rate if number == self.home else 0.0
         uncached = self.length - cached
-        cost_s = busy_s + UNCACHED_WEIGHT * (uncached if uncached > 1.0 else 1.0) / units_per_s + dropped_s - discount_s
+        uncached_s = self.uncached_weight * (uncached if uncached > 1.0 else 1.0) / units_per_s
+        excess = desk.computed_tokens - self.least_computed
+        evenness_s = _EVENNESS * excess / rate if excess > 0.0 else 0.0
+        cost_s = busy_s + uncached_s + evenness_s + dropped_s - discount_s
         weighed = self.weighed[number] = Weighed(
             number,
             cost_s=cost_s,

@@ -22,7 +22,7 @@ from servery.fleet.replica import Replica
 from servery.fleet.replica_pool import ReplicaPool
 from servery.routing.block_index import Lookup
 from servery.routing.commons import Commons
-from servery.routing.contest import UNCACHED_WEIGHT, Contest
+from servery.routing.contest import Contest
 from servery.routing.desk import Desk
 from servery.routing.least_busy import LeastBusy
 from servery.routing.owners import Owners
@@ -45,6 +45,13 @@ _FEW: Final = 16
 _ANYWHERE: Final = Placement()
 """In a cache that shares blocks."""
 
+_UNCACHED_WEIGHT, _MORE_PER_S, _MOST_WEIGHT, _SMOOTHING = 1.05, 6.0, 6.0, 0.05
+"""What a token counts that must be computed again: a little more than its own time where a replica has nothing to do,
+so that siblings wait for each other; and for each second that the least busy one has been busy of late so much more,
+because all who come later wait for it too."""
+_FADING = 0.95
+"""Of what a replica has computed, each time that it is looked at anew: about a hundred and fifty requests count."""
+
 
 class PoolRouter:
     """``cache_tokens`` is believed to be the size of each prompt cache whose engine does not tell."""
@@ -61,6 +68,8 @@ class PoolRouter:
         self._turns = Turns(slots=sum(len(one.slots or ()) for one in pool.replicas))
         self._ring = SessionRing([one.name for one in pool.replicas])
         self._desks: list[Desk] = []
+        self._busy_s = 0.0
+        self._least_computed = 0.0
         self._order = LeastBusy(self._desks, self._pressure_s)
         for number, replica in enumerate(pool.replicas):
             desk = Desk(replica, number=number, commons=self.commons, order=self._order)
@@ -85,7 +94,15 @@ class PoolRouter:
         """A seat at the replica with the least cost; None when none has room."""
         now_s = self.commons.clock.monotonic_s()
         home = None if wish.session is None else self._home(wish.session)
-        contest = Contest(wish, self._index.look_up(wish.chain), home, avoid, now_s)
+        contest = Contest(
+            wish,
+            self._index.look_up(wish.chain),
+            home,
+            avoid,
+            now_s,
+            uncached_weight=min(_MOST_WEIGHT, _UNCACHED_WEIGHT + _MORE_PER_S * self._busy_s),
+            least_computed=self._least_computed,
+        )
         self._weigh_likely(contest)
         if contest.best is None:
             self._weigh_all(contest)
@@ -112,6 +129,7 @@ class PoolRouter:
         """Those that may be the cheapest."""
         weighed = contest.weighed
         floor_s = self._weigh_least_busy(contest)
+        self._busy_s += _SMOOTHING * (floor_s - self._busy_s)
         if contest.home is not None and contest.home not in weighed:
             contest.weigh(self._desks[contest.home])
         if self._slotted:
@@ -128,10 +146,10 @@ class PoolRouter:
         fastest = max(rate.tokens_per_s, rate.fastest_own)
         units_per_s = contest.units_per_token * fastest
         levels = contest.lookup.levels
-        least_s = UNCACHED_WEIGHT * (contest.length - levels[0][0]) / units_per_s - contest.now_s
+        least_s = contest.uncached_weight * (contest.length - levels[0][0]) / units_per_s - contest.now_s
         for reach, holders, also in levels:
             best = contest.best
-            if floor_s + UNCACHED_WEIGHT * (contest.length - reach) / units_per_s >= contest.best_s:
+            if floor_s + contest.uncached_weight * (contest.length - reach) / units_per_s >= contest.best_s:
                 break  # even one that had nothing else to do would cost no less
             if best is not None and reach <= best.cached and best.busy_s <= floor_s:
                 break  # none has more of it, and none less to do
@@ -152,7 +170,7 @@ class PoolRouter:
         desks = self._desks
         self._turn += 1
         if self._turn % _REFRESH_EVERY == 0:  # what engines report changes without a word to us
-            desks[self._turn // _REFRESH_EVERY % len(desks)].put()
+            self._refresh(self._turn // _REFRESH_EVERY % len(desks))
         floor_s = inf
         for _ in range(_TRIES):
             full = False
@@ -166,6 +184,14 @@ class PoolRouter:
             if not full:
                 return floor_s
         return 0.0 if floor_s == inf else floor_s
+
+    def _refresh(self, number: int) -> None:
+        """Each desk's turn comes again and again; with the first it is found what all have computed at least."""
+        desks = self._desks
+        desks[number].computed_tokens *= _FADING
+        desks[number].put()
+        if number == 0:
+            self._least_computed = min(desk.computed_tokens for desk in desks)
 
     def _take(self, contest: Contest, best: Weighed) -> Seat:
         self._stamp += 1
