@@ -117,10 +117,9 @@ async def test_who_was_active_is_looked_at(budgets: Budgets, books: Books) -> No
         budgets.hold("acme", 6)
 
 
-async def test_memory_is_bounded(books: Books, clock: ManualClock, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_memory_is_bounded(books: Books, clock: ManualClock) -> None:
     """Accounts that are still and hold nothing make room for others; busy ones stay."""
-    monkeypatch.setattr("servery.billing.budgets.MAX_TRACKED", 2)
-    budgets = Budgets(books, clock)
+    budgets = Budgets(books, clock, max_tracked=2)
     for account in ("a", "b", "c"):
         books.set(account)
     await budgets.learn("a")

@@ -22,9 +22,9 @@ from tests.fakes.engine_scripts import (
     usage_of,
 )
 from tests.fakes.fake_engine import FakeExchange
+from tests.fakes.stuck_writer import stuck_writer
 from tests.serving.house import ACME, CHAT, EMBED, FAST, GLOBEX, HELLO, PLAIN, SLOTTED, House, asked, asked_to_embed
 
-from servery.billing.charge import Charge
 from servery.core.errors import (
     EngineBroke,
     EngineUnavailable,
@@ -35,11 +35,9 @@ from servery.core.errors import (
     ServeryError,
 )
 from servery.core.inference import Generation
-from servery.core.price import Price
 from servery.core.serving_path import Outcome, ServingPath
 from servery.core.usage import Usage
 from servery.fleet.circuit_limits import CircuitLimits
-from servery.metering.usage_record import UsageRecord
 
 
 async def refused(house: House, *args: object, **kwargs: object) -> ServeryError:
@@ -438,19 +436,14 @@ async def test_a_client_that_leaves_before_the_first_token_pays_the_prompt(house
     assert usage.prompt_tokens == round(len(HELLO.prompt_bytes()) / 4.0)
 
 
-async def test_a_client_that_leaves_at_the_very_end_is_charged_in_full(
-    house: House, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_a_client_that_leaves_at_the_very_end_is_charged_in_full(house: House) -> None:
     """Its charge is under way: it is neither lost nor doubled. The observer is not told of it twice either."""
-    post = house.meter.post
-
-    async def leave_meanwhile(record: UsageRecord, price: Price) -> Charge:
-        asyncio.get_running_loop().call_soon(task.cancel)
-        return await post(record, price)
-
-    monkeypatch.setattr(house.meter, "post", leave_meanwhile)
-    task, reply = house.begin(asked())
-    await asyncio.gather(task, return_exceptions=True)
+    async with stuck_writer(house.database):
+        task, reply = house.begin(asked())
+        while not house.database.queued_writes:  # noqa: ASYNC110
+            await asyncio.sleep(0.001)
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
     assert reply.served is None
     await house.database.write(lambda connection: None)
     rows = house.database.reader.execute("SELECT outcome, generated_tokens FROM usage_records").fetchall()
@@ -497,15 +490,10 @@ async def test_what_the_model_lists_is_filled_in(house: House) -> None:
     assert sent["max_tokens"] == 2_048
 
 
-async def test_a_request_that_cannot_be_journalled_does_not_begin(
-    house: House, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_a_request_that_cannot_be_journalled_does_not_begin(impatient_house: House) -> None:
     """When the database cannot keep up, no engine is asked for what could not be accounted for; not at the second
     attempt either."""
-
-    def full(*args: object, **kwargs: object) -> None:
-        raise Overloaded("The database cannot keep up with what is to be written.")
-
-    monkeypatch.setattr(house.meter, "opened", full)
-    assert isinstance(await refused(house, asked()), Overloaded)
+    house = impatient_house
+    async with stuck_writer(house.database):
+        assert isinstance(await refused(house, asked()), Overloaded)
     assert house.first.asked == house.second.asked == []

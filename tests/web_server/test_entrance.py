@@ -6,9 +6,11 @@ What each dialect says in detail is tested where it is written; here is what the
 import asyncio
 import json
 import logging
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from pathlib import Path
+from typing import Any
 
+import msgspec
 import pytest
 from starlette.applications import Starlette
 from starlette.requests import Request
@@ -23,13 +25,16 @@ from tests.web_server.server import LIMITS
 from servery.control.open_account import create_key
 from servery.core.clock import ManualClock
 from servery.core.errors import LONGEST_MESSAGE
+from servery.core.serving_path import ServingPath
 from servery.metering.refused_requests import RefusedRequests
 from servery.store.database import Database
 from servery.telemetry.metrics import Metrics
 from servery.tenancy.key_ring import KeyRing
+from servery.web.presenter import ParsedCall, Presenter
 from servery.web.routes import inference_routes
 from servery.web.server.asgi_bridge import AsgiBridge
 from servery.web.server.entrance import Entrance
+from servery.web.server.inference_route import InferenceRoute
 from servery.web.server.listener import Listener
 
 MESSAGES = [{"role": "user", "content": "Who are you?"}]
@@ -37,6 +42,27 @@ MESSAGES = [{"role": "user", "content": "Who are you?"}]
 
 async def fails(request: Request) -> Response:
     raise RuntimeError("secret details")
+
+
+class Faulty:
+    """A presenter that fails as soon as a request is admitted."""
+
+    def __init__(self, presenter: Presenter) -> None:
+        self._presenter = presenter
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._presenter, name)
+
+    def admitted(self, path: ServingPath) -> None:
+        raise RuntimeError("secret details")
+
+
+def faulty(route: InferenceRoute) -> InferenceRoute:
+    def parse(body: bytes, headers: Mapping[str, str], request_id: str) -> ParsedCall:
+        call = route.parse(body, headers, request_id)
+        return msgspec.structs.replace(call, presenter=Faulty(call.presenter))
+
+    return msgspec.structs.replace(route, parse=parse)
 
 
 class Door:
@@ -51,7 +77,7 @@ class Door:
             refused=self.refused,
             clock=ManualClock(),
             max_body_bytes=100_000,
-            routes=inference_routes(),
+            routes={**inference_routes(), "/v1/faulty": faulty(inference_routes()["/v1/chat/completions"])},
             pipeline=house.pipeline,
             key_ring=key_ring,
             bridge=AsgiBridge(Starlette(routes=[Route("/fails", fails)])),
@@ -229,22 +255,14 @@ async def test_an_answer_that_nobody_can_read_costs_nothing(door: Door) -> None:
     assert door.house.ended.records == []
 
 
-async def test_a_fault_of_ours_leaves_an_answer_and_a_trace(
-    door: Door, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_a_fault_of_ours_leaves_an_answer_and_a_trace(door: Door, caplog: pytest.LogCaptureFixture) -> None:
     """500 without details, on both sides of the house; the connection goes on."""
-
-    async def fault(*args: object) -> None:
-        raise RuntimeError("secret details")
-
     door.client.get("/fails")
     response = await door.client.response()
     assert response.status == 500
     assert b"secret" not in response.body
-    with monkeypatch.context() as patch:
-        patch.setattr(door.house.pipeline, "serve", fault)
-        door.ask()
-        response = await door.client.response()
+    door.ask("/v1/faulty")
+    response = await door.client.response()
     assert response.status == 500
     assert b"secret" not in response.body
     assert [record.message for record in caplog.records if record.levelno >= logging.ERROR] == ["fault", "fault"]

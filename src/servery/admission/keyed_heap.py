@@ -42,10 +42,10 @@ class KeyedHeap(Generic[Item]):
 
     def first(self) -> tuple[float, Item] | None:
         """The smallest key and its item; None when there is none."""
-        entries, current = self._entries, self._current
+        entries = self._entries
         while entries:
             entry = entries[0]
-            if current.get(entry[2]) is entry:
+            if self._is_current(entry):
                 return entry[0], entry[2]
             heappop(entries)
         return None
@@ -55,5 +55,9 @@ class KeyedHeap(Generic[Item]):
         self._current.clear()
 
     def _sweep(self) -> None:
-        self._entries = [entry for entry in self._entries if self._current.get(entry[2]) is entry]
+        self._entries = [entry for entry in self._entries if self._is_current(entry)]
         heapify(self._entries)
+
+    def _is_current(self, entry: tuple[float, int, Item]) -> bool:
+        current = self._current.get(entry[2])
+        return current is not None and current[1] == entry[1]

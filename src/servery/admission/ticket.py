@@ -41,7 +41,6 @@ class Ticket:
     is set.
     """
 
-    state: TicketState = TicketState.WAITING
     outcome: AdmissionOutcome | None = None
     replica: Replica | None = None
     retry_after_s: float = 0.0
@@ -54,6 +53,7 @@ class Ticket:
     sent_s: float = 0.0
 
     def __init__(self, demand: Demand, *, may_be_recalled: bool = False) -> None:
+        self.state = TicketState.WAITING
         self.demand = demand
         self.may_be_recalled = may_be_recalled
         self.resident_tokens = demand.resident_tokens

@@ -29,10 +29,16 @@ class Budgets:
     somebody should look at; whoever does so takes them out."""
 
     def __init__(
-        self, standings: Standings, clock: Clock, *, new_purse: Callable[[Standing], Purse] | None = None
+        self,
+        standings: Standings,
+        clock: Clock,
+        *,
+        new_purse: Callable[[Standing], Purse] | None = None,
+        max_tracked: int = MAX_TRACKED,
     ) -> None:
         self._standings = standings
         self._clock = clock
+        self._max_tracked = max_tracked
         self._new_purse = new_purse or (lambda standing: Purse(standing, now_ns=clock.wall_ns()))
         self._purses: dict[str, Purse] = {}
         self._active: set[str] = set()
@@ -98,7 +104,7 @@ class Budgets:
     def _make_room(self, now_ns: int) -> None:
         """Forget an account that holds nothing and has been still for long, when there are too many. Those met first
         are looked at first; while all of them are busy, there are more for a while."""
-        if len(self._purses) < MAX_TRACKED:
+        if len(self._purses) < self._max_tracked:
             return
         for account, purse in self._purses.items():
             if not purse.is_held and now_ns - purse.last_used_ns > _IDLE_NS:

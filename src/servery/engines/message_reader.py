@@ -9,7 +9,6 @@ message_stop             the end
 """
 
 from collections.abc import Callable
-from typing import Literal
 
 import msgspec
 
@@ -17,45 +16,11 @@ from servery.core.errors import EngineBroke, EngineUnavailable
 from servery.engines.answer_reader import BytesReader, EventSink, tokens_by_length
 from servery.engines.event_splitter import EventSplitter
 from servery.engines.refusal import break_from
-from servery.engines.reported_usage import ReportedDetails, ReportedUsage
 from servery.engines.tally import Tally
+from servery.engines.told_message import Event, Message
 from servery.engines.unreadable import UNREADABLE
 
-
-class _Usage(msgspec.Struct):
-    """What was read from the prompt cache and what was written to it are counted beside ``input_tokens``."""
-
-    input_tokens: int | None = None
-    output_tokens: int | None = None
-    cache_read_input_tokens: int | None = None
-    cache_creation_input_tokens: int | None = None
-
-    def reported(self) -> ReportedUsage:
-        """The same in OpenAI's terms, where the prompt is all of it."""
-        prompt, cached = self.input_tokens, self.cache_read_input_tokens or 0
-        return ReportedUsage(
-            prompt_tokens=None if prompt is None else prompt + cached + (self.cache_creation_input_tokens or 0),
-            completion_tokens=self.output_tokens,
-            prompt_tokens_details=ReportedDetails(cached_tokens=cached),
-        )
-
-
-class _Started(msgspec.Struct):
-    usage: _Usage | None = None
-
-
-class _Delta(msgspec.Struct):
-    type: str | None = None
-
-
-class _Event(msgspec.Struct):
-    type: str
-    message: _Started | None = None
-    delta: _Delta | None = None
-    usage: _Usage | None = None
-
-
-_events = msgspec.json.Decoder(_Event)
+_events = msgspec.json.Decoder(Event)
 
 
 class MessageStreamReader:
@@ -138,7 +103,7 @@ class MessageStreamReader:
             self._on_first()
         self._sink.take(data)
 
-    def _tell_prompt(self, event: _Event) -> None:
+    def _tell_prompt(self, event: Event) -> None:
         """Before the first token. vLLM does not tell yet how much of it was cached."""
         told = event.message.usage if event.message else None
         length = told.reported().prompt_tokens if told else None
@@ -150,23 +115,7 @@ class MessageStreamReader:
             self._tally.told_prompt(prompt_tokens=length, cached_prompt_tokens=told.cache_read_input_tokens)
 
 
-class _Block(msgspec.Struct):
-    text: str = ""
-    thinking: str = ""
-    input: msgspec.Raw = msgspec.Raw()
-
-    @property
-    def generated_bytes(self) -> int:
-        return len(self.text) + len(self.thinking) + len(bytes(self.input))
-
-
-class _Message(msgspec.Struct):
-    type: Literal["message"]
-    content: list[_Block] = []
-    usage: _Usage | None = None
-
-
-_messages = msgspec.json.Decoder(_Message)
+_messages = msgspec.json.Decoder(Message)
 
 
 class WholeMessageReader(BytesReader):

@@ -138,9 +138,10 @@ class Dispatch:
                 await self._make_ready(errand, seat)
             try:
                 return await self._ask(errand, visit)
-            except ContextExceeded as refusal:
-                errand.branch.work = await self._shortened(errand, seat.replica.client, refusal)
-                return await self._ask(errand, visit)
+            except ContextExceeded as error:
+                refusal = error
+            errand.branch.work = await self._shortened(errand, seat.replica.client, refusal)
+            return await self._ask(errand, visit)
         except ServeryError:
             seat.refused()
             raise

@@ -44,7 +44,7 @@ class GroupCommit:
         self._loop: asyncio.AbstractEventLoop | None = None
         self._closing = False
         self._drained: asyncio.Future[None] | None = None
-        self._thread = WriterThread(writer)
+        self._writer_thread = WriterThread(writer)
 
     @property
     def queued(self) -> int:
@@ -87,14 +87,14 @@ class GroupCommit:
     async def close(self) -> None:
         """Write what is queued, then end the thread. What comes later is refused."""
         self._closing = True
-        self._thread.give_up()
+        self._writer_thread.give_up()
         if self._gathered or self._in_hand:
             assert self._loop is not None, "whoever queued ran on a loop"
             self._drained = self._drained or self._loop.create_future()
             if not self._in_hand:
                 self._hand_over()
             await self._drained
-        await self._thread.end()
+        await self._writer_thread.end()
 
     def _running_loop(self) -> asyncio.AbstractEventLoop:
         self._loop = asyncio.get_running_loop()
@@ -127,7 +127,7 @@ class GroupCommit:
         self._in_hand = [self._gathered.popleft() for _ in range(size)]
         self._handed_over_s = self._loop.time()
         self._expiry = self._loop.call_later(self._limits.commit_timeout_s, self._refuse_overdue)
-        self._thread.commit(self._in_hand, self._loop, self._committed)
+        self._writer_thread.commit(self._in_hand, self._loop, self._committed)
 
     def _committed(self) -> None:
         """On the event loop: hand out what came of a group, and begin the next."""

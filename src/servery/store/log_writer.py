@@ -27,8 +27,8 @@ class LogWriter:
         self._needed_from = needed_from
         self._current: LogSegment | None = None
         self._jobs: SimpleQueue[Callable[[], None] | None] = SimpleQueue()
-        self._thread = threading.Thread(target=self._run, name="servery-log-writer", daemon=True)
-        self._thread.start()
+        self._running = threading.Thread(target=self._run, name="servery-log-writer", daemon=True)
+        self._running.start()
 
     def write(self, first: int, count: int, payload: bytes, loop: asyncio.AbstractEventLoop, done: Done) -> None:
         """Write a frame; then ``done`` is called on ``loop``, with the error where it is not on the disk."""
@@ -54,7 +54,7 @@ class LogWriter:
     async def end(self) -> None:
         """Once all that was asked for is done. Ending again changes nothing."""
         self._jobs.put(None)
-        await asyncio.to_thread(self._thread.join)
+        await asyncio.to_thread(self._running.join)
         segments, self._segments = self._segments, []
         for segment in segments:
             segment.close()

@@ -64,8 +64,8 @@ class WriterThread:
         self._groups: SimpleQueue[tuple[Sequence[AnyEntry], asyncio.AbstractEventLoop, Callable[[], None]] | None]
         self._groups = SimpleQueue()
         # A daemon: a process that fails before it can close the store is not kept alive by it.
-        self._thread = threading.Thread(target=self._run, name="servery-store-writer", daemon=True)
-        self._thread.start()
+        self._running = threading.Thread(target=self._run, name="servery-store-writer", daemon=True)
+        self._running.start()
 
     def commit(
         self, group: Sequence[AnyEntry], loop: asyncio.AbstractEventLoop, on_committed: Callable[[], None]
@@ -79,7 +79,7 @@ class WriterThread:
 
     async def end(self) -> None:
         self._groups.put(None)
-        await asyncio.to_thread(self._thread.join)
+        await asyncio.to_thread(self._running.join)
 
     def _run(self) -> None:
         while handed := self._groups.get():
@@ -97,7 +97,9 @@ class WriterThread:
             if error is not None and len(group) == 1:
                 group[0].error = error
             elif error is not None:
-                self._writer.transact(lambda connection: _run_apart(connection, group), in_parts=True)
+                error = self._writer.transact(lambda connection: _run_apart(connection, group), in_parts=True)
+                for entry in group if error is not None else ():
+                    entry.error = error
         except TransactionFailed as failure:
             for entry in group:
                 entry.error = InternalError("The database could not be written.")
@@ -114,7 +116,9 @@ def _by_operation(group: Iterable[AnyEntry]) -> list[list[AnyEntry]]:
 
 
 def _name(operation: GroupOperation[Any, Any]) -> str:
-    return f"{operation.__module__}.{getattr(operation, '__qualname__', '')}"
+    """The same whether it is compiled or not: methods of compiled classes do not know their module."""
+    owner = getattr(operation, "__self__", None)
+    return f"{(operation if owner is None else type(owner)).__module__}.{getattr(operation, '__name__', '')}"
 
 
 def _run_together(connection: OpenTransaction, group: Iterable[AnyEntry]) -> None:
