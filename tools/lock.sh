@@ -1,6 +1,6 @@
 #!/bin/sh
-# Writes requirements.lock and requirements-dev.lock with the uv that is given: for every Python and platform that
-# pyproject.toml allows, each version pinned, each file known by its hash. No index is named in them.
+# Writes requirements.lock and those to test and to compile with the uv that is given: for every Python and platform
+# that pyproject.toml allows, each version pinned, each file known by its hash. No index is named in them.
 set -eu
 uv=$1
 compile() {
@@ -9,3 +9,4 @@ compile() {
 }
 compile --group build --output-file requirements.lock
 compile --group build --group dev --constraint requirements.lock --output-file requirements-dev.lock
+compile --group build --group wheel --constraint requirements-dev.lock --output-file requirements-wheel.lock

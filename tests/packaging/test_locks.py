@@ -9,6 +9,7 @@ import pytest
 ROOT = Path(__file__).parents[2]
 RUNTIME = ROOT / "requirements.lock"
 DEVELOPMENT = ROOT / "requirements-dev.lock"
+WHEEL = ROOT / "requirements-wheel.lock"
 
 
 def pinned(file: Path) -> dict[str, str]:
@@ -20,7 +21,7 @@ def wanted(requirements: list[str]) -> set[str]:
     return {re.split(r"[<>=!~ \[]", requirement)[0].lower() for requirement in requirements}
 
 
-@pytest.mark.parametrize("file", [RUNTIME, DEVELOPMENT], ids=lambda file: file.name)
+@pytest.mark.parametrize("file", [RUNTIME, DEVELOPMENT, WHEEL], ids=lambda file: file.name)
 def test_every_line_is_a_pin_a_hash_or_a_comment(file: Path) -> None:
     """No URL, no index, no path, no requirement without its hashes."""
     text = file.read_text(encoding="utf-8")
@@ -39,6 +40,16 @@ def test_the_locks_hold_what_the_project_asks_for() -> None:
     assert wanted(project["project"]["dependencies"] + groups["build"]) <= runtime.keys()
     assert wanted(groups["dev"]) <= development.keys()
     assert runtime.items() <= development.items()
+
+
+def test_what_compiles_is_what_checks() -> None:
+    """The lock of the compiled wheel has all that serves and what compiles it; where the tests have it, in the same
+    version: modules are compiled by the mypy that has found no fault in them."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+    runtime, development, wheel = pinned(RUNTIME), pinned(DEVELOPMENT), pinned(WHEEL)
+    assert wanted(project["dependency-groups"]["wheel"]) <= wheel.keys()
+    assert runtime.items() <= wheel.items()
+    assert {name: wheel[name] for name in wheel.keys() & development.keys()}.items() <= development.items()
 
 
 def test_every_dependency_is_told_with_its_licence() -> None:
