@@ -8,6 +8,7 @@ from pathlib import Path
 
 from benchmarks.comparison import compare
 from benchmarks.cores import Cores
+from benchmarks.form import add_form_option, python_with_servery
 from benchmarks.growth import growths
 from benchmarks.held_streams import hold
 from benchmarks.machine import described
@@ -38,7 +39,8 @@ def main() -> int:
     results_file = BUILD / f"{name}.json"
     if not given.redraw:
         try:
-            results_file.write_bytes(encoded(_run(given.parts or PARTS, given.only, sizes)))
+            python = python_with_servery(given.form)
+            results_file.write_bytes(encoded(_run(given.parts or PARTS, given.only, sizes, python)))
         except KeyboardInterrupt:
             print("\nInterrupted: nothing was written, nothing is left running.", file=sys.stderr)
             return 130
@@ -47,11 +49,11 @@ def main() -> int:
     return 0
 
 
-def _run(parts: tuple[str, ...], only: str, sizes: Sizes) -> Results:
+def _run(parts: tuple[str, ...], only: str, sizes: Sizes, python: Path) -> Results:
     cores = Cores.of_this_machine()
     # Beside the peers and not in the system's folder for such things, which may not be a disk: a durable ledger is.
     with tempfile.TemporaryDirectory(dir=BUILD, prefix="scratch-") as scratch, ended_by_signals():
-        place = Place(build=BUILD, scratch=Path(scratch), cores=cores)
+        place = Place(build=BUILD, scratch=Path(scratch), cores=cores, python=python)
         peers = [peer for peer in PEERS if only.lower() in peer.name.lower()]
         return Results(
             machine=described(cores),
@@ -85,6 +87,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--redraw", action="store_true", help="measure nothing; write the last results again")
     parser.add_argument("--parts", nargs="+", choices=PARTS, help="only these; written to build/bench/")
     parser.add_argument("--only", default="", metavar="NAME", help="only gateways with this in their name")
+    add_form_option(parser)
     return parser.parse_args()
 
 

@@ -1,5 +1,6 @@
 """Where things are, and on which cores they run."""
 
+import sys
 from pathlib import Path
 
 import msgspec
@@ -10,8 +11,10 @@ ROOT = Path(__file__).parents[1]
 
 
 class Place(msgspec.Struct, frozen=True, kw_only=True):
-    """``build`` keeps installed peers between runs; ``scratch`` is new for each run."""
+    """``build`` keeps installed peers between runs; ``scratch`` is new for each run. ``python`` is the one that runs
+    Servery."""
 
     build: Path
     scratch: Path
     cores: Cores
+    python: Path = Path(sys.executable)

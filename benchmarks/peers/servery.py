@@ -3,7 +3,6 @@
 import json
 import re
 import subprocess
-import sys
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -11,6 +10,7 @@ from http.client import HTTPConnection
 from pathlib import Path
 
 from benchmarks.cores import pinned
+from benchmarks.form import form_found
 from benchmarks.peers.peer import Gateway
 from benchmarks.place import Place
 from benchmarks.started import Started
@@ -32,15 +32,14 @@ class Servery:
         return "Servery"
 
     def install(self, place: Place) -> str:
-        del place
-        said = subprocess.run([*_SERVERY, "version"], capture_output=True, text=True, check=True)
-        return said.stdout.split()[-1]
+        said = subprocess.run([*_servery(place), "version"], capture_output=True, text=True, check=True)
+        return f"{said.stdout.split()[-1]}, {form_found(place.python)}"
 
     @contextmanager
     def started(self, place: Place, engine_ports: list[int]) -> Iterator[Gateway]:
         catalog = place.scratch / "catalog.yaml"
         catalog.write_text(catalog_text(engine_ports))
-        command = [*_SERVERY, "serve", "--port", "0", "--catalog", str(catalog)]
+        command = [*_servery(place), "serve", "--port", "0", "--catalog", str(catalog)]
         command += ["--data-dir", str(_new_folder(place.scratch)), *_ample_limits()]
         with Started(pinned(command, place.cores.gateway), log=place.scratch / "servery.log") as process:
             said = process.wait_for_output("Ctrl-C stops.", timeout_s=60)
@@ -61,7 +60,8 @@ class Servery:
             return list(openers.map(lambda name: opened(port, admin_key, name), names))
 
 
-_SERVERY = [sys.executable, "-m", "servery"]
+def _servery(place: Place) -> list[str]:
+    return [str(place.python), "-m", "servery"]
 
 
 def _ample_limits() -> list[str]:
