@@ -1,6 +1,6 @@
-"""What SGLang answers, against a fake that does as SGLang 0.5.23 was observed to do: no SGLang runs in any test.
+"""What SGLang answers, against a transcript: no SGLang runs in any test.
 
-What of the fake was observed, and what is written by hand, is told in ``tests/fakes/fake_sglang.py``.
+Where each of its frames is from stands in ``tests/fakes/sglang_transcript.json``.
 """
 
 import json
@@ -10,7 +10,7 @@ from tests.engines.asking import HELLO, Asking
 from tests.engines.conftest import NewClient
 from tests.fakes.engine_scripts import refuses
 from tests.fakes.fake_engine import FakeEngine, FakeExchange
-from tests.fakes.fake_sglang import PROMPT_TOKENS, FakeSglang
+from tests.fakes.fake_sglang import PROMPT_TOKENS, TRANSCRIPT, FakeSglang, frame
 
 from servery.core.engine_family import EngineFamily
 from servery.core.errors import EngineUnavailable, InvalidRequest, Overloaded, ServeryError
@@ -66,6 +66,23 @@ async def test_without_a_cache_report_nothing_counts_as_cached(engine: FakeEngin
         asking = Asking(client)
         await asking.answer()
         assert asking.tally.usage() == Usage(PROMPT_TOKENS, 0, 2)
+
+
+@pytest.mark.parametrize("stream", [True, False])
+async def test_reasoning_tokens_stand_at_the_top_of_usage(
+    engine: FakeEngine, client: EngineClient, stream: bool
+) -> None:
+    """Others tell them among the details of the answer's tokens."""
+    engine.always = FakeSglang(reasoning_tokens=1)
+    asking = Asking(client, stream=stream)
+    await asking.answer()
+    assert asking.tally.usage() == Usage(PROMPT_TOKENS, 0, 2, 1)
+
+
+def test_each_frame_of_the_transcript_says_where_it_is_from() -> None:
+    """Observed, or declared in SGLang's source; none is from nowhere."""
+    told = [entry["from"] for entry in (*TRANSCRIPT["frames"].values(), TRANSCRIPT["metrics"])]
+    assert all(source.startswith(("observed", "source:")) for source in told)
 
 
 async def test_owners_are_salted_and_priority_is_the_larger_number(
@@ -136,8 +153,7 @@ async def test_its_refusals(engine: FakeEngine, client: EngineClient) -> None:
     """Errors stand at the top of their body; the engine's own trouble is not told."""
 
     async def wrong(exchange: FakeExchange) -> None:
-        told = {"object": "error", "message": "Invalid grammar", "type": "BadRequest", "code": 400}
-        exchange.whole(400, json.dumps(told).encode())
+        exchange.whole(400, json.dumps(frame("invalid")).encode())
 
     async def refusal() -> ServeryError:
         error = await Asking(client, stream=False).error()

@@ -1,34 +1,24 @@
-"""What SGLang 0.5.23 does with a request, as far as it was observed: no SGLang runs in any test.
+"""What SGLang 0.5.23 does with a request, told by a transcript: no SGLang runs in any test.
 
-Observed were: usage in streams and whole answers, counted by token and null without ``--enable-cache-report``; the
-refusal of a full queue; that a closed connection is counted as an abort; the names of its metrics, and that with
-``--enable-priority-scheduling`` its gauges come once in all and once again for each priority. Read in its documentation
-was ``cache_salt``. The frames around these are written by hand: OpenAI's form with the fields that SGLang adds.
+Each frame stands in ``sglang_transcript.json`` with where it is from: some were observed, of the others SGLang's source
+declares the shape. Observed were also that a closed connection is counted as an abort, and null in place of the cached
+tokens without ``--enable-cache-report``. That ``cache_salt`` keeps prompts apart is what its source says.
 """
 
 import asyncio
 import json
+from pathlib import Path
 from typing import Any
 
 from tests.fakes.fake_engine import FakeExchange
 
-ENVELOPE = {"id": "b7a", "object": "chat.completion.chunk", "created": 1795202611, "model": "operators-name"}
-QUEUE_FULL = {"object": "error", "message": "The request queue is full.", "type": "503"}
+TRANSCRIPT = json.loads(Path(__file__).with_name("sglang_transcript.json").read_text(encoding="utf-8"))
 PROMPT_TOKENS = 21
 
-_METRICS = """\
-# HELP sglang:num_running_reqs The number of running requests.
-# TYPE sglang:num_running_reqs gauge
-sglang:num_running_reqs{{model_name="operators-name",priority="",tp_rank="0"}} {running}.0
-sglang:num_running_reqs{{model_name="operators-name",priority="0",tp_rank="0"}} {running}.0
-sglang:num_running_reqs{{model_name="operators-name",priority="1",tp_rank="0"}} 0.0
-sglang:num_queue_reqs{{model_name="operators-name",priority="",tp_rank="0"}} 0.0
-sglang:num_queue_reqs{{model_name="operators-name",priority="0",tp_rank="0"}} 0.0
-sglang:token_usage{{model_name="operators-name",tp_rank="0"}} 0.25
-sglang:cached_tokens_total{{cache_source="device",model_name="operators-name"}} {cached}.0
-sglang:prompt_tokens_total{{model_name="operators-name"}} {prompt}.0
-sglang:num_aborted_requests_total{{model_name="operators-name"}} {aborted}.0
-"""
+
+def frame(name: str) -> Any:
+    """What the transcript says under ``name``, to be changed at will."""
+    return json.loads(json.dumps(TRANSCRIPT["frames"][name]["says"]))
 
 
 class FakeSglang:
@@ -37,24 +27,28 @@ class FakeSglang:
     ``places`` are how many requests it takes at once; ``reports_cache`` is its ``--enable-cache-report``.
     """
 
-    def __init__(self, *, places: int = 8, reports_cache: bool = True) -> None:
+    def __init__(self, *, places: int = 8, reports_cache: bool = True, reasoning_tokens: int = 0) -> None:
         self.go_on = asyncio.Event()
         self.go_on.set()
         self.aborted = 0
         self.running = 0
         self._places = places
         self._reports_cache = reports_cache
+        self._reasoning_tokens = reasoning_tokens
         self._seen: set[tuple[str, str]] = set()
         self._prompt_tokens = 0
         self._cached_tokens = 0
 
     async def __call__(self, exchange: FakeExchange) -> None:
         if exchange.path == "/metrics":
-            told = {"running": self.running, "aborted": self.aborted}
-            text = _METRICS.format(**told, cached=self._cached_tokens, prompt=self._prompt_tokens)
+            told = {"RUNNING": self.running, "ABORTED": self.aborted}
+            told |= {"CACHED": self._cached_tokens, "PROMPT": self._prompt_tokens}
+            text = "\n".join([*TRANSCRIPT["metrics"]["says"], ""])
+            for name, number in told.items():
+                text = text.replace(name, str(number))
             exchange.whole(200, text.encode())
         elif self.running >= self._places:
-            exchange.whole(503, json.dumps(QUEUE_FULL).encode())
+            exchange.whole(503, json.dumps(frame("queue_full")).encode())
         else:
             self.running += 1
             await self._answer(exchange)
@@ -64,21 +58,18 @@ class FakeSglang:
         usage = self._usage(exchange.json)
         if not exchange.json["stream"]:
             await self.go_on.wait()
-            message = {"role": "assistant", "content": "I am", "reasoning_content": None, "tool_calls": None}
-            choice = {"index": 0, "message": message, "logprobs": None, "finish_reason": "stop", "matched_stop": None}
-            whole = {**ENVELOPE, "object": "chat.completion", "choices": [choice], "usage": usage}
-            exchange.whole(200, json.dumps({**whole, "metadata": {"weight_version": "default"}}).encode())
+            exchange.whole(200, json.dumps(frame("whole") | {"usage": usage}).encode())
             return
         exchange.start_stream()
-        nothing = {"reasoning_content": None, "tool_calls": None}
-        exchange.event(_frame({"role": "assistant", "content": "", **nothing}))
-        exchange.event(_frame({"role": None, "content": "I", **nothing}))
+        exchange.event(_written(frame("opening")))
+        exchange.event(_written(frame("token")))
         if not await self._may_go_on(exchange):
             self.aborted += 1
             return
-        exchange.event(_frame({"role": None, "content": " am", **nothing}))
-        exchange.event(_frame({"role": None, "content": None, **nothing}, finish="stop"))
-        exchange.event(json.dumps({**ENVELOPE, "choices": [], "usage": usage}).encode())
+        second = frame("token")
+        second["choices"][0]["delta"]["content"] = " am"
+        for said in (second, frame("finish"), frame("usage") | {"usage": usage}):
+            exchange.event(_written(said))
         exchange.end_stream()
 
     async def _may_go_on(self, exchange: FakeExchange) -> bool:
@@ -96,15 +87,10 @@ class FakeSglang:
         self._seen.add(prompt)
         self._prompt_tokens += PROMPT_TOKENS
         self._cached_tokens += cached
-        return {
-            "prompt_tokens": PROMPT_TOKENS,
-            "total_tokens": PROMPT_TOKENS + 2,
-            "completion_tokens": 2,
-            "prompt_tokens_details": {"cached_tokens": cached} if self._reports_cache else None,
-            "reasoning_tokens": 0,
-        }
+        usage: dict[str, Any] = frame("usage")["usage"]
+        details = {"cached_tokens": cached} if self._reports_cache else None
+        return usage | {"prompt_tokens_details": details, "reasoning_tokens": self._reasoning_tokens}
 
 
-def _frame(delta: dict[str, Any], *, finish: str | None = None) -> bytes:
-    choice = {"index": 0, "delta": delta, "logprobs": None, "finish_reason": finish, "matched_stop": None}
-    return json.dumps({**ENVELOPE, "choices": [choice], "usage": None}, separators=(",", ":")).encode()
+def _written(said: object) -> bytes:
+    return json.dumps(said, separators=(",", ":")).encode()

@@ -11,12 +11,14 @@ class ReportedDetails(msgspec.Struct, frozen=True):
 
 
 class ReportedUsage(msgspec.Struct, frozen=True):
-    """The ``usage`` object of OpenAI's protocol, as engines send it (some leave parts out, some send null)."""
+    """The ``usage`` object of OpenAI's protocol, as engines send it (some leave parts out, some send null). SGLang
+    tells ``reasoning_tokens`` beside the others, not among the details."""
 
     prompt_tokens: int | None = None
     completion_tokens: int | None = None
     prompt_tokens_details: ReportedDetails | None = None
     completion_tokens_details: ReportedDetails | None = None
+    reasoning_tokens: int | None = None
 
     def to_usage(self) -> Usage:
         prompt, generated = self.prompt_tokens, self.completion_tokens
@@ -26,5 +28,5 @@ class ReportedUsage(msgspec.Struct, frozen=True):
             prompt_tokens=prompt or 0,
             cached_prompt_tokens=cached or 0,
             generated_tokens=generated or 0,
-            reasoning_tokens=reasoning or 0,
+            reasoning_tokens=reasoning or self.reasoning_tokens or 0,
         )
