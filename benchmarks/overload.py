@@ -65,8 +65,8 @@ def main() -> int:
 
 def _run(place: Place, name: str, trace: Trace, *, is_plain: bool = False, retries: int = 0) -> Summary:
     accounts = {request.account for request in trace.requests()}
-    with _engines(place, name) as ports, _gateway(place, name, ports, accounts, is_plain=is_plain) as gateway:
-        tally = asyncio.run(_Replay(gateway, retries).run(trace))
+    with _engines(place, name) as ports, started(place, name, _catalog(ports), accounts, is_plain=is_plain) as gateway:
+        tally = asyncio.run(Replay(gateway, retries).run(trace))
     return summary_of(name, tally, {})
 
 
@@ -80,9 +80,10 @@ def _engines(place: Place, name: str) -> Iterator[list[int]]:
 
 
 @contextmanager
-def _gateway(place: Place, name: str, ports: list[int], accounts: set[str], *, is_plain: bool) -> Iterator[Gateway]:
+def started(place: Place, name: str, written: str, accounts: set[str], *, is_plain: bool) -> Iterator[Gateway]:
+    """A gateway with the catalog that is ``written``."""
     catalog, data = place.scratch / f"{name}.json", place.scratch / f"{name}-data"
-    catalog.write_text(_catalog(ports))
+    catalog.write_text(written)
     data.mkdir()
     command = [sys.executable, "-m", "servery", "serve", "--port", "0", "--catalog", str(catalog)]
     command += ["--data-dir", str(data), "--limit-requests-per-minute", str(_AMPLE)]
@@ -115,8 +116,11 @@ def _catalog(ports: list[int]) -> str:
     return json.dumps({"account": "servery", "pools": {"mock": pool}, "models": {"mock": model}})
 
 
-class _Replay:
-    """All calls at their times, whether or not earlier ones are answered."""
+class Replay:
+    """All calls at their times, whether or not earlier ones are answered. With its first token an answer has
+    ``first_word``."""
+
+    first_word = WORD.encode()
 
     def __init__(self, gateway: Gateway, retries: int) -> None:
         self._gateway = gateway
@@ -163,7 +167,7 @@ class _Replay:
             answer, first_s = b"", 0.0
             while piece := await reader.read(65_536):
                 answer += piece
-                if not first_s and WORD.encode() in answer:
+                if not first_s and self.first_word in answer:
                     first_s = self._now_s
                 if b"[DONE]" in answer:
                     break
@@ -174,16 +178,18 @@ class _Replay:
         found = re.search(rb'"cached_tokens": ?(\d+)', answer)
         return status, first_s, int(found[1]) if found else 0
 
-    def _written(self, request: Request) -> bytes:
+    def body(self, request: Request) -> dict[str, object]:
+        """What is asked; ``stream`` and the service tier are added."""
         size = BLOCK_TOKENS * BYTES_PER_TOKEN
         text = "".join((f"{block:x} " * (size // 4))[:size] for block in request.blocks)
-        body: dict[str, object] = {
+        return {
             "model": _MODEL,
             "messages": [{"role": "user", "content": text[: request.prompt_tokens * BYTES_PER_TOKEN]}],
             "max_tokens": request.generated_tokens,
-            "stream": True,
-            "stream_options": {"include_usage": True},
         }
+
+    def _written(self, request: Request) -> bytes:
+        body = self.body(request) | {"stream": True, "stream_options": {"include_usage": True}}
         if request.path is ServingPath.PRIORITY and not self._gateway.is_plain:
             body["service_tier"] = "priority"
         data = json.dumps(body).encode()

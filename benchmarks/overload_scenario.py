@@ -17,6 +17,8 @@ from servery.simulation.traces.synthetic import Kind, SyntheticTrace, Traffic
 
 ENGINES, PLACES, QUEUE, PREFILL_PER_S, GAP_MS = 8, 32, 1_000, 4_000, 50
 REQUESTS, REQUESTS_PER_S, ACCOUNTS, SEED = 4_500, 90.0, 10, 3
+HEAD = ["", "", "Priority 503", "first token p50, s", "p99, s", "of unloaded p99", "Standard 503", "p99, s"]
+HEAD += ["tokens/s", "of plain", "Jain, Standard"]
 _TRAFFIC = Traffic(account_tokens=512, turns=1, new_tokens=300, answer_tokens=100)
 _FLEET = f"""
 pools:
@@ -65,17 +67,28 @@ def simulated(trace: Trace, *, again_after_s: float, retries: int) -> Runs:
 
 def report(real: Runs, simulation: Runs) -> tuple[str, bool]:
     """A table of both, the bars of the real one below it, and whether these are met."""
-    head = ["", "", "Priority 503", "first token p50, s", "p99, s", "of unloaded p99"]
-    head += ["Standard 503", "p99, s", "tokens/s", "of plain", "Jain, Standard"]
-    lines = [head]
+    lines = [HEAD]
     for name in ("ours", "storm", "plain"):
         for kind, runs in (("real", real), ("simulated", simulation)):
             lines.append([name, kind, *_cells(getattr(runs, name), runs)])
+    bars, met = bars_of(real)
+    return f"{aligned(lines)}\n{bars}", met
+
+
+def real_report(real: Runs) -> tuple[str, bool]:
+    """As ``report``, without a simulation beside it."""
+    lines = [HEAD, *([name, "real", *_cells(getattr(real, name), real)] for name in ("ours", "storm", "plain"))]
+    bars, met = bars_of(real)
+    return f"{aligned(lines)}\n{bars}", met
+
+
+def bars_of(real: Runs) -> tuple[str, bool]:
+    """Each bar on a line; and whether all are met."""
     ours = real.ours
     refused, slower = _refused(ours, ServingPath.PRIORITY), _slower(real)
     good, stormy = (_goodput(run) / _goodput(real.plain) for run in (ours, real.storm))
     fair = ours.fairness[ServingPath.STANDARD]
-    bars, met = told(
+    return told(
         [
             (f"Priority is never refused: {refused} were", refused == 0),
             (f"Priority's first token, p99, within 1.2 x its unloaded value: {slower:.2f} x", slower <= 1.2),
@@ -84,7 +97,6 @@ def report(real: Runs, simulation: Runs) -> tuple[str, bool]:
             (f"goodput holds when {real.storm.retries:,} refused calls come again: {stormy:.2f}", stormy >= 0.95),
         ]
     )
-    return f"{aligned(lines)}\n{bars}", met
 
 
 def _cells(run: Summary, runs: Runs) -> list[str]:

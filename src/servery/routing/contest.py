@@ -9,7 +9,7 @@ from servery.routing.desk import Desk
 from servery.routing.weighed import Weighed
 from servery.routing.wish import Wish
 
-_EVENNESS: Final = 0.03
+_EVENNESS: Final = 0.05
 """So much of what a replica has computed of late, beyond the least that one has, counts as work that it still has."""
 HOME_DISCOUNT_TOKENS: Final = 1_024.0
 
