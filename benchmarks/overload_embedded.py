@@ -1,8 +1,8 @@
 """``python -m benchmarks.overload_embedded``: twice what two embedded engines can do, in about a minute and a half.
 
 The scenario of ``benchmarks.overload`` with engines that compute: llama.cpp with the demo model, eight places each.
-What they can do is measured first, behind one plain line that is never empty. So few places are far below what Priority's
-bar needs (docs/admission.md tells how many that are): the bars are printed all the same.
+What they can do is measured first, behind one plain line that is never empty. So few places are far below what
+Priority's bar needs (docs/admission.md tells how many that are): the bars are printed all the same.
 """
 
 import asyncio
