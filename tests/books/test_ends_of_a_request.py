@@ -215,7 +215,7 @@ async def test_duplicate_settle(house: House) -> None:
 @pytest.mark.parametrize("jump_s", [-86_400 * 40, 86_400 * 40])
 async def test_clock_jump(house: House, jump_s: int) -> None:
     """The wall clock is set while a request runs: its price is that of its admission, its charge its tokens'. Waits are
-    measured by the clock that never jumps."""
+    measured by the clock that never jumps, and so is what lies between its receipt's times."""
     await house.prices.change(CHAT, ServingPath.STANDARD, Price(2, 2, 2), from_ns=house.clock.wall_ns() + 10**9)
     hold = asyncio.Event()
     house.first.always = house.second.always = streams(hold=hold)
@@ -228,7 +228,7 @@ async def test_clock_jump(house: House, jump_s: int) -> None:
     receipt = await the_receipt(house)
     assert receipt.price == STANDARD
     assert receipt.queue_wait_us == 0
-    assert (receipt.finished_ns - receipt.started_ns) // 10**9 == jump_s
+    assert 0 <= receipt.finished_ns - receipt.started_ns < 10**9
     assert verify(house.database).holds
 
 
