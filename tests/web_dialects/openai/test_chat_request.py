@@ -171,6 +171,7 @@ def test_what_is_not_supported_is_never_dropped(name: str, value: object, off: o
         {"prompt_cache_retention": "24h"},
         {"prompt_cache_options": {"mode": "implicit"}},
         {"stream": True, "stream_options": {"include_usage": True, "include_obfuscation": False}},
+        {"stream": True, "stream_options": {"include_usage": True, "continuous_usage_stats": True}, "stop": None},
         {"service_tier": "flex"},
         {"service_tier": "scale"},
         {"tools": []},

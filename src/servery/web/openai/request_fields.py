@@ -17,9 +17,11 @@ _Tokens = Annotated[int, Meta(ge=1, lt=2**31)]
 
 
 class StreamOptions(msgspec.Struct, forbid_unknown_fields=True):
-    """Usage is sent unless ``include_usage`` is false. Frames are sent as they come: there is no buffering."""
+    """Usage is sent unless ``include_usage`` is false. Frames are sent as they come: there is no buffering. With
+    ``continuous_usage_stats``, which load generators ask for, usage comes at the end all the same."""
 
     include_usage: bool | None = None
+    continuous_usage_stats: bool | None = None
     include_obfuscation: bool | None = None
     include_internal_content: bool | None = None
     buffer_tokens: int | None = None
