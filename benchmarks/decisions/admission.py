@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-from benchmarks.decisions.row import Row, microseconds
+from benchmarks.decisions.row import EVERY_KIND, Row, microseconds
 from servery.admission.demand import Demand
 from servery.admission.gate import Gate, Place
 from servery.admission.policy import AdmissionPolicy
@@ -15,7 +15,6 @@ from servery.core.engine_family import EngineFamily
 from servery.core.serving_path import ServingClass
 from servery.fleet.replica_pool import ReplicaPool
 
-UNCONTENDED_BAR_US = 2.5
 _CALLS = 5_000
 
 
@@ -25,7 +24,7 @@ def rows() -> list[Row]:
             part="admission",
             what="enter and leave, 64 replicas with room",
             us=microseconds(_uncontended(64), decisions=1, calls=_CALLS),
-            bar_us=UNCONTENDED_BAR_US,
+            asked_by=EVERY_KIND,
         ),
         *[_waiting(replicas, accounts) for replicas, accounts in ((1, 1), (64, 100), (64, 1_000), (256, 1_000))],
     ]

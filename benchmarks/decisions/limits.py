@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from contextlib import suppress
 
-from benchmarks.decisions.row import Row, microseconds
+from benchmarks.decisions.row import EVERY_KIND, Row, microseconds
 from servery.catalog.token_limits import TokenLimits
 from servery.core.clock import ManualClock, SystemClock
 from servery.core.errors import LimitExceeded
@@ -15,7 +15,6 @@ from servery.limits.estimated import Estimate
 from servery.limits.limiter import Limiter
 from servery.limits.rules import AdaptationRules, LimitRules
 
-BAR_US = 2.5
 PROMPT_BYTES = 32_000
 _MODEL = "accounts/servery/models/m"
 _AMPLE = TokenLimits(
@@ -32,7 +31,7 @@ def rows() -> list[Row]:
             part="limits",
             what=f"reserve, settle, release; {accounts:,} accounts in turn",
             us=microseconds(_grants(accounts), decisions=max(accounts, 1_000)),
-            bar_us=BAR_US if accounts <= 1_000 else None,
+            asked_by=EVERY_KIND if accounts == 1_000 else frozenset(),
         )
         for accounts in (1, 1_000, 100_000)
     ]
@@ -40,7 +39,12 @@ def rows() -> list[Row]:
         *grown,
         Row(part="limits", what="the same, with headers' reading", us=microseconds(_read(), decisions=1_000)),
         Row(part="limits", what="a refusal, its message included", us=microseconds(_refusals(), decisions=1_000)),
-        Row(part="limits", what="estimate and learn, 1,000 keys", us=microseconds(_estimates(), decisions=1_000)),
+        Row(
+            part="limits",
+            what="estimate and learn, 1,000 keys",
+            us=microseconds(_estimates(), decisions=1_000),
+            asked_by=EVERY_KIND,
+        ),
         Row(part="limits", what="the same, each in a new minute", us=microseconds(_minutes(), decisions=1_000)),
     ]
 

@@ -5,7 +5,7 @@ from collections import deque
 from collections.abc import Callable
 from random import Random
 
-from benchmarks.decisions.row import Row, microseconds
+from benchmarks.decisions.row import Kind, Row, microseconds
 from servery.catalog.engine import UrlEngine
 from servery.catalog.pool import Pool
 from servery.core.clock import SystemClock
@@ -16,8 +16,8 @@ from servery.routing.router import Router
 from servery.routing.seat import Seat
 from servery.routing.wish import Wish
 
-BAR_US = 7.0
-BAR_REPLICAS = 64
+_REPLICAS = (1, 8, 64, 256)
+_REPLICAS_OF_BAR = 64
 PROMPT_BYTES = 32_000
 PROMPT_TOKENS = 8_000
 _PROMPTS = 100
@@ -68,13 +68,13 @@ def rows() -> list[Row]:
             what="the chain of a prompt of 8k tokens",
             us=microseconds(_chains(fresh), decisions=_PROMPTS, prepare=fresh.renew),
         ),
-        *[_row("all of it, fresh prompts", fresh, replicas) for replicas in (1, 8, 64, 256)],
-        *[_row("all of it, 8 shared system prompts", shared, replicas) for replicas in (1, 8, 64, 256)],
+        *[_row(f"all of it, {Kind.FRESH.value}", fresh, replicas, kind=Kind.FRESH) for replicas in _REPLICAS],
+        *[_row(f"all of it, {Kind.SHARED.value}", shared, replicas, kind=Kind.SHARED) for replicas in _REPLICAS],
         *[_row("the same, each in a session", shared, replicas, sessions=500) for replicas in (1, 256)],
     ]
 
 
-def _row(what: str, prompts: Prompts, replicas: int, *, sessions: int = 0) -> Row:
+def _row(what: str, prompts: Prompts, replicas: int, *, kind: Kind | None = None, sessions: int = 0) -> Row:
     return Row(
         part="routing",
         what=f"{what}; {replicas} replicas",
@@ -84,7 +84,7 @@ def _row(what: str, prompts: Prompts, replicas: int, *, sessions: int = 0) -> Ro
             prepare=prompts.renew,
             rounds_before=_PROMPTS_PER_CACHE * replicas // _PROMPTS + 1,
         ),
-        bar_us=BAR_US if replicas == BAR_REPLICAS else None,
+        asked_by=frozenset({kind} if kind is not None and replicas == _REPLICAS_OF_BAR else ()),
     )
 
 
