@@ -38,7 +38,13 @@ class Listener:
         self._turn = WriteTurn()
         try:
             self._server = await loop.create_server(
-                self._new_connection, host, port, backlog=_BACKLOG, ssl=self._tls, reuse_port=shared
+                self._new_connection,
+                host,
+                port,
+                backlog=_BACKLOG,
+                ssl=self._tls,
+                ssl_handshake_timeout=None if self._tls is None else self._limits.header_timeout_s,
+                reuse_port=shared,
             )
         except (OSError, OverflowError) as error:
             raise Misconfigured(f"cannot listen on {host}:{port}: {error}") from error
