@@ -43,7 +43,7 @@ test: .venv/.installed-to-test
 	$(BIN)/pytest
 
 test-compiled: build/compiled/.installed
-	SERVERY_FORM=compiled build/compiled/bin/python -m pytest --override-ini pythonpath=.
+	FORM_UNDER_TEST=compiled build/compiled/bin/python -m pytest --override-ini pythonpath=.
 
 wheel: $(WHEEL)/.built
 	@ls $(COMPILED)

@@ -1,7 +1,6 @@
 """Verification: good books hold, and every contradiction made by hand is found."""
 
 import asyncio
-import os
 import signal
 import sqlite3
 import subprocess
@@ -10,6 +9,7 @@ from pathlib import Path
 
 import psycopg
 import pytest
+from tests.child_environment import child_environment
 
 from servery.billing.price_versions import PriceVersions
 from servery.billing.rating import rate
@@ -34,7 +34,6 @@ PRICE = Price(950_001, 475_003, 4_000_007)
 USAGE = Usage(prompt_tokens=1_000, cached_prompt_tokens=100, generated_tokens=37, reasoning_tokens=5)
 CHARGE = rate(USAGE, PRICE).nanodollars
 
-SRC = Path(__file__).parents[2] / "src"
 
 SERVES_UNTIL_KILLED = """
 import asyncio, itertools, sys
@@ -298,7 +297,7 @@ def test_books_hold_after_kill_9(place: Path | str, tmp_path: Path) -> None:
         [sys.executable, "-c", SERVES_UNTIL_KILLED, str(place), str(tmp_path / "journal")],
         stdout=subprocess.PIPE,
         text=True,
-        env={**os.environ, "PYTHONPATH": str(SRC)},
+        env=child_environment(),
     )
     assert child.stdout is not None
     acknowledged = {child.stdout.readline().strip() for _ in range(500)}

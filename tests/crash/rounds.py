@@ -5,7 +5,6 @@ again beneath processes that go on posting.
 """
 
 import asyncio
-import os
 import random
 import signal
 import subprocess
@@ -25,6 +24,7 @@ from servery.metering.journal import Journal
 from servery.metering.spool import Spool
 from servery.metering.usage_table import UsageTable
 from servery.store.database import Database
+from tests.child_environment import child_environment
 from tests.postgresql_server import PostgresqlServer
 
 ROOT = Path(__file__).parents[2]
@@ -42,7 +42,7 @@ class PostingProcess:
             stdout=subprocess.PIPE,
             text=True,
             cwd=ROOT,
-            env={**os.environ, "PYTHONPATH": f"{ROOT / 'src'}{os.pathsep}{ROOT}"},
+            env=child_environment(),
         )
         assert self._process.stdout is not None
         assert self._process.stdout.readline() == "ready\n"

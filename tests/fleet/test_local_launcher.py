@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from tests.child_environment import child_environment
 from tests.fakes.engine_scripts import answers
 from tests.fakes.fake_engine import FakeEngine
 from tests.fleet.engine_processes import engines_of, is_alive, told_of, wait_gone
@@ -182,7 +183,7 @@ async def test_an_engine_does_not_outlive_a_platform_that_is_killed(tmp_path: Pa
         str(tmp_path),
         stdout=subprocess.PIPE,
         cwd=ROOT,
-        env={**os.environ, "PYTHONPATH": f"{ROOT / 'src'}:{ROOT}"},
+        env=child_environment(),
     )
     assert parent.stdout is not None
     assert await parent.stdout.readline() == b"ready\n"

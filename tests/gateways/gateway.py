@@ -1,18 +1,19 @@
 """A gateway in a process of its own: ``servery serve`` on a database that others share, in front of mock engines."""
 
 import json
-import os
 import re
 import signal
 import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from urllib.error import URLError
 from urllib.request import urlopen
+
+from tests.child_environment import child_environment
 
 ROOT = Path(__file__).parents[2]
 MODEL = "accounts/servery/models/mock"
@@ -36,7 +37,7 @@ class Gateway:
     def start(self) -> None:
         self._starts += 1
         with self.log.open("ab") as log:
-            self._process = subprocess.Popen(self._command, stdout=log, stderr=log, env=_environment(), cwd=ROOT)
+            self._process = subprocess.Popen(self._command, stdout=log, stderr=log, env=child_environment(), cwd=ROOT)
 
     def wait_ready(self) -> None:
         deadline = time.monotonic() + _START_LIMIT_S
@@ -77,7 +78,7 @@ class Gateway:
             text=True,
             check=False,
             timeout=120,
-            env=_environment(),
+            env=child_environment(),
         )
 
     def spooled(self) -> int:
@@ -122,7 +123,7 @@ def ample_limits() -> list[str]:
 def mock_engines(ports: int = 1, *, gap_ms: float = 5.0) -> Iterator[list[int]]:
     """Engines in one process, for the block; yields their ports."""
     command = [sys.executable, "-m", "benchmarks.mock_engine", "--ports", str(ports), "--gap-ms", str(gap_ms)]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, cwd=ROOT, env=_environment()) as process:
+    with subprocess.Popen(command, stdout=subprocess.PIPE, cwd=ROOT, env=child_environment()) as process:
         assert process.stdout is not None
         try:
             yield list(json.loads(process.stdout.readline())["ports"])
@@ -134,7 +135,3 @@ def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return int(probe.getsockname()[1])
-
-
-def _environment() -> Mapping[str, str]:
-    return {**os.environ, "PYTHONPATH": f"{ROOT / 'src'}{os.pathsep}{ROOT}"}

@@ -15,7 +15,7 @@ import servery
 
 ROOT = Path(__file__).parents[2]
 SOURCE = ROOT / "src"
-COMPILED = os.environ.get("SERVERY_FORM") == "compiled"
+COMPILED = os.environ.get("FORM_UNDER_TEST") == "compiled"
 APART = "servery.__main__"
 """Importing it starts the command."""
 

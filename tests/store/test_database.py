@@ -1,7 +1,6 @@
 """What a Database promises: durability, isolation, several processes."""
 
 import asyncio
-import os
 import signal
 import sqlite3
 import stat
@@ -11,14 +10,13 @@ from functools import partial
 from pathlib import Path
 
 import pytest
+from tests.child_environment import child_environment
 from tests.refusals import SQL_ERRORS
 
 from servery.core.errors import InternalError, Overloaded, PreconditionFailed
 from servery.store.configuration_revision import ConfigurationRevision
 from servery.store.connection import Connection
 from servery.store.database import Database, Operation
-
-SRC = Path(__file__).parents[2] / "src"
 
 WRITES_UNTIL_KILLED = """
 import asyncio, sys
@@ -60,7 +58,7 @@ asyncio.run(main())
 
 
 def start(program: str, path: Path | str) -> "subprocess.Popen[str]":
-    environment = {**os.environ, "PYTHONPATH": str(SRC)}
+    environment = child_environment()
     return subprocess.Popen(
         [sys.executable, "-c", program, str(path)], stdout=subprocess.PIPE, text=True, env=environment
     )
