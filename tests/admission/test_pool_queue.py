@@ -347,6 +347,31 @@ class Prompts:
         return max(0.0, self.wait_s - now_s) + beside / self.rate
 
 
+def test_places_are_kept_for_priority_only_while_it_comes() -> None:
+    """Two seconds after the last of them, Standard that waits is let in where a place had been kept for the next; and
+    the queue asks to be looked at then, though nobody comes or goes."""
+    door = Door(pool_of(replicas=40), AdmissionPolicy(recalls_per_request=0), queue_limit=1_000)
+    inside = list(door.entered(*[ticket() for _ in range(40)]))
+    waiting = list(door.entered(*[ticket("p", PRIORITY) for _ in range(40)]))
+    for one in list(inside):  # nearly all that are sent are of Priority
+        door.now_s += 0.1
+        door.leave(one)
+    assert all(one.state is ADMITTED for one in waiting)
+    last = ticket("p", PRIORITY)
+    door.enter(last)
+    late = ticket("late")
+    door.enter(late)
+    door.leave(waiting[0])
+    assert (last.state, late.state) == (ADMITTED, WAITING)
+    door.leave(waiting[1])
+    assert late.state is WAITING, "a place is free, and kept"
+    assert door.queue.look_again_s == pytest.approx(door.now_s + 2.0)
+    door.now_s = door.queue.look_again_s
+    changed = door.queue.time_passed(door.now_s)
+    door.seat(changed)
+    assert changed == [late]
+
+
 def test_prompts_wait_here_while_an_engine_has_prompts_to_compute() -> None:
     """Though it has places: the next is sent when what is there should soon be computed, or has been."""
     pool = pool_of(concurrency=8)

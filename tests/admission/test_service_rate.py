@@ -69,6 +69,18 @@ def test_places_are_kept_free_as_priority_needs_them() -> None:
     assert missing_for(rate, few)[0] <= 2.05 < missing_for(rate, few + 1)[0]
 
 
+def test_one_priority_alone_keeps_no_place() -> None:
+    """All that was sent was of Priority, but it was one request: of a small pool a quarter would stand empty for it."""
+    rate = ServiceRate()
+    rate.waiting(0.0)
+    rate.sent(PRIORITY, 100.0)
+    assert rate.priority_share == 1.0
+    assert rate.places_for_priority(most=1, idle=0.2) == 0
+    for _ in range(100):
+        rate.sent(PRIORITY, 100.0)
+    assert rate.places_for_priority(most=1, idle=0.2) == 1
+
+
 def missing_for(rate: ServiceRate, kept: int) -> tuple[float, float]:
     """Places come free one after another, and Priority comes at its share of that rate: how many of ``kept`` stand
     empty on the average, and how often a Priority finds none."""

@@ -11,6 +11,7 @@ _GUESS_S = 0.5
 _GUESS_REQUESTS = 4.0
 _LEAST_SHARE, _MOST_SHARE = 0.01, 0.99
 _FIND_NONE = 0.0005
+_DOUBTED_REQUESTS = 4.0
 _MEAN_AGE_S = HALF_LIFE_S / math.log(2)
 
 
@@ -19,12 +20,13 @@ class ServiceRate:
     seconds. While nobody waits a pool shows how much is asked of it, not how much it can, so that time does not count:
     the rate found last is kept. Pure: the time is handed in."""
 
-    __slots__ = ("_done_work", "_priority_work", "_seconds", "_seen_s", "_work")
+    __slots__ = ("_done_work", "_priority_work", "_requests", "_seconds", "_seen_s", "_work")
 
     def __init__(self) -> None:
         self._work = 0.0
         self._done_work = 0.0
         self._priority_work = 0.0
+        self._requests = 0.0
         self._seconds = 0.0
         self._seen_s: float | None = None
 
@@ -36,6 +38,7 @@ class ServiceRate:
             self._work *= kept
             self._done_work *= kept
             self._priority_work *= kept
+            self._requests *= kept
             self._seconds = self._seconds * kept + (1.0 - kept) * _MEAN_AGE_S
         self._seen_s = now_s
 
@@ -45,6 +48,7 @@ class ServiceRate:
     def sent(self, serving_class: ServingClass, work: float) -> None:
         """One that waited was sent; ``waiting`` has been called with this moment."""
         self._work += work
+        self._requests += 1.0
         if serving_class is ServingClass.PRIORITY:
             self._priority_work += work
 
@@ -86,9 +90,10 @@ class ServiceRate:
 
         Places come free at the rate of all that is sent, and Priority takes them at its share p of that rate. So with n
         kept free what is missing of them is a random walk, at k with a chance of (1 - p) p^k: none is left with one of
-        p^n, and n - (p - p^(n+1)) / (1 - p) are empty (as in trunk reservation, Lippman, 1975).
+        p^n, and n - (p - p^(n+1)) / (1 - p) are empty (as in trunk reservation, Lippman, 1975). Of few requests the
+        share is not believed: it counts as if some more of Standard had been sent.
         """
-        share = min(self.priority_share, _MOST_SHARE)
+        share = min(self.priority_share * self._requests / (self._requests + _DOUBTED_REQUESTS), _MOST_SHARE)
         if share < _LEAST_SHARE:
             return 0
         places, none_left = 0, 1.0
