@@ -6,6 +6,7 @@ import os
 import pkgutil
 import tomllib
 from collections.abc import Iterator
+from enum import Enum
 from pathlib import Path
 from types import ModuleType
 
@@ -61,6 +62,19 @@ def test_no_interpreted_class_derives_from_a_compiled_one() -> None:
         if info.name not in NATIVE and info.name != APART:
             for each in classes_of(importlib.import_module(info.name)):
                 found += [f"{info.name}.{each.__name__}" for parent in each.__bases__ if parent.__module__ in NATIVE]
+    assert found == []
+
+
+def test_no_compiled_class_derives_from_one_that_can_be_referenced_weakly() -> None:
+    """Nor from one whose instances have a ``__dict__``. Weak references to a compiled instance are not cleared when it
+    goes, and whoever follows one later ends the process. Exceptions and enumerations are made otherwise."""
+    found = []
+    for name in NATIVE:
+        for each in classes_of(importlib.import_module(name)):
+            for parent in each.__mro__[1:]:
+                keeps = parent.__weakrefoffset__ or parent.__dictoffset__
+                if keeps and parent.__module__ not in NATIVE and not issubclass(each, BaseException | Enum):
+                    found.append(f"{name}.{each.__name__}: {parent.__qualname__}")
     assert found == []
 
 
