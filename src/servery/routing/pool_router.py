@@ -106,9 +106,9 @@ class PoolRouter:
         self._weigh_likely(contest)
         if contest.best is None:
             self._weigh_all(contest)
-            if contest.best is None and avoid:
-                contest.avoid = ()
-                self._weigh_all(contest)
+        if contest.best is None and avoid:
+            contest.avoid = ()
+            self._weigh_all(contest)
         return None if contest.best is None else self._take(contest, contest.best)
 
     def _most_shared(self, lookup: Lookup) -> float:
