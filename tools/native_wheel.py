@@ -36,9 +36,11 @@ class NativeModules(BuildHookInterface):  # type: ignore[type-arg]
         """Raises SystemExit with the compiler's or mypy's words when something cannot be compiled."""
         if self.target_name != "wheel" or version == "editable":
             return
-        source, scratch = Path(self.root, "src"), Path(self.root, "build", "native")
+        level = self.config["optimization"]
+        # A folder for each level: what is there is compiled anew when its source changes, not when its options do.
+        source, scratch = Path(self.root, "src"), Path(self.root, "build", "native", f"O{level}")
         modules = [f"{module.replace('.', '/')}.py" for module in self.config["modules"]]
-        extensions = _compiled(modules, source, scratch, self.config["optimization"])
+        extensions = _compiled(modules, source, scratch, level)
         build_data["force_include"].update({str(file): str(file.relative_to(scratch / "out")) for file in extensions})
         build_data["pure_python"], build_data["infer_tag"] = False, True
 
