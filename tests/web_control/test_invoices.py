@@ -225,7 +225,7 @@ async def test_operators_alone_are_told_how_a_request_was_routed(plane: Plane) -
         "cachedPromptTokens": 0,
         "uncachedPromptTokens": 1_000,
         "queuedPromptTokens": 0,
-        "costS": 0.2625,
+        "costS": 0.2875,
         "busyS": 0.0,
         "droppedS": 0.0,
         "discountS": 0.0,

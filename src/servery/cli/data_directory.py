@@ -1,14 +1,19 @@
 """The data directory that a command works on."""
 
 import functools
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from typing import Any, TypeVar
 
 import click
 
 from servery.core.misconfigured import Misconfigured
+from servery.metering.spool import spool_directories
+from servery.metering.spool_progress import wait_fed
 from servery.settings import Settings, read_settings, variable
 from servery.store.database import Database
+
+_PATIENCE_S = 1.0
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -38,9 +43,12 @@ def data_dir_option(command: Command) -> Command:
     return taken
 
 
-def existing_database(settings: Settings) -> Database:
+@asynccontextmanager
+async def existing_database(settings: Settings) -> AsyncIterator[Database]:
     """The data directory's database, opened. Raises Misconfigured when there is none: a command that looks at books
-    does not create some."""
+    does not create some. A platform that runs there first gets a moment to post what it has charged by now."""
     if settings.database is None and not settings.database_file.is_file():
         raise Misconfigured(f"there is no database in {settings.data_dir}: servery serve makes one")
-    return Database.open(settings.database_place)
+    await wait_fed(spool_directories(settings.spool_directory), timeout_s=_PATIENCE_S)
+    async with Database.open(settings.database_place) as database:
+        yield database
