@@ -67,7 +67,7 @@ class PoolQueue:
         self._unanswered = Unanswered(policy)
         self._recalls_under_way = 0
         self._reserved = 0
-        self._priority_came_s = -inf
+        self._kept_until_s = -inf
         self._looked_for_tokens = 0.0
         self._ahead_s = policy.prefill_ahead_s
         self._ready_for = (0, 0)
@@ -82,7 +82,7 @@ class PoolQueue:
         """Admit, queue or shed ``ticket``; its seat is taken as that of any other that was admitted."""
         turns, serving_class = self._turns, ticket.demand.serving_class
         if serving_class is ServingClass.PRIORITY:
-            self._priority_came_s = now_s
+            self._kept_until_s = now_s + _KEPT_FOR_S
         may_go = not (turns.priority.count or turns.standard.count) and serving_class is not _BATCH
         if may_go and self._room_for(ticket, None, now_s) is not None:
             self._let_in(ticket, now_s)  # not held: nothing comes between this and its seat
@@ -313,16 +313,15 @@ class PoolQueue:
             late_s = first.occupancy.late_s(now_s, ahead_s=ahead_s) if first.has_room_for(tokens) else inf
         if late_s > 0.0:  # else it is not prompts that it waits for
             self.look_again_s = min(self.look_again_s, now_s + max(late_s, _LEAST_LOOK_S))
-        kept_until_s = self._priority_came_s + _KEPT_FOR_S
-        if self._reserved and now_s < kept_until_s and head.demand.serving_class is ServingClass.STANDARD:
-            self.look_again_s = min(self.look_again_s, kept_until_s)
+        if self._reserved and now_s < self._kept_until_s and head.demand.serving_class is ServingClass.STANDARD:
+            self.look_again_s = min(self.look_again_s, self._kept_until_s)
 
     def _room_for(self, ticket: Ticket, first: Replica | None, now_s: float) -> Replica | None:
         ahead_s = self._ahead_s
         if ticket.demand.serving_class is ServingClass.BATCH:
             headroom = self._policy.batch_headroom
             return self._pool.find_idle_room(ticket.resident_tokens, headroom=headroom, now_s=now_s, ahead_s=ahead_s)
-        reserved = self._reserved if now_s < self._priority_came_s + _KEPT_FOR_S else 0
+        reserved = self._reserved if now_s < self._kept_until_s else 0
         is_kept_out = reserved and ticket.demand.serving_class is ServingClass.STANDARD
         if is_kept_out and not self._turns.is_owed(ticket) and not self._pool.has_more_free_than(reserved):
             return None
