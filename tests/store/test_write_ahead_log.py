@@ -64,7 +64,7 @@ async def test_who_takes_over_forgets_too(tmp_path: Path) -> None:
     assert entries(read_log(tmp_path)) == ["b"]
 
 
-@settings(deadline=None, max_examples=15, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(deadline=None, max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data())
 async def test_any_mixture_of_appending_forgetting_and_reopening(
     data: st.DataObject, tmp_path_factory: pytest.TempPathFactory
@@ -108,6 +108,23 @@ async def test_segments_are_given_back(tmp_path: Path) -> None:
     await log.close()
     assert len(log_files(tmp_path)) == 3
     assert entries(read_log(tmp_path)) == ["last"]
+
+
+async def test_numbers_go_on_when_all_is_forgotten_before_anything_is_written(tmp_path: Path) -> None:
+    """Each owner takes a segment of its own while nothing is forgotten. When one forgets all of it and writes nothing,
+    segments are given back, but not the newest: the next owner would use numbers that were used."""
+    for owner in range(1, 6):
+        log, _ = open_log(tmp_path)
+        await append(log, f"{owner}")
+        await log.close()
+    log, _ = open_log(tmp_path)
+    log.need_from(5)
+    await log.close()
+    assert len(log_files(tmp_path)) == 3
+    log, _ = open_log(tmp_path)
+    assert log.next_number == 5
+    await log.close()
+    assert entries(read_log(tmp_path)) == []
 
 
 def files_of(directory: Path) -> list[tuple[Path, bytes]]:

@@ -79,9 +79,9 @@ class LogSegment:
         self._offset += len(frame)
         self.end = first + count
 
-    def mark_needed(self, number: int) -> None:
-        """Entries before ``number`` are needed no more. Not waited for: who forgets it reads more than needed."""
-        os.pwrite(self._unsynced, _needed(number), _NEEDED_AT)
+    def mark_needed(self, number: int, *, on_disk: bool) -> None:
+        """Entries before ``number`` are needed no more. Seldom waited for: who forgets it reads more than needed."""
+        os.pwrite(self._descriptor if on_disk else self._unsynced, _needed(number), _NEEDED_AT)
 
     def use_again(self) -> None:
         """Write from the front again."""

@@ -83,11 +83,14 @@ class LogWriter:
 
     def _free(self, number: int) -> None:
         self._needed_from = number
-        newest = self._current or max(self._segments, key=lambda one: one.end)
-        if newest.end > 0:  # what an earlier owner has written last, while nothing was written by this one
-            newest.mark_needed(number)
-        unused = [one for one in self._segments if one is not self._current and one.end <= number]
-        for segment in unused[_SPARE:]:
+        # The newest, written by this owner or an earlier one, stays whatever is needed of it: it says from which number
+        # on entries are needed, and so with which one the next owner begins.
+        newest = max(self._segments, key=lambda one: one.end)
+        unused = [one for one in self._segments if one.end <= number and one is not newest and one is not self._current]
+        given_back = unused[_SPARE:]
+        if newest.end > 0:
+            newest.mark_needed(number, on_disk=bool(given_back))  # before what it says is needed no more is gone
+        for segment in given_back:
             self._segments.remove(segment)
             segment.close()
             segment.file.unlink()
