@@ -22,6 +22,3 @@ SET month = excluded.month, level_nanodollars = excluded.level_nanodollars, expi
 -- What was lent to a JSON array of processes, or has expired, is lent no more.
 DELETE FROM money_leases
 WHERE writer IN (SELECT value FROM json_each(:writers)) OR expires_ns <= :now_ns;
--- postgresql:
-DELETE FROM money_leases
-WHERE writer IN (SELECT json_array_elements_text(CAST(:writers AS json))) OR expires_ns <= :now_ns;

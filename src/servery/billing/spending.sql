@@ -54,23 +54,3 @@ FROM accounts
 LEFT JOIN spending_months ON spending_months.account = accounts.id
 WHERE accounts.id IN (SELECT value FROM json_each(:accounts))
 GROUP BY accounts.id, accounts.spend_tier, accounts.prepaid, accounts.spend_limit_dollars, accounts.spend_thresholds;
--- postgresql:
-SELECT accounts.id, accounts.spend_tier, accounts.prepaid, accounts.spend_limit_dollars, accounts.spend_thresholds,
-       coalesce((SELECT -nanodollars FROM balances WHERE ledger_account = 'credits/' || accounts.id), 0),
-       coalesce(sum(CASE WHEN month = :month THEN charged_nanodollars END), 0),
-       coalesce(sum(CASE WHEN month = :month AND writer = :writer THEN charged_nanodollars END), 0),
-       coalesce(sum(CASE WHEN month = :month THEN credit_used_nanodollars END), 0),
-       coalesce(sum(CASE WHEN month = :month THEN reversed_nanodollars END), 0),
-       coalesce(sum(charged_nanodollars - reversed_nanodollars - credit_used_nanodollars + credit_added_nanodollars), 0),
-       coalesce((
-           SELECT sum(CASE WHEN lease.level_nanodollars > coalesce(posted.charged_nanodollars, 0)
-                           THEN lease.level_nanodollars - coalesce(posted.charged_nanodollars, 0) ELSE 0 END)
-           FROM money_leases AS lease
-           LEFT JOIN spending_months AS posted
-               ON posted.account = lease.account AND posted.month = lease.month AND posted.writer = lease.writer
-           WHERE lease.account = accounts.id AND lease.writer <> :writer AND lease.expires_ns > :now_ns
-       ), 0)
-FROM accounts
-LEFT JOIN spending_months ON spending_months.account = accounts.id
-WHERE accounts.id IN (SELECT json_array_elements_text(CAST(:accounts AS json)))
-GROUP BY accounts.id, accounts.spend_tier, accounts.prepaid, accounts.spend_limit_dollars, accounts.spend_thresholds;

@@ -58,32 +58,6 @@ WHERE NOT coalesce(
     too_little BETWEEN -499 AND 499 OR (abs(too_little) = 500 AND charge_nanodollars % 2 = 0), false
 ) OR price_id IN (SELECT value FROM json_each(:altered))
 ORDER BY sequence;
--- postgresql:
-SELECT request_id, account, sequence, finished_ns, model, serving_path, price_id, prompt_tokens, cached_prompt_tokens,
-       generated_tokens, reasoning_tokens, charge_nanodollars
-FROM (
-    SELECT used.request_id, used.account, used.sequence, used.finished_ns, used.model, used.serving_path, used.price_id,
-           used.prompt_tokens, used.cached_prompt_tokens, used.generated_tokens, used.reasoning_tokens,
-           used.charge_nanodollars,
-           CASE WHEN price.model = used.model AND price.serving_path = used.serving_path
-                 AND used.cached_prompt_tokens BETWEEN 0 AND used.prompt_tokens AND used.prompt_tokens <= 3000000
-                 AND used.reasoning_tokens BETWEEN 0 AND used.generated_tokens AND used.generated_tokens <= 3000000
-                 AND price.input_picodollars_per_token BETWEEN 0 AND 1000000000000
-                 AND price.cached_input_picodollars_per_token BETWEEN 0 AND 1000000000000
-                 AND price.output_picodollars_per_token BETWEEN 0 AND 1000000000000
-                 AND used.charge_nanodollars BETWEEN 0 AND 6000000000000000
-                THEN (used.prompt_tokens - used.cached_prompt_tokens) * price.input_picodollars_per_token
-                   + used.cached_prompt_tokens * price.cached_input_picodollars_per_token
-                   + used.generated_tokens * price.output_picodollars_per_token - 1000 * used.charge_nanodollars
-           END AS too_little
-    FROM usage_records AS used
-    LEFT JOIN price_versions AS price ON price.price_id = used.price_id
-    WHERE used.sequence > :after AND used.sequence <= :until
-) AS records
-WHERE NOT coalesce(
-    too_little BETWEEN -499 AND 499 OR (abs(too_little) = 500 AND charge_nanodollars % 2 = 0), false
-) OR price_id IN (SELECT json_array_elements_text(CAST(:altered AS json)))
-ORDER BY sequence;
 
 -- name: rollups_by_hour
 -- The hourly sums that are kept, in the order of time.

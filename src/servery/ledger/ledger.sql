@@ -8,10 +8,6 @@ ON CONFLICT (ledger_account) DO NOTHING;
 SELECT id, debit_account, credit_account, nanodollars, kind, created_ns, reverses
 FROM transfers
 WHERE id IN (SELECT value FROM json_each(:ids));
--- postgresql:
-SELECT id, debit_account, credit_account, nanodollars, kind, created_ns, reverses
-FROM transfers
-WHERE id IN (SELECT json_array_elements_text(CAST(:ids AS json)));
 
 -- name: insert_transfer
 -- Append a transfer that is not a usage record's; a trigger moves the two balances.

@@ -25,7 +25,3 @@ ON CONFLICT (request_id) DO NOTHING;
 SELECT request_id, account, price_id, prompt_tokens, cached_prompt_tokens, generated_tokens, charge_nanodollars
 FROM usage_records
 WHERE request_id IN (SELECT value FROM json_each(:request_ids));
--- postgresql:
-SELECT request_id, account, price_id, prompt_tokens, cached_prompt_tokens, generated_tokens, charge_nanodollars
-FROM usage_records
-WHERE request_id IN (SELECT json_array_elements_text(CAST(:request_ids AS json)));

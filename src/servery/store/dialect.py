@@ -16,6 +16,8 @@ _TOKEN = re.compile(
     re.VERBOSE,
 )
 
+_VALUES = re.compile(r"SELECT value FROM json_each\((:[a-z][a-z0-9_]*)\)")
+
 
 class Dialect(StrEnum):
     """The two databases. The values name the directories of migrations."""
@@ -26,9 +28,10 @@ class Dialect(StrEnum):
 
 def to_postgresql(sql: str) -> str:
     """``:name`` becomes ``%(name)s``, ``?`` becomes ``%s``, and a percent sign is doubled. Strings, quoted names,
-    comments and ``::`` keep their colons and question marks. Nothing else changes: where the dialects differ in more,
-    a query has a text for each."""
-    return _TOKEN.sub(_translated, sql)
+    comments and ``::`` keep their colons and question marks. ``SELECT value FROM json_each(:name)``, the texts of a
+    JSON array, is said in PostgreSQL's way. Nothing else changes: where the dialects differ in more, a query has a text
+    for each."""
+    return _TOKEN.sub(_translated, _VALUES.sub(r"SELECT json_array_elements_text(CAST(\1 AS json))", sql))
 
 
 def _translated(token: re.Match[str]) -> str:

@@ -7,11 +7,11 @@
 A file holds nothing but such blocks. A name is used exactly once per file. Each query is written once, in what SQLite
 and PostgreSQL have in common. Only where there is nothing in common, PostgreSQL's text follows SQLite's:
 
-    -- name: accounts_by_ids
-    -- Those of a JSON array of ids that exist.
-    SELECT ... WHERE id IN (SELECT value FROM json_each(:ids));
+    -- name: database_now
+    -- The time of the database, in nanoseconds.
+    SELECT :now_ns;
     -- postgresql:
-    SELECT ... WHERE id IN (SELECT json_array_elements_text(CAST(:ids AS json)));
+    SELECT CAST(extract(epoch FROM clock_timestamp()) * 1000000 AS BIGINT) * 1000;
 """
 
 import re
