@@ -197,3 +197,21 @@ async def test_a_newer_database_is_refused(path: Path) -> None:
         await database.write(lambda connection: connection.execute("INSERT INTO applied_migrations VALUES (999, 'x')"))
     with pytest.raises(PreconditionFailed, match="version 999"):
         Database.open(path)
+
+
+async def test_a_full_disk_is_not_held_against_what_was_asked(sqlite_database: Database) -> None:
+    """Alone in its group or not, a write that finds no room says that the database failed: it may be tried again."""
+    database = sqlite_database
+    (pages,) = database.reader.execute("PRAGMA page_count").fetchone()
+
+    def limit(connection: Connection) -> None:
+        connection.execute(f"PRAGMA max_page_count = {pages + 2}")
+
+    def long(connection: Connection) -> None:
+        connection.execute("INSERT INTO notes VALUES (?)", ("x" * 100_000,))
+
+    await database.write(limit)
+    for count in (1, 2):
+        outcomes = await asyncio.gather(*(database.write(long) for _ in range(count)), return_exceptions=True)
+        assert [type(outcome) for outcome in outcomes] == [InternalError] * count
+    await database.write(lambda connection: connection.execute("INSERT INTO notes VALUES ('short')"))

@@ -5,12 +5,19 @@ import sqlite3
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Final
 
 from servery.store.limits import StoreLimits
 from servery.store.transaction import Attempt, OpenTransaction, TransactionFailed
 
 OLDEST_SQLITE = (3, 38, 0)
 """The first with STRICT tables, RETURNING and JSON functions always built in."""
+
+_OF_WHAT_WAS_ASKED: Final = frozenset(
+    {sqlite3.SQLITE_ERROR, sqlite3.SQLITE_CONSTRAINT, sqlite3.SQLITE_MISMATCH, sqlite3.SQLITE_TOOBIG}
+)
+"""Errors that a statement meets again whenever it is run. Others are of the file, the disk or the memory: full, locked,
+unreadable."""
 
 
 def create_file(path: Path) -> None:
@@ -96,6 +103,8 @@ class SqliteWriter:
                 connection.execute("ROLLBACK")
         if isinstance(attempt.error, TransactionFailed):
             raise attempt.error
+        if isinstance(attempt.error, sqlite3.Error) and _is_of_the_database(attempt.error):
+            raise TransactionFailed("the database could not be written") from attempt.error
         return attempt.error
 
     def give_up(self) -> None:
@@ -103,3 +112,8 @@ class SqliteWriter:
 
     def close(self) -> None:
         self._connection.close()
+
+
+def _is_of_the_database(error: sqlite3.Error) -> bool:
+    code: int | None = getattr(error, "sqlite_errorcode", None)  # Python's own errors, about values, have none
+    return code is not None and code & 0xFF not in _OF_WHAT_WAS_ASKED
