@@ -3,8 +3,7 @@
 import logging
 import random
 import secrets
-from collections.abc import Awaitable, Callable
-from pathlib import Path
+from collections.abc import Callable
 
 import msgspec
 from starlette.applications import Starlette
@@ -46,8 +45,7 @@ from servery.metering.journal import Journal, journal_file, orphans
 from servery.metering.meter import Meter
 from servery.metering.refused_requests import RefusedRequests
 from servery.metering.shared_refusals import SharedRefusals
-from servery.metering.spool import Spool, orphaned_spools, spool_directory
-from servery.metering.spool_progress import wait_fed
+from servery.metering.spool import Spool
 from servery.metering.usage_table import UsageTable
 from servery.routing.placements import Placements
 from servery.routing.router import Router
@@ -59,8 +57,8 @@ from servery.serving.telling_observer import TellingObserver
 from servery.set_up import admission_policy, catalog_of, fleet_parts, opened_database, server_limits, tls_context
 from servery.settings import Settings
 from servery.sharing import Sharing, is_shared, purses, sharing
+from servery.spooling import SPOOL_PATIENCE_S, Spooling
 from servery.store.database import Database
-from servery.store.write_ahead_log import LogLimits
 from servery.telemetry.announcer import Announcer
 from servery.telemetry.metrics import Metrics
 from servery.telemetry.shared_metrics import SharedMetrics
@@ -77,12 +75,6 @@ from servery.web.server.asgi_bridge import AsgiBridge
 from servery.web.server.entrance import Entrance
 from servery.web.server.listener import Listener
 from servery.web.status import status_routes
-
-_PATIENCE_S = 2.0
-"""How long a response's end waits for the spool or the database, whichever comes first, before it tries the other."""
-
-_OTHERS_S = 0.5
-"""How long an answer of the control API is kept back by another worker whose charges are not in the books yet."""
 
 _ROUND_S = 1.0
 """How long a change that another process made may go unnoticed."""
@@ -132,11 +124,12 @@ async def build(
     """Read the catalog, open the database, and connect the parts. Starts nothing. Raises Misconfigured."""
     foundation = lay_foundation(settings, announcer=announcer, logger=logger, clock=clock, station=station)
     shared = _sharing(foundation, station)
-    spool = _spool(foundation, spool_directory(settings.spool_directory, station.share.index))
-    add_spool_gauge(foundation.metrics, spool)
     table = UsageTable(foundation.spending)
+    spooling = Spooling(settings, foundation.database, table, station.share)
+    spool = await spooling.open()
+    add_spool_gauge(foundation.metrics, spool)
     feed = Feed(spool, foundation.database, table)
-    await _take_over(foundation, station.share, feed, table)
+    await spooling.take_over(feed)
     meter = await _meter(foundation, station.share, spool)
     if shared is not None:
         await shared.take_over(settings.journal_directory, station.share)
@@ -149,7 +142,7 @@ async def build(
         routes=inference_routes(),
         pipeline=pipeline,
         key_ring=foundation.key_ring,
-        bridge=AsgiBridge(BooksFirst(control, _caught_up(settings, station.share, feed))),
+        bridge=AsgiBridge(BooksFirst(control, spooling.caught_up(feed))),
         metrics=foundation.metrics,
         logger=logger,
         refused=foundation.refused,
@@ -302,40 +295,6 @@ def _limit_keeper(foundation: Foundation, pipeline: Pipeline) -> LimitKeeper:
     )
 
 
-def _spool(foundation: Foundation, directory: Path) -> Spool:
-    settings = foundation.settings
-    patience_s = min(_PATIENCE_S, settings.commit_timeout_s)  # then the database is tried
-    limits = LogLimits(gather_s=settings.commit_gather_ms / 1_000, timeout_s=patience_s)
-    try:
-        return Spool.open(directory, most=settings.spool_size, limits=limits)
-    except OSError as error:
-        raise Misconfigured(f"{directory}: the spool cannot be opened: {error}") from error
-
-
-async def _take_over(foundation: Foundation, share: Share, feed: Feed, table: UsageTable) -> None:
-    """What a killed platform has left in its spools comes into the books; also what is left in those of workers that
-    are no more."""
-    await feed.all()
-    for orphan in orphaned_spools(foundation.settings.spool_directory, workers=share.count) if share.index == 0 else ():
-        spool = _spool(foundation, orphan)
-        orphans_feed = Feed(spool, foundation.database, table)
-        await orphans_feed.all()
-        await orphans_feed.close()
-        await spool.close()
-        spool.remove()
-
-
-def _caught_up(settings: Settings, share: Share, feed: Feed) -> Callable[[], Awaitable[None]]:
-    """Returns when the books have what this worker and the others of its platform have released."""
-    others = [spool_directory(settings.spool_directory, index) for index in range(share.count) if index != share.index]
-
-    async def caught_up() -> None:
-        if await feed.caught_up():
-            await wait_fed(others, timeout_s=_OTHERS_S)
-
-    return caught_up
-
-
 async def _meter(foundation: Foundation, share: Share, spool: Spool) -> Meter:
     """This worker's meter and journal. What a killed platform has left in journals, also in those of workers that are
     no more, and not charged is written down as cut."""
@@ -347,7 +306,7 @@ async def _meter(foundation: Foundation, share: Share, spool: Spool) -> Meter:
     for orphan in orphans(directory, workers=share.count) if share.index == 0 else ():
         await keep_cut_requests(database, clock, Journal.open(orphan).left)
         orphan.unlink()
-    spool_after_s = _PATIENCE_S if settings.release_after is Release.DATABASE else 0.0
+    spool_after_s = SPOOL_PATIENCE_S if settings.release_after is Release.DATABASE else 0.0
     return Meter(database, clock, journal, foundation.spending, spool, spool_after_s=spool_after_s)
 
 

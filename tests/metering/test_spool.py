@@ -28,6 +28,7 @@ from servery.metering.spool import Spool, orphaned_spools, spool_directory
 from servery.metering.spool_contents import SpoolContents, SpooledPostings
 from servery.metering.spool_progress import wait_fed
 from servery.metering.usage_table import UsageTable
+from servery.store.connection import Connection
 from servery.store.database import Database
 from servery.store.limits import StoreLimits
 from servery.store.log_contents import log_files
@@ -234,12 +235,12 @@ async def test_killed_between_the_books_and_the_spool(
 async def test_more_than_is_remembered(database: Database, table: UsageTable, place: Path, path: Path) -> None:
     """What does not fit in memory while the database is away is read from the disk, in order, while more comes."""
     price_id = await price_id_of(database)
-    spool = Spool.open(place, most=100_000)
-    rows = [row(f"r{number:05}", price_id) for number in range(21_500)]
+    spool = Spool.open(place, most=1_000, memory=100)
+    rows = [row(f"r{number:05}", price_id) for number in range(900)]
     with away(path):
-        await asyncio.gather(*map(spool.keep, rows[:21_000]))
+        await asyncio.gather(*map(spool.keep, rows[:700]))
     feed = Feed(spool, database, table, interval_s=0.0)
-    await asyncio.gather(feed.all(), *(spool.keep(each) for each in rows[21_000:]))
+    await asyncio.gather(feed.all(), *(spool.keep(each) for each in rows[700:]))
     await feed.all()
     assert [request_id for request_id, _ in posted(database)] == [each[0] for each in rows]
     await feed.close()
@@ -389,3 +390,65 @@ async def test_an_orderly_end_leaves_to_the_spool_what_it_cannot_post(
     await spool.close()
     assert lost == []
     assert SpooledPostings.read(place.parent).without([]).requests == 1
+
+
+async def test_a_spool_has_one_owner(place: Path) -> None:
+    """Two would write over what the other has told of."""
+    first = Spool.open(place, most=3, limits=SMALL)
+    with pytest.raises(BlockingIOError):
+        Spool.open(place, most=3, limits=SMALL)
+    await first.close()
+    second = Spool.open(place, most=3, limits=SMALL)
+    await second.close()
+
+
+async def test_what_cannot_be_read_when_its_turn_comes_is_told_of(
+    database: Database, table: UsageTable, place: Path
+) -> None:
+    """The disk changes what is not in memory, while its gateway is running: the rest is posted."""
+    price_id = await price_id_of(database)
+    spool = Spool.open(place, most=99, limits=SMALL, memory=2)
+    for number in range(6):
+        await spool.keep(row(f"r{number}", price_id))
+    (file,) = [file for file in log_files(place) if b"r3" in file.read_bytes()]
+    with file.open("r+b") as segment:
+        segment.seek(file.read_bytes().index(b'"r3"'))
+        segment.write(b'"x3"')
+    feed = Feed(spool, database, table)
+    await feed.all()
+    await feed.close()
+    await spool.close()
+    assert [request_id for request_id, _ in posted(database)] == ["r0", "r1", "r2", "r4", "r5"]
+    assert contents(place, database) == SpoolContents(lost=1)
+
+
+async def test_a_full_database_refuses_nothing(database: Database, table: UsageTable, spool: Spool) -> None:
+    """What it has no room for waits in the spool; nothing of it is put aside."""
+    price_id = await price_id_of(database)
+    (pages,) = database.reader.execute("PRAGMA page_count").fetchone()
+
+    def limit(connection: Connection, most: int) -> None:
+        connection.execute(f"PRAGMA max_page_count = {most}")
+
+    await database.write(lambda connection: limit(connection, pages))
+    long = list(row("r1", price_id))
+    long[long.index("replica-1")] = "x" * 20_000
+    await spool.keep(tuple(long))  # type: ignore[arg-type]
+    feed = Feed(spool, database, table, retry_s=1_000.0)
+    with pytest.raises(Overloaded):
+        await feed.all()
+    assert spool.kept == 1
+    await database.write(lambda connection: limit(connection, 2**30))
+    await feed.all()
+    await feed.close()
+    assert [request_id for request_id, _ in posted(database)] == ["r1"]
+
+
+async def test_a_disk_that_takes_a_part_takes_all_in_the_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is put aside stands there whole, or its adding fails."""
+    write = os.write
+    monkeypatch.setattr(os, "write", lambda descriptor, data: write(descriptor, data[:10]))
+    refused = RefusedPostings(tmp_path)
+    refused.add(row("r1", "price_unknown"), "unknown")
+    refused.add(row("r1", "price_other"), "unknown")
+    assert [each.posting.price_id for each in refused.read()] == ["price_unknown", "price_other"]

@@ -128,7 +128,9 @@ async def test_numbers_go_on_when_all_is_forgotten_before_anything_is_written(tm
 
 
 def files_of(directory: Path) -> list[tuple[Path, bytes]]:
-    return [(file, file.read_bytes()) for file in log_files(directory)]
+    """The segments, the one with the most in it first."""
+    files = [(file, file.read_bytes()) for file in log_files(directory)]
+    return sorted(files, key=lambda each: len(each[1].rstrip(b"\0")), reverse=True)
 
 
 async def test_a_torn_end_is_passed_over(tmp_path: Path) -> None:
@@ -269,3 +271,48 @@ async def test_only_its_owner_reads_it(tmp_path: Path) -> None:
     modes: Sequence[int] = [file.stat().st_mode & 0o777 for file in log_files(tmp_path / "spool")]
     assert set(modes) == {0o600}
     assert (tmp_path / "spool").stat().st_mode & 0o777 == 0o700
+
+
+async def test_a_disk_that_cannot_forget_ends_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is needed no more stays, until it can be marked as such; what comes is written."""
+    log, _ = open_log(tmp_path)
+    await append(log, "a", "b")
+    with full_disk(monkeypatch):
+        log.need_from(1)
+        with pytest.raises(InternalError):
+            await append(log, "c")
+    await append(log, "d")
+    assert entries(read_log(tmp_path)) == ["a", "b", "d"]
+    log.need_from(2)
+    await log.close()
+    assert entries(read_log(tmp_path)) == ["d"]
+
+
+async def test_a_frame_that_failed_is_gone_before_its_numbers_are_used(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A disk may have what it failed to write. It stands in the way of nothing that is written later, elsewhere."""
+    log, durable = open_log(tmp_path)
+    await append(log, *(f"{number}".ljust(850, "a") for number in range(8)))
+    write = os.pwrite
+    fails = True
+
+    def unsure(descriptor: int, data: bytes, offset: int) -> int:
+        """All that it is asked to write is there, for as long as nothing is written over it."""
+        if data.strip(b"\0"):
+            write(descriptor, data, offset)
+        if fails:
+            raise OSError(errno.EIO, "Input/output error")
+        return len(data)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(os, "pwrite", unsure)
+        with pytest.raises(InternalError):
+            await append(log, "failed")
+        with pytest.raises(InternalError):
+            await append(log, "long".ljust(1_000, "x"))
+    await append(log, "another".ljust(1_000, "x"))
+    await append(log, "last")
+    await log.close()
+    assert entries(read_log(tmp_path)) == durable
+    assert durable[8:] == ["another".ljust(1_000, "x"), "last"]

@@ -35,6 +35,7 @@ class Feed:
         self._timer: asyncio.TimerHandle | None = None
         self._task: asyncio.Task[bool] | None = None
         self._waiting: list[tuple[int, asyncio.Future[None]]] = []
+        self._is_closed = False
         spool.on_kept = self._begin_soon
 
     async def caught_up(self, *, timeout_s: float = 1.0) -> bool:
@@ -66,6 +67,7 @@ class Feed:
 
     async def close(self) -> None:
         """Feed no more; what is in the spool stays there. To be called before the database is closed."""
+        self._is_closed = True
         self._spool.on_kept = _nothing
         if self._timer is not None:
             self._timer.cancel()
@@ -91,7 +93,7 @@ class Feed:
 
     def _ended(self, task: asyncio.Task[bool]) -> None:
         self._task = None
-        if task.cancelled() or self._spool.is_empty:
+        if task.cancelled() or self._is_closed or self._spool.is_empty:
             return
         error = task.exception()
         has_failed = error is not None or not task.result()

@@ -4,10 +4,11 @@ What is known of them, their numbers, is written down in a file beside the spool
 takes the file away.
 """
 
-import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
+
+from servery.store.durable_file import append_durably
 
 _FILE: Final = "lost.txt"
 
@@ -23,12 +24,7 @@ class LostPostings:
         new = [each for each in ranges if each not in self.read()]
         if not new:
             return
-        descriptor = os.open(self._file, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600)
-        try:
-            os.write(descriptor, "".join(f"\n{each.start} {each.stop}\n" for each in new).encode())
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
+        append_durably(self._file, "".join(f"\n{each.start} {each.stop}\n" for each in new).encode())
 
     def read(self) -> list[range]:
         """All that were added. What a killed process has written half of is passed over: it is added again."""

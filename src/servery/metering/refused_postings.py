@@ -1,6 +1,5 @@
 """Postings that the books did not take: put aside in a file beside the spool, for somebody to look at."""
 
-import os
 from pathlib import Path
 from typing import Final
 
@@ -8,6 +7,7 @@ import msgspec
 
 from servery.metering.posting import Posting
 from servery.metering.posting_line import PostingLine
+from servery.store.durable_file import append_durably
 
 _FILE: Final = "refused.jsonl"
 
@@ -31,21 +31,16 @@ class RefusedPostings:
 
     def add(self, posting: Posting, reason: str) -> None:
         """On the disk once it returns. Raises OSError."""
-        descriptor = os.open(self._file, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600)
-        try:
-            os.write(descriptor, b"\n" + _encode(RefusedPosting(reason, PostingLine(*posting))))
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
+        append_durably(self._file, b"\n" + _encode(RefusedPosting(reason, PostingLine(*posting))))
 
     def read(self) -> list[RefusedPosting]:
         """All that were added, each once. What a killed process has written half of is passed
         over: it is added again."""
-        found: dict[str, RefusedPosting] = {}
+        found: dict[RefusedPosting, None] = {}
         for line in self._file.read_bytes().splitlines() if self._file.exists() else ():
             try:
                 refused: RefusedPosting = _decoder.decode(line)
             except msgspec.DecodeError:
                 continue
-            found[refused.posting.request_id] = refused
-        return list(found.values())
+            found[refused] = None
+        return list(found)

@@ -13,7 +13,7 @@ import itertools
 from collections import deque
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Final, Self
+from typing import Self
 
 from servery.core.errors import Overloaded
 from servery.metering.lost_postings import LostPostings
@@ -21,21 +21,23 @@ from servery.metering.posting import Posting, encoded
 from servery.metering.posting_line import postings_of_lines
 from servery.metering.refused_postings import RefusedPostings
 from servery.metering.spool_progress import SpoolProgress, remove_progress
-from servery.store.log_contents import log_files, read_log
+from servery.store.log_contents import gaps, log_files, read_log
+from servery.store.log_segment import Frame, remove_segments
+from servery.store.process_lock import DirectoryLock
 from servery.store.write_ahead_log import LogLimits, WriteAheadLog
-
-_REMEMBERED: Final = 20_000
-"""Postings kept in memory until they are fed. What is beyond them is read from the disk when its turn comes."""
 
 
 class Spool:
-    """Belongs to one process at a time. ``most``: how many postings it takes. ``on_kept``: called when some have become
-    durable."""
+    """Belongs to one process at a time. ``most``: how many postings it takes. ``memory``: how many are kept in memory
+    until they are fed; what is beyond them is read from the disk when its turn comes. ``on_kept``: called when some
+    have become durable."""
 
-    def __init__(self, directory: Path, *, most: int, limits: LogLimits) -> None:
+    def __init__(self, directory: Path, lock: DirectoryLock, *, most: int, limits: LogLimits, memory: int) -> None:
         """``Spool.open`` is how to get there."""
         self._directory = directory
+        self._lock = lock
         self._most = most
+        self._memory = memory
         self._remembered: deque[Posting] = deque()  # the oldest of those that are to be fed
         self._came_meanwhile: list[Posting] | None = None  # while older ones are read from the disk
         self._refused = RefusedPostings(directory)
@@ -47,9 +49,16 @@ class Spool:
         self.on_kept: Callable[[], None] = _nobody
 
     @classmethod
-    def open(cls, directory: Path, *, most: int, limits: LogLimits | None = None) -> Self:
-        """The spool in ``directory``, which is made (0700) where it is missing. Raises OSError."""
-        return cls(directory, most=most, limits=limits or LogLimits())
+    def open(cls, directory: Path, *, most: int, limits: LogLimits | None = None, memory: int = 20_000) -> Self:
+        """The spool in ``directory``, which is made (0700) where it is missing. Raises BlockingIOError where another
+        process has it, and OSError."""
+        directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+        lock = DirectoryLock(directory)
+        try:
+            return cls(directory, lock, most=most, limits=limits or LogLimits(), memory=memory)
+        except OSError:
+            lock.release()
+            raise
 
     @property
     def kept(self) -> int:
@@ -103,12 +112,12 @@ class Spool:
     async def close(self) -> None:
         await self._log.close()
         self._progress.close()
+        self._lock.release()
 
     def remove(self) -> None:
         """Take away the files of a spool that is closed and empty. What was put aside stays."""
         assert self.is_empty, "what waits is not thrown away"
-        for file in log_files(self._directory):
-            file.unlink()
+        remove_segments(log_files(self._directory))
         remove_progress(self._directory)
         if not any(self._directory.iterdir()):
             self._directory.rmdir()
@@ -117,25 +126,25 @@ class Spool:
         first = self._log.next_number - len(postings)
         if self._came_meanwhile is not None:
             self._came_meanwhile.extend(postings)
-        elif self._fed_to + len(self._remembered) == first and len(self._remembered) < _REMEMBERED:
+        elif self._fed_to + len(self._remembered) == first and len(self._remembered) < self._memory:
             self._remembered.extend(postings)
         self._progress.kept(self._log.next_number)
         self.on_kept()
 
     async def _recall(self) -> None:
-        """Read from the disk those that are next."""
+        """Read from the disk those that are next. Raises OSError."""
         until, self._came_meanwhile = self._log.next_number, []
         try:
-            contents = await asyncio.to_thread(read_log, self._directory)
+            frames = await asyncio.to_thread(self._read, range(self._fed_to, until))
         finally:
             came, self._came_meanwhile = self._came_meanwhile, None
         number = self._fed_to
-        for frame in contents.frames:
-            if len(self._remembered) >= _REMEMBERED or frame.first >= until:
+        for frame in frames:
+            if len(self._remembered) >= self._memory:
                 break
             if frame.end <= number:
                 continue
-            if frame.first > number:  # what is between is lost
+            if frame.first > number:  # what is between is lost, and written down
                 if self._remembered:
                     break
                 self._fed_to = number = frame.first
@@ -146,6 +155,13 @@ class Spool:
             self._progress.fed(until)
         if number == until:
             self._remembered.extend(came)
+
+    def _read(self, wanted: range) -> list[Frame]:
+        """The frames on the disk with postings of these numbers. What of them cannot be read is written down first, for
+        it is passed over."""
+        frames = [frame for frame in read_log(self._directory).frames if frame.first < wanted.stop]
+        LostPostings(self._directory).add(gaps(frames, wanted))
+        return frames
 
 
 def _nobody() -> None: ...

@@ -1,6 +1,6 @@
 """What is in the spools of a platform, as somebody else reads it while the platform may be running."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Self
 
@@ -29,9 +29,9 @@ class SpoolContents(msgspec.Struct, frozen=True, kw_only=True):
 class SpooledPostings:
     """All that the spools hold. Some of it may be in the books already, the more so after a moment."""
 
-    def __init__(self, waiting: Mapping[str, Posting], refused: Mapping[str, int], *, lost: int) -> None:
+    def __init__(self, waiting: Mapping[str, Posting], refused_nanodollars: Sequence[int], *, lost: int) -> None:
         self._waiting = waiting
-        self._refused = refused
+        self._refused_nanodollars = refused_nanodollars
         self._lost = lost
 
     @classmethod
@@ -39,16 +39,14 @@ class SpooledPostings:
         """Those of the platform whose spools lie in ``directory``. To be called before the books are looked at, so that
         a posting is seen in one of the two places at least."""
         waiting: dict[str, Posting] = {}
-        refused: dict[str, int] = {}
+        refused: list[int] = []
         lost = 0
         for place in spool_directories(directory):
             log = read_log(place)
             for frame in log.frames:
                 postings = postings_of_lines(frame.payload)[max(0, log.needed_from - frame.first) :]
                 waiting |= {posting[REQUEST_ID]: posting for posting in postings}
-            refused |= {
-                each.posting.request_id: each.posting.charge_nanodollars for each in RefusedPostings(place).read()
-            }
+            refused += [each.posting.charge_nanodollars for each in RefusedPostings(place).read()]
             lost += sum(map(len, {*log.lost, *LostPostings(place).read()}))
         return cls(waiting, refused, lost=lost)
 
@@ -62,7 +60,7 @@ class SpooledPostings:
         """What is there beside those requests that are posted."""
         in_books = set(posted)
         left = {name: posting[NANODOLLARS] for name, posting in self._waiting.items() if name not in in_books}
-        amounts = [*left.values(), *self._refused.values()]
+        amounts = [*left.values(), *self._refused_nanodollars]
         return SpoolContents(
-            requests=len(amounts), nanodollars=sum(amounts), refused=len(self._refused), lost=self._lost
+            requests=len(amounts), nanodollars=sum(amounts), refused=len(self._refused_nanodollars), lost=self._lost
         )

@@ -13,7 +13,7 @@ _READINGS: Final = 3
 class LogContents:
     """``frames``: those with entries that are needed, in order. ``needed_from``: the first number that is. ``lost``:
     the numbers that should stand between them and cannot be read. ``end_by_file``: of each segment the number after the
-    last needed entry in it; 0 where there is none."""
+    last entry in it, needed or not; 0 where there is none."""
 
     __slots__ = ("end", "end_by_file", "frames", "lost", "needed_from")
 
@@ -23,19 +23,21 @@ class LogContents:
         everything = sorted((frame for _, _, some in found for frame in some), key=lambda frame: frame.first)
         # Without a sound header nobody knows what is needed; all of it does no harm.
         self.needed_from = max(known) if known else min((frame.first for frame in everything), default=0)
-        self.end_by_file = {
-            file: max((frame.end for frame in some if frame.end > self.needed_from), default=0)
-            for file, _, some in found
-        }
+        self.end_by_file = {file: max((frame.end for frame in some), default=0) for file, _, some in found}
         self.frames: list[Frame] = [frame for frame in everything if frame.end > self.needed_from]
-        self.lost: list[range] = []
-        reached = self.needed_from
-        for frame in self.frames:
-            if frame.first > reached:
-                self.lost.append(range(reached, frame.first))
-            reached = max(reached, frame.end)
-        self.end = reached
+        self.end = max((frame.end for frame in self.frames), default=self.needed_from)
         """The number that the next entry takes."""
+        self.lost = gaps(self.frames, range(self.needed_from, self.end))
+
+
+def gaps(frames: Iterable[Frame], wanted: range) -> list[range]:
+    """The numbers of ``wanted`` that are in none of the frames, which come in order."""
+    found, reached = [], wanted.start
+    for frame in frames:
+        if frame.first > reached:
+            found.append(range(reached, frame.first))
+        reached = max(reached, frame.end)
+    return [*found, range(reached, wanted.stop)] if reached < wanted.stop else found
 
 
 def log_files(directory: Path) -> list[Path]:

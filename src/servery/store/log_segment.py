@@ -9,19 +9,26 @@ to the file when it is written, the disk is given the frame and nothing besides.
 when nothing in it is needed any more; what an earlier use has left behind has lower numbers than are needed. So no
 length has to be kept, and a frame that was written in part, by whoever was killed, is passed over: its checksum is
 wrong.
+
+A frame whose writing failed may be on the disk all the same, whole, and its numbers are given to others. So it must be
+gone before they stand anywhere else: the next frame is written over it, or its place is cleared first.
 """
 
+import contextlib
 import os
 import struct
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Final
+
+from servery.store.durable_file import sync_directory
 
 _MAGIC: Final = b"SERVERY1"
 _HEADER_BYTES: Final = 64
 _NEEDED: Final = struct.Struct("<QI")
 _NEEDED_AT: Final = len(_MAGIC)
+_NEW: Final = ".new"
 _FRAME_MAGIC: Final = b"\xf7LOG"  # no byte of UTF-8 is 0xf7: no text holds it
 _FRAME: Final = struct.Struct("<4sIQI")
 _CHECKSUM: Final = struct.Struct("<I")
@@ -48,14 +55,20 @@ class Frame:
 class LogSegment:
     """One file. ``end``: the number after the last entry that is in it, as far as its owner has told."""
 
-    __slots__ = ("_descriptor", "_offset", "_size", "_unsynced", "end", "file")
+    __slots__ = ("_descriptor", "_offset", "_size", "_unsynced", "end", "file", "is_in_doubt")
 
     def __init__(self, file: Path) -> None:
         """A file that is there; see ``make_segment``. Raises OSError."""
         self.file = file
         self.end = 0
+        self.is_in_doubt = False
+        """Whether the frame that failed last may be on the disk."""
         self._descriptor = os.open(file, os.O_RDWR | os.O_CLOEXEC | os.O_DSYNC)
-        self._unsynced = os.open(file, os.O_RDWR | os.O_CLOEXEC)
+        try:
+            self._unsynced = os.open(file, os.O_RDWR | os.O_CLOEXEC)
+        except OSError:
+            os.close(self._descriptor)
+            raise
         self._size = os.fstat(self._descriptor).st_size
         self._offset = 0  # nothing written in this use
 
@@ -64,7 +77,7 @@ class LogSegment:
 
     def append(self, first: int, count: int, payload: bytes, *, needed_from: int) -> None:
         """Write a frame; on the disk once it returns. In a new use the header goes with it. Raises OSError, and then
-        the frame is not there."""
+        the frame is in doubt until the next is written here, or ``clear_doubt``."""
         head = _FRAME.pack(_FRAME_MAGIC, len(payload), first, count)
         frame = b"".join((head, _CHECKSUM.pack(zlib.crc32(payload, zlib.crc32(head))), payload))
         try:
@@ -74,18 +87,31 @@ class LogSegment:
             else:
                 self._write(frame, self._offset)
         except OSError:
-            os.pwrite(self._unsynced, bytes(FRAME_BYTES), max(self._offset, _HEADER_BYTES))
+            self.is_in_doubt = True
+            with contextlib.suppress(OSError):  # who reads it now, or after a kill, should not find it
+                os.pwrite(self._unsynced, bytes(FRAME_BYTES), max(self._offset, _HEADER_BYTES))
             raise
+        self.is_in_doubt = False
         self._offset += len(frame)
         self.end = first + count
 
+    def clear_doubt(self) -> None:
+        """The frame that failed last is not there, on the disk, once it returns. Raises OSError."""
+        self._write(bytes(FRAME_BYTES), max(self._offset, _HEADER_BYTES))
+        self.is_in_doubt = False
+
     def mark_needed(self, number: int, *, on_disk: bool) -> None:
-        """Entries before ``number`` are needed no more. Seldom waited for: who forgets it reads more than needed."""
-        os.pwrite(self._descriptor if on_disk else self._unsynced, _needed(number), _NEEDED_AT)
+        """Entries before ``number`` are needed no more. Seldom waited for: who forgets it reads more than needed.
+        Raises OSError."""
+        os.pwrite(self._descriptor if on_disk else self._unsynced, _header(number), 0)
 
     def use_again(self) -> None:
         """Write from the front again."""
         self._offset = 0
+
+    def sync(self) -> None:
+        """All that can be read in it is on the disk once it returns. Raises OSError."""
+        os.fsync(self._descriptor)
 
     def close(self) -> None:
         os.close(self._descriptor)
@@ -98,23 +124,29 @@ class LogSegment:
 
 
 def make_segment(file: Path, size: int) -> None:
-    """A segment of ``size`` bytes of zeros, on the disk. Raises OSError, and then there is none."""
-    descriptor = os.open(file, os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
+    """A segment of ``size`` bytes of zeros, on the disk. Raises OSError, and then there is none; whoever is killed
+    meanwhile leaves none that is too short."""
+    new = file.with_suffix(_NEW)
+    descriptor = os.open(new, os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
     try:
         done = 0
         while done < size:
             done += os.pwrite(descriptor, bytes(size - done), done)
         os.fsync(descriptor)
+        new.rename(file)
     except OSError:
-        file.unlink()
+        new.unlink()
         raise
     finally:
         os.close(descriptor)
-    directory = os.open(file.parent, os.O_RDONLY)
-    try:
-        os.fsync(directory)
-    finally:
-        os.close(directory)
+    sync_directory(file.parent)
+
+
+def remove_segments(files: Iterable[Path]) -> None:
+    """Take away the segments of a log of which nothing is needed; the one that says so goes last. Raises OSError."""
+    for file in sorted(files, key=lambda each: needed_from(each.read_bytes()) or 0):
+        file.with_suffix(_NEW).unlink(missing_ok=True)
+        file.unlink()
 
 
 def needed_from(data: bytes) -> int | None:

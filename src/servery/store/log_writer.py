@@ -1,6 +1,7 @@
 """The thread that writes a log: one frame after the other, each on the disk before the next."""
 
 import asyncio
+import contextlib
 import threading
 from collections.abc import Callable
 from pathlib import Path
@@ -20,7 +21,7 @@ class LogWriter:
     """Owns the segments in a directory. Methods but ``_run`` and what it calls are for the event loop's thread."""
 
     def __init__(self, directory: Path, segments: list[LogSegment], *, segment_bytes: int, needed_from: int) -> None:
-        """``segments`` are all that there are; what is in them is needed up to their ``end``."""
+        """``segments`` are all that there are, with their ``end``."""
         self._directory = directory
         self._segments = segments
         self._segment_bytes = segment_bytes
@@ -65,12 +66,16 @@ class LogWriter:
 
     def _append(self, first: int, count: int, payload: bytes) -> None:
         if self._current is None or not self._current.has_room(len(payload)):
+            if self._current is not None and self._current.is_in_doubt:
+                self._current.clear_doubt()
             self._current = self._unused()
         self._current.append(first, count, payload, needed_from=self._needed_from)
 
     def _unused(self) -> LogSegment:
+        newest = self._newest()
         for segment in self._segments:
-            if segment is not self._current and segment.end <= self._needed_from:
+            if segment is not self._current and segment is not newest and segment.end <= self._needed_from:
+                newest.mark_needed(self._needed_from, on_disk=True)  # before what is needed no more is written over
                 segment.use_again()
                 return segment
         taken = {segment.file for segment in self._segments}
@@ -81,16 +86,21 @@ class LogWriter:
         self._segments.append(segment)
         return segment
 
+    def _newest(self) -> LogSegment:
+        """Written by this owner or an earlier one. It stays whatever is needed of it, and is not written over before
+        there is a newer one: it says from which number on entries are needed, and so with which one the next owner
+        begins."""
+        return max(self._segments, key=lambda one: one.end)
+
     def _free(self, number: int) -> None:
         self._needed_from = number
-        # The newest, written by this owner or an earlier one, stays whatever is needed of it: it says from which number
-        # on entries are needed, and so with which one the next owner begins.
-        newest = max(self._segments, key=lambda one: one.end)
+        newest = self._newest()
         unused = [one for one in self._segments if one.end <= number and one is not newest and one is not self._current]
         given_back = unused[_SPARE:]
-        if newest.end > 0:
+        # Where the disk fails, more is read than needed, or kept: no harm is done, and the next call tries again.
+        with contextlib.suppress(OSError):
             newest.mark_needed(number, on_disk=bool(given_back))  # before what it says is needed no more is gone
-        for segment in given_back:
-            self._segments.remove(segment)
-            segment.close()
-            segment.file.unlink()
+            for segment in given_back:
+                segment.file.unlink(missing_ok=True)
+                self._segments.remove(segment)
+                segment.close()

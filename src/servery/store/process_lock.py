@@ -1,4 +1,5 @@
-"""One platform to a data directory: a lock that the system releases when the process ends, however it ends."""
+"""One platform to a data directory, one process to a spool: locks that the system releases when a process ends, however
+it ends."""
 
 import fcntl
 import os
@@ -6,6 +7,25 @@ from pathlib import Path
 from typing import Self
 
 from servery.core.misconfigured import Misconfigured
+
+
+class DirectoryLock:
+    """Held from the beginning. Takes no file."""
+
+    def __init__(self, directory: Path) -> None:
+        """Raises BlockingIOError when another process holds the lock."""
+        self._descriptor = os.open(directory, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        try:
+            fcntl.flock(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            os.close(self._descriptor)
+            raise
+
+    def release(self) -> None:
+        """Releasing again changes nothing."""
+        if self._descriptor >= 0:
+            os.close(self._descriptor)
+            self._descriptor = -1
 
 
 class ProcessLock:

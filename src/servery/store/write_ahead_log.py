@@ -45,7 +45,12 @@ class WriteAheadLog(Generic[Item]):
     hear of it."""
 
     def __init__(
-        self, directory: Path, limits: LogLimits, contents: LogContents, on_durable: Callable[[Sequence[Item]], None]
+        self,
+        directory: Path,
+        limits: LogLimits,
+        segments: list[LogSegment],
+        contents: LogContents,
+        on_durable: Callable[[Sequence[Item]], None],
     ) -> None:
         """``WriteAheadLog.open`` is how to get there."""
         self._limits = limits
@@ -63,11 +68,8 @@ class WriteAheadLog(Generic[Item]):
         self._loop: asyncio.AbstractEventLoop | None = None
         self._closing = False
         self._drained: asyncio.Future[None] | None = None
-        segments = []
-        for file in log_files(directory):
-            segment = LogSegment(file)
-            segment.end = contents.end_by_file.get(file, 0)
-            segments.append(segment)
+        for segment in segments:
+            segment.end = contents.end_by_file[segment.file]
         self._writer = LogWriter(
             directory, segments, segment_bytes=limits.segment_bytes, needed_from=contents.needed_from
         )
@@ -80,7 +82,10 @@ class WriteAheadLog(Generic[Item]):
         for number in range(1, _SEGMENTS + 1):
             if not segment_file(directory, number).exists():
                 make_segment(segment_file(directory, number), limits.segment_bytes)
-        return cls(directory, limits, read_log(directory), on_durable)
+        segments = [LogSegment(file) for file in log_files(directory)]
+        for segment in segments:
+            segment.sync()  # what is found now, in the system's memory perhaps, is found by those who come later
+        return cls(directory, limits, segments, read_log(directory), on_durable)
 
     @property
     def is_stalled(self) -> bool:
