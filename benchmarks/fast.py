@@ -91,7 +91,7 @@ def _gateway(scratch: Path, *, target: float) -> Iterator[Gateway]:
 
 def _catalog(target: float) -> str:
     def pool(places: int) -> dict[str, object]:
-        engine = {"kind": "embedded", "model": "demo", "slots": places, "context_length": 1024 * places}
+        engine = {"kind": "embedded", "model": "demo", "slots": places, "context_length": 1024}
         return {"engine": engine, "concurrency": places, "queue": 64, "replicas": 1}
 
     model = {

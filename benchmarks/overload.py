@@ -13,7 +13,7 @@ import re
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -33,7 +33,7 @@ from servery.simulation.tally import Ending, Tally
 from servery.simulation.traces.request import Request, Trace
 from servery.simulation.traces.synthetic import BLOCK_TOKENS
 
-_AGAIN_AFTER_S, _MOST_RETRIES = 0.5, 8
+AGAIN_AFTER_S, _MOST_RETRIES = 0.5, 8
 _AMPLE = 10**12
 _MODEL = "accounts/servery/models/mock"
 
@@ -58,7 +58,7 @@ def main() -> int:
             plain=_run(place, "plain", twice, is_plain=True),
             storm=_run(place, "storm", twice, retries=_MOST_RETRIES),
         )
-    text, met = report(real, simulated(twice, again_after_s=_AGAIN_AFTER_S, retries=_MOST_RETRIES))
+    text, met = report(real, simulated(twice, again_after_s=AGAIN_AFTER_S, retries=_MOST_RETRIES))
     print(text)
     return 0 if met else 1
 
@@ -118,25 +118,30 @@ def _catalog(ports: list[int]) -> str:
 
 class Replay:
     """All calls at their times, whether or not earlier ones are answered. With its first token an answer has
-    ``first_word``."""
+    ``first_word``. What is replayed in several pieces is tallied together, without the times between them."""
 
     first_word = WORD.encode()
 
     def __init__(self, gateway: Gateway, retries: int) -> None:
         self._gateway = gateway
         self._retries = retries
-        self._tally = Tally()
+        self.tally = Tally()
         self._began_s = 0.0
 
     async def run(self, trace: Trace) -> Tally:
-        self._began_s = time.monotonic()
+        return await self.run_piece(trace.requests(), from_s=0.0)
+
+    async def run_piece(self, requests: Iterable[Request], *, from_s: float) -> Tally:
+        """``from_s`` is when the piece begins, as the requests' arrivals tell time."""
+        self._began_s = time.monotonic() - from_s
+        self.tally.is_over = False
         async with asyncio.TaskGroup() as group:
-            for request in trace.requests():
+            for request in requests:
                 await asyncio.sleep(max(0.0, request.arrives_s - self._now_s))
-                self._tally.offered(request)
+                self.tally.offered(request)
                 group.create_task(self._call(request))
-            self._tally.is_over = True
-        return self._tally
+            self.tally.is_over = True
+        return self.tally
 
     @property
     def _now_s(self) -> float:
@@ -146,18 +151,23 @@ class Replay:
         asked_s = self._now_s
         for tries in range(self._retries + 1):
             if tries:
-                self._tally.retries += 1
-                await asyncio.sleep(_AGAIN_AFTER_S)
+                self.tally.retries += 1
+                await asyncio.sleep(AGAIN_AFTER_S)
                 asked_s = self._now_s
             status, first_s, cached = await self._asked(request)
             if status == 200:
                 usage = Usage(request.prompt_tokens, min(cached, request.prompt_tokens), request.generated_tokens)
-                first_s -= asked_s
-                self._tally.completed(
-                    request, usage, first_s=first_s, per_token_s=None, nanodollars=0, now_s=self._now_s
+                now_s, further = self._now_s, request.generated_tokens - 1
+                self.tally.completed(
+                    request,
+                    usage,
+                    first_s=first_s - asked_s,
+                    per_token_s=(now_s - first_s) / further if further else None,
+                    nanodollars=0,
+                    now_s=now_s,
                 )
                 return
-        self._tally.refused(request, Ending.LIMITED if status == 429 else Ending.SHED_PREDICTED_WAIT)
+        self.tally.refused(request, Ending.LIMITED if status == 429 else Ending.SHED_PREDICTED_WAIT)
 
     async def _asked(self, request: Request) -> tuple[int, float, int]:
         """The status, when the first token came, and how much of the prompt was cached."""

@@ -1,11 +1,15 @@
 """What is offered to which fleet in ``benchmarks.overload``, the same in the simulator, and what came of it."""
 
+from collections.abc import Callable
+from functools import partial
+
 import msgspec
 
 from benchmarks.policies.overload_bars import PRIORITY_SHARE, PriorityAlone
 from benchmarks.policies.routing_bars import told
 from servery.core.serving_path import ServingPath
 from servery.simulation.clients import Clients, Retrying
+from servery.simulation.described.fleet import DescribedFleet
 from servery.simulation.described.reading import read_fleet
 from servery.simulation.reports.summary import Row, Spread, Summary, summary_of
 from servery.simulation.reports.text import aligned
@@ -56,12 +60,20 @@ def offered() -> Trace:
 
 
 def simulated(trace: Trace, *, again_after_s: float, retries: int) -> Runs:
+    fleet = read_fleet(_FLEET, source="overload")
+    return simulated_runs(partial(_simulated, fleet), trace, again_after_s=again_after_s, retries=retries)
+
+
+def simulated_runs(
+    simulated: Callable[[str, Trace, Clients], Summary], trace: Trace, *, again_after_s: float, retries: int
+) -> Runs:
+    """Each run as ``simulated`` makes it, of a policy, a trace and clients."""
     storm = Clients(retrying=Retrying.AT_ONCE, most_retries=retries, round_trip_s=again_after_s)
     return Runs(
-        unloaded=_simulated("servery", PriorityAlone(trace), Clients()),
-        ours=_simulated("servery", trace, Clients()),
-        plain=_simulated("fifo", trace, Clients()),
-        storm=_simulated("servery", trace, storm),
+        unloaded=simulated("servery", PriorityAlone(trace), Clients()),
+        ours=simulated("servery", trace, Clients()),
+        plain=simulated("fifo", trace, Clients()),
+        storm=simulated("servery", trace, storm),
     )
 
 
@@ -71,13 +83,6 @@ def report(real: Runs, simulation: Runs) -> tuple[str, bool]:
     for name in ("ours", "storm", "plain"):
         for kind, runs in (("real", real), ("simulated", simulation)):
             lines.append([name, kind, *_cells(getattr(runs, name), runs)])
-    bars, met = bars_of(real)
-    return f"{aligned(lines)}\n{bars}", met
-
-
-def real_report(real: Runs) -> tuple[str, bool]:
-    """As ``report``, without a simulation beside it."""
-    lines = [HEAD, *([name, "real", *_cells(getattr(real, name), real)] for name in ("ours", "storm", "plain"))]
     bars, met = bars_of(real)
     return f"{aligned(lines)}\n{bars}", met
 
@@ -133,8 +138,7 @@ def _goodput(run: Summary) -> float:
     return run.total.goodput_tokens_per_s
 
 
-def _simulated(policy: str, trace: Trace, clients: Clients) -> Summary:
-    fleet = read_fleet(_FLEET, source="overload")
+def _simulated(fleet: DescribedFleet, policy: str, trace: Trace, clients: Clients) -> Summary:
     simulation = Simulation(fleet, fleet.policies[policy], trace, clients=clients, seed=0)
     simulation.run()
     simulation.check_integrity()

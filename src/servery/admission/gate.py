@@ -151,9 +151,10 @@ class Gate:
 
     def first_byte(self, ticket: Ticket, count: Counted | None) -> None:
         """``Place.first_byte``."""
-        self._tell(self._queue.first_byte(ticket, self._clock.monotonic_s()))
+        now_s = self._clock.monotonic_s()
+        self._tell(self._queue.first_byte(ticket, now_s, count))
         if self.speed is not None and count is not None and ticket.replica is not None:
-            self._streams[ticket] = self.speed.begin(ticket.replica, count, self._clock.monotonic_s())
+            self._streams[ticket] = self.speed.begin(ticket.replica, count, now_s)
 
     def leave(self, ticket: Ticket, *, work: float | None) -> None:
         """``Place.leave``."""

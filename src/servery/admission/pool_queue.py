@@ -17,9 +17,11 @@ furthest over its share gives way, Batch before Standard before Priority. Who wo
 from math import inf
 
 from servery.admission.class_turns import ClassTurns
+from servery.admission.crowding import Crowding
 from servery.admission.policy import AdmissionPolicy
 from servery.admission.service_rate import ServiceRate
 from servery.admission.shedding import Lots, chance_of_shedding
+from servery.admission.speed_control import Counted
 from servery.admission.ticket import AdmissionOutcome, Ticket, TicketState
 from servery.admission.unanswered import Unanswered
 from servery.core.serving_path import ServingClass
@@ -36,7 +38,7 @@ _PLACE_TOKENS_PER_S = 200.0
 _LEAST_RETRY_S = 1.0
 _MOST_RETRY_S = 60.0
 _LEAST_LOOK_S = 0.002
-_MOST_KEPT = 0.25
+_MOST_KEPT = 0.5
 _KEPT_FOR_S = 2.0
 """How long after the last of Priority places are kept for the next."""
 
@@ -59,6 +61,7 @@ class PoolQueue:
         self.recalls = 0
         self.look_again_s = inf
         self.rate = ServiceRate()
+        self.crowding = Crowding()
         self._pool = pool
         self._queue_limit = queue_limit
         self._policy = policy
@@ -70,7 +73,7 @@ class PoolQueue:
         self._kept_until_s = -inf
         self._looked_for_tokens = 0.0
         self._ahead_s = policy.prefill_ahead_s
-        self._ready_for = (0, 0)
+        self._ready_for = (0, 0, 0.0)
         self._measure()
         self._lots = Lots()
 
@@ -127,10 +130,12 @@ class PoolQueue:
             ticket.held_at.occupancy.release(ticket.resident_tokens, prefill_tokens=prefill_tokens)
             ticket.held_at = None
 
-    def first_byte(self, ticket: Ticket, now_s: float) -> list[Ticket]:
+    def first_byte(self, ticket: Ticket, now_s: float, count: Counted | None = None) -> list[Ticket]:
         """The first byte of its answer is passed on: from now on it cannot be called back; and its prompt is computed,
-        so that the next can be sent."""
+        so that the next can be sent. ``count``: of a stream."""
         self._unanswered.over(ticket)
+        if count is not None:
+            ticket.heard = self.crowding.begin(count, now_s)
         return self._admit(now_s, first=ticket.replica) if self._turns.waiting else []
 
     def time_passed(self, now_s: float) -> list[Ticket]:
@@ -148,7 +153,9 @@ class PoolQueue:
             if self._turns.online and ticket.demand.serving_class is not _BATCH:
                 self._see_waiting(now_s)
                 self.rate.done(ticket.work or ticket.demand.work)
-            self._let_out(ticket, state)
+            self._let_out(ticket, state, now_s)
+            if ticket.heard is not None:
+                self.crowding.end(ticket.heard, places=self._places, now_s=now_s)
             if work is not None and ticket.charged:
                 self._turns.line(ticket.demand.serving_class).correct(ticket, work)
             if not self._turns.waiting:
@@ -160,7 +167,7 @@ class PoolQueue:
         """``ticket`` was admitted or recalled, its seat is free again, and it wants another at its old place."""
         state, ticket.state = ticket.state, _WAITING
         assert state is _ADMITTED or state is _RECALLED, "only who was inside comes back"
-        self._let_out(ticket, state)
+        self._let_out(ticket, state, now_s)
         freed, ticket.replica = ticket.replica, None
         ticket.work = ticket.demand.work
         self._turns.line(ticket.demand.serving_class).put_back(ticket)
@@ -241,10 +248,12 @@ class PoolQueue:
         ticket.outcome = _DISPATCHED
         ticket.sent_s = now_s
         self.inside += 1
+        self.crowding.inside(self.inside, now_s)
         self._unanswered.sent(ticket)
 
-    def _let_out(self, ticket: Ticket, state: TicketState) -> None:
+    def _let_out(self, ticket: Ticket, state: TicketState, now_s: float) -> None:
         self.inside -= 1
+        self.crowding.inside(self.inside, now_s)
         if state is _RECALLED:
             self._recalls_under_way -= 1
         if ticket.held_at is not None:
@@ -289,12 +298,13 @@ class PoolQueue:
 
     def _make_ready_for_priority(self) -> None:
         """As far as its share and the pool ask for that; neither moves much from one request to the next."""
-        percent, policy = round(100 * self.rate.priority_share), self._policy
-        if self._ready_for == (percent, self._places):
+        percent, policy, crowding = round(100 * self.rate.priority_share), self._policy, self.crowding
+        ready_for = (percent, self._places, crowding.share)
+        if self._ready_for == ready_for:
             return
-        self._ready_for = (percent, self._places)
+        self._ready_for = ready_for
         self._reserved = self.rate.places_for_priority(
-            most=int(_MOST_KEPT * self._places), idle=policy.priority_reserve * self._places
+            most=int(_MOST_KEPT * self._places), idle=crowding.spared(policy.priority_reserve) * self._places
         )
         self._ahead_s = policy.prefill_ahead_s
         if self.rate.has_priority:

@@ -88,18 +88,25 @@ class ServiceRate:
         """How many places must be kept free that hardly any Priority finds none: one in two thousand. At most ``most``;
         and fewer where more than ``idle`` places would stand empty for it, on the average.
 
-        Places come free at the rate of all that is sent, and Priority takes them at its share p of that rate. So with n
-        kept free what is missing of them is a random walk, at k with a chance of (1 - p) p^k: none is left with one of
-        p^n, and n - (p - p^(n+1)) / (1 - p) are empty (as in trunk reservation, Lippman, 1975). Of few requests the
-        share is not believed: it counts as if some more of Standard had been sent.
+        Of few requests the share is not believed: it counts as if some more of Standard had been sent.
         """
-        share = min(self.priority_share * self._requests / (self._requests + _DOUBTED_REQUESTS), _MOST_SHARE)
-        if share < _LEAST_SHARE:
-            return 0
-        places, none_left = 0, 1.0
-        while places < most and none_left > _FIND_NONE:
-            none_left *= share
-            if places + 1 - (share - none_left * share) / (1.0 - share) > idle:
-                break
-            places += 1
-        return places
+        believed = self.priority_share * self._requests / (self._requests + _DOUBTED_REQUESTS)
+        return places_kept(min(believed, _MOST_SHARE), most=most, idle=idle)
+
+
+def places_kept(share: float, *, most: int, idle: float) -> int:
+    """``ServiceRate.places_for_priority``, where Priority has so large a share.
+
+    Places come free at the rate of all that is sent, and Priority takes them at its share p of that rate. So with n
+    kept free what is missing of them is a random walk, at k with a chance of (1 - p) p^k: none is left with one of
+    p^n, and n - (p - p^(n+1)) / (1 - p) are empty (as in trunk reservation, Lippman, 1975).
+    """
+    if share < _LEAST_SHARE:
+        return 0
+    places, none_left = 0, 1.0
+    while places < most and none_left > _FIND_NONE:
+        none_left *= share
+        if places + 1 - (share - none_left * share) / (1.0 - share) > idle:
+            break
+        places += 1
+    return places

@@ -8,6 +8,7 @@ waiting ──> admitted ──> left
 
 from enum import StrEnum
 
+from servery.admission.crowding import Heard
 from servery.admission.demand import Demand
 from servery.fleet.replica import Replica
 
@@ -51,6 +52,7 @@ class Ticket:
     held_at: Replica | None = None
     is_entitled: bool = False
     sent_s: float = 0.0
+    heard: Heard | None = None
 
     def __init__(self, demand: Demand, *, may_be_recalled: bool = False) -> None:
         self.state = TicketState.WAITING

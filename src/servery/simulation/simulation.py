@@ -78,11 +78,14 @@ class Simulation:
         }
         Breakage(self._agenda, self.pools).plan(fleet.faults)
 
-    def run(self) -> None:
-        """Raises Misconfigured for a trace that cannot be understood, or asks for a path that the fleet has not."""
+    def run(self, *, counted_from_s: float = 0.0) -> None:
+        """What comes before ``counted_from_s`` is served and not counted; it should be over by then. Raises
+        Misconfigured for a trace that cannot be understood, or asks for a path that the fleet has not."""
         agenda, tally = self._agenda, self.tally
         for request in self._trace.requests():
             agenda.run_until(request.arrives_s)
+            if tally.last_arrival_s < counted_from_s <= request.arrives_s:
+                tally.forget()
             if request.path not in self._desks:
                 raise Misconfigured(f"the trace asks for {request.path.value}, and the fleet has no such path")
             tally.offered(request)

@@ -83,6 +83,10 @@ class Tally:
     no more requests come."""
 
     def __init__(self) -> None:
+        self.forget()
+
+    def forget(self) -> None:
+        """Count from the beginning."""
         self.groups: dict[tuple[str, ServingPath], Group] = {}
         self.predicted_error_tokens = 0.0
         self.predicted_of_tokens = 0

@@ -70,7 +70,7 @@ class ServeryDoor:
 
     def first_token(self, visitor: Visitor) -> None:
         ticket = self._tickets[visitor]
-        self._tell(self._queue.first_byte(ticket, self._now_s()))
+        self._tell(self._queue.first_byte(ticket, self._now_s(), visitor))
         if self._speed is not None and ticket.replica is not None:
             self._streams[visitor] = self._speed.begin(ticket.replica, visitor, self._now_s())
 
