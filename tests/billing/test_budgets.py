@@ -117,6 +117,37 @@ async def test_who_was_active_is_looked_at(budgets: Budgets, books: Books) -> No
         budgets.hold("acme", 6)
 
 
+async def test_many_who_were_active_are_looked_at_in_turn(books: Books, clock: ManualClock) -> None:
+    """A refresh reads a few together, and not all of them: whoever waits longest is next, and nobody is left out."""
+    budgets = Budgets(books, clock)
+    accounts = [f"tenant-{number}" for number in range(1_500)]
+    for account in accounts:
+        books.set(account)
+        await budgets.learn(account)
+        budgets.hold(account, 1).release()
+    books.asked.clear()
+    await budgets.refresh()
+    budgets.hold(accounts[0], 1).release()  # active again: behind those who have waited
+    first = [account for asked in books.asked for account in asked]
+    assert first == accounts[:1_024]
+    assert max(len(asked) for asked in books.asked) <= 128
+    books.asked.clear()
+    await budgets.refresh()
+    assert [account for asked in books.asked for account in asked] == [*accounts[1_024:], accounts[0]]
+
+
+async def test_all_who_are_named_are_looked_at(books: Books, clock: ManualClock) -> None:
+    """Each of them once, in pieces."""
+    budgets = Budgets(books, clock)
+    accounts = [f"tenant-{number}" for number in range(300)]
+    for account in accounts:
+        books.set(account)
+        await budgets.learn(account)
+    books.asked.clear()
+    await budgets.refresh(accounts)
+    assert [account for asked in books.asked for account in asked] == accounts
+
+
 async def test_memory_is_bounded(books: Books, clock: ManualClock) -> None:
     """Accounts that are still and hold nothing make room for others; busy ones stay."""
     budgets = Budgets(books, clock, max_tracked=2)

@@ -32,22 +32,41 @@ def seen(pieces: list[bytes]) -> list[Seen]:
     ]
 
 
-def post(body: bytes, *headers: bytes, length: bytes | None = None, path: bytes = b"/p?q") -> bytes:
-    said = b"Content-Length: %b" % (length or b"%d" % len(body))
-    return b"\r\n".join((b"POST %b HTTP/1.1" % path, b"Host: a", said, *headers, b"", body))
+def post(body: bytes, *headers: bytes, path: bytes = b"/p?q", length_last: bool = False) -> bytes:
+    said = (b"Content-Length: %d" % len(body),)
+    ordered = (*headers, *said) if length_last else (*said, *headers)
+    return b"\r\n".join((b"POST %b HTTP/1.1" % path, b"Host: a", *ordered, b"", body))
 
 
 HEADERS = st.lists(
-    st.sampled_from([b"X: 1", b"x:2", b"Authorization: Bearer s", b"Connection: keep-alive", b"Accept: */*"]),
+    st.sampled_from(
+        [
+            b"X: 1",
+            b"x:2",
+            b"Authorization: Bearer s",
+            b"Authorization: Bearer t",
+            b"Authorization: Bearer longer",
+            b"authorization:Basic s",
+            b"X-Api-Key: s",
+            b"x-api-key: t",
+            b"Connection: keep-alive",
+            b"Accept: */*",
+        ]
+    ),
     max_size=3,
-    unique=True,
+    unique_by=lambda header: header.lower().partition(b":")[0],
 )
 
 
-@given(st.lists(st.tuples(st.binary(max_size=30), HEADERS, st.sampled_from([b"/p?q", b"/r"])), max_size=8))
-def test_whole_requests_are_seen_as_single_bytes_are(requests: list[tuple[bytes, list[bytes], bytes]]) -> None:
-    """Heads alike, heads that differ, bodies of other lengths, bodies that look like heads."""
-    wire = [post(body, *headers, path=path) for body, headers, path in requests]
+@given(
+    st.lists(
+        st.tuples(st.binary(max_size=30), HEADERS, st.sampled_from([b"/p?q", b"/r"]), st.booleans()),
+        max_size=8,
+    )
+)
+def test_whole_requests_are_seen_as_single_bytes_are(requests: list[tuple[bytes, list[bytes], bytes, bool]]) -> None:
+    """Heads alike, heads that differ, other keys, bodies of other lengths, bodies that look like heads."""
+    wire = [post(body, *headers, path=path, length_last=last) for body, headers, path, last in requests]
     assert seen(wire) == seen([bytes([byte]) for byte in b"".join(wire)])
 
 
@@ -99,6 +118,40 @@ def test_an_odd_length_behind_a_known_head_is_parsed(length: bytes) -> None:
         alone = None
     try:
         behind: list[Seen] | None = seen([post(b"abc"), odd])[1:]
+    except InvalidRequest:
+        behind = None
+    assert alone == behind
+
+
+@pytest.mark.parametrize("length_last", [False, True])
+@pytest.mark.parametrize("name", [b"Authorization: Bearer ", b"x-api-key: "])
+def test_a_head_with_another_key_is_not_parsed_again(name: bytes, length_last: bool) -> None:
+    """Many clients' requests over one connection of a proxy: each is read with its own key, and without a parser."""
+    parsed: list[bool] = []
+    found: list[HttpRequest] = []
+    parser = RequestParser(LIMITS, on_head=parsed.append, on_request=found.append)
+    for key, body in ((b"aaaa", b"1"), (b"bbbb", b"22"), (b"cccc", b""), (b"aaaa", b"1")):
+        parser.feed(post(body, name + key, length_last=length_last))
+    keys = [one.head.by_name[name.partition(b":")[0].decode().lower()] for one in found]
+    assert [key.rpartition(" ")[2] for key in keys] == ["aaaa", "bbbb", "cccc", "aaaa"]
+    assert [one.body for one in found] == [b"1", b"22", b"", b"1"]
+    assert len(parsed) == 1
+
+
+@pytest.mark.parametrize("length_last", [False, True])
+@pytest.mark.parametrize(
+    "key", [b"Bearer a\r\nX: y", b"Bearer \r\n\r\nab", b"Bearer a\0bcdef", b"Bearer \xff\xffabcd", b" Bearer abcde"]
+)
+def test_an_odd_key_behind_a_known_head_is_parsed(key: bytes, length_last: bool) -> None:
+    """As long as the one before, and yet it ends the header, or the head: read as if nothing had come before."""
+    odd = post(b"abc", b"Authorization: " + key, length_last=length_last)
+    known = post(b"abc", b"Authorization: Bearer " + b"x" * (len(key) - 7), length_last=length_last)
+    try:
+        alone: list[Seen] | None = seen([odd])
+    except InvalidRequest:
+        alone = None
+    try:
+        behind: list[Seen] | None = seen([known, odd])[1:]
     except InvalidRequest:
         behind = None
     assert alone == behind

@@ -39,18 +39,21 @@ class RequestHead:
             }
         return self._by_name
 
-    def with_length(self, length: bytes) -> "RequestHead":
-        """The same head before a body of another length."""
-        said = (b"content-length", length)
+    def with_value(self, name: bytes, value: bytes) -> "RequestHead":
+        """The same head with another value of a header that it has once."""
+        said = (name, value)
         head = RequestHead(
             method=self.method,
             path=self.path,
             query=self.query,
-            headers=tuple([said if header[0] == b"content-length" else header for header in self.headers]),
+            headers=tuple([said if header[0] == name else header for header in self.headers]),
             http_version=self.http_version,
             keep_alive=self.keep_alive,
         )
-        head._by_name = self.by_name
+        if name == b"content-length":
+            head._by_name = self.by_name
+        else:
+            head._by_name = {**self.by_name, name.decode("latin-1"): value.decode("latin-1")}
         return head
 
 

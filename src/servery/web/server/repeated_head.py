@@ -1,8 +1,10 @@
 """The head of a connection's last request. A client sends the same with each request but for the length of the body,
-so one that has been parsed, byte for byte, need not be parsed again.
+and a proxy the same but for its clients' keys, so one that has been parsed, byte for byte, need not be parsed again.
 
-    POST /v1/chat/completions HTTP/1.1 ⏎ Host: … ⏎ Content-Length: 1234 ⏎ Authorization: … ⏎ ⏎ {"model": …}
-    |------------------------- before -------------------------|    |------- after -------|
+    POST /v1/chat/completions HTTP/1.1 ⏎ Host: … ⏎ Content-Length: 1234 ⏎ Authorization: Bearer abcd ⏎ ⏎ {"model": …}
+    |------------------------ before -------------------------|    |------- between -------|    |after|
+
+The key may come before the length, or not at all.
 """
 
 import re
@@ -10,33 +12,62 @@ import re
 from servery.web.server.http_request import HttpRequest, RequestHead
 
 _LENGTH = re.compile(rb"\r\n[Cc]ontent-[Ll]ength: ?([0-9]{1,12})\r\n")
+_KEY = re.compile(rb"\r\n([Aa]uthorization|[Xx]-[Aa][Pp][Ii]-[Kk][Ee][Yy]): ?((?:[A-Za-z]+ )?[!-~]+)\r\n")
+_KEY_VALUE = re.compile(rb"(?:[A-Za-z]+ )?[!-~]+")
+_KEY_NAMES = (b"authorization", b"x-api-key")
 _NOT_REPEATED = frozenset({b"transfer-encoding", b"expect", b"upgrade"})
 
 
 class RepeatedHead:
-    """Kept by the connection it belongs to, as long as that lasts: a head holds a secret."""
+    """Kept by the connection it belongs to, as long as that lasts: a head holds a secret.
 
-    __slots__ = ("_after", "_before", "_head", "_length")
+    ``parts``: what does not change, before, between and after what does. ``key``: the header that holds it, and its
+    value; another key is read here only if it is as long.
+    """
 
-    def __init__(self, before: bytes, length: bytes, after: bytes, head: RequestHead) -> None:
-        self._before = before
-        self._length = length
-        self._after = after
+    __slots__ = ("_after", "_before", "_between", "_head", "_key", "_key_bytes", "_key_first", "_key_name", "_length")
+
+    def __init__(
+        self,
+        parts: tuple[bytes, bytes, bytes],
+        head: RequestHead,
+        *,
+        length: bytes,
+        key: tuple[bytes, bytes],
+        key_first: bool,
+    ) -> None:
+        self._before, self._between, self._after = parts
         self._head = head
+        self._length = length
+        self._key_name, self._key = key
+        self._key_bytes = len(self._key)
+        self._key_first = key_first
 
     def request(self, data: bytes, client: tuple[str, int] | None, *, most_bytes: int) -> HttpRequest | None:
         """What ``data`` asks if it is this head once more and its whole body, of ``most_bytes`` at most; else None."""
         if not data.startswith(self._before):
             return None
         begin = len(self._before)
-        end = data.find(b"\r", begin)
-        length, body_begin = data[begin:end], end + len(self._after)
-        if not (data.startswith(self._after, end) and length.isdigit()):
+        end = begin + self._key_bytes if self._key_first else data.find(b"\r", begin)
+        if not data.startswith(self._between, end):
             return None
-        if int(length) != len(data) - body_begin or len(data) - body_begin > most_bytes:
+        second = end + len(self._between)
+        second_end = data.find(b"\r", second) if self._key_first else second + self._key_bytes
+        if not data.startswith(self._after, second_end):
             return None
+        length, key = data[begin:end], data[second:second_end]
+        if self._key_first:
+            length, key = key, length
+        body_begin = second_end + len(self._after)
+        body_bytes = len(data) - body_begin
+        if not length.isdigit() or int(length) != body_bytes or body_bytes > most_bytes:
+            return None
+        if key != self._key:
+            if _KEY_VALUE.fullmatch(key) is None:
+                return None
+            self._key, self._head = key, self._head.with_value(self._key_name, key)
         if length != self._length:
-            self._length, self._head = length, self._head.with_length(length)
+            self._length, self._head = length, self._head.with_value(b"content-length", length)
         return HttpRequest(self._head, data[body_begin:], client)
 
 
@@ -53,4 +84,12 @@ def repeated_head(data: bytes, request: HttpRequest) -> RepeatedHead | None:
         return None
     if len(data) != end + 4 + int(found[1]) or data[end + 4 :] != request.body:
         return None
-    return RepeatedHead(data[: found.start(1)], found[1], data[found.end(1) : end + 4], head)
+    begin, stop = found.span(1)
+    keyed = _KEY.search(data, 0, end + 2) if sum(names.count(name) for name in _KEY_NAMES) == 1 else None
+    if keyed is None:
+        parts = data[:begin], data[stop : end + 4], b""
+        return RepeatedHead(parts, head, length=found[1], key=(b"", b""), key_first=False)
+    first, last = sorted([(begin, stop), keyed.span(2)])
+    parts = data[: first[0]], data[first[1] : last[0]], data[last[1] : end + 4]
+    key = keyed[1].lower(), keyed[2]
+    return RepeatedHead(parts, head, length=found[1], key=key, key_first=first[0] != begin)
