@@ -1,6 +1,7 @@
 """What a chunk or a request costs Servery as there is more of something: streams, accounts, replicas, prompt."""
 
 from collections.abc import Callable, Iterable
+from statistics import median
 
 import msgspec
 
@@ -8,7 +9,7 @@ from benchmarks.engines import mock_engines
 from benchmarks.load import LoadReport
 from benchmarks.measure import LoadFailed, Shape, cpu_us_per_chunk, cpu_us_per_request, run_load
 from benchmarks.peers.nginx import Nginx
-from benchmarks.peers.peer import NotInstalled, Peer
+from benchmarks.peers.peer import Gateway, NotInstalled, Peer
 from benchmarks.peers.servery import Servery
 from benchmarks.place import Place
 from benchmarks.results import Growth
@@ -19,6 +20,8 @@ CONNECTIONS = 32
 CHUNKS = 100
 CHUNKS_PER_S = 20_000
 LEAST_GAP_MS = 1.0
+WINDOWS = 3
+FIRST_USES_S = 1.0
 
 
 def growths(place: Place, sizes: Sizes) -> list[Growth]:
@@ -30,20 +33,28 @@ def growths(place: Place, sizes: Sizes) -> list[Growth]:
     def streams_of_nginx(count: int) -> float:
         return _stream_cost(place, sizes, count, Nginx())
 
+    first_uses: list[tuple[int, float]] = []
+
     def accounts(count: int) -> float:
-        return _request_cost(place, sizes, accounts=count)
+        with mock_engines(place) as ports, Servery(accounts=count).started(place, ports) as gateway:
+            if (cost_us := _use_all_keys(gateway, place)) is not None:
+                first_uses.append((count, cost_us))
+            return _request_cost(gateway, place, sizes)
 
     def replicas(count: int) -> float:
-        return _request_cost(place, sizes, replicas=count)
+        with mock_engines(place, ports=count) as ports, Servery().started(place, ports) as gateway:
+            return _request_cost(gateway, place, sizes)
 
     def prompt(count: int) -> float:
-        return _request_cost(place, sizes, prompt_bytes=count)
+        with mock_engines(place) as ports, Servery().started(place, ports) as gateway:
+            return _request_cost(gateway, place, sizes, prompt_bytes=count)
 
     nginx = _grown("streams of nginx", "chunk", sizes.stream_counts, streams_of_nginx)
     grown = _grown("streams", "chunk", sizes.stream_counts, streams)
+    tenants = _grown("accounts", "request", sizes.account_counts, accounts)
     return [
         msgspec.structs.replace(grown, nginx=nginx.costs),
-        _grown("accounts", "request", sizes.account_counts, accounts),
+        msgspec.structs.replace(tenants, first_uses=first_uses),
         _grown("replicas", "request", sizes.replica_counts, replicas),
         _grown("bytes of prompt", "request", sizes.prompt_bytes, prompt),
     ]
@@ -80,18 +91,28 @@ def _stream_cost(place: Place, sizes: Sizes, streams: int, peer: Peer) -> float:
         return cpu_us_per_chunk(_faultless(run_load(shape, gateway, place)))
 
 
-def _request_cost(
-    place: Place, sizes: Sizes, *, accounts: int = 1, replicas: int = 1, prompt_bytes: int = 1024
-) -> float:
+def _request_cost(gateway: Gateway, place: Place, sizes: Sizes, *, prompt_bytes: int = 1024) -> float:
     shape = Shape(
         connections=CONNECTIONS,
         chunks=None,
         prompt_bytes=prompt_bytes,
         warm_s=sizes.warm_s,
-        window_s=sizes.growth_window_s,
+        window_s=sizes.growth_window_s / WINDOWS,
     )
-    with mock_engines(place, ports=replicas) as ports, Servery(accounts=accounts).started(place, ports) as gateway:
-        return cpu_us_per_request(_faultless(run_load(shape, gateway, place)))
+    return median(cpu_us_per_request(_faultless(run_load(shape, gateway, place))) for _ in range(WINDOWS))
+
+
+def _use_all_keys(gateway: Gateway, place: Place) -> float | None:
+    """Every key is used once. What such a request costs; None when there are too few of them to tell."""
+    shape = Shape(connections=CONNECTIONS, chunks=None, warm_s=0.0, window_s=FIRST_USES_S)
+    unused = gateway.authorizations
+    cost_us = None
+    while unused:
+        report = _faultless(run_load(shape, msgspec.structs.replace(gateway, authorizations=unused), place))
+        if cost_us is None and report.requests <= len(unused):
+            cost_us = cpu_us_per_request(report)
+        unused = unused[report.requests :]
+    return cost_us
 
 
 def _faultless(report: LoadReport) -> LoadReport:

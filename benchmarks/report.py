@@ -35,7 +35,8 @@ def report(results: Results, *, plot: str) -> str:
         bars_table(results),
         *([held_section(results.held)] if results.held else []),
         "## As work grows\n",
-        "CPU of Servery, each figure from one start. What more streams cost nginx is what they cost the kernel.\n",
+        "CPU of Servery, each figure from one start. What more streams cost nginx is what they cost the kernel.",
+        "Of requests, the median of three windows is told, after each account's key was used once.\n",
         *[growth_table(growth) for growth in results.growth],
     ]
     return "\n".join(part for part in parts if part).rstrip() + "\n"
@@ -104,10 +105,15 @@ def growth_table(growth: Growth) -> str:
     costs = "".join(f" {_number(cost)} |" for _, cost in growth.costs)
     failed = f"\nNot measured: {growth.failure}\n" if growth.failure else ""
     rule = "---|" * len(growth.costs)
-    nginx = dict(growth.nginx)
-    beside = "".join(f" {_number(nginx.get(count))} |" for count, _ in growth.costs)
-    beside = f"| of nginx |{beside}\n" if nginx else ""
+    beside = _beside("of nginx", growth.nginx, growth) + _beside("the first of each", growth.first_uses, growth)
     return f"| {growth.of} |{counts}\n|---|{rule}\n| CPU µs / {growth.unit} |{costs}\n{beside}{failed}"
+
+
+def _beside(what: str, costs: list[tuple[int, float]], growth: Growth) -> str:
+    """Another line of the table; none where there is nothing to tell."""
+    known = dict(costs)
+    cells = "".join(f" {_number(known.get(count))} |" for count, _ in growth.costs)
+    return f"| {what} |{cells}\n" if known else ""
 
 
 def _notes(rows: list[Row]) -> str:

@@ -74,13 +74,15 @@ class HeldStreams(msgspec.Struct, frozen=True, kw_only=True):
 
 class Growth(msgspec.Struct, frozen=True, kw_only=True):
     """Microseconds of CPU per ``unit`` (chunk or request), as ``of`` grows: (how many, cost). ``nginx``: what the same
-    load costs there, which is what growth costs the kernel; empty where it was not measured."""
+    load costs there, which is what growth costs the kernel; ``first_uses``: what the first request of each costs, whose
+    account and key have to be read. Empty where it was not measured."""
 
     of: str
     unit: str
     costs: list[tuple[int, float]]
     failure: str | None = None
     nginx: list[tuple[int, float]] = []
+    first_uses: list[tuple[int, float]] = []
 
 
 class Results(msgspec.Struct, frozen=True, kw_only=True):

@@ -7,7 +7,7 @@ from xml.etree import ElementTree
 from benchmarks.bars import bars
 from benchmarks.load import LoadReport, Spread
 from benchmarks.plot import bar_width, plot
-from benchmarks.report import bars_table, comparison_table, report
+from benchmarks.report import bars_table, comparison_table, growth_table, report
 from benchmarks.results import Growth, HeldStreams, Results, Row, decoded, encoded
 
 
@@ -95,6 +95,15 @@ def test_growth_stands_beside_that_of_nginx() -> None:
     lines = report(RESULTS, plot="a.svg").splitlines()
     assert any(line.startswith("| of nginx | 9.00 |") and line.endswith("| 11.5 |") for line in lines)
     assert sum(line.startswith("| of nginx") for line in lines) == 1
+
+
+def test_the_first_request_of_each_is_told_apart() -> None:
+    """What is read once costs once: it stands below what every request costs, where it was measured."""
+    growth = Growth(of="accounts", unit="request", costs=[(1, 100.0), (10, 110.0)], first_uses=[(10, 300.0)])
+    last = growth_table(growth).splitlines()[-1]
+    assert last.startswith("| the first of each | ")
+    assert last.endswith(" | 300 |")
+    assert "the first of each" not in report(RESULTS, plot="a.svg")
 
 
 def test_the_table_has_a_line_for_each_gateway() -> None:

@@ -129,7 +129,12 @@ async def test_nothing_after_the_stop_is_waited_for(engine: FakeEngine, new_clie
 
 async def test_what_was_written_to_the_cache_is_of_the_prompt(engine: FakeEngine, new_client: NewClient) -> None:
     """And was not cached before."""
-    body = {"type": "message", "content": [], "usage": {"input_tokens": 29, "output_tokens": 5}}
+    body = {
+        "type": "message",
+        "content": [],
+        "usage": {"input_tokens": 29, "output_tokens": 5},
+        "stop_reason": "end_turn",
+    }
     body["usage"] |= {"cache_creation_input_tokens": 96, "cache_read_input_tokens": 32}  # type: ignore[operator]
 
     async def whole(exchange: FakeExchange) -> None:
@@ -147,7 +152,9 @@ async def test_a_whole_message_without_usage_is_counted_by_its_length(
     """As in OpenAI's form."""
 
     async def untold(exchange: FakeExchange) -> None:
-        exchange.whole(200, b'{"type":"message","content":[{"type":"text","text":"twelve bytes"}]}')
+        exchange.whole(
+            200, b'{"type":"message","content":[{"type":"text","text":"twelve bytes"}],"stop_reason":"end_turn"}'
+        )
 
     engine.always = untold
     asking = Asking(new_client(EngineFamily.VLLM), stream=False, work=WORK)

@@ -2,11 +2,11 @@
 
 import pytest
 from tests.engines.test_malformed import chunked, counted
-from tests.fakes.engine_scripts import OPENING, progress, token, usage_chunk, usage_of
+from tests.fakes.engine_scripts import OPENING, chunk, progress, serves, token, usage_chunk, usage_of
 from tests.fakes.fake_engine import FakeExchange, Script
 from tests.serving.house import CHAT, House, asked
 
-from servery.core.errors import EngineBroke, EngineTimeout, EngineUnavailable, ServeryError
+from servery.core.errors import EngineAborted, EngineBroke, EngineTimeout, EngineUnavailable, ServeryError
 from servery.core.serving_path import Outcome
 from servery.core.usage import Usage
 
@@ -79,6 +79,35 @@ async def test_nonsense_after_the_first_token_is_charged_as_delivered(house: Hou
     (record,) = house.ended.records
     assert (record.outcome, record.usage) == (Outcome.ENGINE_BROKE, Usage(12, 4, 2, 0, estimated=True))
     assert len(house.first.asked) + len(house.second.asked) == 1
+
+
+@pytest.mark.parametrize("spaced", [False, True])
+@pytest.mark.parametrize("word", ["abort", "error"])
+async def test_an_answer_that_was_given_up_is_charged_as_delivered(house: House, word: str, spaced: bool) -> None:
+    """SGLang and vLLM end a stream so when they are told to drop it: no client is to take the piece for the whole."""
+    given_up = chunk({}, finish=word)
+    if spaced:
+        given_up = given_up.replace(b":", b": ")
+    said = chunked(*framed(progress(12, cached=4), OPENING, token("I"), token(" am"), given_up, b"[DONE]"))
+    house.first.always = house.second.always = answers_with(said)
+    assert isinstance(await refusal(house, stream=True), EngineAborted)
+    (record,) = house.ended.records
+    assert (record.outcome, record.usage) == (Outcome.ENGINE_BROKE, Usage(12, 4, 2, 0, estimated=True))
+    faults = [replica.faults["ENGINE_ABORTED"] for replica in house.pools["pair"].replicas]
+    assert sorted(faults) == [0, 1]
+
+
+@pytest.mark.parametrize("stream", [True, False])
+async def test_an_answer_that_was_given_up_before_it_began_is_tried_elsewhere(house: House, stream: bool) -> None:
+    """Nothing of it was passed on, and nothing of it is charged; the client sees the other engine's answer."""
+    given_up = chunk({}, finish="abort", usage=usage_of(12, 0))
+    said = chunked(*framed(given_up, b"[DONE]")) if stream else counted(given_up)
+    house.first.always, house.second.always = answers_with(said), serves(prompt=12)
+    for _ in range(4):
+        await house.serve(asked(CHAT, stream=stream))
+    assert {record.outcome for record in house.ended.records} == {Outcome.COMPLETED}
+    assert len(house.ended.records) == 4
+    assert sum(replica.faults["ENGINE_ABORTED"] for replica in house.pools["pair"].replicas) >= 1
 
 
 async def test_a_second_response_answers_nobody(house: House) -> None:

@@ -9,7 +9,7 @@ from tests.fakes.engine_scripts import refuses, serves, stalls
 from tests.fakes.fake_engine import FakeExchange, Script
 from tests.serving.house import HELLO, PLAIN, House, asked
 
-from servery.core.errors import EngineBroke, InvalidRequest, ServeryError
+from servery.core.errors import EngineAborted, EngineBroke, InvalidRequest, ServeryError
 from servery.core.inference import AnthropicForm, Generation, InferenceRequest
 from servery.core.serving_path import Outcome
 from servery.core.usage import Usage
@@ -37,7 +37,8 @@ async def test_the_charge_is_the_same_whichever_way(house: House, stream: bool) 
     """Prompt, cached and generated tokens, and what they cost; what was written to a cache is of the prompt."""
 
     async def whole(exchange: FakeExchange) -> None:
-        exchange.whole(200, json.dumps({"type": "message", "content": [], "usage": USAGE}).encode())
+        message = {"type": "message", "content": [], "usage": USAGE, "stop_reason": "end_turn"}
+        exchange.whole(200, json.dumps(message).encode())
 
     end = {"type": "message_delta", "delta": {"stop_reason": "end_turn"}, "usage": USAGE}
     events = says(started(input_tokens=12), delta("I"), delta(" am"), end, {"type": "message_stop"})
@@ -74,7 +75,7 @@ async def test_an_engine_that_cannot_take_it_serves_in_the_other_form(house: Hou
     assert reply.served is not None
     assert house.ended.records[0].usage == Usage(12, 0, 2)
     (replica,) = house.pools["solo"].replicas
-    assert replica.faults == {"ENGINE_UNAVAILABLE": 1, "ENGINE_TIMEOUT": 0, "ENGINE_BROKE": 0}
+    assert replica.faults == {"ENGINE_UNAVAILABLE": 1, "ENGINE_TIMEOUT": 0, "ENGINE_BROKE": 0, "ENGINE_ABORTED": 0}
 
 
 @pytest.mark.parametrize("stream", [True, False])
@@ -83,6 +84,26 @@ async def test_an_engine_that_answers_in_another_form_is_asked_in_that(house: Ho
     reply = await house.serve(request(stream=stream))
     assert reply.served is not None
     assert house.ended.records[0].usage == Usage(12, 0, 2)
+
+
+@pytest.mark.parametrize("stream", [True, False])
+async def test_an_answer_without_a_reason_for_its_end_is_none(house: House, stream: bool) -> None:
+    """As vLLM tells of one that it gave up. Both ways of asking are tried; of a stream, what was delivered is owed."""
+
+    async def whole(exchange: FakeExchange) -> None:
+        message = {"type": "message", "content": [{"type": "text", "text": "I"}], "usage": USAGE, "stop_reason": None}
+        exchange.whole(200, json.dumps(message).encode())
+
+    end = {"type": "message_delta", "delta": {"stop_reason": None}, "usage": USAGE}
+    events = says(started(input_tokens=12), delta("I"), delta(" am"), end, {"type": "message_stop"})
+    house.first.always = speaks_both(events if stream else whole, refuses(500, "paused"))
+    with pytest.raises(EngineAborted if stream else ServeryError):
+        await house.serve(request(stream=stream))
+    assert [(one.outcome, one.usage) for one in house.ended.records] == (
+        [(Outcome.ENGINE_BROKE, Usage(12, 4, 2))] if stream else []
+    )
+    (replica,) = house.pools["solo"].replicas
+    assert replica.faults["ENGINE_ABORTED"] >= 1
 
 
 async def test_a_stream_that_breaks_is_charged_as_delivered(house: House) -> None:

@@ -15,6 +15,7 @@ ServeryError
 ├── InternalError         500  a fault of ours
 ├── EngineUnavailable     502  the engine refused, vanished or answered nonsense before the first byte
 ├── EngineBroke           502  the engine failed after the first byte; sent as an error frame
+│   └── EngineAborted     502  the engine gave up on an answer and said so
 ├── Overloaded            503  the shared pool is busy or has no ready replica
 ├── EngineTimeout         504  the engine did not answer in time
 └── ClientGone            499  the client closed its connection; never rendered
@@ -145,6 +146,10 @@ class EngineBroke(ServeryError):
     status = 502
     code = "ENGINE_BROKE"
     retry_helps = True
+
+
+class EngineAborted(EngineBroke):
+    code = "ENGINE_ABORTED"
 
 
 class Overloaded(ServeryError):

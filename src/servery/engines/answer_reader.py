@@ -5,11 +5,11 @@ from typing import Protocol
 
 import msgspec
 
-from servery.core.errors import EngineBroke, EngineUnavailable
+from servery.core.errors import EngineAborted, EngineBroke, EngineUnavailable
 from servery.engines.event_splitter import EventSplitter
 from servery.engines.refusal import break_from, refusal_from
 from servery.engines.tally import Tally
-from servery.engines.told import Frame, Texts, Whole
+from servery.engines.told import Ending, Frame, Texts, Whole
 from servery.engines.unreadable import UNREADABLE
 
 
@@ -63,6 +63,12 @@ _objects = msgspec.json.Decoder(dict[str, msgspec.Raw])
 def _only_opens(event: bytes) -> bool:
     """Whether the event names the role and says nothing yet. Some engines name it again with each token."""
     return b'"role":"' in event and (b'"content":""' in event or b'"content":null' in event)
+
+
+def _check_endings(endings: list[Ending]) -> None:
+    """Raises EngineAborted when the engine has given up on an answer: no client is to take a piece for it."""
+    if any(ending.is_given_up for ending in endings):
+        raise EngineAborted("the engine gave up on the answer before its end")
 
 
 class StreamReader:
@@ -122,7 +128,9 @@ class StreamReader:
             elif event.startswith((b'{"error"', b'{ "error"')):
                 raise break_from(event, began=self._tally.frames > 0, served_model=self._served_model)
             elif event != b"null":
-                if b'"finish_reason":"' not in event and not _only_opens(event):
+                if b'"finish_reason":"' in event or b'"finish_reason": "' in event:
+                    _check_endings(_frames.decode(event).choices)
+                elif not _only_opens(event):
                     self._tally.frames += 1
                 self._pass_on(event)
         return False
@@ -140,6 +148,7 @@ class StreamReader:
 
     def _open(self, event: bytes) -> None:
         frame = _frames.decode(event)
+        _check_endings(frame.choices)
         goes_on = bool(frame.choices) and all(choice.finish_reason is None for choice in frame.choices)
         if frame.usage is not None and not goes_on:
             self._tally.told_usage(frame.usage)
@@ -192,6 +201,7 @@ class WholeReader(BytesReader):
             whole = _wholes.decode(body)
         except UNREADABLE:
             raise EngineUnavailable("the engine that serves this model did not answer with JSON") from None
+        _check_endings(whole.choices or [])
         if whole.usage is not None:
             self._tally.told_usage(whole.usage)
         if not self._tally.is_reported:

@@ -12,7 +12,7 @@ from collections.abc import Callable
 
 import msgspec
 
-from servery.core.errors import EngineBroke, EngineUnavailable
+from servery.core.errors import EngineAborted, EngineBroke, EngineUnavailable
 from servery.engines.answer_reader import BytesReader, EventSink, tokens_by_length
 from servery.engines.event_splitter import EventSplitter
 from servery.engines.refusal import break_from
@@ -33,6 +33,7 @@ class MessageStreamReader:
         "_served_model",
         "_sink",
         "_splitter",
+        "_stop_reason",
         "_take_plain",
         "_tally",
         "began",
@@ -55,6 +56,7 @@ class MessageStreamReader:
         self._served_model = served_model
         self._splitter = EventSplitter(max_event_bytes=max_event_bytes)
         self._between_events = False
+        self._stop_reason: str | None = None
 
     def feed(self, piece: bytes) -> bool:
         if self._between_events and self._take_plain(piece):
@@ -84,9 +86,9 @@ class MessageStreamReader:
             case "message_start":
                 self._tell_prompt(event)
             case "message_delta":
-                if event.usage is not None:
-                    self._tally.told_usage(event.usage.reported())
+                self._tell_end(event)
             case "message_stop":
+                _check_stop(self._stop_reason)
                 return True
             case "error":
                 raise break_from(data, began=self._tally.frames > 0, served_model=self._served_model)
@@ -103,6 +105,12 @@ class MessageStreamReader:
             self._on_first()
         self._sink.take(data)
 
+    def _tell_end(self, event: Event) -> None:
+        if event.usage is not None:
+            self._tally.told_usage(event.usage.reported())
+        if event.delta is not None and event.delta.stop_reason is not None:
+            self._stop_reason = event.delta.stop_reason
+
     def _tell_prompt(self, event: Event) -> None:
         """Before the first token. vLLM does not tell yet how much of it was cached."""
         told = event.message.usage if event.message else None
@@ -113,6 +121,12 @@ class MessageStreamReader:
             self._tally.told_prompt_length(length)
         else:
             self._tally.told_prompt(prompt_tokens=length, cached_prompt_tokens=told.cache_read_input_tokens)
+
+
+def _check_stop(reason: str | None) -> None:
+    """Raises EngineAborted for an answer that ends without a reason: so vLLM tells of one that it has given up."""
+    if reason is None:
+        raise EngineAborted("the engine gave up on the answer before its end")
 
 
 _messages = msgspec.json.Decoder(Message)
@@ -131,6 +145,7 @@ class WholeMessageReader(BytesReader):
             message = _messages.decode(body)
         except UNREADABLE:
             raise EngineUnavailable("the engine that serves this model did not answer with a message") from None
+        _check_stop(message.stop_reason)
         if message.usage is not None:
             self._tally.told_usage(message.usage.reported())
         if not self._tally.is_reported:

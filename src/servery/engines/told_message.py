@@ -31,6 +31,7 @@ class Started(msgspec.Struct):
 
 class Delta(msgspec.Struct):
     type: str | None = None
+    stop_reason: str | None = None
 
 
 class Event(msgspec.Struct):
@@ -54,3 +55,4 @@ class Message(msgspec.Struct):
     type: Literal["message"]
     content: list[Block] = []
     usage: MessageUsage | None = None
+    stop_reason: str | None = None

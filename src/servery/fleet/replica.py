@@ -7,12 +7,14 @@ from enum import StrEnum
 import msgspec
 
 from servery.core.clock import Clock
-from servery.core.errors import EngineBroke, EngineTimeout, EngineUnavailable
+from servery.core.errors import EngineAborted, EngineBroke, EngineTimeout, EngineUnavailable
 from servery.engines.client import EngineClient
 from servery.engines.load import EngineLoad
 from servery.fleet.circuit import Circuit, CircuitState
 from servery.fleet.circuit_limits import CircuitLimits
 from servery.fleet.occupancy import Gone, Occupancy
+
+_FAULTS = (EngineUnavailable.code, EngineTimeout.code, EngineBroke.code, EngineAborted.code)
 
 _AFTER_COOL_DOWN_S = 0.05
 """The event loop's clock and the circuit's may differ by a little."""
@@ -68,7 +70,7 @@ class Replica:
         self.state = ReplicaState.STARTING
         self.incarnation = 0
         self.restarts = 0
-        self.faults = dict.fromkeys((EngineUnavailable.code, EngineTimeout.code, EngineBroke.code), 0)
+        self.faults = dict.fromkeys(_FAULTS, 0)
         self.reason = ""
         self.load: EngineLoad | None = None
         self.circuit = Circuit(CircuitLimits(), clock, on_change=self._circuit_changed)
