@@ -8,13 +8,16 @@ sector and name that is not synced the one or the other.
 import errno
 import os
 import random
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from enum import StrEnum
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import pytest
+
+Answer = TypeVar("Answer")
 
 SECTOR_BYTES = 512
 
@@ -40,6 +43,7 @@ class FakeDisk:
         self._open: dict[int, str] = {}
         self._fault: Fault | None = None
         self._after = 0
+        self._in_turn = threading.RLock()
         self.is_dead = False
         """Whether the process has come to its end: nothing that it asks for is done."""
 
@@ -50,6 +54,11 @@ class FakeDisk:
     def heal(self) -> None:
         """No write fails that has not yet."""
         self._fault = None
+
+    def end(self) -> None:
+        """The process comes to its end, between two things that it asks for."""
+        with self._in_turn:
+            self.is_dead = True
 
     def left_by_a_kill(self) -> dict[str, bytes]:
         return {file.name: file.read_bytes() for file in self._directory.glob("*")}
@@ -87,7 +96,7 @@ class FakeDisk:
                 self._open[descriptor] = ("=" if is_synced else "") + (file.name if file != self._directory else "/")
             return descriptor
 
-        return open_
+        return self._taking_turns(open_)
 
     def _writing(self, real: Callable[..., int]) -> Callable[..., int]:
         def pwrite(descriptor: int, data: bytes, offset: int) -> int:
@@ -106,7 +115,7 @@ class FakeDisk:
                 self._sync(name[1:], part, offset, is_torn=fault in (Fault.ERROR, Fault.END))
             return self._answer(fault, len(part))
 
-        return pwrite
+        return self._taking_turns(pwrite)
 
     def _appending(self, real: Callable[..., int]) -> Callable[..., int]:
         def write(descriptor: int, data: bytes) -> int:
@@ -118,7 +127,7 @@ class FakeDisk:
             real(descriptor, part)
             return self._answer(fault, len(part))
 
-        return write
+        return self._taking_turns(write)
 
     def _syncing(self, real: Callable[[int], None]) -> Callable[[int], None]:
         def fsync(descriptor: int) -> None:
@@ -135,14 +144,14 @@ class FakeDisk:
                 self._synced[name] = bytearray((self._directory / name).read_bytes())
             return None
 
-        return fsync
+        return self._taking_turns(fsync)
 
     def _closing(self, real: Callable[[int], None]) -> Callable[[int], None]:
         def close(descriptor: int) -> None:
             self._open.pop(descriptor, None)
             real(descriptor)
 
-        return close
+        return self._taking_turns(close)
 
     def _unlinking(self, real: Callable[..., None]) -> Callable[..., None]:
         def unlink(path: Any, **named: Any) -> None:
@@ -154,7 +163,7 @@ class FakeDisk:
             else:
                 real(path, **named)
 
-        return unlink
+        return self._taking_turns(unlink)
 
     def _renaming(self, real: Callable[..., None]) -> Callable[..., None]:
         def rename(path: Any, target: Any) -> None:
@@ -171,7 +180,14 @@ class FakeDisk:
             else:
                 real(path, target)
 
-        return rename
+        return self._taking_turns(rename)
+
+    def _taking_turns(self, ask: Callable[..., Answer]) -> Callable[..., Answer]:
+        def in_turn(*given: Any, **named: Any) -> Answer:
+            with self._in_turn:
+                return ask(*given, **named)
+
+        return in_turn
 
     def _sync(self, name: str, part: bytes, offset: int, *, is_torn: bool) -> None:
         synced = self._synced.setdefault(name, bytearray())

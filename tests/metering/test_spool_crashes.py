@@ -122,8 +122,8 @@ class Crashes(RuleBasedStateMachine):
 
     @rule(is_power_cut=st.booleans())
     def crash(self, is_power_cut: bool) -> None:
+        self.disk.end()
         left = self.disk.left_by_a_power_cut() if is_power_cut else self.disk.left_by_a_kill()
-        self.disk.is_dead = True
         self._abandon()
         self._start(left)
 
