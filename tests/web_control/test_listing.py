@@ -207,3 +207,22 @@ async def test_the_log_has_one_order(plane: Plane) -> None:
     """It is not read whole to be put in another."""
     answer = await plane.call("GET", "/v1/accounts/acme/auditLogs?orderBy=timestamp", status=400)
     assert "one order" in str(answer["message"])
+
+
+@pytest.mark.parametrize("asked", ["", f"filter={quote('role = user')}&"])
+async def test_pages_hold_while_the_list_changes(plane: Plane, asked: str) -> None:
+    """What is added or taken away between pages moves nothing; a token of another list is refused."""
+    for user in ("a", "b", "c", "d", "e"):
+        await plane.call("POST", "/v1/accounts/acme/users", body={"userId": user, "user": {"role": Role.USER}})
+        plane.clock.advance(1.0)
+    path = f"/v1/accounts/acme/users?{asked}pageSize="
+    first = await plane.call("GET", f"{path}3")
+    shown = [user["name"].rpartition("/")[2] for user in first["users"]]
+    await plane.call("DELETE", f"/v1/accounts/acme/users/{shown[-1]}")
+    await plane.call("POST", "/v1/accounts/acme/users", body={"userId": "f", "user": {"role": Role.USER}})
+    rest = await plane.call("GET", f"{path}50&pageToken={first['nextPageToken']}")
+    shown += [user["name"].rpartition("/")[2] for user in rest["users"]]
+    assert [user for user in shown if user != "default"] == ["a", "b", "c", "d", "e", "f"]
+    assert rest["nextPageToken"] == ""
+    assert rest["totalSize"] == first["totalSize"]
+    await plane.call("GET", f"/v1/accounts?pageToken={first['nextPageToken']}", key=plane.ops, status=400)

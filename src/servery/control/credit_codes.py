@@ -2,6 +2,7 @@
 
 import base64
 import secrets
+from collections.abc import Sequence
 
 import msgspec
 
@@ -9,6 +10,7 @@ from servery.core.clock import Clock
 from servery.core.errors import InvalidRequest, NotFound, PreconditionFailed
 from servery.store.connection import Connection
 from servery.store.database import Database
+from servery.store.place_in_list import Age
 from servery.store.sql import load_queries
 from servery.tenancy.api_keys import RandomBytes, secret_sha256
 
@@ -49,6 +51,8 @@ class CreditCodes:
         self._insert = queries["insert_code"]
         self._by_secret = queries["code_by_secret"]
         self._all = queries["all_codes"]
+        self._page = queries["page_of_codes"]
+        self._count = queries["count_codes"]
         self._use = queries["use_code"]
         self._disable = queries["disable_code"]
         self._database = database
@@ -85,6 +89,17 @@ class CreditCodes:
         """All codes, oldest first."""
         rows = await self._database.look_up(lambda connection: connection.execute(self._all).fetchall())
         return [_code(row) for row in rows]
+
+    async def page(self, after: Age, most: int) -> Sequence[CreditCode]:
+        """So many codes that follow a place, oldest first."""
+        chosen = {"after_ns": after[0], "after_id": after[1], "most": most}
+        rows = await self._database.look_up(lambda connection: connection.execute(self._page, chosen).fetchall())
+        return [_code(row) for row in rows]
+
+    async def count(self) -> int:
+        """How many there are."""
+        row = await self._database.look_up(lambda connection: connection.execute(self._count).fetchone())
+        return int(row[0])
 
     async def disable(self, code_id: str) -> None:
         """The code is redeemed no more. Raises NotFound."""

@@ -1,6 +1,7 @@
 """Credits: money that an account has before it spends it, given by the operator or by a code."""
 
 import secrets
+from collections.abc import Sequence
 
 import msgspec
 
@@ -14,6 +15,7 @@ from servery.ledger.ledger import Ledger
 from servery.ledger.transfer import Transfer, TransferKind
 from servery.store.connection import Connection
 from servery.store.database import Database
+from servery.store.place_in_list import Age
 from servery.store.sql import load_queries
 from servery.tenancy.account_revision import AccountRevision
 from servery.tenancy.api_keys import RandomBytes
@@ -48,6 +50,8 @@ class Credits:
         queries = load_queries("servery.control", "credits.sql")
         self._insert = queries["insert_credit"]
         self._of_account = queries["credits_of_account"]
+        self._page = queries["page_of_credits"]
+        self._count = queries["count_credits"]
         self._redeemed = queries["redemption_of_code"]
         self._database = database
         self._clock = clock
@@ -87,17 +91,19 @@ class Credits:
         rows = await self._database.look_up(
             lambda connection: connection.execute(self._of_account, {"account": account}).fetchall()
         )
-        return [
-            Credit(
-                id=credit_id,
-                account=owner,
-                code_id=code_id,
-                nanodollars=nanodollars,
-                description=description,
-                created_ns=created_ns,
-            )
-            for credit_id, owner, code_id, nanodollars, description, created_ns in rows
-        ]
+        return [_credit(row) for row in rows]
+
+    async def page(self, account: str, after: Age, most: int) -> Sequence[Credit]:
+        """So many of them that follow a place."""
+        chosen = {"account": account, "after_ns": after[0], "after_id": after[1], "most": most}
+        rows = await self._database.look_up(lambda connection: connection.execute(self._page, chosen).fetchall())
+        return [_credit(row) for row in rows]
+
+    async def count(self, account: str) -> int:
+        """How many there are."""
+        chosen = {"account": account}
+        row = await self._database.look_up(lambda connection: connection.execute(self._count, chosen).fetchone())
+        return int(row[0])
 
     def _give(
         self, connection: Connection, account: str, nanodollars: int, *, description: str, code_id: str | None
@@ -133,3 +139,15 @@ def checked_amount(nanodollars: int) -> int:
     if not 0 < nanodollars <= MOST_NANODOLLARS:
         raise InvalidRequest("An amount is more than 0, and a billion dollars at most.", param="amount")
     return nanodollars
+
+
+def _credit(row: tuple[str, str, str | None, int, str, int]) -> Credit:
+    credit_id, account, code_id, nanodollars, description, created_ns = row
+    return Credit(
+        id=credit_id,
+        account=account,
+        code_id=code_id,
+        nanodollars=nanodollars,
+        description=description,
+        created_ns=created_ns,
+    )

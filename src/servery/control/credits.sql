@@ -42,3 +42,27 @@ UPDATE credit_codes SET redemptions = redemptions + 1 WHERE id = :id AND redempt
 -- name: disable_code
 -- Redeem a code no more; the time of the first call stays.
 UPDATE credit_codes SET disabled_ns = coalesce(disabled_ns, :disabled_ns) WHERE id = :id;
+
+-- name: page_of_credits
+-- Some credits that an account was given and that follow a place, oldest first.
+SELECT id, account, code_id, nanodollars, description, created_ns
+FROM credit_redemptions
+WHERE account = :account AND (created_ns, id) > (:after_ns, :after_id)
+ORDER BY created_ns, id
+LIMIT :most;
+
+-- name: count_credits
+-- How many credits an account was given.
+SELECT count(*) FROM credit_redemptions WHERE account = :account;
+
+-- name: page_of_codes
+-- Some codes that follow a place, oldest first.
+SELECT id, prefix, description, nanodollars, redemptions_max, redemptions, expires_ns, created_ns, disabled_ns
+FROM credit_codes
+WHERE (created_ns, id) > (:after_ns, :after_id)
+ORDER BY created_ns, id
+LIMIT :most;
+
+-- name: count_codes
+-- How many codes there are.
+SELECT count(*) FROM credit_codes;

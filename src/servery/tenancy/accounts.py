@@ -1,6 +1,6 @@
 """Accounts: the tenants, named ``accounts/<id>`` in resource names."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import msgspec
 
@@ -10,6 +10,7 @@ from servery.core.resource_name import checked_resource_id
 from servery.core.suspend_state import SuspendState
 from servery.store.connection import Connection
 from servery.store.database import Database, Operation
+from servery.store.place_in_list import Name
 from servery.store.sql import load_queries
 from servery.tenancy.account_revision import AccountRevision
 from servery.tenancy.users import Users
@@ -47,6 +48,8 @@ class Accounts:
         self._insert = queries["insert_account"]
         self._by_id = queries["account_by_id"]
         self._all = queries["all_accounts"]
+        self._page = queries["page_of_accounts"]
+        self._count = queries["count_accounts"]
         self._update = queries["update_account"]
         self._database = database
         self._clock = clock
@@ -136,6 +139,17 @@ class Accounts:
         """All accounts, by id."""
         rows = await self._database.look_up(lambda connection: connection.execute(self._all).fetchall())
         return [_account(row) for row in rows]
+
+    async def page(self, after: Name, most: int) -> Sequence[Account]:
+        """So many accounts that follow a place, by id."""
+        chosen = {"after": after[0], "most": most}
+        rows = await self._database.look_up(lambda connection: connection.execute(self._page, chosen).fetchall())
+        return [_account(row) for row in rows]
+
+    async def count(self) -> int:
+        """How many there are."""
+        row = await self._database.look_up(lambda connection: connection.execute(self._count).fetchone())
+        return int(row[0])
 
     async def exists(self, account_id: str) -> bool:
         return await self._database.look_up(lambda connection: self.find(connection, account_id)) is not None

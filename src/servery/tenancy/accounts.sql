@@ -33,3 +33,16 @@ UPDATE accounts SET revision = (SELECT revision FROM configuration_revision) WHE
 -- name: accounts_since
 -- The accounts that changed after a revision.
 SELECT id FROM accounts WHERE revision > :revision ORDER BY id;
+
+-- name: page_of_accounts
+-- Some accounts that follow a name, by id.
+SELECT id, display_name, email, spend_tier, tier_pinned, suspend_state, prepaid, funded, spend_limit_dollars,
+       spend_limit_set_ns, spend_thresholds, created_ns
+FROM accounts
+WHERE id > :after
+ORDER BY id
+LIMIT :most;
+
+-- name: count_accounts
+-- How many accounts there are.
+SELECT count(*) FROM accounts;

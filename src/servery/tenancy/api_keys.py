@@ -8,7 +8,7 @@ however fast each guess is. A slow one would only be a way to keep this server b
 import base64
 import hashlib
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import msgspec
 
@@ -17,6 +17,7 @@ from servery.core.clock import Clock
 from servery.core.errors import InvalidRequest, NotFound
 from servery.store.connection import Connection
 from servery.store.database import Database, Operation
+from servery.store.place_in_list import Age
 from servery.store.sql import load_queries
 from servery.tenancy.account_revision import AccountRevision
 from servery.tenancy.accounts import Accounts
@@ -71,6 +72,8 @@ class ApiKeys:
         queries = load_queries("servery.tenancy", "api_keys.sql")
         self._insert = queries["insert_api_key"]
         self._of_account = queries["api_keys_of_account"]
+        self._page = queries["page_of_api_keys"]
+        self._count = queries["count_api_keys"]
         self._revoke = queries["revoke_api_key"]
         self._database = database
         self._clock = clock
@@ -157,6 +160,18 @@ class ApiKeys:
         chosen = {"account": account, "user": user}
         rows = await self._database.look_up(lambda connection: connection.execute(self._of_account, chosen).fetchall())
         return [_api_key(row) for row in rows]
+
+    async def page(self, account: str, after: Age, most: int, *, user: str | None = None) -> Sequence[ApiKey]:
+        """So many of those that ``list`` gives, that are not revoked and follow a place."""
+        chosen = {"account": account, "user": user, "after_ns": after[0], "after_id": after[1], "most": most}
+        rows = await self._database.look_up(lambda connection: connection.execute(self._page, chosen).fetchall())
+        return [_api_key(row) for row in rows]
+
+    async def count(self, account: str, *, user: str | None = None) -> int:
+        """How many of them are not revoked."""
+        chosen = {"account": account, "user": user}
+        row = await self._database.look_up(lambda connection: connection.execute(self._count, chosen).fetchone())
+        return int(row[0])
 
 
 def _api_key(

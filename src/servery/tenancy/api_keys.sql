@@ -41,3 +41,18 @@ WHERE api_keys.account = :account;
 UPDATE api_keys
 SET last_used_ns = :last_used_ns
 WHERE key_id = :key_id AND (last_used_ns IS NULL OR last_used_ns < :last_used_ns);
+
+-- name: page_of_api_keys
+-- Some keys of an account, or of one of its users, that are not revoked and follow a place, oldest first.
+SELECT key_id, account, user_id, display_name, prefix, created_ns, expires_ns, revoked_ns, admin, last_used_ns
+FROM api_keys
+WHERE account = :account AND revoked_ns IS NULL AND (CAST(:user AS TEXT) IS NULL OR user_id = :user)
+  AND (created_ns, key_id) > (:after_ns, :after_id)
+ORDER BY created_ns, key_id
+LIMIT :most;
+
+-- name: count_api_keys
+-- How many of them there are.
+SELECT count(*)
+FROM api_keys
+WHERE account = :account AND revoked_ns IS NULL AND (CAST(:user AS TEXT) IS NULL OR user_id = :user);

@@ -1,6 +1,6 @@
 """Users: people and services that act for an account, each with a role."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import msgspec
 
@@ -11,6 +11,7 @@ from servery.core.resource_name import checked_resource_id
 from servery.core.role import Role
 from servery.store.connection import Connection
 from servery.store.database import Database
+from servery.store.place_in_list import Age
 from servery.store.sql import load_queries
 from servery.tenancy.account_revision import AccountRevision
 
@@ -36,6 +37,8 @@ class Users:
         self._insert = queries["insert_user"]
         self._by_id = queries["user_by_id"]
         self._of_account = queries["users_of_account"]
+        self._page = queries["page_of_users"]
+        self._count = queries["count_users"]
         self._update = queries["update_user"]
         self._revoke_keys = queries["revoke_keys_of_user"]
         self._database = database
@@ -155,6 +158,18 @@ class Users:
     async def list(self, account: str) -> list[User]:
         """The account's users, oldest first, without deleted ones."""
         return await self._database.look_up(lambda connection: self._of(connection, account))
+
+    async def page(self, account: str, after: Age, most: int) -> Sequence[User]:
+        """So many of those that ``list`` gives that follow a place."""
+        chosen = {"account": account, "after_ns": after[0], "after_id": after[1], "most": most}
+        rows = await self._database.look_up(lambda connection: connection.execute(self._page, chosen).fetchall())
+        return [_user(row) for row in rows]
+
+    async def count(self, account: str) -> int:
+        """How many ``list`` gives."""
+        chosen = {"account": account}
+        row = await self._database.look_up(lambda connection: connection.execute(self._count, chosen).fetchone())
+        return int(row[0])
 
 
 def addresses_of_users(connection: Connection, account: str) -> dict[str, str]:

@@ -38,3 +38,15 @@ SELECT email
 FROM users
 WHERE account = :account AND role = 'admin' AND email <> '' AND NOT service_account AND deleted_ns IS NULL
 ORDER BY email;
+
+-- name: page_of_users
+-- Some of an account's users that are not deleted and follow a place, oldest first.
+SELECT account, id, display_name, email, role, service_account, created_ns, deleted_ns
+FROM users
+WHERE account = :account AND deleted_ns IS NULL AND (created_ns, id) > (:after_ns, :after_id)
+ORDER BY created_ns, id
+LIMIT :most;
+
+-- name: count_users
+-- How many users of an account are not deleted.
+SELECT count(*) FROM users WHERE account = :account AND deleted_ns IS NULL;

@@ -1,5 +1,6 @@
 """``/v1/accounts``: the tenants."""
 
+from collections.abc import Sequence
 from typing import Final
 
 import msgspec
@@ -16,12 +17,14 @@ from servery.core.clock import Clock, rfc3339
 from servery.core.errors import InvalidRequest
 from servery.core.suspend_state import SuspendState
 from servery.store.database import Database
+from servery.store.place_in_list import BEFORE_ALL_NAMES
 from servery.tenancy.accounts import Account, Accounts
 from servery.web.control.access import account_of
 from servery.web.control.amount import Amount
 from servery.web.control.body import body_of
 from servery.web.control.listing import Listing
 from servery.web.control.money import Money, money
+from servery.web.control.paged_list import PagedList
 
 THRESHOLDS_MAX: Final = 20
 
@@ -109,10 +112,21 @@ class AccountEndpoints:
 
     async def list_all(self, request: Request, caller: Caller) -> Response:
         """A key that may operate the platform sees all accounts, any other key its own."""
-        seen = await self._accounts.list() if caller.admin else [await self._accounts.get(caller.account)]
         listing = Listing(request, AccountResource)
-        standings = await self._review.standings([account.id for account in seen])
-        return listing.response("accounts", seen, lambda account: _shown(account, standings[account.id]))
+        if not caller.admin:
+            own = await self._shown([await self._accounts.get(caller.account)])
+            return listing.response("accounts", own, lambda account: account)
+        everybody = PagedList(
+            page=self._accounts.page,
+            count=self._accounts.count,
+            place=lambda account: (account.id,),
+            start=BEFORE_ALL_NAMES,
+        )
+        return await listing.paged_response("accounts", everybody, self._shown)
+
+    async def _shown(self, accounts: Sequence[Account]) -> Sequence[AccountResource]:
+        standings = await self._review.standings([account.id for account in accounts])
+        return [_shown(account, standings[account.id]) for account in accounts]
 
     async def get(self, request: Request, caller: Caller) -> AccountResource:
         return await self._get(account_of(request, caller))

@@ -1,6 +1,8 @@
 """``/v1/accounts/{account}/users/{user}/apiKeys``: the keys of a user; without ``users/{user}``, of the account."""
 
+from collections.abc import Sequence
 from datetime import datetime
+from functools import partial
 
 import msgspec
 from msgspec import UNSET, UnsetType
@@ -12,12 +14,14 @@ from servery.control.open_account import create_key
 from servery.core.caller import Caller
 from servery.core.clock import Clock, rfc3339
 from servery.store.database import Database
+from servery.store.place_in_list import BEFORE_ALL_AGES
 from servery.tenancy.api_keys import ApiKey, ApiKeys
 from servery.web.control.access import key_scope
 from servery.web.control.body import body_of
 from servery.web.control.listing import Listing
 from servery.web.control.moment import wall_ns
 from servery.web.control.nothing import Nothing
+from servery.web.control.paged_list import PagedList
 
 
 class KeyFields(msgspec.Struct, rename="camel", forbid_unknown_fields=True):
@@ -65,8 +69,13 @@ class ApiKeyEndpoints:
     async def list_all(self, request: Request, caller: Caller) -> Response:
         """The keys that have not been deleted, oldest first."""
         scope = key_scope(request, caller)
-        seen = [key for key in await self._keys.list(scope.account, user=scope.user) if key.revoked_ns is None]
-        return Listing(request, KeyResource).response("apiKeys", seen, _shown)
+        keys = PagedList(
+            page=partial(self._keys.page, scope.account, user=scope.user),
+            count=partial(self._keys.count, scope.account, user=scope.user),
+            place=lambda key: (key.created_ns, key.key_id),
+            start=BEFORE_ALL_AGES,
+        )
+        return await Listing(request, KeyResource).paged_response("apiKeys", keys, _all_shown)
 
     async def create(self, request: Request, caller: Caller) -> KeyResource:
         scope = key_scope(request, caller)
@@ -103,3 +112,7 @@ def _shown(key: ApiKey) -> KeyResource:
         expire_time=UNSET if key.expires_ns is None else rfc3339(key.expires_ns),
         last_used=UNSET if key.last_used_ns is None else rfc3339(key.last_used_ns),
     )
+
+
+async def _all_shown(keys: Sequence[ApiKey]) -> Sequence[KeyResource]:
+    return list(map(_shown, keys))

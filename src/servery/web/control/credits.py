@@ -1,6 +1,8 @@
 """Credits and the codes that are worth some."""
 
+from collections.abc import Sequence
 from datetime import datetime
+from functools import partial
 
 import msgspec
 from msgspec import UNSET, UnsetType
@@ -13,6 +15,7 @@ from servery.control.credit_codes import CreditCode, CreditCodes
 from servery.control.credits import Credit, Credits, checked_amount
 from servery.core.caller import Caller
 from servery.core.clock import rfc3339
+from servery.store.place_in_list import BEFORE_ALL_AGES
 from servery.web.control.access import account_of
 from servery.web.control.amount import Amount
 from servery.web.control.body import body_of
@@ -20,6 +23,7 @@ from servery.web.control.listing import Listing
 from servery.web.control.moment import wall_ns
 from servery.web.control.money import Money, money
 from servery.web.control.nothing import Nothing
+from servery.web.control.paged_list import PagedList
 
 
 class Grant(msgspec.Struct, rename="camel", forbid_unknown_fields=True):
@@ -111,8 +115,14 @@ class CreditEndpoints:
 
     async def list_redemptions(self, request: Request, caller: Caller) -> Response:
         """What was given to the account, oldest first."""
-        seen = await self._credits.list(account_of(request, caller))
-        return Listing(request, RedemptionResource).response("creditRedemptions", seen, _shown)
+        account = account_of(request, caller)
+        given = PagedList(
+            page=partial(self._credits.page, account),
+            count=partial(self._credits.count, account),
+            place=lambda credit: (credit.created_ns, credit.id),
+            start=BEFORE_ALL_AGES,
+        )
+        return await Listing(request, RedemptionResource).paged_response("creditRedemptions", given, _all_shown)
 
     async def create_code(self, request: Request, _caller: Caller) -> CodeResource:
         wanted = await body_of(request, NewCode)
@@ -125,8 +135,13 @@ class CreditEndpoints:
         return msgspec.structs.replace(_shown_code(created.credit_code), code=created.code)
 
     async def list_codes(self, request: Request, _caller: Caller) -> Response:
-        seen = await self._codes.list()
-        return Listing(request, CodeResource).response("creditCodes", seen, _shown_code)
+        codes = PagedList(
+            page=self._codes.page,
+            count=self._codes.count,
+            place=lambda code: (code.created_ns, code.id),
+            start=BEFORE_ALL_AGES,
+        )
+        return await Listing(request, CodeResource).paged_response("creditCodes", codes, _all_codes_shown)
 
     async def disable_code(self, request: Request, _caller: Caller) -> Nothing:
         await self._codes.disable(request.path_params["code"])
@@ -155,3 +170,11 @@ def _shown_code(code: CreditCode) -> CodeResource:
         disabled=code.disabled_ns is not None,
         expire_time=UNSET if code.expires_ns is None else rfc3339(code.expires_ns),
     )
+
+
+async def _all_shown(given: Sequence[Credit]) -> Sequence[RedemptionResource]:
+    return list(map(_shown, given))
+
+
+async def _all_codes_shown(codes: Sequence[CreditCode]) -> Sequence[CodeResource]:
+    return list(map(_shown_code, codes))

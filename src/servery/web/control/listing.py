@@ -1,6 +1,6 @@
 """Lists, all of them: ``filter``, ``orderBy``, ``readMask`` and pages."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, Final, TypeVar
 
 import msgspec
@@ -10,7 +10,8 @@ from starlette.responses import Response
 from servery.core.errors import InvalidRequest
 from servery.web.control.list_fields import ListField, Shown, list_field, ordering
 from servery.web.control.list_filter import parse_filter
-from servery.web.control.page import page_of
+from servery.web.control.page import page_of, page_size
+from servery.web.control.paged_list import PagedList
 
 Item = TypeVar("Item")
 
@@ -38,6 +39,48 @@ class Listing:
             chosen = _sorted(chosen, field, descending=descending)
         page_shown, token = page_of(self._request, chosen)
         return self._answer(name, page_shown, token, total=len(chosen))
+
+    async def paged_response(
+        self,
+        name: str,
+        source: PagedList[Item, Any],
+        show: Callable[[Sequence[Item]], Awaitable[Sequence[msgspec.Struct]]],
+    ) -> Response:
+        """As ``response``, of a list whose order the database knows: a page costs what is on it, unless a filter or an
+        order are asked for. But in an order of the client's own, a token is a place in the list, so that what is added
+        or taken away meanwhile moves nothing."""
+        token, size = self._request.query_params.get("pageToken", ""), page_size(self._request)
+        if self._order:
+            everything = [shown for _, shown in await self._chosen(source, show, "")]
+            return self.response(name, everything, lambda shown: shown)
+        if self._test is None:
+            items = await source.page(source.after(token), size + 1)
+            resources: Sequence[Any] = await show(items[:size])
+            last, total = items[size - 1 : size], await source.count()
+            more = len(items) > size
+        else:
+            chosen = await self._chosen(source, show, token)
+            resources = [shown for _, shown in chosen[:size]]
+            last, more = [item for item, _ in chosen[size - 1 : size]], len(chosen) > size
+            total = len(chosen if not token else await self._chosen(source, show, ""))
+        return self._answer(name, resources, source.token(last[0]) if more else "", total=total)
+
+    async def _chosen(
+        self,
+        source: PagedList[Item, Any],
+        show: Callable[[Sequence[Item]], Awaitable[Sequence[msgspec.Struct]]],
+        token: str,
+    ) -> list[tuple[Item, Any]]:
+        """Those behind a token's place that the filter lets through, each with what is shown of it."""
+        chosen: list[tuple[Item, Any]] = []
+        async for items in source.runs(token):
+            resources = await show(items)
+            chosen += [
+                (item, resource)
+                for item, resource in zip(items, resources, strict=True)
+                if self._test is None or self._test(_shown(resource))
+            ]
+        return chosen
 
     def page_response(self, name: str, resources: Sequence[msgspec.Struct], token: str) -> Response:
         """Of a list that the database gives page by page, in its one order: what of this page is asked for. It may be

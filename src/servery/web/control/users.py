@@ -1,5 +1,8 @@
 """``/v1/accounts/{account}/users``: who acts for an account."""
 
+from collections.abc import Sequence
+from functools import partial
+
 import msgspec
 from starlette.requests import Request
 from starlette.responses import Response
@@ -10,12 +13,14 @@ from servery.core.clock import Clock, rfc3339
 from servery.core.errors import InvalidRequest
 from servery.core.role import Role
 from servery.store.database import Database
+from servery.store.place_in_list import BEFORE_ALL_AGES
 from servery.tenancy.accounts import Accounts
 from servery.tenancy.users import User, Users
 from servery.web.control.access import account_of
 from servery.web.control.body import body_of
 from servery.web.control.listing import Listing
 from servery.web.control.nothing import Nothing
+from servery.web.control.paged_list import PagedList
 
 
 class UserFields(msgspec.Struct, rename="camel", forbid_unknown_fields=True):
@@ -64,8 +69,14 @@ class UserEndpoints:
         self._domain = domain
 
     async def list_all(self, request: Request, caller: Caller) -> Response:
-        seen = await self._users.list(account_of(request, caller))
-        return Listing(request, UserResource).response("users", seen, _shown)
+        account = account_of(request, caller)
+        users = PagedList(
+            page=partial(self._users.page, account),
+            count=partial(self._users.count, account),
+            place=lambda user: (user.created_ns, user.id),
+            start=BEFORE_ALL_AGES,
+        )
+        return await Listing(request, UserResource).paged_response("users", users, _all_shown)
 
     async def get(self, request: Request, caller: Caller) -> UserResource:
         return _shown(await self._users.get(account_of(request, caller), request.path_params["user"]))
@@ -115,3 +126,7 @@ def _shown(user: User) -> UserResource:
         service_account=user.service_account,
         create_time=rfc3339(user.created_ns),
     )
+
+
+async def _all_shown(users: Sequence[User]) -> Sequence[UserResource]:
+    return list(map(_shown, users))
