@@ -30,8 +30,8 @@ class Asking:
         self._stream = stream
         self._work = work
 
-    async def begin(self) -> Exchange:
-        return await self._client.ask(
+    def begin(self) -> Exchange:
+        return self._client.ask(
             self._work,
             endpoint=Endpoint.CHAT,
             stream=self._stream,
@@ -41,7 +41,7 @@ class Asking:
         )
 
     async def answer(self) -> bytes:
-        return await (await self.begin()).answer
+        return await self.begin().answer
 
     async def error(self) -> ServeryError:
         """What the request is refused with; fails if it is not."""

@@ -108,8 +108,8 @@ async def test_an_abort_while_a_new_connection_is_made(engine: FakeEngine, new_c
     client = new_client(EngineFamily.VLLM)
     await Asking(client).answer()
     engine.scripts.append(dies)
-    exchange = await Asking(client).begin()
-    while exchange._again is None:  # noqa: ASYNC110
+    exchange = Asking(client).begin()
+    while exchange._opening is None:  # noqa: ASYNC110
         await asyncio.sleep(0)
     exchange.abort()
     await engine.wait_connections(0)

@@ -79,7 +79,7 @@ async def test_the_prompt_is_known_before_the_first_token(engine: FakeEngine, ne
     """Prompt progress tells prompt and cached tokens while the stream is still running."""
     engine.always = sends(progress(50, cached=40), OPENING, then=stalls)
     asking = Asking(new_client())
-    exchange = await asking.begin()
+    exchange = asking.begin()
     await asking.wait_events(1)
     assert asking.tally.prompt == (50, 40)
     exchange.abort()
@@ -289,7 +289,7 @@ async def test_an_engine_that_dies_in_a_stream_broke(engine: FakeEngine, new_cli
 
     engine.always = sends(progress(30, cached=8), OPENING, token("a"), token("b"), then=then)
     asking = Asking(new_client())
-    exchange = await asking.begin()
+    exchange = asking.begin()
     await asking.wait_events(3)
     seen.set()
     with pytest.raises(EngineBroke):
@@ -373,7 +373,7 @@ async def test_the_first_token_has_its_own_time(engine: FakeEngine, new_client: 
 
     engine.always = head_first
     asking = Asking(new_client(EngineFamily.VLLM, first_byte_timeout_s=60.0, chunk_timeout_s=0.02))
-    exchange = await asking.begin()
+    exchange = asking.begin()
     await asyncio.sleep(0.1)
     go_on.set()
     assert await exchange.answer == b""
@@ -446,7 +446,7 @@ async def test_an_abort_closes_the_engines_connection(engine: FakeEngine, new_cl
     """The engine learns of it, nothing more reaches the sink, and waiting for the answer is over."""
     engine.always = sends(OPENING, token("a"), then=stalls)
     asking = Asking(new_client())
-    exchange = await asking.begin()
+    exchange = asking.begin()
     await asking.wait_events(2)
     exchange.abort()
     await (await engine.wait_asked(1)).client_left.wait()
@@ -463,7 +463,7 @@ async def test_a_cancelled_wait_and_an_abort_stop_the_engine(
     engine.always = sends(OPENING, token("a"), then=stalls) if stream else stalls
 
     async def serve() -> None:
-        exchange = await Asking(new_client(), stream=stream).begin()
+        exchange = Asking(new_client(), stream=stream).begin()
         try:
             await exchange.answer
         finally:
@@ -481,7 +481,7 @@ async def test_a_cancelled_wait_and_an_abort_stop_the_engine(
 async def test_an_abort_after_the_end_changes_nothing(engine: FakeEngine, new_client: NewClient) -> None:
     """The connection is kept for the next request."""
     client = new_client(EngineFamily.VLLM)
-    exchange = await Asking(client).begin()
+    exchange = Asking(client).begin()
     await exchange.answer
     exchange.abort()
     exchange.abort()
@@ -518,7 +518,7 @@ async def flood(engine: FakeEngine, new_client: NewClient) -> tuple[Exchange, As
 
     engine.always = floods
     asking = Asking(new_client())
-    exchange = await asking.begin()
+    exchange = asking.begin()
     await asking.wait_events(3)
     return exchange, asking, await engine.wait_asked(1)
 
@@ -539,7 +539,7 @@ async def test_a_paused_exchange_does_not_time_out(engine: FakeEngine, new_clien
     """It is the client that is slow: its own limit is the listener's."""
     engine.always = streams(WORDS)
     asking = Asking(new_client(chunk_timeout_s=0.02, first_byte_timeout_s=0.02))
-    exchange = await asking.begin()
+    exchange = asking.begin()
     exchange.pause()
     await asyncio.sleep(0.1)
     assert not exchange.answer.done()
@@ -552,7 +552,7 @@ async def test_a_pause_at_the_end_does_not_reach_the_next_request(engine: FakeEn
     """A client that is slow at its last event must not leave a kept connection that nobody reads from."""
     client = new_client(EngineFamily.VLLM)
     asking = Asking(client)
-    exchange = await asking.begin()
+    exchange = asking.begin()
     paused_at = len(asking.events)
     asking.on_event = exchange.pause
     while not exchange.answer.done():
@@ -573,7 +573,7 @@ async def test_a_pause_at_the_end_leaves_no_connection(engine: FakeEngine, new_c
 
     engine.always = sends(token("a"), usage_chunk(usage_of(1, 1)), then=lingers)
     asking = Asking(new_client(first_byte_timeout_s=0.1, chunk_timeout_s=0.05))
-    exchange = await asking.begin()
+    exchange = asking.begin()
     await exchange.answer
     exchange.pause()
     async with asyncio.timeout(2):
@@ -584,7 +584,7 @@ async def test_a_fault_of_ours_is_not_blamed_on_the_engine(engine: FakeEngine, n
     """What a sink raises reaches whoever awaits the answer, as it is; the engine is stopped."""
     engine.always = sends(OPENING, token("a"), then=stalls)
     asking = Asking(new_client())
-    exchange = await asking.begin()
+    exchange = asking.begin()
 
     def at_fault() -> None:
         raise AssertionError("ours")

@@ -116,7 +116,7 @@ async def outcome(
     asking = Asking(client, stream=stream, work=work)
     try:
         async with asyncio.timeout(HANGS_AFTER_S):
-            exchange = await asking.begin()
+            exchange = asking.begin()
             await exchange.answer
             return None
     except ServeryError as error:

@@ -92,7 +92,7 @@ async def test_owners_are_salted_and_priority_is_the_larger_number(
     told = []
     for owner, serving_class in (("a", ServingClass.STANDARD), ("a", ServingClass.PRIORITY), ("b", ServingClass.BATCH)):
         asking = Asking(client)
-        exchange = await client.ask(
+        exchange = client.ask(
             HELLO,
             endpoint=Endpoint.CHAT,
             stream=True,
@@ -112,7 +112,7 @@ async def test_a_full_queue_is_overload(engine: FakeEngine, client: EngineClient
     engine.always = sglang = FakeSglang(places=1)
     sglang.go_on.clear()
     first = Asking(client)
-    running = await first.begin()
+    running = first.begin()
     await first.wait_events(2)
     for stream in (True, False):
         assert isinstance(await Asking(client, stream=stream).error(), Overloaded)
@@ -125,7 +125,7 @@ async def test_an_abort_is_a_closed_connection(engine: FakeEngine, sglang: FakeS
     """The engine stops, and frees the request's place."""
     sglang.go_on.clear()
     asking = Asking(client)
-    exchange = await asking.begin()
+    exchange = asking.begin()
     await asking.wait_events(2)
     exchange.abort()
     await (await engine.wait_asked(1)).client_left.wait()
@@ -140,7 +140,7 @@ async def test_its_load_is_counted_once(sglang: FakeSglang, client: EngineClient
         await Asking(client).answer()
     sglang.go_on.clear()
     asking = Asking(client)
-    exchange = await asking.begin()
+    exchange = asking.begin()
     await asking.wait_events(2)
     told = await load(client)
     assert told is not None

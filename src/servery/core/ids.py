@@ -17,7 +17,7 @@ class PseudoRandomHex:
         self._bits = random.Random(seed).getrandbits  # noqa: S311 - see above
 
     def __call__(self, size_bytes: int) -> str:
-        return f"{self._bits(8 * size_bytes):0{2 * size_bytes}x}"
+        return self._bits(8 * size_bytes).to_bytes(size_bytes).hex()
 
 
 def new_request_id(random_hex: RandomHex = secrets.token_hex, wall_ns: Callable[[], int] = time.time_ns) -> str:
@@ -26,4 +26,4 @@ def new_request_id(random_hex: RandomHex = secrets.token_hex, wall_ns: Callable[
     The first 12 digits are the millisecond, the other 80 bits are random. So ids that are posted together stand
     together in the database's indexes, and a commit writes a few pages, not one or two for each request.
     """
-    return f"chatcmpl-{wall_ns() // 1_000_000:012x}{random_hex(10)}"
+    return f"chatcmpl-{(wall_ns() // 1_000_000).to_bytes(6).hex()}{random_hex(10)}"

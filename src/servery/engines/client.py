@@ -69,7 +69,7 @@ class EngineClient:
         self.family: EngineFamily = address.family
         self.traits: Traits = traits_of(address.family)
 
-    async def ask(
+    def ask(
         self,
         work: Generation | Embedding,
         *,
@@ -85,8 +85,7 @@ class EngineClient:
         """Send one request; the caller awaits ``answer`` of what is returned, and aborts it when it no longer cares.
         ``on_answer`` is called when the engine begins to answer, ``on_first`` before the first event goes to ``sink``.
         Events and answer are in OpenAI's form, or in Anthropic's where the request was passed so (``form_to_pass``).
-
-        Raises EngineUnavailable when the engine cannot be reached.
+        Where the engine cannot be reached, ``answer`` raises EngineUnavailable.
         """
         path, expected = _PATHS[endpoint], _STREAM if stream else _WHOLE
         form = form_to_pass(work, traits=self.traits, stream=stream, serving_class=serving_class)
@@ -104,11 +103,7 @@ class EngineClient:
             tally=tally,
             on_answer=on_answer,
         )
-        try:
-            await exchange.start()
-        except BaseException:
-            exchange.abort()
-            raise
+        exchange.start()
         return exchange
 
     async def count_prompt(self, work: Generation, *, endpoint: Endpoint, timeout_s: float) -> int:
@@ -145,7 +140,7 @@ class EngineClient:
         )
         try:
             async with asyncio.timeout(timeout_s):
-                await exchange.start()
+                exchange.start()
                 return await exchange.answer
         except TimeoutError as error:
             raise EngineUnavailable("the engine did not answer in time") from error

@@ -63,7 +63,6 @@ class Exchange:
     """
 
     __slots__ = (
-        "_again",
         "_allowed_s",
         "_connection",
         "_expected",
@@ -74,6 +73,7 @@ class Exchange:
         "_loop",
         "_on_answer",
         "_on_first",
+        "_opening",
         "_paused",
         "_reader",
         "_request",
@@ -105,7 +105,7 @@ class Exchange:
         self._wire = wire
         self._last = last
         self._connection: EngineConnection | None = None
-        self._again: asyncio.Task[None] | None = None
+        self._opening: asyncio.Task[EngineConnection] | None = None
         self._expected = expected
         self._sink = sink
         self._on_first = on_first
@@ -124,9 +124,14 @@ class Exchange:
 
     # What the owner calls
 
-    async def start(self) -> None:
-        """Send the request on a kept connection, or on a new one. Raises EngineUnavailable when there is none."""
-        self._send_on(self._wire.idle() or await self._wire.open())
+    def start(self) -> None:
+        """Send the request on a kept connection, or on a new one once it is open; where none can be opened, ``answer``
+        raises EngineUnavailable."""
+        connection = self._wire.idle()
+        if connection is None:
+            self._open()
+        else:
+            self._send_on(connection)
 
     def abort(self) -> None:
         """Stop the engine now by closing its connection, unless the answer is complete. Nothing more reaches the
@@ -200,7 +205,7 @@ class Exchange:
             and connection.exchanges > 1
         ):
             # A kept connection that the engine had closed in the meantime: the request was never read.
-            self._again = self._loop.create_task(self._send_anew())
+            self._open()
         elif error is not None and not isinstance(error, NotHttp | OSError):
             self._fail(error)  # a fault of ours in what the sink does, not the engine's
         elif isinstance(error, NotHttp):
@@ -220,16 +225,20 @@ class Exchange:
         if self._paused:
             connection.pause_reading()
 
-    async def _send_anew(self) -> None:
-        try:
-            connection = await self._wire.open()
-        except ServeryError as error:
-            self._fail(error)
+    def _open(self) -> None:
+        self._opening = self._loop.create_task(self._wire.open())
+        self._opening.add_done_callback(self._opened)
+
+    def _opened(self, opening: asyncio.Task[EngineConnection]) -> None:
+        if opening.cancelled():
             return
-        if self.answer.done():
-            connection.close()
+        error = opening.exception()
+        if error is not None:
+            self._fail(error)
+        elif self.answer.done():
+            opening.result().close()
         else:
-            self._send_on(connection)
+            self._send_on(opening.result())
 
     def _new_reader(self, status: int, headers: Headers) -> AnswerReader:
         limits = self._limits
@@ -299,15 +308,15 @@ class Exchange:
             self._watch.cancel()
         self.answer.set_result(body)
 
-    def _fail(self, error: Exception) -> None:
+    def _fail(self, error: BaseException) -> None:
         self._close()
         if not self.answer.done():
             self.answer.set_exception(error)
 
     def _close(self) -> None:
         self._watch.cancel()
-        if self._again is not None:
-            self._again.cancel()
+        if self._opening is not None:
+            self._opening.cancel()
         connection, self._connection = self._connection, None
         if connection is not None:
             connection.close()

@@ -166,7 +166,7 @@ class Dispatch:
         visit.asks(tally)
         asked_s = journey.elapsed_s
         try:
-            exchange = await seat.replica.client.ask(
+            exchange = seat.replica.client.ask(
                 branch.work,
                 endpoint=journey.request.endpoint,
                 stream=journey.request.stream,

@@ -53,7 +53,10 @@ class KeyRing:
         Raises Unauthenticated, always with the same message, for a key that is unknown, revoked, or expired at this
         moment.
         """
-        digest = secret_sha256(presented)
+        return self.find_hashed(secret_sha256(presented))
+
+    def find_hashed(self, digest: bytes) -> Caller | None:
+        """As ``find``, for a secret of which ``digest`` is the ``secret_sha256``."""
         key = self._known.find(digest)
         if key is None:
             if self._known.is_refused(digest, self._clock.monotonic_s()):

@@ -57,8 +57,10 @@ class ClientConnection(asyncio.Protocol):
         self._parser = RequestParser(limits, on_head=self._head_came, on_request=self._request_came)
         self._pressure = WritePressure()
         self._waiting: deque[HttpRequest] = deque()
-        self._task: asyncio.Task[None] | None = None
+        self._task: asyncio.Task[None] | None = None  # one for all requests: making one costs more than a request's turn
         self._task_began = False
+        self._is_serving = False
+        self._call: asyncio.Future[HttpRequest] | None = None  # what the task waits for when it has served all
         self._last_writer: ResponseWriter | None = None
         self._refused: ServeryError | None = None
         self._phase = _Phase.IDLE
@@ -70,7 +72,7 @@ class ClientConnection(asyncio.Protocol):
     def close_when_idle(self) -> None:
         """Take no further request; close once the one being served is over."""
         self._closing = True
-        if self._task is None:
+        if not self._is_serving:
             self._close()
 
     def abort(self) -> None:
@@ -140,50 +142,71 @@ class ClientConnection(asyncio.Protocol):
     def _head_came(self, waits: bool) -> None:  # noqa: FBT001 - the parser's callback
         """Invite the body of a client that waits for it; not in the middle of another request's response: that client
         then sends its body uninvited, a little later."""
-        if waits and self._task is None and self._transport is not None:
+        if waits and not self._is_serving and self._transport is not None:
             self._transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
         self._enter(_Phase.BODY)
 
     def _request_came(self, request: HttpRequest) -> None:
-        if len(self._waiting) >= self._limits.pipelined_requests:
+        if not self._is_serving:
+            self._serve(request)
+        elif len(self._waiting) < self._limits.pipelined_requests:
+            self._waiting.append(request)
+        else:
             raise InvalidRequest("too many requests sent at once on one connection")
-        self._waiting.append(request)
         self._enter(_RESPONSE)
-        if self._task is None:
-            self._serve_next()
 
     # Its own
 
-    def _serve_next(self) -> None:
-        request = self._waiting.popleft()
-        self._task = self._loop.create_task(self._serve(request))
+    def _serve(self, request: HttpRequest) -> None:
+        self._is_serving = True
+        if self._task is None:
+            self._task = self._loop.create_task(self._serve_all(request))
+        else:
+            assert self._call is not None, "who serves nothing waits for a call"
+            self._call.set_result(request)
 
-    async def _serve(self, request: HttpRequest) -> None:
-        assert self._transport is not None, "requests come over an open connection"
+    async def _serve_all(self, request: HttpRequest) -> None:
+        """One request after another, until the connection is over."""
         self._task_began = True
+        try:
+            while self._transport is not None:
+                await self._answer(request, self._transport)
+                if self._waiting:
+                    request = self._waiting.popleft()
+                else:
+                    self._call = self._loop.create_future()
+                    request = await self._call
+        finally:
+            self._task = self._call = None
+            self._task_began = False
+            if self._transport is None:
+                self._on_close(self)
+            elif self._waiting:  # a fault of ours must not take the connection's other requests with it
+                self._serve(self._waiting.popleft())
+
+    async def _answer(self, request: HttpRequest, transport: asyncio.Transport) -> None:
+        head = request.head
         writer = ResponseWriter(
-            self._transport,
+            transport,
             self._turn,
-            keep_alive=request.head.keep_alive and not self._closing,
-            http_version=request.head.http_version,
-            head_only=request.head.method == "HEAD",
+            keep_alive=head.keep_alive and not self._closing,
+            http_version=head.http_version,
+            head_only=head.method == "HEAD",
         )
         try:
             await self._handler(request, writer, self._pressure)
         finally:
-            self._task = None
-            self._task_began = False
             self._last_writer = writer
             self._after(writer)
+            self._is_serving = bool(self._waiting)
 
     def _after(self, writer: ResponseWriter) -> None:
         if self._transport is None:
-            self._on_close(self)
-        elif not writer.keeps_alive:
+            return
+        if not writer.keeps_alive:
             self._close()
         elif self._waiting:
             self._send_rest()
-            self._serve_next()
         elif self._refused is not None:
             self._tell(self._refused)
         elif self._closing:
@@ -194,7 +217,7 @@ class ClientConnection(asyncio.Protocol):
     def _refuse(self, error: ServeryError) -> None:
         """Something is wrong with the bytes themselves: answer once what came before is answered, and close."""
         self._refused = error
-        if self._task is None:
+        if not self._is_serving:
             self._tell(error)
 
     def _tell(self, error: ServeryError) -> None:
@@ -221,6 +244,7 @@ class ClientConnection(asyncio.Protocol):
     def _close(self) -> None:
         self._send_rest()
         self._closing = True
+        self._waiting.clear()
         self._enter(_Phase.CLOSING)
         if self._transport is not None:
             self._transport.close()

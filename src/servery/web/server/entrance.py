@@ -78,9 +78,10 @@ class Entrance:
                 raise Overloaded("the server is shutting down", retry_after_s=1.0)
             if request.head.method != "POST":
                 raise MethodNotAllowed(f"{request.head.path} takes POST, not {request.head.method}")
-            headers = request.head.by_name
-            key = presented_key(headers)
-            caller = self._key_ring.find(key) or await self._key_ring.authenticate(key)
+            headers, key_ring = request.head.by_name, self._key_ring
+            caller = key_ring.find_hashed(request.head.key_sha256)
+            if caller is None:
+                caller = await key_ring.authenticate(presented_key(headers))
             caller.require_unsuspended()
             body, encoding = request.body, headers.get("content-encoding")
             if encoding is not None:

@@ -2,13 +2,16 @@
 
 from collections.abc import Mapping
 
+from servery.tenancy.api_keys import secret_sha256
+from servery.web.presented_key import presented_key
+
 Header = tuple[bytes, bytes]
 
 
 class RequestHead:
     """``headers`` in order of arrival with lower-case names; ``path`` without the query, still percent-encoded."""
 
-    __slots__ = ("_by_name", "headers", "http_version", "keep_alive", "method", "path", "query")
+    __slots__ = ("_by_name", "_key_sha256", "headers", "http_version", "keep_alive", "method", "path", "query")
 
     def __init__(
         self,
@@ -27,6 +30,7 @@ class RequestHead:
         self.http_version = http_version
         self.keep_alive = keep_alive
         self._by_name: Mapping[str, str] | None = None
+        self._key_sha256: bytes | None = None
 
     @property
     def by_name(self) -> Mapping[str, str]:
@@ -38,6 +42,13 @@ class RequestHead:
                 if name != b"content-length"
             }
         return self._by_name
+
+    @property
+    def key_sha256(self) -> bytes:
+        """Of the API key that it presents. Raises Unauthenticated where there is none."""
+        if self._key_sha256 is None:
+            self._key_sha256 = secret_sha256(presented_key(self.by_name))
+        return self._key_sha256
 
     def with_value(self, name: bytes, value: bytes) -> "RequestHead":
         """The same head with another value of a header that it has once."""
@@ -51,7 +62,7 @@ class RequestHead:
             keep_alive=self.keep_alive,
         )
         if name == b"content-length":
-            head._by_name = self.by_name
+            head._by_name, head._key_sha256 = self.by_name, self._key_sha256
         else:
             head._by_name = {**self.by_name, name.decode("latin-1"): value.decode("latin-1")}
         return head
