@@ -27,6 +27,7 @@ from servery.core.errors import (
 from servery.core.price import Price
 from servery.core.serving_path import Outcome, ServingPath
 from servery.core.usage import Usage
+from servery.core.value import changed
 from servery.metering.receipts import Receipt, Receipts
 from tests.fakes.engine_scripts import (
     ENVELOPE,
@@ -177,7 +178,7 @@ async def test_limited(house: House) -> None:
 async def test_invalid(house: House, model: str, change: dict[str, object], kind: type[ServeryError]) -> None:
     """Nothing, whether the platform refuses it or the engine does."""
     house.first.always = house.second.always = refuses(400, "no such thing")
-    assert isinstance(await refusal(house, model, msgspec.structs.replace(HELLO, **change)), kind)
+    assert isinstance(await refusal(house, model, changed(HELLO, **change)), kind)
     assert await receipts(house) == []
 
 

@@ -8,8 +8,11 @@ import pytest
 
 from servery.core.engine_family import EngineFamily
 from servery.core.errors import InvalidRequest
-from servery.core.inference import Embedding, Generation, Sampling, Structure, StructureKind
+from servery.core.inference import Embedding, Generation
+from servery.core.sampling import Sampling
 from servery.core.serving_path import Endpoint, ServingClass
+from servery.core.structure import Structure, StructureKind
+from servery.core.value import changed
 from servery.engines.body import check_honoured, embedding_body, generation_body, tokenize_body
 from servery.engines.cache_place import CachePlace
 from servery.engines.family import traits_of
@@ -80,7 +83,7 @@ def test_a_stream_asks_for_usage(family: EngineFamily) -> None:
 
 def test_llama_cpp_has_its_own_names_for_sampling() -> None:
     """Every sampling field arrives, some under the names that llama.cpp reads, and mirostat is switched on."""
-    sent = body(msgspec.structs.replace(CHAT, sampling=EVERY_SAMPLING))
+    sent = body(changed(CHAT, sampling=EVERY_SAMPLING))
     for name, value in msgspec.structs.asdict(EVERY_SAMPLING).items():
         assert sent[OWN_NAMES_OF_LLAMA_CPP.get(name, name)] == value
     assert sent["mirostat"] == 2
@@ -90,7 +93,7 @@ def test_llama_cpp_has_its_own_names_for_sampling() -> None:
 @pytest.mark.parametrize("family", [EngineFamily.VLLM, EngineFamily.SGLANG, EngineFamily.OPENAI])
 def test_other_families_take_sampling_under_our_names(family: EngineFamily) -> None:
     """Names pass as they are; no switch of llama.cpp's goes along."""
-    sent = body(msgspec.structs.replace(CHAT, sampling=EVERY_SAMPLING), family)
+    sent = body(changed(CHAT, sampling=EVERY_SAMPLING), family)
     assert msgspec.structs.asdict(EVERY_SAMPLING).items() <= sent.items()
     assert "mirostat" not in sent
 
@@ -106,7 +109,7 @@ def test_other_families_take_sampling_under_our_names(family: EngineFamily) -> N
 def test_a_grammar_goes_where_the_family_reads_it(family: EngineFamily, field: str, value: object) -> None:
     """Each family has a field of its own for it, and none takes it as a response format."""
     structure = Structure(StructureKind.GRAMMAR, grammar="root ::= x")
-    sent = body(msgspec.structs.replace(CHAT, structure=structure), family)
+    sent = body(changed(CHAT, structure=structure), family)
     assert sent[field] == value
     assert "response_format" not in sent
 
@@ -115,10 +118,10 @@ def test_a_grammar_goes_where_the_family_reads_it(family: EngineFamily, field: s
 def test_json_structures_are_response_formats(family: EngineFamily) -> None:
     """With a schema or without, in OpenAI's form."""
     schema = Structure(StructureKind.JSON_SCHEMA, schema=msgspec.Raw(b'{"type":"object"}'))
-    sent = body(msgspec.structs.replace(CHAT, structure=schema), family)
+    sent = body(changed(CHAT, structure=schema), family)
     assert sent["response_format"]["type"] == "json_schema"
     assert sent["response_format"]["json_schema"]["schema"] == {"type": "object"}
-    sent = body(msgspec.structs.replace(CHAT, structure=Structure(StructureKind.JSON_OBJECT)), family)
+    sent = body(changed(CHAT, structure=Structure(StructureKind.JSON_OBJECT)), family)
     assert sent["response_format"] == {"type": "json_object"}
 
 
@@ -131,7 +134,7 @@ def test_log_probabilities_are_asked_for_in_the_endpoints_way() -> None:
     assert body(completion, endpoint=Endpoint.COMPLETIONS)["logprobs"] == 1
     assert body(completion, EngineFamily.VLLM, endpoint=Endpoint.COMPLETIONS)["logprobs"] == 0
     assert "top_logprobs" not in body(completion, endpoint=Endpoint.COMPLETIONS)
-    assert "logprobs" not in body(msgspec.structs.replace(asked, logprobs=False, top_logprobs=3))
+    assert "logprobs" not in body(changed(asked, logprobs=False, top_logprobs=3))
 
 
 def test_tools_and_options_pass_as_they_were_given() -> None:
@@ -205,7 +208,7 @@ def test_embeddings_are_asked_for_as_numbers() -> None:
 )
 def test_what_an_engine_would_ignore_is_refused(family: EngineFamily, fields: dict[str, Any], refused: str) -> None:
     """The refusal names the field; a feature is never silently left out."""
-    generation = msgspec.structs.replace(CHAT, **fields)
+    generation = changed(CHAT, **fields)
     with pytest.raises(InvalidRequest) as error:
         check_honoured(generation, traits_of(family).honours)
     assert error.value.param == refused
@@ -215,14 +218,12 @@ def test_what_an_engine_would_ignore_is_refused(family: EngineFamily, fields: di
 def test_what_is_left_out_is_never_refused(family: EngineFamily) -> None:
     """A request that asks for nothing special, or switches something off, suits every family."""
     check_honoured(CHAT, traits_of(family).honours)
-    check_honoured(
-        msgspec.structs.replace(CHAT, logprobs=False, echo=False, sampling=Sampling(seed=0)), traits_of(family).honours
-    )
+    check_honoured(changed(CHAT, logprobs=False, echo=False, sampling=Sampling(seed=0)), traits_of(family).honours)
 
 
 def test_every_family_honours_what_only_it_is_asked() -> None:
     """What the table says llama.cpp honours includes all of our sampling fields."""
-    check_honoured(msgspec.structs.replace(CHAT, sampling=EVERY_SAMPLING), traits_of(EngineFamily.LLAMA_CPP).honours)
+    check_honoured(changed(CHAT, sampling=EVERY_SAMPLING), traits_of(EngineFamily.LLAMA_CPP).honours)
 
 
 def test_priority_is_told_in_the_familys_numbers() -> None:

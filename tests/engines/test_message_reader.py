@@ -12,11 +12,14 @@ from tests.engines.conftest import NewClient
 from tests.fakes.engine_scripts import dies, stalls
 from tests.fakes.fake_engine import FakeEngine, FakeExchange, Script
 
+from servery.core.anthropic_form import AnthropicForm
 from servery.core.engine_family import EngineFamily
 from servery.core.errors import EngineBroke, EngineUnavailable, InvalidRequest
-from servery.core.inference import AnthropicForm, Generation, Sampling
+from servery.core.inference import Generation
+from servery.core.sampling import Sampling
 from servery.core.serving_path import ServingClass
 from servery.core.usage import Usage
+from servery.core.value import changed
 from servery.engines.body import form_to_pass
 from servery.engines.family import traits_of
 
@@ -70,9 +73,7 @@ def kinds(asking: Asking) -> list[str]:
 async def test_the_clients_own_form_is_what_is_sent(engine: FakeEngine, new_client: NewClient) -> None:
     """Under the engine's name for the model, as long as was fitted; the rest as the client wrote it."""
     engine.always = recorded("vllm.sse")
-    work = msgspec.structs.replace(
-        WORK, stop=("END",), sampling=Sampling(temperature=0.5), template_options=msgspec.Raw(b'{"a":1}')
-    )
+    work = changed(WORK, stop=("END",), sampling=Sampling(temperature=0.5), template_options=msgspec.Raw(b'{"a":1}'))
     await Asking(new_client(EngineFamily.VLLM), work=work).answer()
     assert engine.asked[0].path == "/v1/messages"
     assert engine.asked[0].json == {
@@ -98,8 +99,8 @@ async def test_other_engines_are_asked_in_openais_form(
 
 def test_what_the_form_has_no_place_for_is_not_passed() -> None:
     """A priority, the catalog's sampling; nor is a whole answer with tools, nor what had no such form."""
-    with_tools = msgspec.structs.replace(WORK, tools=msgspec.Raw(b"[]"))
-    sampled = msgspec.structs.replace(WORK, sampling=Sampling(top_k=3, min_p=0.1))
+    with_tools = changed(WORK, tools=msgspec.Raw(b"[]"))
+    sampled = changed(WORK, sampling=Sampling(top_k=3, min_p=0.1))
     assert form_to_pass(WORK, traits=VLLM, stream=False) is WORK.anthropic
     assert form_to_pass(WORK, traits=VLLM, stream=True, serving_class=ServingClass.PRIORITY) is None
     assert form_to_pass(sampled, traits=VLLM, stream=True) is None

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from servery.core.usage import Usage
 from servery.engines.reported_usage import ReportedUsage
-from servery.engines.tally import Tally
+from servery.engines.tally import Tally, usage_of
 
 COUNTS = st.none() | st.integers(min_value=-5, max_value=1_000)
 
@@ -35,18 +35,18 @@ def test_missing_and_null_details_are_nothing_cached() -> None:
         '{"prompt_tokens":3,"completion_tokens":1,"prompt_tokens_details":null,"completion_tokens_details":null}',
         '{"prompt_tokens":3,"completion_tokens":1,"prompt_tokens_details":{"cached_tokens":null}}',
     ):
-        assert reported(text).to_usage() == Usage(3, 0, 1)
+        assert usage_of(reported(text)) == Usage(3, 0, 1)
 
 
 def test_an_embedding_generates_nothing() -> None:
     """A report without generated tokens is whole where none are generated."""
-    assert reported('{"prompt_tokens":3,"total_tokens":3}').to_usage() == Usage(3, 0, 0)
+    assert usage_of(reported('{"prompt_tokens":3,"total_tokens":3}')) == Usage(3, 0, 0)
 
 
 def test_a_contradiction_is_clamped_and_marked() -> None:
     """More cached than there is prompt: all of it was cached, and the value is marked as estimated."""
     told = reported('{"prompt_tokens":3,"completion_tokens":1,"prompt_tokens_details":{"cached_tokens":9}}')
-    assert told.to_usage() == Usage(3, 3, 1, estimated=True)
+    assert usage_of(told) == Usage(3, 3, 1, estimated=True)
 
 
 @given(prompt=COUNTS, cached=COUNTS, generated=COUNTS, reasoning=COUNTS)
@@ -60,7 +60,7 @@ def test_whatever_an_engine_reports_makes_a_valid_usage(
         "prompt_tokens_details": {"cached_tokens": cached},
         "completion_tokens_details": {"reasoning_tokens": reasoning},
     }
-    usage = msgspec.convert(report, ReportedUsage).to_usage()
+    usage = usage_of(msgspec.convert(report, ReportedUsage))
     assert 0 <= usage.cached_prompt_tokens <= usage.prompt_tokens
     assert 0 <= usage.reasoning_tokens <= usage.generated_tokens
 

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from servery.core.inference import Embedding, Generation, InferenceRequest
 from servery.core.serving_path import Endpoint
 from servery.core.usage import Usage
+from servery.core.value import changed
 from servery.limits.estimate import Estimator, Estimators
 from servery.limits.estimated import Estimate
 
@@ -41,7 +42,7 @@ def test_a_prompt_counts_once_and_each_answer_for_itself() -> None:
     """Three choices of one prompt; an answer is no longer than it may be."""
     estimator = Estimator()
     assert estimated(estimator, asked(PROMPT)) == Estimate(100, 100, 256)
-    short = msgspec.structs.replace(PROMPT, max_tokens=10)
+    short = changed(PROMPT, max_tokens=10)
     assert estimated(estimator, asked(short, short, short, choices_per_prompt=3)) == Estimate(100, 100, 30)
     assert estimated(estimator, asked(short, short, short)) == Estimate(300, 300, 30)
 

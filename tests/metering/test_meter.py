@@ -18,6 +18,7 @@ from servery.core.hedge_outcome import HedgeOutcome
 from servery.core.price import Price
 from servery.core.serving_path import Outcome, ServingPath
 from servery.core.usage import Usage
+from servery.core.value import changed
 from servery.ledger.ledger import Ledger
 from servery.metering.cut_requests import keep_cut_requests
 from servery.metering.journal import Journal
@@ -99,8 +100,8 @@ async def test_posting_again_changes_nothing(meter: Meter, price_id: str, ledger
 @pytest.mark.parametrize(
     "change",
     [
-        {"usage": msgspec.structs.replace(USAGE, generated_tokens=38)},
-        {"usage": msgspec.structs.replace(USAGE, cached_prompt_tokens=99)},
+        {"usage": changed(USAGE, generated_tokens=38)},
+        {"usage": changed(USAGE, cached_prompt_tokens=99)},
         {"account": "b"},
     ],
 )
@@ -117,7 +118,7 @@ async def test_a_request_cannot_be_charged_two_ways(
 
 async def test_a_contradiction_harms_nobody_else(meter: Meter, price_id: str, ledger: Ledger) -> None:
     """In one group, what contradicts an earlier posting fails alone."""
-    other = msgspec.structs.replace(USAGE, generated_tokens=38)
+    other = changed(USAGE, generated_tokens=38)
     results = await asyncio.gather(
         meter.post(record("r1", price_id), PRICE),
         meter.post(record("r1", price_id, other), PRICE),

@@ -10,8 +10,10 @@ from servery.catalog.model import Capability, DefaultSampling, Model
 from servery.catalog.price_row import ModelPrices, PricePerToken, PriceRow
 from servery.core.engine_family import EngineFamily
 from servery.core.errors import InvalidRequest
-from servery.core.inference import Embedding, Generation, InferenceRequest, Sampling, Structure, StructureKind
+from servery.core.inference import Embedding, Generation, InferenceRequest
+from servery.core.sampling import Sampling
 from servery.core.serving_path import Endpoint
+from servery.core.structure import Structure, StructureKind
 from servery.engines.family import traits_of
 from servery.serving.fitting import DEFAULT_MAX_TOKENS, fitted
 

@@ -9,10 +9,12 @@ from tests.fakes.engine_scripts import refuses, serves, stalls
 from tests.fakes.fake_engine import FakeExchange, Script
 from tests.serving.house import HELLO, PLAIN, House, asked
 
+from servery.core.anthropic_form import AnthropicForm
 from servery.core.errors import EngineAborted, EngineBroke, InvalidRequest, ServeryError
-from servery.core.inference import AnthropicForm, Generation, InferenceRequest
+from servery.core.inference import Generation, InferenceRequest
 from servery.core.serving_path import Outcome
 from servery.core.usage import Usage
+from servery.core.value import changed
 
 MESSAGES = "/v1/messages"
 PASSED = Generation(
@@ -44,7 +46,7 @@ async def test_the_charge_is_the_same_whichever_way(house: House, stream: bool) 
     events = says(started(input_tokens=12), delta("I"), delta(" am"), end, {"type": "message_stop"})
     house.first.always = speaks_both(events if stream else whole, serves(prompt=12, cached=4))
     await house.serve(request(stream=stream))
-    await house.serve(request(msgspec.structs.replace(PASSED, anthropic=None), stream=stream))
+    await house.serve(request(changed(PASSED, anthropic=None), stream=stream))
     assert [exchange.path for exchange in house.first.asked] == [MESSAGES, "/v1/chat/completions"]
     (passed, charge), (translated, other) = house.ended.all()
     assert passed.usage == translated.usage == Usage(12, 4, 2)

@@ -37,6 +37,7 @@ from servery.core.errors import (
 from servery.core.inference import Generation
 from servery.core.serving_path import Outcome, ServingPath
 from servery.core.usage import Usage
+from servery.core.value import changed
 from servery.fleet.circuit_limits import CircuitLimits
 
 
@@ -200,7 +201,7 @@ async def test_what_cannot_be_served_costs_nothing(house: House) -> None:
     """Unknown models and missing capabilities are refused before anything is taken."""
     assert isinstance(await refused(house, asked("accounts/servery/models/none")), NotFound)
     assert isinstance(await refused(house, asked(EMBED)), InvalidRequest)
-    tools = msgspec.structs.replace(HELLO, tools=msgspec.Raw(b"[]"))
+    tools = changed(HELLO, tools=msgspec.Raw(b"[]"))
     assert isinstance(await refused(house, asked(PLAIN, tools)), InvalidRequest)
     echo = Generation(prompt="a", echo=True)
     assert (await refused(house, asked(CHAT, echo))).param == "echo"
@@ -223,7 +224,7 @@ async def test_a_limit_refuses_before_the_engine(house: House) -> None:
 
 async def test_what_is_believed_to_be_cached_is_not_reserved_as_uncached(house: House) -> None:
     """A prompt that a replica has answered before reserves less of that limit while it is served again."""
-    long = msgspec.structs.replace(HELLO, messages=msgspec.Raw(b'[{"role":"user","content":"' + b"x" * 800 + b'"}]'))
+    long = changed(HELLO, messages=msgspec.Raw(b'[{"role":"user","content":"' + b"x" * 800 + b'"}]'))
     house.first.always = serves(prompt=200)
     await house.serve(asked(PLAIN, long))
     first = house.replies[-1].reading
@@ -461,7 +462,7 @@ async def test_a_slot_is_erased_before_another_account_uses_it(house: House) -> 
     assert house.first.erasures == []
     slots = {exchange.json["id_slot"] for exchange in house.first.asked}
     assert slots == {0, 1}
-    third = msgspec.structs.replace(ACME, account="initech")
+    third = changed(ACME, account="initech")
     await house.serve(asked(SLOTTED), third)
     (erasure,) = house.first.erasures
     assert erasure.method == "POST"
@@ -473,7 +474,7 @@ async def test_a_slot_that_cannot_be_erased_is_not_used(house: House) -> None:
     for caller in (ACME, GLOBEX):
         await house.serve(asked(SLOTTED), caller)
     house.first.erase_status = 500
-    third = msgspec.structs.replace(ACME, account="initech")
+    third = changed(ACME, account="initech")
     assert isinstance(await refused(house, asked(SLOTTED), third), EngineUnavailable)
     assert len(house.first.asked) == 2
     assert len(house.first.erasures) == 2
@@ -484,7 +485,7 @@ async def test_a_slot_that_cannot_be_erased_is_not_used(house: House) -> None:
 
 async def test_what_the_model_lists_is_filled_in(house: House) -> None:
     """The model's default sampling and a bound on the answer; what the request says wins."""
-    await house.serve(asked(CHAT, msgspec.structs.replace(HELLO, max_tokens=None)))
+    await house.serve(asked(CHAT, changed(HELLO, max_tokens=None)))
     sent = (house.first.asked + house.second.asked)[0].json
     assert sent["temperature"] == 0.2
     assert sent["max_tokens"] == 2_048

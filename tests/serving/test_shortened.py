@@ -6,7 +6,6 @@ runs here.
 
 from typing import Any
 
-import msgspec
 import pytest
 from tests.fakes.engine_scripts import refuses, serves
 from tests.fakes.fake_engine import FakeExchange
@@ -14,6 +13,7 @@ from tests.serving.house import HELLO, PLAIN, House, asked
 
 from servery.core.errors import ContextExceeded
 from servery.core.inference import InferenceRequest
+from servery.core.value import changed
 
 TOO_LONG = (
     "This model's maximum context length is 1024 tokens. However, you requested 1000 output tokens and your prompt"
@@ -23,8 +23,8 @@ NOT_COUNTED = f"{TOO_LONG} contains at least 25 input tokens, for a total of at 
 
 
 def asked_for(max_tokens: int, **fields: Any) -> InferenceRequest:
-    request = asked(PLAIN, msgspec.structs.replace(HELLO, max_tokens=max_tokens))
-    return msgspec.structs.replace(request, **fields)
+    request = asked(PLAIN, changed(HELLO, max_tokens=max_tokens))
+    return changed(request, **fields)
 
 
 def sent(house: House) -> list[tuple[str, int | None]]:

@@ -16,7 +16,8 @@ from servery.metering.usage_record import UsageRecord
 from servery.serving.telling_observer import TellingObserver
 from servery.simulation.traces.request import Request
 from servery.simulation.traces.trace_file import trace_from_file
-from servery.telemetry.log import JsonFormatter
+from servery.telemetry.event_line import JsonLines
+from servery.telemetry.log import LineFormatter
 from servery.telemetry.metrics import Metrics
 
 MOONCAKE = {"timestamp": 1500, "input_length": 600, "output_length": 7, "hash_ids": [4, 5]}
@@ -74,7 +75,7 @@ def test_the_own_log_is_what_the_platform_writes(tmp_path: Path) -> None:
     file = tmp_path / "trace"
     logger = logging.Logger("test", level=logging.INFO)
     handler = logging.FileHandler(file)
-    handler.setFormatter(JsonFormatter())
+    handler.setFormatter(LineFormatter(JsonLines()))
     logger.addHandler(handler)
     record = UsageRecord(
         request_id="r1",

@@ -6,7 +6,8 @@ import sys
 
 import pytest
 
-from servery.telemetry.log import JsonFormatter, TextFormatter, event_writer, set_up_logging
+from servery.telemetry.event_line import EventKind, JsonLines, TextLines
+from servery.telemetry.log import LineFormatter, event_writer, set_up_logging
 
 
 def event(message: str, *, fault: Exception | None = None, **fields: object) -> logging.LogRecord:
@@ -18,7 +19,7 @@ def event(message: str, *, fault: Exception | None = None, **fields: object) -> 
 
 def test_machines_get_one_object_a_line() -> None:
     """Time in RFC 3339, level, event, and the event's own fields."""
-    line = JsonFormatter().format(event("request ended", model="m", prompt_tokens=7))
+    line = LineFormatter(JsonLines()).format(event("request ended", model="m", prompt_tokens=7))
     told = json.loads(line)
     assert "\n" not in line
     assert told["time"].endswith("+00:00")
@@ -27,11 +28,11 @@ def test_machines_get_one_object_a_line() -> None:
 
 def test_people_get_words() -> None:
     """The fields behind the event's name."""
-    line = TextFormatter().format(event("request ended", model="m", prompt_tokens=7))
+    line = LineFormatter(TextLines()).format(event("request ended", model="m", prompt_tokens=7))
     assert line.endswith("info    request ended  model=m  prompt_tokens=7")
 
 
-@pytest.mark.parametrize("formatter", [JsonFormatter(), TextFormatter()])
+@pytest.mark.parametrize("formatter", [LineFormatter(JsonLines()), LineFormatter(TextLines())])
 def test_a_fault_is_told_with_its_cause(formatter: logging.Formatter) -> None:
     """In either form."""
     assert "ValueError: cause" in formatter.format(event("fault", fault=ValueError("cause")))
@@ -54,12 +55,14 @@ def test_events_go_to_standard_error(capsys: pytest.CaptureFixture[str]) -> None
 def test_frequent_events_are_written_as_others_are(capsys: pytest.CaptureFixture[str], *, as_json: bool) -> None:
     """Past the standard library's records, in the same words; a percent sign is none of a template's."""
     logger = set_up_logging(level="info", as_json=as_json)
-    write = event_writer(logger)
-    assert write is not None
     fields = {"model": "100%s", "tokens": 7}
-    write("50 % ended", fields)
+    write = event_writer(logger, EventKind("50 % ended", tuple(fields)))
+    write_nothing = event_writer(logger, EventKind("ended", ()))
+    assert write is not None
+    assert write_nothing is not None
+    write(tuple(fields.values()))
     logger.info("50 % ended", extra={"fields": fields})
-    write("ended", {})
+    write_nothing(())
     first, second, third = capsys.readouterr().err.splitlines()
     time_ends = first.index("info")
     assert first[time_ends:] == second[time_ends:]
@@ -70,4 +73,4 @@ def test_frequent_events_are_written_as_others_are(capsys: pytest.CaptureFixture
 
 def test_nobody_writes_for_who_does_not_listen() -> None:
     """Above the level ``info`` such events are not even put together."""
-    assert event_writer(set_up_logging(level="warning", as_json=False)) is None
+    assert event_writer(set_up_logging(level="warning", as_json=False), EventKind("ended", ())) is None

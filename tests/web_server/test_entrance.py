@@ -10,7 +10,6 @@ from collections.abc import AsyncIterator, Mapping
 from pathlib import Path
 from typing import Any
 
-import msgspec
 import pytest
 from starlette.applications import Starlette
 from starlette.requests import Request
@@ -26,6 +25,7 @@ from servery.control.open_account import create_key
 from servery.core.clock import ManualClock
 from servery.core.errors import LONGEST_MESSAGE
 from servery.core.serving_path import ServingPath
+from servery.core.value import changed
 from servery.metering.refused_requests import RefusedRequests
 from servery.store.database import Database
 from servery.telemetry.metrics import Metrics
@@ -60,9 +60,9 @@ class Faulty:
 def faulty(route: InferenceRoute) -> InferenceRoute:
     def parse(body: bytes, headers: Mapping[str, str], request_id: str) -> ParsedCall:
         call = route.parse(body, headers, request_id)
-        return msgspec.structs.replace(call, presenter=Faulty(call.presenter))
+        return changed(call, presenter=Faulty(call.presenter))
 
-    return msgspec.structs.replace(route, parse=parse)
+    return changed(route, parse=parse)
 
 
 class Door:

@@ -8,8 +8,6 @@ Batch follows Standard at half, on every dimension, unless the catalog or the op
 
 from collections.abc import Iterable
 
-import msgspec
-
 from servery.billing.listed_price import ListedPrice
 from servery.billing.price_changes import PriceChange, PriceChanges
 from servery.billing.price_versions import PriceVersions
@@ -99,7 +97,9 @@ class PriceBook:
         for offer in self._catalog.priced_offers():
             price = self._schedules[offer.name, offer.path].in_force(wall_ns).price
             price_id = self._ids[offer.name, offer.path, price]
-            self._in_force[offer.name, offer.path] = msgspec.structs.replace(offer, price=price, price_id=price_id)
+            self._in_force[offer.name, offer.path] = Offer(
+                offer.name, offer.model, offer.path, offer.pool, price, price_id=price_id
+            )
         moments = [step.from_ns for schedule in self._schedules.values() for step in schedule.steps]
         self._since_ns = max((moment for moment in moments if moment <= wall_ns), default=0)
         self._until_ns = min((moment for moment in moments if moment > wall_ns), default=_END_OF_TIME_NS)

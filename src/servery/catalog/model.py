@@ -10,7 +10,7 @@ from msgspec import Meta
 from servery.catalog.engine import Count
 from servery.catalog.price_row import ModelPrices
 from servery.catalog.token_limits import TokenLimits
-from servery.core.inference import Sampling
+from servery.core.sampling import Sampling
 from servery.core.serving_path import Endpoint
 
 

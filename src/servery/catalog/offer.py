@@ -1,13 +1,12 @@
 """An offer: the fact that the catalog adds to a request."""
 
-import msgspec
-
 from servery.catalog.model import Model
 from servery.core.price import Price
 from servery.core.serving_path import ServingPath
+from servery.core.value import Value
 
 
-class Offer(msgspec.Struct, frozen=True):
+class Offer(Value):
     """What serves a request, and at which price. ``name`` is the id as the client asked for it (a model's or a
     router's), which is also what limits are counted by; ``path`` is the serving path that is served and charged.
 
@@ -15,9 +14,15 @@ class Offer(msgspec.Struct, frozen=True):
     offer the price in force and the id of its version.
     """
 
-    name: str
-    model: Model
-    path: ServingPath
-    pool: str
-    price: Price
-    price_id: str = ""
+    FIELDS = ("name", "model", "path", "pool", "price", "price_id")
+    __slots__ = FIELDS
+
+    def __init__(
+        self, name: str, model: Model, path: ServingPath, pool: str, price: Price, *, price_id: str = ""
+    ) -> None:
+        self.name = name
+        self.model = model
+        self.path = path
+        self.pool = pool
+        self.price = price
+        self.price_id = price_id

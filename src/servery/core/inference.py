@@ -1,67 +1,15 @@
 """A request for inference as the rest of the house sees it: typed once at the edge, free of any client's dialect."""
 
-from enum import StrEnum
-
 import msgspec
 
+from servery.core.anthropic_form import AnthropicForm
+from servery.core.sampling import NOTHING_PRESCRIBED, Sampling
 from servery.core.serving_path import Endpoint
+from servery.core.structure import Structure
+from servery.core.value import Value
 
 
-class StructureKind(StrEnum):
-    """The ways in which an answer's form can be prescribed."""
-
-    JSON_OBJECT = "json_object"
-    JSON_SCHEMA = "json_schema"
-    GRAMMAR = "grammar"
-
-
-class Structure(msgspec.Struct, frozen=True):
-    """The prescribed form of an answer: a JSON schema (as JSON text) or a GBNF grammar, or just any JSON object."""
-
-    kind: StructureKind
-    schema: msgspec.Raw | None = None
-    grammar: str | None = None
-
-
-class Sampling(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """How tokens are drawn. None means: as the catalog's model says, else as the engine does by itself."""
-
-    temperature: float | None = None
-    top_p: float | None = None
-    top_k: int | None = None
-    min_p: float | None = None
-    typical_p: float | None = None
-    frequency_penalty: float | None = None
-    presence_penalty: float | None = None
-    repetition_penalty: float | None = None
-    mirostat_target: float | None = None
-    mirostat_lr: float | None = None
-    logit_bias: dict[str, float] | None = None
-    seed: int | None = None
-    ignore_eos: bool | None = None
-
-    def given(self) -> dict[str, object]:
-        """The fields that are set, by name."""
-        given: dict[str, object] = msgspec.to_builtins(self)  # leaves out what is None, as ``omit_defaults`` says
-        return given
-
-
-class AnthropicForm(msgspec.Struct, frozen=True, kw_only=True):
-    """A conversation in Anthropic's form, as JSON, for engines that speak it. Parts that the client left out are None.
-
-    What every form has (length, stop texts, sampling) stands in the generation; what only the gateway reads (tier,
-    metadata) is left out.
-    """
-
-    messages: msgspec.Raw
-    system: msgspec.Raw | None = None
-    tools: msgspec.Raw | None = None
-    tool_choice: msgspec.Raw | None = None
-    thinking: msgspec.Raw | None = None
-    output_config: msgspec.Raw | None = None
-
-
-class Generation(msgspec.Struct, frozen=True, kw_only=True):
+class Generation(Value):
     """One sequence asked of an engine: exactly one of ``messages`` (a JSON array in OpenAI's form, validated) and
     ``prompt`` (text or token ids) is set. ``tools`` and ``tool_choice`` are JSON in OpenAI's form. ``anthropic`` is the
     same once more as a client of Anthropic's API wrote it, where that form says all that this one does.
@@ -70,22 +18,83 @@ class Generation(msgspec.Struct, frozen=True, kw_only=True):
     ``template_options`` (a JSON object) goes to the model's chat template, such as ``{"enable_thinking": false}``.
     """
 
-    messages: msgspec.Raw | None = None
-    prompt: str | list[int] | None = None
-    tools: msgspec.Raw | None = None
-    tool_choice: msgspec.Raw | None = None
-    parallel_tool_calls: bool | None = None
-    structure: Structure | None = None
-    max_tokens: int | None = None
-    stop: tuple[str, ...] = ()
-    logprobs: bool = False
-    top_logprobs: int = 0
-    echo: bool = False
-    sampling: Sampling = Sampling()
-    template_options: msgspec.Raw | None = None
-    reasoning_effort: str | None = None
-    has_images: bool = False
-    anthropic: AnthropicForm | None = None
+    FIELDS = (
+        "messages",
+        "prompt",
+        "tools",
+        "tool_choice",
+        "parallel_tool_calls",
+        "structure",
+        "max_tokens",
+        "stop",
+        "logprobs",
+        "top_logprobs",
+        "echo",
+        "sampling",
+        "template_options",
+        "reasoning_effort",
+        "has_images",
+        "anthropic",
+    )
+    __slots__ = FIELDS
+
+    def __init__(
+        self,
+        *,
+        messages: msgspec.Raw | None = None,
+        prompt: str | list[int] | None = None,
+        tools: msgspec.Raw | None = None,
+        tool_choice: msgspec.Raw | None = None,
+        parallel_tool_calls: bool | None = None,
+        structure: Structure | None = None,
+        max_tokens: int | None = None,
+        stop: tuple[str, ...] = (),
+        logprobs: bool = False,
+        top_logprobs: int = 0,
+        echo: bool = False,
+        sampling: Sampling = NOTHING_PRESCRIBED,
+        template_options: msgspec.Raw | None = None,
+        reasoning_effort: str | None = None,
+        has_images: bool = False,
+        anthropic: AnthropicForm | None = None,
+    ) -> None:
+        self.messages = messages
+        self.prompt = prompt
+        self.tools = tools
+        self.tool_choice = tool_choice
+        self.parallel_tool_calls = parallel_tool_calls
+        self.structure = structure
+        self.max_tokens = max_tokens
+        self.stop = stop
+        self.logprobs = logprobs
+        self.top_logprobs = top_logprobs
+        self.echo = echo
+        self.sampling = sampling
+        self.template_options = template_options
+        self.reasoning_effort = reasoning_effort
+        self.has_images = has_images
+        self.anthropic = anthropic
+
+    def fitted(self, *, max_tokens: int, sampling: Sampling) -> "Generation":
+        """The same with so many tokens at most, drawn so."""
+        return Generation(
+            messages=self.messages,
+            prompt=self.prompt,
+            tools=self.tools,
+            tool_choice=self.tool_choice,
+            parallel_tool_calls=self.parallel_tool_calls,
+            structure=self.structure,
+            max_tokens=max_tokens,
+            stop=self.stop,
+            logprobs=self.logprobs,
+            top_logprobs=self.top_logprobs,
+            echo=self.echo,
+            sampling=sampling,
+            template_options=self.template_options,
+            reasoning_effort=self.reasoning_effort,
+            has_images=self.has_images,
+            anthropic=self.anthropic,
+        )
 
     def prompt_bytes(self) -> bytes:
         """The prompt in the order in which a chat template renders it: tools, then messages. What a replica's
@@ -96,17 +105,21 @@ class Generation(msgspec.Struct, frozen=True, kw_only=True):
         return self.prompt.encode() if isinstance(self.prompt, str) else msgspec.json.encode(self.prompt)
 
 
-class Embedding(msgspec.Struct, frozen=True, kw_only=True):
+class Embedding(Value):
     """Texts (or lists of token ids) to turn into vectors, in one engine call. ``dimensions`` None: the model's own."""
 
-    inputs: tuple[str, ...] | tuple[tuple[int, ...], ...]
-    dimensions: int | None = None
+    FIELDS = ("inputs", "dimensions")
+    __slots__ = FIELDS
+
+    def __init__(self, *, inputs: tuple[str, ...] | tuple[tuple[int, ...], ...], dimensions: int | None = None) -> None:
+        self.inputs = inputs
+        self.dimensions = dimensions
 
     def prompt_bytes(self) -> bytes:
         return msgspec.json.encode(self.inputs)
 
 
-class InferenceRequest(msgspec.Struct, frozen=True, kw_only=True):
+class InferenceRequest(Value):
     """One call of a tenant, parsed. Each element of ``work`` becomes one engine call and one choice of the answer
     (``n`` choices of each prompt in order); embeddings are always a single element.
 
@@ -115,26 +128,68 @@ class InferenceRequest(msgspec.Struct, frozen=True, kw_only=True):
     ``cost_labels`` are the attribution labels team, project, environment that the caller gave.
     """
 
-    request_id: str
-    endpoint: Endpoint
-    model: str
-    work: tuple[Generation, ...] | tuple[Embedding]
-    choices_per_prompt: int = 1
-    stream: bool = False
-    priority: bool = False
-    session: str | None = None
-    isolation_key: str | None = None
-    truncate_to_context: bool = True
-    cost_labels: tuple[tuple[str, str], ...] = ()
+    FIELDS = (
+        "request_id",
+        "endpoint",
+        "model",
+        "work",
+        "choices_per_prompt",
+        "stream",
+        "priority",
+        "session",
+        "isolation_key",
+        "truncate_to_context",
+        "cost_labels",
+    )
+    __slots__ = FIELDS
+
+    def __init__(
+        self,
+        *,
+        request_id: str,
+        endpoint: Endpoint,
+        model: str,
+        work: tuple[Generation, ...] | tuple[Embedding],
+        choices_per_prompt: int = 1,
+        stream: bool = False,
+        priority: bool = False,
+        session: str | None = None,
+        isolation_key: str | None = None,
+        truncate_to_context: bool = True,
+        cost_labels: tuple[tuple[str, str], ...] = (),
+    ) -> None:
+        self.request_id = request_id
+        self.endpoint = endpoint
+        self.model = model
+        self.work = work
+        self.choices_per_prompt = choices_per_prompt
+        self.stream = stream
+        self.priority = priority
+        self.session = session
+        self.isolation_key = isolation_key
+        self.truncate_to_context = truncate_to_context
+        self.cost_labels = cost_labels
 
 
-class EngineReport(msgspec.Struct, frozen=True, kw_only=True):
+class EngineReport(Value):
     """What one request met on its way, told to the client in headers and, when asked for, in the body. Times in
     seconds; ``time_to_first_token_s`` counts from the whole request's arrival, queue included. ``tokens_per_s`` are
     generated, from the first to the last; None where that says nothing."""
 
-    replica: str
-    queue_wait_s: float
-    time_to_first_token_s: float
-    processing_time_s: float
-    tokens_per_s: float | None = None
+    FIELDS = ("replica", "queue_wait_s", "time_to_first_token_s", "processing_time_s", "tokens_per_s")
+    __slots__ = FIELDS
+
+    def __init__(
+        self,
+        *,
+        replica: str,
+        queue_wait_s: float,
+        time_to_first_token_s: float,
+        processing_time_s: float,
+        tokens_per_s: float | None = None,
+    ) -> None:
+        self.replica = replica
+        self.queue_wait_s = queue_wait_s
+        self.time_to_first_token_s = time_to_first_token_s
+        self.processing_time_s = processing_time_s
+        self.tokens_per_s = tokens_per_s

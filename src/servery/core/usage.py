@@ -1,11 +1,9 @@
 """What one request used, in tokens: the single value that is shown, recorded and charged (money.md, rule 2)."""
 
-from typing import Self
-
-import msgspec
+from servery.core.value import Value
 
 
-class Usage(msgspec.Struct, frozen=True):
+class Usage(Value):
     """Tokens of one request.
 
     ``cached_prompt_tokens`` is the part of ``prompt_tokens`` that the engine took from its prompt cache;
@@ -13,15 +11,25 @@ class Usage(msgspec.Struct, frozen=True):
     engine did not report whole (it died, the client left, or it contradicted itself).
     """
 
-    prompt_tokens: int = 0
-    cached_prompt_tokens: int = 0
-    generated_tokens: int = 0
-    reasoning_tokens: int = 0
-    estimated: bool = False
+    FIELDS = ("prompt_tokens", "cached_prompt_tokens", "generated_tokens", "reasoning_tokens", "estimated")
+    __slots__ = FIELDS
 
-    def __post_init__(self) -> None:
-        assert 0 <= self.cached_prompt_tokens <= self.prompt_tokens, "cached tokens are a part of the prompt"
-        assert 0 <= self.reasoning_tokens <= self.generated_tokens, "reasoning is a part of what was generated"
+    def __init__(
+        self,
+        prompt_tokens: int = 0,
+        cached_prompt_tokens: int = 0,
+        generated_tokens: int = 0,
+        reasoning_tokens: int = 0,
+        *,
+        estimated: bool = False,
+    ) -> None:
+        assert 0 <= cached_prompt_tokens <= prompt_tokens, "cached tokens are a part of the prompt"
+        assert 0 <= reasoning_tokens <= generated_tokens, "reasoning is a part of what was generated"
+        self.prompt_tokens = prompt_tokens
+        self.cached_prompt_tokens = cached_prompt_tokens
+        self.generated_tokens = generated_tokens
+        self.reasoning_tokens = reasoning_tokens
+        self.estimated = estimated
 
     @property
     def uncached_prompt_tokens(self) -> int:
@@ -31,15 +39,15 @@ class Usage(msgspec.Struct, frozen=True):
     def total_tokens(self) -> int:
         return self.prompt_tokens + self.generated_tokens
 
-    @classmethod
-    def corrected(
-        cls, *, prompt_tokens: int, cached_prompt_tokens: int, generated_tokens: int, reasoning_tokens: int = 0
-    ) -> Self:
-        """The written rule for an engine that contradicts itself: clamp into range and mark as estimated."""
-        if 0 <= cached_prompt_tokens <= prompt_tokens and 0 <= reasoning_tokens <= generated_tokens:
-            return cls(prompt_tokens, cached_prompt_tokens, generated_tokens, reasoning_tokens)
-        prompt = max(0, prompt_tokens)
-        cached = min(max(0, cached_prompt_tokens), prompt)
-        generated = max(0, generated_tokens)
-        reasoning = min(max(0, reasoning_tokens), generated)
-        return cls(prompt, cached, generated, reasoning, estimated=True)
+
+def corrected_usage(
+    *, prompt_tokens: int, cached_prompt_tokens: int, generated_tokens: int, reasoning_tokens: int = 0
+) -> Usage:
+    """The written rule for an engine that contradicts itself: clamp into range and mark as estimated."""
+    if 0 <= cached_prompt_tokens <= prompt_tokens and 0 <= reasoning_tokens <= generated_tokens:
+        return Usage(prompt_tokens, cached_prompt_tokens, generated_tokens, reasoning_tokens)
+    prompt = max(0, prompt_tokens)
+    cached = min(max(0, cached_prompt_tokens), prompt)
+    generated = max(0, generated_tokens)
+    reasoning = min(max(0, reasoning_tokens), generated)
+    return Usage(prompt, cached, generated, reasoning, estimated=True)

@@ -6,10 +6,13 @@ from typing import Any
 
 import msgspec
 
+from servery.core.anthropic_form import AnthropicForm
 from servery.core.engine_family import EngineFamily
 from servery.core.errors import InvalidRequest
-from servery.core.inference import AnthropicForm, Embedding, Generation, Sampling, Structure, StructureKind
+from servery.core.inference import Embedding, Generation
+from servery.core.sampling import Sampling
 from servery.core.serving_path import Endpoint, ServingClass
+from servery.core.structure import Structure, StructureKind
 from servery.engines.cache_place import CachePlace
 from servery.engines.family import Traits
 

@@ -6,10 +6,11 @@ from typing import TypeVar
 
 import msgspec
 
+from servery.core.anthropic_form import AnthropicForm
 from servery.core.clock import Clock
 from servery.core.engine_family import EngineFamily
 from servery.core.errors import EngineUnavailable
-from servery.core.inference import AnthropicForm, Embedding, Generation
+from servery.core.inference import Embedding, Generation
 from servery.core.serving_path import Endpoint, ServingClass
 from servery.core.write_turn import WriteTurn
 from servery.engines.address import EngineAddress

@@ -2,8 +2,6 @@
 
 import msgspec
 
-from servery.core.usage import Usage
-
 
 class ReportedDetails(msgspec.Struct, frozen=True):
     cached_tokens: int | None = None
@@ -19,14 +17,3 @@ class ReportedUsage(msgspec.Struct, frozen=True):
     prompt_tokens_details: ReportedDetails | None = None
     completion_tokens_details: ReportedDetails | None = None
     reasoning_tokens: int | None = None
-
-    def to_usage(self) -> Usage:
-        prompt, generated = self.prompt_tokens, self.completion_tokens
-        cached = self.prompt_tokens_details.cached_tokens if self.prompt_tokens_details else None
-        reasoning = self.completion_tokens_details.reasoning_tokens if self.completion_tokens_details else None
-        return Usage.corrected(
-            prompt_tokens=prompt or 0,
-            cached_prompt_tokens=cached or 0,
-            generated_tokens=generated or 0,
-            reasoning_tokens=reasoning or self.reasoning_tokens or 0,
-        )

@@ -1,6 +1,6 @@
 """What an engine has told so far of the tokens of one answer."""
 
-from servery.core.usage import Usage
+from servery.core.usage import Usage, corrected_usage
 from servery.engines.reported_usage import ReportedUsage
 
 
@@ -40,7 +40,7 @@ class Tally:
     def told_usage(self, reported: ReportedUsage) -> None:
         """A report that leaves out the prompt is none."""
         if reported.prompt_tokens is not None:
-            self._reported = reported.to_usage()
+            self._reported = usage_of(reported)
 
     @property
     def prompt(self) -> tuple[int, int] | None:
@@ -64,3 +64,16 @@ class Tally:
             return self._reported
         prompt = self._guess if self._prompt is None else self._prompt
         return Usage(prompt, min(self._cached, prompt), self.frames, 0, estimated=True)
+
+
+def usage_of(reported: ReportedUsage) -> Usage:
+    """What an engine reported, as a value."""
+    prompt, generated = reported.prompt_tokens, reported.completion_tokens
+    cached = reported.prompt_tokens_details.cached_tokens if reported.prompt_tokens_details else None
+    reasoning = reported.completion_tokens_details.reasoning_tokens if reported.completion_tokens_details else None
+    return corrected_usage(
+        prompt_tokens=prompt or 0,
+        cached_prompt_tokens=cached or 0,
+        generated_tokens=generated or 0,
+        reasoning_tokens=reasoning or reported.reasoning_tokens or 0,
+    )

@@ -142,7 +142,7 @@ def _receipt(row: tuple[object, ...]) -> Receipt:
         serving_path=facts.serving_path,
         price_id=facts.price_id,
         price=Price(facts.input_price, facts.cached_price, facts.output_price),
-        usage=Usage(facts.prompt, facts.cached, facts.generated, facts.reasoning, bool(facts.estimated)),
+        usage=Usage(facts.prompt, facts.cached, facts.generated, facts.reasoning, estimated=bool(facts.estimated)),
         predicted_cached_prompt_tokens=facts.predicted_cached,
         outcome=facts.outcome,
         started_ns=facts.started_ns,

@@ -2,18 +2,8 @@
 
 from collections import deque
 
-import msgspec
-
-from servery.routing.decision import Weighing
+from servery.routing.placed import Placed
 from servery.routing.seat import Seat
-
-
-class Placed(msgspec.Struct, gc=False):
-    """One seat that was taken for a branch of a request. Not to be changed."""
-
-    request_id: str
-    branch: int
-    weighing: Weighing
 
 
 class Placements:

@@ -3,8 +3,6 @@
 import asyncio
 from collections.abc import Mapping
 
-import msgspec
-
 from servery.admission.gate import Gate, Place
 from servery.catalog.offer import Offer
 from servery.core.caller import Caller
@@ -58,6 +56,7 @@ class Dispatch:
         self._meter = meter
         self._retries = RetryBudget()
         self.hedging = Hedging(pools, gates, self._retries)
+        self._hedge_after_s = self.hedging.waits_s
 
     def forecast(self, caller: Caller, offer: Offer, journey: Journey) -> int:
         """How many of the request's prompt tokens, each prompt counted once, some replica is believed to have in its
@@ -113,7 +112,7 @@ class Dispatch:
             errand.journey.seated(visit.seat, queue_wait_s=place.queue_wait_s)
             if not errand.journey.dispatched:
                 self._open(errand)
-            wait_s = self.hedging.wait_s(errand)
+            wait_s = None if errand.retries else self._hedge_after_s[errand.offer.pool]
             if wait_s is None:
                 return await self._ask_once(errand, visit)
             return await self.hedging.run(
@@ -219,7 +218,7 @@ class Dispatch:
         room = 0 if prompt is None else refusal.context_tokens - prompt - client.traits.context_reserve_tokens
         if not 0 < room < (work.max_tokens or 0):
             raise refusal
-        return msgspec.structs.replace(work, max_tokens=room)
+        return work.fitted(max_tokens=room, sampling=work.sampling)
 
     def _errand(self, caller: Caller, offer: Offer, journey: Journey, branch: Branch) -> Errand:
         wish = self._wish(caller, offer, journey, branch)

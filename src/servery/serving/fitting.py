@@ -2,11 +2,10 @@
 
 from collections.abc import Sequence
 
-import msgspec
-
 from servery.catalog.model import Capability, DefaultSampling, Model
 from servery.core.errors import InvalidRequest
-from servery.core.inference import Embedding, Generation, InferenceRequest, Sampling
+from servery.core.inference import Embedding, Generation, InferenceRequest
+from servery.core.sampling import Sampling
 from servery.engines.body import check_honoured
 
 DEFAULT_MAX_TOKENS = 2_048
@@ -57,7 +56,7 @@ def _fitted_generation(work: Generation, model: Model, honours: frozenset[str], 
         sampling = Sampling(**{**model.sampling.given(), **sampling.given()})  # type: ignore[arg-type]
     if max_tokens == work.max_tokens and sampling is work.sampling:
         return work
-    return msgspec.structs.replace(work, max_tokens=max_tokens, sampling=sampling)
+    return work.fitted(max_tokens=max_tokens, sampling=sampling)
 
 
 def _check_lengths(request: InferenceRequest, model: Model, prompts: Sequence[bytes]) -> None:

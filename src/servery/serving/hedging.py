@@ -28,19 +28,16 @@ Asking = Callable[[Errand, Visit], Coroutine[Any, Any, bytes]]
 
 
 class Hedging:
-    """``pools`` and ``gates`` are by the pool's name. ``outcomes`` counts, for each pool, how second attempts ended."""
+    """``pools`` and ``gates`` are by the pool's name. ``waits_s``: after how long a pool's requests are sent to another
+    replica as well; None: they are not. ``outcomes`` counts, for each pool, how second attempts ended."""
 
     def __init__(self, pools: Mapping[str, ReplicaPool], gates: Mapping[str, Gate], retries: RetryBudget) -> None:
-        self._waits_s = {name: pool.spec.hedge_after_s for name, pool in pools.items()}
+        self.waits_s = {name: pool.spec.hedge_after_s for name, pool in pools.items()}
         self._gates = gates
         self._retries = retries
         self.outcomes = {
-            name: dict.fromkeys(HedgeOutcome, 0) for name, wait_s in self._waits_s.items() if wait_s is not None
+            name: dict.fromkeys(HedgeOutcome, 0) for name, wait_s in self.waits_s.items() if wait_s is not None
         }
-
-    def wait_s(self, errand: Errand) -> float | None:
-        """After how long the errand is to be sent to another replica as well; None: it is not."""
-        return None if errand.retries else self._waits_s[errand.offer.pool]
 
     async def run(
         self, errand: Errand, place: Place, visit: Visit, *, wait_s: float, seating: Seating, asking: Asking

@@ -2,14 +2,13 @@
 
 from collections.abc import Sequence
 
-import msgspec
-
 from servery.billing.budget import Hold
 from servery.catalog.offer import Offer
 from servery.core.clock import Clock
 from servery.core.hedge_outcome import HedgeOutcome
 from servery.core.inference import Embedding, EngineReport, Generation, InferenceRequest
 from servery.core.usage import Usage
+from servery.core.value import changed
 from servery.engines.answer_reader import NO_EVENTS, EventSink
 from servery.engines.tally import Tally
 from servery.routing.seat import Seat
@@ -37,7 +36,7 @@ class Branch:
         """Pass on nothing in the client's own form any more: an engine's trouble with that is not told apart from
         others, and OpenAI's form tells what is wrong with a request."""
         if isinstance(self.work, Generation) and self.work.anthropic is not None:
-            self.work = msgspec.structs.replace(self.work, anthropic=None)
+            self.work = changed(self.work, anthropic=None)
 
 
 class Journey:
@@ -166,7 +165,7 @@ class Journey:
             generated += used.generated_tokens
             reasoning += used.reasoning_tokens
             estimated = estimated or used.estimated
-        return Usage(prompt, cached, generated, reasoning, estimated)
+        return Usage(prompt, cached, generated, reasoning, estimated=estimated)
 
     def served(self, offer: Offer, usage: Usage) -> Served:
         """The facts of the answer, for the client."""

@@ -2,8 +2,6 @@
 
 from collections.abc import Mapping
 
-import msgspec
-
 from servery.billing.price_book import PriceBook
 from servery.catalog.catalog import Catalog
 from servery.core.clock import Clock
@@ -18,18 +16,49 @@ from servery.serving.holds import Holds
 from servery.serving.observer import Observer
 
 
-class PipelineParts(msgspec.Struct, frozen=True, kw_only=True):
+class PipelineParts:
     """What the pipeline is built with."""
 
-    catalog: Catalog
-    pools: Mapping[str, ReplicaPool]
-    limiter: Limiter
-    lender: Lender | None
-    ceilings: Ceilings
-    holds: Holds
-    estimators: Estimators
-    dispatch: Dispatch
-    meter: Meter
-    prices: PriceBook
-    observer: Observer
-    clock: Clock
+    __slots__ = (
+        "catalog",
+        "ceilings",
+        "clock",
+        "dispatch",
+        "estimators",
+        "holds",
+        "lender",
+        "limiter",
+        "meter",
+        "observer",
+        "pools",
+        "prices",
+    )
+
+    def __init__(
+        self,
+        *,
+        catalog: Catalog,
+        pools: Mapping[str, ReplicaPool],
+        limiter: Limiter,
+        lender: Lender | None,
+        ceilings: Ceilings,
+        holds: Holds,
+        estimators: Estimators,
+        dispatch: Dispatch,
+        meter: Meter,
+        prices: PriceBook,
+        observer: Observer,
+        clock: Clock,
+    ) -> None:
+        self.catalog = catalog
+        self.pools = pools
+        self.limiter = limiter
+        self.lender = lender
+        self.ceilings = ceilings
+        self.holds = holds
+        self.estimators = estimators
+        self.dispatch = dispatch
+        self.meter = meter
+        self.prices = prices
+        self.observer = observer
+        self.clock = clock

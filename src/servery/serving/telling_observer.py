@@ -5,8 +5,27 @@ import logging
 from servery.billing.charge import Charge
 from servery.core.serving_path import Outcome, ServingPath
 from servery.metering.usage_record import UsageRecord
+from servery.telemetry.event_line import EventKind
 from servery.telemetry.log import event_writer
 from servery.telemetry.metrics import Metrics
+
+_ENDED = EventKind(
+    "request ended",
+    (
+        "request_id",
+        "account",
+        "model",
+        "path",
+        "outcome",
+        "replica",
+        "prompt_tokens",
+        "cached_prompt_tokens",
+        "generated_tokens",
+        "nanodollars",
+        "queue_wait_ms",
+        "total_ms",
+    ),
+)
 
 
 class TellingObserver:
@@ -14,7 +33,7 @@ class TellingObserver:
 
     def __init__(self, metrics: Metrics, logger: logging.Logger) -> None:
         self._metrics = metrics
-        self._tell = event_writer(logger)
+        self._tell = event_writer(logger, _ENDED)
         self._told: dict[tuple[str, ServingPath], _Told] = {}
 
     def ended(self, record: UsageRecord, charge: Charge) -> None:
@@ -24,7 +43,7 @@ class TellingObserver:
             told = self._told[key] = _Told(self._metrics, *key)
         told.ended(record, charge)
         if self._tell is not None:
-            self._tell("request ended", _fields(record, charge))
+            self._tell(_told_values(record, charge))
 
 
 class _Told:
@@ -54,18 +73,20 @@ class _Told:
             self._estimated.inc()
 
 
-def _fields(record: UsageRecord, charge: Charge) -> dict[str, object]:
-    return {
-        "request_id": record.request_id,
-        "account": record.account,
-        "model": record.model,
-        "path": record.serving_path,
-        "outcome": record.outcome,
-        "replica": record.replica,
-        "prompt_tokens": record.usage.prompt_tokens,
-        "cached_prompt_tokens": record.usage.cached_prompt_tokens,
-        "generated_tokens": record.usage.generated_tokens,
-        "nanodollars": charge.nanodollars,
-        "queue_wait_ms": record.queue_wait_us // 1_000,
-        "total_ms": (record.finished_ns - record.started_ns) // 1_000_000,
-    }
+def _told_values(record: UsageRecord, charge: Charge) -> tuple[object, ...]:
+    """Of the fields of ``_ENDED``."""
+    usage = record.usage
+    return (
+        record.request_id,
+        record.account,
+        record.model,
+        record.serving_path,
+        record.outcome,
+        record.replica,
+        usage.prompt_tokens,
+        usage.cached_prompt_tokens,
+        usage.generated_tokens,
+        charge.nanodollars,
+        record.queue_wait_us // 1_000,
+        (record.finished_ns - record.started_ns) // 1_000_000,
+    )

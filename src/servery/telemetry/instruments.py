@@ -1,23 +1,11 @@
-"""Counters and distributions as plain numbers, shown when somebody asks: adding to one costs an addition."""
+"""Counters and distributions by their labels, shown when somebody asks."""
 
-from bisect import bisect_left
 from collections.abc import Iterable, Sequence
-from itertools import accumulate
 
 from prometheus_client.core import CounterMetricFamily, HistogramMetricFamily, Metric
 from prometheus_client.registry import Collector
 
-
-class Count:
-    """How many there have been."""
-
-    __slots__ = ("number",)
-
-    def __init__(self) -> None:
-        self.number = 0
-
-    def inc(self, by: int = 1) -> None:
-        self.number += by
+from servery.telemetry.numbers import Count, Distribution
 
 
 class Counts(Collector):
@@ -39,30 +27,6 @@ class Counts(Collector):
         for values, count in self._counts.items():
             family.add_metric(values, count.number)
         yield family
-
-
-class Distribution:
-    """How many values have been at most as large as each of ``bounds``, and their sum."""
-
-    __slots__ = ("_bounds", "_numbers", "_sum")
-
-    def __init__(self, bounds: Sequence[float]) -> None:
-        self._bounds = bounds
-        self._numbers = [0] * (len(bounds) + 1)  # the last: larger than all bounds
-        self._sum = 0.0
-
-    def observe(self, value: float) -> None:
-        self._numbers[bisect_left(self._bounds, value)] += 1
-        self._sum += value
-
-    @property
-    def sum(self) -> float:
-        return self._sum
-
-    def buckets(self) -> list[tuple[str, float]]:
-        """(bound, number of values up to it), each as Prometheus writes it; the last bound is infinity."""
-        names = [*map(repr, self._bounds), "+Inf"]
-        return list(zip(names, accumulate(self._numbers), strict=True))
 
 
 class Distributions(Collector):

@@ -1,15 +1,16 @@
 """What a key ring remembers: good keys, and for a moment secrets that belong to none. Pure; bounded."""
 
-import msgspec
-
 from servery.core.caller import Caller
 
 
-class KnownKey(msgspec.Struct, frozen=True):
+class KnownKey:
     """A key that was good when it was read."""
 
-    caller: Caller
-    expires_ns: int | None
+    __slots__ = ("caller", "expires_ns")
+
+    def __init__(self, caller: Caller, expires_ns: int | None) -> None:
+        self.caller = caller
+        self.expires_ns = expires_ns
 
 
 class KnownKeys:

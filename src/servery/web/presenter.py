@@ -3,11 +3,10 @@
 from collections.abc import Callable
 from typing import Protocol
 
-import msgspec
-
 from servery.core.errors import ServeryError
 from servery.core.inference import InferenceRequest
 from servery.core.serving_path import ServingPath
+from servery.core.value import Value
 from servery.serving.served import Served
 
 ShowPlain = Callable[[bytes], bytes | None]
@@ -54,8 +53,12 @@ class Presenter(Protocol):
         ...
 
 
-class ParsedCall(msgspec.Struct, frozen=True):
+class ParsedCall(Value):
     """A body that was understood: what is asked, and how the answer is to be shown."""
 
-    request: InferenceRequest
-    presenter: Presenter
+    FIELDS = ("request", "presenter")
+    __slots__ = FIELDS
+
+    def __init__(self, request: InferenceRequest, presenter: Presenter) -> None:
+        self.request = request
+        self.presenter = presenter

@@ -12,6 +12,7 @@ from servery.core import errors
 from servery.core.errors import EngineBroke, EngineUnavailable, NotFound, Overloaded, ServeryError
 from servery.core.serving_path import ServingPath
 from servery.core.usage import Usage
+from servery.core.value import changed
 from servery.serving.served import Served
 from servery.web.anthropic.errors import error_body
 from servery.web.anthropic.messages import parse_messages
@@ -311,6 +312,6 @@ def test_refusals_in_anthropics_envelope(error: ServeryError, kind: str) -> None
 
 def test_usage_without_reasoning_has_no_details(served: Served) -> None:
     """Details are told where there is something to tell."""
-    plain = msgspec.structs.replace(served, usage=Usage(3, 0, 2))
+    plain = changed(served, usage=Usage(3, 0, 2))
     *_, delta, _ = read(presenter().stream_end(plain))
     assert delta["usage"] == usage(input_tokens=3, output_tokens=2)

@@ -7,9 +7,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from servery.core.anthropic_form import AnthropicForm
 from servery.core.errors import InvalidRequest
-from servery.core.inference import AnthropicForm, Generation, InferenceRequest, Sampling, StructureKind
+from servery.core.inference import Generation, InferenceRequest
+from servery.core.sampling import Sampling
 from servery.core.serving_path import Endpoint
+from servery.core.structure import StructureKind
 from servery.web.anthropic.messages import parse_messages
 
 REQUEST_ID = "chatcmpl-" + "ab" * 16

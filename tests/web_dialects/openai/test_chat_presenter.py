@@ -9,6 +9,7 @@ import pytest
 
 from servery.core.errors import EngineBroke, EngineUnavailable, Overloaded
 from servery.core.serving_path import ServingPath
+from servery.core.value import changed
 from servery.serving.served import Served
 from servery.web.openai.chat import parse_chat
 from servery.web.presenter import Presenter
@@ -93,8 +94,8 @@ def test_usage_can_be_declined_and_metrics_asked_for(served: Served) -> None:
     last, _ = read(presenter(stream=True, perf_metrics_in_response=True).stream_end(served))
     assert last["perf_metrics"]["server-time-to-first-token"] == 0.012346
     assert "server-tokens-per-second" not in last["perf_metrics"], "nothing is known of its speed"
-    report = msgspec.structs.replace(served.report, tokens_per_s=123.4567)
-    fast = msgspec.structs.replace(served, report=report)
+    report = changed(served.report, tokens_per_s=123.4567)
+    fast = changed(served, report=report)
     last, _ = read(presenter(stream=True, perf_metrics_in_response=True).stream_end(fast))
     assert last["perf_metrics"]["server-tokens-per-second"] == 123.457
 
@@ -245,7 +246,7 @@ def test_a_recorded_whole_answer(whole: Callable[[str], bytes], served: Served) 
     """Choices are numbered by branch; usage is the charge's; the engine's own keys are gone."""
     shown = presenter(ServingPath.PRIORITY, n=2)
     answers = [whole("tools.json"), whole("chat_logprobs.json")]
-    told = msgspec.json.decode(shown.whole(answers, msgspec.structs.replace(served, path=ServingPath.PRIORITY)))
+    told = msgspec.json.decode(shown.whole(answers, changed(served, path=ServingPath.PRIORITY)))
     assert told == {
         "id": REQUEST_ID,
         "object": "chat.completion",

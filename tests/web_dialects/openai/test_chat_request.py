@@ -10,8 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from servery.core.errors import InvalidRequest
-from servery.core.inference import Generation, InferenceRequest, StructureKind
+from servery.core.inference import Generation, InferenceRequest
 from servery.core.serving_path import Endpoint
+from servery.core.structure import StructureKind
 from servery.web.openai.chat import parse_chat
 
 REQUEST_ID = "chatcmpl-" + "ab" * 16

@@ -9,9 +9,9 @@ from hypothesis import strategies as st
 
 from servery.core.errors import EngineBroke
 from servery.web.openai.chat_presenter import ChatPresenter
-from servery.web.openai.engine_answer import read_event
 from servery.web.openai.plain_frame import NEVER, TextKind, learned, plain_text
 from servery.web.openai.presentation import Presentation
+from servery.web.openai.read_answer import read_event
 
 LLAMA_CPP = (
     '{"choices":[{"finish_reason":null,"index":0,"delta":{"content":%s}}],"created":1,"id":"e","model":"m",'

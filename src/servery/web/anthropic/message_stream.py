@@ -39,8 +39,9 @@ from servery.web.anthropic.answers import (
     stop_reason,
     usage_shown,
 )
-from servery.web.openai.engine_answer import EngineAnswer, EngineChoice, EngineToolCall, read_event
+from servery.web.openai.engine_answer import EngineAnswer, EngineChoice, EngineToolCall
 from servery.web.openai.plain_frame import NEVER, PlainFrame, TextKind, learned, plain_text
+from servery.web.openai.read_answer import only_choice, read_event, reasoning_text, stop_text
 
 _THINKING = (TextKind.REASONING_CONTENT, TextKind.REASONING)
 _EMPTY_OBJECT = msgspec.Raw(b"{}")
@@ -86,12 +87,12 @@ class MessageStream:
 
     def _read(self, event: bytes) -> bytes:
         answer = read_event(event)
-        if answer is None or answer.choice is None:
+        if answer is None or (choice := only_choice(answer)) is None:
             return b""
-        events = [*self._start(), *self._translated(answer.choice)]
-        if answer.choice.finish_reason is not None:
-            self._finish_reason = answer.choice.finish_reason
-            self._stop_text = answer.stop_text()
+        events = [*self._start(), *self._translated(choice)]
+        if choice.finish_reason is not None:
+            self._finish_reason = choice.finish_reason
+            self._stop_text = stop_text(answer)
             events += self._close()
         self._learn(event, answer)
         return event_frames(events)
@@ -108,10 +109,10 @@ class MessageStream:
         if delta is None:
             return []
         events: list[StreamEvent] = []
-        if delta.reasoning_text:
+        if thought := reasoning_text(delta):
             events += self._opened(_Open.THINKING, ThinkingShown(""))
             if self._shows_thinking:
-                events.append(ContentBlockDelta(self._index, ThinkingDelta(delta.reasoning_text)))
+                events.append(ContentBlockDelta(self._index, ThinkingDelta(thought)))
         if delta.content:
             events += self._opened(_Open.TEXT, TextShown(""))
             events.append(ContentBlockDelta(self._index, TextDelta(delta.content)))

@@ -4,9 +4,12 @@ from collections.abc import Mapping
 
 import msgspec
 
+from servery.core.anthropic_form import AnthropicForm
 from servery.core.errors import InvalidRequest
-from servery.core.inference import AnthropicForm, Generation, InferenceRequest, Sampling, Structure, StructureKind
+from servery.core.inference import Generation, InferenceRequest
+from servery.core.sampling import Sampling
 from servery.core.serving_path import Endpoint
+from servery.core.structure import Structure, StructureKind
 from servery.web.anthropic.blocks import read_messages
 from servery.web.anthropic.body import UNSUPPORTED, MessagesBody, OutputConfig
 from servery.web.anthropic.conversation import conversation

@@ -18,8 +18,9 @@ from servery.web.anthropic.answers import (
 from servery.web.anthropic.errors import error_body, error_frame
 from servery.web.anthropic.message_stream import MessageStream
 from servery.web.anthropic.passed_stream import FRAMING, PassedStream, shown_stop
-from servery.web.openai.engine_answer import EngineMessage, EngineToolCall, read_json, read_whole
+from servery.web.openai.engine_answer import EngineMessage, EngineToolCall
 from servery.web.openai.plain_frame import PlainFrames
+from servery.web.openai.read_answer import only_choice, read_json, read_whole, reasoning_text, stop_text
 from servery.web.presenter import ShowPlain
 
 _EMPTY_OBJECT = msgspec.Raw(b"{}")
@@ -82,15 +83,13 @@ class MessagesPresenter:
             message.stop_reason, message.stop_sequence = shown_stop(passed.stop_reason, passed.stop_sequence)
             return msgspec.json.encode(message)
         answer = read_whole(answers[0], otherwise=EngineUnavailable)
-        choice = answer.choice
+        choice = only_choice(answer)
         told = (choice.message if choice else None) or EngineMessage()
-        stop_text = answer.stop_text()
-        reason = stop_reason(
-            choice.finish_reason if choice else None, stop_text=stop_text, used_tool=bool(told.tool_calls)
-        )
+        stop = stop_text(answer)
+        reason = stop_reason(choice.finish_reason if choice else None, stop_text=stop, used_tool=bool(told.tool_calls))
         message = MessageShown(message_id(self._request_id), self._model, self._blocks(told), shown)
         message.stop_reason = reason
-        message.stop_sequence = stop_text if reason == "stop_sequence" else None
+        message.stop_sequence = stop if reason == "stop_sequence" else None
         return msgspec.json.encode(message)
 
     def error(self, error: ServeryError) -> bytes:
@@ -106,8 +105,8 @@ class MessagesPresenter:
 
     def _blocks(self, told: EngineMessage) -> list[BlockShown]:
         blocks: list[BlockShown] = []
-        if told.reasoning_text:
-            blocks.append(ThinkingShown(told.reasoning_text if self._shows_thinking else ""))
+        if thought := reasoning_text(told):
+            blocks.append(ThinkingShown(thought if self._shows_thinking else ""))
         if told.content:
             blocks.append(TextShown(told.content))
         for number, call in enumerate(told.tool_calls or ()):

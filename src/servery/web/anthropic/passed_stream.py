@@ -34,8 +34,8 @@ from servery.web.anthropic.answers import (
     message_id,
     usage_shown,
 )
-from servery.web.openai.engine_answer import read_json
 from servery.web.openai.plain_frame import NEVER, PROBE, PlainFrame, PlainFrames, frame_around, value_pattern
+from servery.web.openai.read_answer import read_json
 
 FRAMING = b"event: content_block_delta\ndata: "
 """What stands before the JSON of those that are passed on."""

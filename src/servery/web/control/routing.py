@@ -3,7 +3,8 @@
 import msgspec
 
 from servery.routing.decision import RouteReason, Score
-from servery.routing.placements import Placed, Placements
+from servery.routing.placed import Placed
+from servery.routing.placements import Placements
 
 
 class CandidateResource(msgspec.Struct, rename="camel"):

@@ -6,15 +6,16 @@ from operator import attrgetter
 import msgspec
 
 from servery.core.errors import InvalidRequest
-from servery.core.inference import Generation, InferenceRequest, Sampling
+from servery.core.inference import Generation, InferenceRequest
+from servery.core.sampling import Sampling
 from servery.core.serving_path import Endpoint
+from servery.core.value import changed
 from servery.web.openai.attribution import cost_labels, isolation_key, session
-from servery.web.openai.presentation import LogprobForm, LogprobsAsked, Presentation
+from servery.web.openai.presentation import NO_LOGPROBS, LogprobForm, LogprobsAsked, Presentation
 from servery.web.openai.request_fields import GenerationFields
 from servery.web.openai.sampling_fields import SamplingFields
 
 _LEGACY_LOGPROBS_MAX = 5
-_NO_LOGPROBS = LogprobsAsked()
 
 UNSUPPORTED: Mapping[str, tuple[object, ...]] = {
     "echo_last": (0,),
@@ -128,7 +129,7 @@ def logprobs_asked(fields: GenerationFields) -> LogprobsAsked:
     if fields.top_logprobs:
         raise InvalidRequest("top_logprobs needs logprobs: true.", param="top_logprobs")
     if fields.logprobs is None or fields.logprobs is False:
-        return _NO_LOGPROBS
+        return NO_LOGPROBS
     if not 0 <= fields.logprobs <= _LEGACY_LOGPROBS_MAX:
         raise InvalidRequest(f"logprobs is true, false, or 0 to {_LEGACY_LOGPROBS_MAX}.", param="logprobs")
     return LogprobsAsked(LogprobForm.LEGACY, fields.logprobs)
@@ -140,9 +141,7 @@ def choices_of(fields: GenerationFields, generation: Generation) -> tuple[Genera
     if choices == 1 or seed is None:
         return (generation,) * choices
     return tuple(
-        msgspec.structs.replace(
-            generation, sampling=msgspec.structs.replace(generation.sampling, seed=nth_seed(seed, choice))
-        )
+        changed(generation, sampling=msgspec.structs.replace(generation.sampling, seed=nth_seed(seed, choice)))
         for choice in range(choices)
     )
 

@@ -8,10 +8,10 @@ from servery.web.openai.engine_answer import (
     EngineChoice,
     EngineMessage,
     EngineToolCall,
-    finish_reason,
 )
 from servery.web.openai.plain_frame import TextKind, learned, plain_text
 from servery.web.openai.presentation import Presentation
+from servery.web.openai.read_answer import finish_reason, reasoning_text
 from servery.web.openai.text_presenter import TextPresenter
 
 
@@ -52,8 +52,8 @@ class ChatPresenter(TextPresenter):
         delta = Delta()
         if told.content is not None:
             delta.content = told.content
-        if told.reasoning_text is not None:
-            delta.reasoning_content = told.reasoning_text
+        if (thought := reasoning_text(told)) is not None:
+            delta.reasoning_content = thought
         if told.tool_calls and self._shown.function_calls:
             if not told.tool_calls[0].index:  # the older spelling knows a single call
                 delta.function_call = _function(told.tool_calls[0])
@@ -64,8 +64,8 @@ class ChatPresenter(TextPresenter):
     def _whole_choice(self, branch: int, choice: EngineChoice) -> MessageChoice:
         told = choice.message or EngineMessage()
         message = Message(content=(told.content or None) if told.tool_calls else told.content)
-        if told.reasoning_text is not None:
-            message.reasoning_content = told.reasoning_text
+        if (thought := reasoning_text(told)) is not None:
+            message.reasoning_content = thought
         if told.tool_calls and self._shown.function_calls:
             message.function_call = _function(told.tool_calls[0])
         elif told.tool_calls:

@@ -7,6 +7,7 @@ import msgspec
 from servery.core.errors import InvalidRequest
 from servery.core.inference import Generation
 from servery.core.serving_path import Endpoint
+from servery.core.value import changed
 from servery.web.openai import asked
 from servery.web.openai.asked import UNSUPPORTED, Unsupported
 from servery.web.openai.completion_body import CompletionBody
@@ -51,9 +52,7 @@ def parse_completions(body: bytes, headers: Mapping[str, str], request_id: str) 
     )
     prompts = _prompts(fields)
     work = tuple(
-        choice
-        for prompt in prompts
-        for choice in asked.choices_of(fields, msgspec.structs.replace(generation, prompt=prompt))
+        choice for prompt in prompts for choice in asked.choices_of(fields, changed(generation, prompt=prompt))
     )
     request = asked.request(fields, headers, request_id=request_id, endpoint=Endpoint.COMPLETIONS, work=work)
     return ParsedCall(request, CompletionsPresenter(asked.presentation(fields, request, logprobs)))

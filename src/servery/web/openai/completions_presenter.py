@@ -4,10 +4,10 @@ from servery.web.openai.answers import TextChoice
 from servery.web.openai.engine_answer import (
     EngineAnswer,
     EngineChoice,
-    finish_reason,
 )
 from servery.web.openai.plain_frame import TextKind, learned, plain_text
 from servery.web.openai.presentation import Presentation
+from servery.web.openai.read_answer import finish_reason
 from servery.web.openai.text_presenter import TextPresenter
 
 _KIND = "text_completion"

@@ -13,8 +13,8 @@ from servery.core.errors import EngineUnavailable, ServeryError
 from servery.core.serving_path import ServingPath
 from servery.serving.served import Served
 from servery.web.openai.answers import PerfMetrics
-from servery.web.openai.engine_answer import read_json
 from servery.web.openai.errors import error_body, error_frame
+from servery.web.openai.read_answer import read_json
 from servery.web.openai.shown import perf_metrics
 from servery.web.presenter import ShowPlain
 

@@ -2,7 +2,7 @@
 
 from enum import Enum, auto
 
-import msgspec
+from servery.core.value import Value
 
 
 class LogprobForm(Enum):
@@ -16,24 +16,45 @@ class LogprobForm(Enum):
 _NONE = LogprobForm.NONE  # looked up for each request; from its class a member comes a good deal slower
 
 
-class LogprobsAsked(msgspec.Struct, frozen=True):
+class LogprobsAsked(Value):
     """``alternatives`` is how many other tokens to tell of at each place."""
 
-    form: LogprobForm = LogprobForm.NONE
-    alternatives: int = 0
+    FIELDS = ("form", "alternatives")
+    __slots__ = FIELDS
+
+    def __init__(self, form: LogprobForm = LogprobForm.NONE, alternatives: int = 0) -> None:
+        self.form = form
+        self.alternatives = alternatives
 
     def __bool__(self) -> bool:
         return self.form is not _NONE
 
 
-class Presentation(msgspec.Struct, frozen=True, kw_only=True):
+NO_LOGPROBS = LogprobsAsked()
+
+
+class Presentation(Value):
     """``branches`` is the number of choices. ``function_calls``: tool calls are shown in the older spelling, as the
     client asked with ``functions``."""
 
-    request_id: str
-    model: str
-    branches: int
-    include_usage: bool = True
-    perf_metrics: bool = False
-    logprobs: LogprobsAsked = LogprobsAsked()
-    function_calls: bool = False
+    FIELDS = ("request_id", "model", "branches", "include_usage", "perf_metrics", "logprobs", "function_calls")
+    __slots__ = FIELDS
+
+    def __init__(
+        self,
+        *,
+        request_id: str,
+        model: str,
+        branches: int,
+        include_usage: bool = True,
+        perf_metrics: bool = False,
+        logprobs: LogprobsAsked = NO_LOGPROBS,
+        function_calls: bool = False,
+    ) -> None:
+        self.request_id = request_id
+        self.model = model
+        self.branches = branches
+        self.include_usage = include_usage
+        self.perf_metrics = perf_metrics
+        self.logprobs = logprobs
+        self.function_calls = function_calls

@@ -3,7 +3,7 @@
 import msgspec
 
 from servery.core.errors import InvalidRequest
-from servery.core.inference import Structure, StructureKind
+from servery.core.structure import Structure, StructureKind
 from servery.web.openai.json_body import decode_part
 from servery.web.openai.response_format import ResponseFormat, Wrapper
 

@@ -8,11 +8,12 @@ from servery.core.errors import EngineUnavailable, ServeryError
 from servery.core.serving_path import ServingPath
 from servery.serving.served import Served
 from servery.web.openai.answers import Choice, Logprobs
-from servery.web.openai.engine_answer import EngineAnswer, EngineChoice, read_event, read_whole
+from servery.web.openai.engine_answer import EngineAnswer, EngineChoice
 from servery.web.openai.envelope import Envelope
 from servery.web.openai.logprobs import LogprobView
 from servery.web.openai.plain_frame import PlainFrames
 from servery.web.openai.presentation import Presentation
+from servery.web.openai.read_answer import only_choice, read_event, read_whole
 from servery.web.presenter import ShowPlain
 
 
@@ -47,7 +48,7 @@ class TextPresenter(ABC):
         for branch, text in enumerate(answers):
             answer = read_whole(text, otherwise=EngineUnavailable)
             self._envelope.note(answer)
-            choices.append(self._whole_choice(branch, answer.choice or EngineChoice()))
+            choices.append(self._whole_choice(branch, only_choice(answer) or EngineChoice()))
         return self._envelope.whole(choices, served)
 
     def error(self, error: ServeryError) -> bytes:
@@ -61,10 +62,10 @@ class TextPresenter(ABC):
 
     def _read(self, branch: int, event: bytes) -> bytes:
         answer = read_event(event)
-        if answer is None or answer.choice is None:
+        if answer is None or (choice := only_choice(answer)) is None:
             return b""
         self._envelope.note(answer)
-        return self._envelope.frame(self._frame_choices(branch, event, answer, answer.choice))
+        return self._envelope.frame(self._frame_choices(branch, event, answer, choice))
 
     @abstractmethod
     def _frame_choices(self, branch: int, event: bytes, answer: EngineAnswer, choice: EngineChoice) -> Sequence[Choice]:

@@ -57,7 +57,7 @@ class ClientConnection(asyncio.Protocol):
         self._parser = RequestParser(limits, on_head=self._head_came, on_request=self._request_came)
         self._pressure = WritePressure()
         self._waiting: deque[HttpRequest] = deque()
-        self._task: asyncio.Task[None] | None = None  # one for all requests: making one costs more than a request's turn
+        self._task: asyncio.Task[None] | None = None  # one for all requests, because making one is dear
         self._task_began = False
         self._is_serving = False
         self._call: asyncio.Future[HttpRequest] | None = None  # what the task waits for when it has served all

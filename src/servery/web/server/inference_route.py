@@ -2,10 +2,9 @@
 
 from collections.abc import Callable, Mapping
 
-import msgspec
-
 from servery.core.errors import ServeryError
 from servery.core.limit_reading import LimitReading
+from servery.core.value import Value
 from servery.web.presenter import ParsedCall
 
 Parse = Callable[[bytes, Mapping[str, str], str], ParsedCall]
@@ -18,9 +17,13 @@ LimitHeaders = Callable[[LimitReading], list[tuple[bytes, bytes]]]
 """A dialect's own headers for limits, beside those that all have."""
 
 
-class InferenceRoute(msgspec.Struct, frozen=True):
+class InferenceRoute(Value):
     """One inference endpoint in one dialect."""
 
-    parse: Parse
-    render_error: RenderError
-    limit_headers: LimitHeaders | None = None
+    FIELDS = ("parse", "render_error", "limit_headers")
+    __slots__ = FIELDS
+
+    def __init__(self, parse: Parse, render_error: RenderError, limit_headers: LimitHeaders | None = None) -> None:
+        self.parse = parse
+        self.render_error = render_error
+        self.limit_headers = limit_headers

@@ -1,0 +1,55 @@
+"""An event as one line: text for people, or JSON for machines."""
+
+import logging
+from datetime import UTC, datetime
+from typing import Final
+
+import msgspec
+
+_LEVELS: Final = (logging.DEBUG, logging.INFO, logging.WARNING, logging.ERROR, logging.CRITICAL)
+_LEVEL_NAMES: Final = {level: logging.getLevelName(level).lower().ljust(7) for level in _LEVELS}
+
+
+class EventKind:
+    """Events of one name, with the same fields. ``template`` is for the time, its thousandths, the level, and the value
+    of each field."""
+
+    __slots__ = ("fields", "name", "template")
+
+    def __init__(self, name: str, fields: tuple[str, ...]) -> None:
+        self.name = name
+        self.fields = fields
+        text = name + "".join([f"  {field}=\0" for field in fields])
+        self.template = "%s.%03d %s " + text.replace("%", "%%").replace("\0", "%s")
+
+
+class TextLines:
+    """``18:45:00.123 info  request ended  model=… tokens=…``."""
+
+    __slots__ = ("_clock_time", "_seconds")
+
+    def __init__(self) -> None:
+        self._seconds = -1
+        self._clock_time = ""
+
+    def line(self, kind: EventKind, values: tuple[object, ...], *, level: int, created_s: float) -> str:
+        """``created_s`` since the epoch; ``values`` of the kind's fields, in their order."""
+        seconds = int(created_s)
+        if seconds != self._seconds:
+            self._seconds = seconds
+            self._clock_time = datetime.fromtimestamp(seconds, UTC).strftime("%H:%M:%S")
+        thousandths = int((created_s - seconds) * 1_000)
+        return kind.template % (self._clock_time, thousandths, _LEVEL_NAMES[level], *values)
+
+
+class JsonLines:
+    """``time`` (RFC 3339), ``level``, ``event``, and the event's own fields."""
+
+    __slots__ = ()
+
+    def line(self, kind: EventKind, values: tuple[object, ...], *, level: int, created_s: float) -> str:
+        """As ``TextLines.line``."""
+        moment = datetime.fromtimestamp(created_s, UTC).isoformat(timespec="milliseconds")
+        entry: dict[str, object] = {"time": moment, "level": _LEVEL_NAMES[level].rstrip(), "event": kind.name}
+        entry.update(zip(kind.fields, values, strict=True))
+        return msgspec.json.encode(entry).decode()

@@ -1,0 +1,62 @@
+"""Reads what engines send, in OpenAI's form."""
+
+from typing import Final, TypeVar
+
+import msgspec
+
+from servery.core.errors import EngineBroke, ServeryError
+from servery.web.openai.engine_answer import EngineAnswer, EngineChoice, EngineMessage
+
+_Read = TypeVar("_Read")
+_EVENT: msgspec.json.Decoder[EngineAnswer | None] = msgspec.json.Decoder(EngineAnswer | None)
+_WHOLE = msgspec.json.Decoder(EngineAnswer)
+
+
+def read_event(event: bytes) -> EngineAnswer | None:
+    """One streamed event; None where it says nothing (llama.cpp sends ``null`` at times). Raises EngineBroke."""
+    answer = read_json(event, _EVENT, otherwise=EngineBroke)
+    if answer is not None and answer.error is not None:
+        raise EngineBroke("The engine reported an error in place of an answer.")
+    return answer
+
+
+def read_whole(answer: bytes, *, otherwise: type[ServeryError]) -> EngineAnswer:
+    """A whole answer with a choice. Raises ``otherwise`` when it is none."""
+    read = read_json(answer, _WHOLE, otherwise=otherwise)
+    if not read.choices:
+        raise otherwise("The engine's answer holds no choice.")
+    return read
+
+
+def read_json(text: bytes, decoder: msgspec.json.Decoder[_Read], *, otherwise: type[ServeryError]) -> _Read:
+    """Raises ``otherwise`` when ``text`` is not what ``decoder`` reads."""
+    try:
+        return decoder.decode(text)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise otherwise("The engine's answer could not be read.") from error
+
+
+FINISH_REASONS: Final = frozenset({"stop", "length", "tool_calls", "function_call", "content_filter"})
+
+
+def finish_reason(told: str | None) -> str | None:
+    """As OpenAI's schema names it: a reason outside its set (an engine's own word for the end) is ``stop``."""
+    return told if told is None or told in FINISH_REASONS else "stop"
+
+
+def only_choice(answer: EngineAnswer) -> EngineChoice | None:
+    """A request's choices are asked for one by one."""
+    return answer.choices[0] if answer.choices else None
+
+
+def reasoning_text(message: EngineMessage) -> str | None:
+    return message.reasoning_content if message.reasoning_content is not None else message.reasoning
+
+
+def stop_text(answer: EngineAnswer) -> str | None:
+    """The stop text that ended the answer, where the engine tells."""
+    told: list[object] = [answer.verbose.stopping_word] if answer.verbose else []
+    choice = only_choice(answer)
+    if choice is not None:
+        told += [choice.stop_reason, choice.matched_stop]
+    return next((text for text in told if isinstance(text, str) and text), None)
