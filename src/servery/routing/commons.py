@@ -2,6 +2,7 @@
 
 from servery.core.clock import Clock
 from servery.routing.block_index import BlockIndex
+from servery.routing.home_worth import HomeWorth
 from servery.routing.index_error import IndexErrorSum
 from servery.routing.prefill_rate import PoolRate
 
@@ -9,7 +10,7 @@ from servery.routing.prefill_rate import PoolRate
 class Commons:
     """One of a pool. ``in_flight`` are the seats that are taken."""
 
-    __slots__ = ("clock", "errors", "in_flight", "index", "names", "rate")
+    __slots__ = ("clock", "errors", "home", "in_flight", "index", "names", "rate")
 
     def __init__(self, clock: Clock, *, names: tuple[str, ...]) -> None:
         self.clock = clock
@@ -17,4 +18,5 @@ class Commons:
         self.index = BlockIndex()
         self.errors = IndexErrorSum()
         self.rate = PoolRate()
+        self.home = HomeWorth()
         self.in_flight = 0

@@ -11,7 +11,6 @@ from servery.routing.wish import Wish
 
 _EVENNESS: Final = 0.05
 """So much of what a replica has computed of late, beyond the least that one has, counts as work that it still has."""
-HOME_DISCOUNT_TOKENS: Final = 1_024.0
 
 
 class Contest:
@@ -79,7 +78,7 @@ class Contest:
         if queue.oldest is not None:
             busy_s += queue.backlog_s(self.now_s)
         dropped_s = dropped / units_per_s
-        discount_s = HOME_DISCOUNT_TOKENS / rate if number == self.home else 0.0
+        discount_s = desk.commons.home.tokens / rate if number == self.home else 0.0
         uncached = self.length - cached
         uncached_s = self.uncached_weight * (uncached if uncached > 1.0 else 1.0) / units_per_s
         excess = desk.computed_tokens - self.least_computed

@@ -17,6 +17,7 @@ class Seat:
     __slots__ = (
         "_desk",
         "_is_computed",
+        "_is_home",
         "_is_refused",
         "_length",
         "_prefill_s",
@@ -54,6 +55,7 @@ class Seat:
         self._service_s: float | None = None
         self._prefill_s: float | None = None
         self._is_computed = False
+        self._is_home = desk.number == contest.home
         self._is_refused = False
         uncached = contest.length - cached
         self._uncached_tokens = tokens = (uncached if uncached > 1.0 else 1.0) / contest.units_per_token
@@ -123,6 +125,8 @@ class Seat:
             return
         predicted = min(self.cached / length, 1.0) * prompt_tokens
         desk.commons.errors.add(predicted_tokens=predicted, reported_tokens=cached_tokens, prompt_tokens=prompt_tokens)
+        if self._is_home:
+            desk.commons.home.learn(predicted_tokens=predicted, reported_tokens=cached_tokens)
         self._uncached_tokens = float(max(1, prompt_tokens - cached_tokens))
         if self._stay is not None:
             desk.commons.index.correct(self._stay, cached_tokens / prompt_tokens * length)
