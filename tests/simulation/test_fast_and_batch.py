@@ -55,19 +55,25 @@ def test_fast_in_a_pool_that_others_share_promises_nothing() -> None:
     assert read_fleet(text, source="fleet.yaml").speed_targets() == {}
 
 
-@pytest.mark.parametrize("seed", range(2))
-def test_batch_takes_what_is_idle_and_online_traffic_hardly_feels_it(seed: int) -> None:
+def test_batch_takes_what_is_idle_and_online_traffic_hardly_feels_it() -> None:
     """As many rows as requests beside them, in a fleet that is a third full: first tokens come as soon as without any,
-    to a tenth; nearly all rows are done while requests still come."""
-    trace = traffic(Kind.RANDOM, requests=2_000, requests_per_s=4.0, batch_share=0.5, seed=seed)
-    both, alone = summary(trace), summary(Online(trace))
-    firsts = [one.by_path[ServingPath.STANDARD].time_to_first_token_s for one in (both, alone)]
-    assert firsts[0] is not None
-    assert firsts[1] is not None
-    assert firsts[0].p99 <= 1.1 * firsts[1].p99
-    assert both.batch is not None
-    assert both.batch.rows == both.by_path[ServingPath.BATCH].endings[Ending.COMPLETED]
-    assert both.batch.timely_rows > 0.9 * both.batch.rows
+    to a twelfth at p99 on the average of three seeds (it is ten requests of a thousand) and a fortieth in the mean;
+    nearly all rows are done while requests still come."""
+    p99, mean = 0.0, 0.0
+    for seed in range(3):
+        trace = traffic(Kind.RANDOM, requests=2_000, requests_per_s=4.0, batch_share=0.5, seed=seed)
+        both, alone = summary(trace), summary(Online(trace))
+        beside = both.by_path[ServingPath.STANDARD].time_to_first_token_s
+        by_itself = alone.by_path[ServingPath.STANDARD].time_to_first_token_s
+        assert beside is not None
+        assert by_itself is not None
+        p99 += beside.p99 / by_itself.p99 / 3
+        mean += beside.mean / by_itself.mean / 3
+        assert both.batch is not None
+        assert both.batch.rows == both.by_path[ServingPath.BATCH].endings[Ending.COMPLETED]
+        assert both.batch.timely_rows > 0.9 * both.batch.rows
+    assert p99 <= 1 + 1 / 12
+    assert mean <= 1 + 1 / 40
 
 
 def test_rows_wait_outside_the_queue_of_a_busy_pool() -> None:
