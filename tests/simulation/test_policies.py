@@ -12,6 +12,7 @@ from servery.simulation.policies.cache_aware import CacheAwareChoice
 from servery.simulation.policies.oracle import OraclePlacing
 from servery.simulation.policies.placing import Placing, Share
 from servery.simulation.policies.plain_doors import FifoDoor
+from servery.simulation.policies.servery_placing import ServeryPlacing
 from servery.simulation.simulated_pool import SimulatedPool
 from servery.simulation.tally import Ending
 from servery.simulation.traces.request import Request
@@ -96,6 +97,17 @@ def test_the_oracle_weighs_what_is_cached_against_what_waits() -> None:
     longer = place(placing, *range(40), *range(100, 160))
     assert longer.machine is first.machine
     assert place(placing, *range(40)).machine is not first.machine
+
+
+def test_what_stands_above_a_links_bits_tells_blocks_apart() -> None:
+    """Traces tell accounts apart there, of which there are more than a few bits have room for."""
+    house, agenda = pool(), Agenda()
+    placing = ServeryPlacing(house, agenda, block_tokens=BLOCK_TOKENS)
+    for account in range(1_000):
+        share = place(placing, *range(account << 60, (account << 60) + 40))
+        assert share.predicted_cached_tokens == 0, "an account's prefix is its own"
+        share.first_token(Usage())
+        share.over(None)
 
 
 def test_the_line_is_first_in_first_out_and_bounded() -> None:

@@ -6,7 +6,7 @@ from itertools import pairwise
 import pytest
 
 from servery.simulation.traces.request import Request, block_count
-from servery.simulation.traces.synthetic import BLOCK_TOKENS, Kind, SyntheticTrace
+from servery.simulation.traces.synthetic import BLOCK_TOKENS, Kind, SyntheticTrace, Traffic
 
 
 def made(kind: Kind, *, requests: int = 2_000, seed: int = 1) -> list[Request]:
@@ -64,3 +64,19 @@ def test_the_noisy_account_is_ten_times_as_loud() -> None:
     counts = Counter(one.account for one in made(Kind.NOISY))
     loud = counts.pop("account-0")
     assert 6 < loud / (sum(counts.values()) / len(counts)) < 15
+
+
+def test_traffic_says_how_loud_how_spread_and_how_many_documents() -> None:
+    """A giant among small accounts; lengths far apart; a shelf of three documents."""
+
+    def drawn(traffic: Traffic) -> list[Request]:
+        trace = SyntheticTrace(Kind.RAG, requests=2_000, requests_per_s=20.0, accounts=11, seed=3, traffic=traffic)
+        return list(trace.requests())
+
+    giant = Counter(one.account for one in drawn(Traffic(loudness=90)))
+    assert 1_700 < giant["account-0"] < 1_900
+    near, far = (sorted(one.prompt_tokens for one in drawn(Traffic(spread=spread))) for spread in (0.1, 2.0))
+    assert near[1_980] < 1.4 * near[1_000]
+    assert far[1_980] > 20 * far[1_000]
+    shelf = drawn(Traffic(documents=1, document_tokens=BLOCK_TOKENS, shelf=3))
+    assert len({one.blocks[0] for one in shelf if one.account == "account-0"}) <= 3

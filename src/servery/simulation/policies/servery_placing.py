@@ -10,6 +10,9 @@ from servery.simulation.policies.door import Visitor
 from servery.simulation.simulated_pool import Machine, SimulatedPool
 from servery.simulation.traces.request import Request
 
+_LINK_BITS = 64
+_ODD = 0x9E37_79B9_7F4A_7C15
+
 
 class ServeryShare:
     """A seat."""
@@ -68,6 +71,12 @@ class ServeryPlacing:
     def _chain(self, request: Request) -> Chain:
         """Made once for a request that is placed as soon as it was asked about."""
         if self._latest is None or self._latest[0] is not request:
-            chain = block_chain(request.blocks, block_tokens=self._block_tokens, length=request.prompt_tokens)
+            links = [_link(one) for one in request.blocks]
+            chain = block_chain(links, block_tokens=self._block_tokens, length=request.prompt_tokens)
             self._latest = (request, chain)
         return self._latest[1]
+
+
+def _link(block: int) -> int:
+    """What stands above the bits of a link, such as an account, tells blocks apart as well."""
+    return block ^ (block >> _LINK_BITS) * _ODD

@@ -26,8 +26,6 @@ BLOCK_TOKENS = 256
 SECONDS_PER_TOKEN = 0.02
 """How long a client takes to receive one, before it reads and goes on."""
 
-_SHELF_DOCUMENTS = 2_000
-_SPREAD = 0.8
 _LONGEST_TOKENS = 100_000
 
 
@@ -42,7 +40,9 @@ class Kind(StrEnum):
 
 
 class Traffic(msgspec.Struct, frozen=True, kw_only=True):
-    """Means, in tokens and seconds. ``siblings`` sessions of one account begin within ``burst_s``."""
+    """Means, in tokens and seconds. ``siblings`` sessions of one account begin within ``burst_s``. There are ``shelf``
+    documents. ``spread`` is the standard deviation of the logarithms of lengths. The first account sends ``loudness``
+    times as much as each of the others."""
 
     common_tokens: int = 0
     account_tokens: int = 0
@@ -54,7 +54,9 @@ class Traffic(msgspec.Struct, frozen=True, kw_only=True):
     pause_s: float = 20.0
     siblings: int = 1
     burst_s: float = 0.05
-    loud_share: float = 0.0
+    shelf: int = 2_000
+    spread: float = 0.8
+    loudness: int = 1
 
 
 TRAFFIC = {
@@ -64,13 +66,12 @@ TRAFFIC = {
     ),
     Kind.RAG: Traffic(account_tokens=512, documents=4, new_tokens=100, answer_tokens=150),
     Kind.RANDOM: Traffic(new_tokens=2_000, answer_tokens=250),
-    Kind.NOISY: Traffic(account_tokens=1_024, turns=4, new_tokens=500, answer_tokens=200, pause_s=20.0),
+    Kind.NOISY: Traffic(account_tokens=1_024, turns=4, new_tokens=500, answer_tokens=200, pause_s=20.0, loudness=10),
 }
 
 
 class SyntheticTrace:
-    """``requests_per_s`` on the average, until there are ``requests``. ``accounts`` are equally busy; of noisy traffic
-    the first sends ten times as much as each of the others."""
+    """``requests_per_s`` on the average, until there are ``requests``. ``traffic`` is the kind's own, if not given."""
 
     block_tokens = BLOCK_TOKENS
 
@@ -131,7 +132,7 @@ class SyntheticTrace:
         return going
 
     def _drawn_account(self, random: Random) -> int:
-        loud = 10 if self._kind is Kind.NOISY else 1
+        loud = self._traffic.loudness
         drawn = random.randrange(self._accounts - 1 + loud)
         return max(0, drawn - loud + 1)
 
@@ -187,10 +188,11 @@ class _Draft:
 
     def _document(self, account: int, before: int) -> tuple[int, ...]:
         """One from the shelf. Where it stands it is known by what stands before it, as blocks are."""
-        rank = int(exp(self._random.random() * log(_SHELF_DOCUMENTS)))
+        rank = int(exp(self._random.random() * log(self._traffic.shelf)))
         begins = hash((account, before, rank)) & (self._FRESH - 1)
         return tuple(range(begins, begins + self._traffic.document_tokens // BLOCK_TOKENS))
 
     def _length(self, mean: int) -> int:
-        drawn = self._random.lognormvariate(log(mean) - _SPREAD**2 / 2, _SPREAD)
+        spread = self._traffic.spread
+        drawn = self._random.lognormvariate(log(mean) - spread**2 / 2, spread)
         return min(_LONGEST_TOKENS, max(1, round(drawn)))
