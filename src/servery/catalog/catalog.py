@@ -59,9 +59,9 @@ class Catalog:
         offer = self._priority.get(name) if priority else None
         if offer is None:
             offer = self._offers.get(name)
-        if offer is None or not offer.model.is_offered(today):
+        if offer is None or (offer.model.deprecation_date is not None and not offer.model.is_offered(today)):
             raise NotFound(NOT_OFFERED, param="model")
-        if not offer.model.answers(endpoint):
+        if endpoint not in offer.endpoints:
             able = ", ".join(sorted(offer.model.capabilities))
             raise InvalidRequest(f"{name} does not answer {endpoint.value}; it can: {able}", param="model")
         return offer

@@ -18,6 +18,7 @@ from servery.core.errors import (
 from servery.core.inference import Embedding, Generation
 from servery.engines.cache_place import CachePlace
 from servery.engines.client import EngineClient
+from servery.engines.exchange import Exchange
 from servery.engines.tally import Tally
 from servery.fleet.replica_pool import ReplicaPool
 from servery.limits.estimate import Estimators
@@ -114,10 +115,8 @@ class Dispatch:
                 self._open(errand)
             wait_s = None if errand.retries else self._hedge_after_s[errand.offer.pool]
             if wait_s is None:
-                return await self._ask_once(errand, visit)
-            return await self.hedging.run(
-                errand, place, visit, wait_s=wait_s, seating=self._seated, asking=self._ask_once
-            )
+                return await self._ask(errand, visit)
+            return await self.hedging.run(errand, place, visit, wait_s=wait_s, seating=self._seated, asking=self._ask)
         finally:
             visit.end()
 
@@ -128,19 +127,31 @@ class Dispatch:
         self._placements.add(errand.journey.request.request_id, errand.branch.number, seat)
         return Visit(errand, place, seat)
 
-    async def _ask_once(self, errand: Errand, visit: Visit) -> bytes:
-        """Ask the engine; once more, for a shorter answer, where the one asked for is refused because it would not
-        fit."""
-        seat = visit.seat
+    async def _ask(self, errand: Errand, visit: Visit) -> bytes:
+        """Ask the engine, relay what it says, and stop it when nobody listens any more. Ask once more, for a shorter
+        answer, where the one asked for is refused because it would not fit."""
+        seat, is_shortened = visit.seat, False
         try:
             if seat.placement.erase or seat.replica.client.traits.counts_prompts:
                 await self._make_ready(errand, seat)
-            try:
-                return await self._ask(errand, visit)
-            except ContextExceeded as error:
-                refusal = error
-            errand.branch.work = await self._shortened(errand, seat.replica.client, refusal)
-            return await self._ask(errand, visit)
+            while True:
+                exchange = self._begin(errand, visit)
+                try:
+                    answer = await exchange.answer
+                    visit.claim()
+                except (EngineUnavailable, EngineTimeout, EngineBroke) as error:
+                    visit.failed(error)
+                    raise
+                except ContextExceeded as error:
+                    if is_shortened:
+                        raise
+                    refusal, is_shortened = error, True
+                else:
+                    visit.completed()
+                    return answer
+                finally:
+                    visit.ran(exchange)
+                errand.branch.work = await self._shortened(errand, seat.replica.client, refusal)
         except ServeryError:
             seat.refused()
             raise
@@ -157,44 +168,25 @@ class Dispatch:
         if not errand.journey.request.truncate_to_context and client.traits.counts_prompts:
             await self._check_fit(errand, work, client)
 
-    async def _ask(self, errand: Errand, visit: Visit) -> bytes:
-        """One exchange: relay what the engine says, and stop it when nobody listens any more."""
+    def _begin(self, errand: Errand, visit: Visit) -> Exchange:
+        """Ask the engine."""
         seat, journey, branch = visit.seat, errand.journey, errand.branch
         slot = None if isinstance(branch.work, Embedding) else seat.placement.slot
         tally = Tally(prompt_tokens_guess=branch.prompt_tokens_guess)
         visit.asks(tally)
-        asked_s = journey.elapsed_s
-        try:
-            exchange = seat.replica.client.ask(
-                branch.work,
-                endpoint=journey.request.endpoint,
-                stream=journey.request.stream,
-                place=CachePlace(slot=slot, salt=seat.owner),
-                sink=journey.sink(branch),
-                on_first=visit.first_event,
-                tally=tally,
-                serving_class=errand.serving_class,
-                on_answer=visit.answered,
-            )
-            visit.runs(exchange)
-            try:
-                answer = await exchange.answer
-                visit.claim()
-            finally:
-                visit.ran(exchange)
-        except (EngineUnavailable, EngineTimeout, EngineBroke) as error:
-            visit.failed(error)
-            raise
-        seat.answered(prefill_s=tally.prefill_s)
-        journey.first_token(prefill_s=tally.prefill_s, asked_s=asked_s)
-        if tally.is_reported:
-            usage = tally.usage()
-            seat.reported(
-                cached_tokens=usage.cached_prompt_tokens,
-                prompt_tokens=usage.prompt_tokens,
-                generated_tokens=usage.generated_tokens,
-            )
-        return answer
+        exchange = seat.replica.client.ask(
+            branch.work,
+            endpoint=journey.request.endpoint,
+            stream=journey.request.stream,
+            place=CachePlace(slot=slot, salt=seat.owner),
+            sink=journey.sink(branch),
+            on_first=visit.first_event,
+            tally=tally,
+            serving_class=errand.serving_class,
+            on_answer=visit.answered,
+        )
+        visit.runs(exchange)
+        return exchange
 
     async def _check_fit(self, errand: Errand, work: Generation, client: EngineClient) -> None:
         """For those who want an error instead of a shorter answer. Other engines refuse by themselves."""

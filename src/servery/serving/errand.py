@@ -76,7 +76,18 @@ class Visit:
     the one that ``counts`` is the branch's.
     """
 
-    __slots__ = ("_errand", "_exchange", "_is_over", "_place", "_tally", "_trial", "counts", "on_claim", "seat")
+    __slots__ = (
+        "_asked_s",
+        "_errand",
+        "_exchange",
+        "_is_over",
+        "_place",
+        "_tally",
+        "_trial",
+        "counts",
+        "on_claim",
+        "seat",
+    )
 
     def __init__(self, errand: Errand, place: Place, seat: Seat) -> None:
         self.seat = seat
@@ -85,6 +96,7 @@ class Visit:
         self._errand = errand
         self._place = place
         self._tally: Tally | None = None
+        self._asked_s = 0.0
         self._exchange: Exchange | None = None
         self._is_over = False
         self._trial: Trial = seat.replica.circuit.begin()
@@ -93,6 +105,7 @@ class Visit:
     def asks(self, tally: Tally) -> None:
         """The engine is about to be asked; ``tally`` counts what it answers."""
         self._tally = tally
+        self._asked_s = self._errand.journey.elapsed_s
         if self.counts:
             self._errand.branch.tally = tally
 
@@ -139,6 +152,20 @@ class Visit:
         self.seat.first_byte()
         self._place.first_byte(self._errand.branch.tally)
         self._errand.journey.begin(self._errand.branch)
+
+    def completed(self) -> None:
+        """The engine has said all that was asked of it, and how much that was."""
+        tally, seat = self._tally, self.seat
+        assert tally is not None, "an answer was asked for"
+        seat.answered(prefill_s=tally.prefill_s)
+        self._errand.journey.first_token(prefill_s=tally.prefill_s, asked_s=self._asked_s)
+        if tally.is_reported:
+            usage = tally.usage()
+            seat.reported(
+                cached_tokens=usage.cached_prompt_tokens,
+                prompt_tokens=usage.prompt_tokens,
+                generated_tokens=usage.generated_tokens,
+            )
 
     def failed(self, error: EngineUnavailable | EngineTimeout | EngineBroke) -> None:
         """The engine could not be reached, did not answer in time, or gave an answer that is none."""

@@ -61,7 +61,7 @@ def _fitted_generation(work: Generation, model: Model, honours: frozenset[str], 
 
 def _check_lengths(request: InferenceRequest, model: Model, prompts: Sequence[bytes]) -> None:
     longest = model.context_length * _MOST_BYTES_PER_TOKEN
-    if max(map(len, prompts)) <= longest:
+    if all(len(prompt) <= longest for prompt in prompts):
         return
     for work, prompt in zip(request.work, prompts, strict=True):
         if isinstance(work, Generation) and len(prompt) > longest and not work.has_images:

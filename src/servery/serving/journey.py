@@ -68,10 +68,13 @@ class Journey:
         clock: Clock,
     ) -> None:
         self.request = request
-        self.branches = [
-            Branch(number, one, prompt) for number, (one, prompt) in enumerate(zip(work, prompts, strict=True))
-        ]
-        self.prompt_bytes = sum(map(len, prompts[:: request.choices_per_prompt]))
+        self.branches: list[Branch] = []
+        self.prompt_bytes = 0
+        for number, one in enumerate(work):
+            prompt = prompts[number]
+            self.branches.append(Branch(number, one, prompt))
+            if number % request.choices_per_prompt == 0:
+                self.prompt_bytes += len(prompt)
         self.dispatched = False
         self.hedge: HedgeOutcome | None = None
         self.replica = ""

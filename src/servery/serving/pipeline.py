@@ -5,10 +5,10 @@ import asyncio
 from servery.billing.rating import rate
 from servery.catalog.offer import Offer
 from servery.core.caller import Caller
-from servery.core.clock import utc_date
 from servery.core.errors import ServeryError
 from servery.core.inference import InferenceRequest
 from servery.core.serving_path import Outcome, ServingPath
+from servery.core.today import Today
 from servery.core.usage import Usage
 from servery.limits.estimated import Estimate
 from servery.limits.grant import Grant
@@ -25,6 +25,7 @@ class Pipeline:
 
     def __init__(self, parts: PipelineParts) -> None:
         self._parts = parts
+        self._today = Today()
         self.holds = parts.holds
         self.open_streams = OpenStreams()
 
@@ -37,7 +38,7 @@ class Pipeline:
         parts = self._parts
         now_ns = parts.clock.wall_ns()
         offered = parts.catalog.offer(
-            request.model, request.endpoint, priority=request.priority, today=utc_date(now_ns)
+            request.model, request.endpoint, priority=request.priority, today=self._today.at(now_ns)
         )
         offer = parts.prices.priced(offered, wall_ns=now_ns)
         prompts = [work.prompt_bytes() for work in request.work]

@@ -14,7 +14,7 @@ from servery.web.openai.chat_presenter import ChatPresenter
 from servery.web.openai.json_body import decode_body
 from servery.web.openai.messages import conversation
 from servery.web.openai.presentation import LogprobsAsked
-from servery.web.openai.reasoning import reasoning
+from servery.web.openai.reasoning import UNCHANGED, reasoning
 from servery.web.openai.structured_output import structure
 from servery.web.openai.tools import Toolbox, toolbox, toolbox_of_functions
 from servery.web.presenter import ParsedCall
@@ -56,7 +56,9 @@ def parse_chat(body: bytes, headers: Mapping[str, str], request_id: str) -> Pars
 def _generation(fields: ChatBody, logprobs: LogprobsAsked) -> Generation:
     talk = conversation(fields.messages, fields.reasoning_history)
     tools = _tools(fields)
-    effort = reasoning(fields.reasoning_effort, fields.thinking)
+    effort = UNCHANGED
+    if fields.reasoning_effort is not None or fields.thinking is not None:
+        effort = reasoning(fields.reasoning_effort, fields.thinking)
     return Generation(
         messages=talk.messages,
         tools=tools.tools,
