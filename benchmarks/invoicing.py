@@ -1,6 +1,7 @@
-"""How long a month of 10 million requests takes to be invoiced: ``python -m benchmarks.invoicing [REQUESTS]``.
+"""How long a month of 10 million requests takes to be invoiced: ``python -m benchmarks.invoicing [--requests N]``.
 
-The records are made by SQL in a temporary folder, some 400 bytes each, and deleted at the end. Three things are timed:
+The records are made by SQL in a temporary folder, some 400 bytes each, and deleted at the end. ``--postgresql``: in a
+server that is started for it, with PostgreSQL's own settings and 32 MB of shared buffers. Three things are timed:
 
 - from nothing: all records into the hourly sums. While a platform runs, this happens every few seconds, for what came
   since;
@@ -8,14 +9,17 @@ The records are made by SQL in a temporary folder, some 400 bytes each, and dele
 - a draft and a page of costs for one account in the middle of it, and ``verify`` over all of it.
 """
 
+import argparse
 import asyncio
 import sqlite3
-import sys
 import tempfile
 import time
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import TypeVar
+
+import psycopg
+from tests.postgresql_server import missing, running_server
 
 from servery.billing.billing_month import BillingMonth
 from servery.billing.price_versions import PriceVersions
@@ -59,6 +63,21 @@ SELECT printf('chatcmpl-%032x', n), printf('account-%03d', (n * 7919) % :account
 FROM numbers JOIN places ON places.place = n % 5
 """
 
+FILL_POSTGRESQL = """
+INSERT INTO servery.usage_records (
+    request_id, account, key_id, model, serving_path, price_id, prompt_tokens, cached_prompt_tokens, generated_tokens,
+    reasoning_tokens, estimated, outcome, started_ns, finished_ns, replica, queue_wait_us, time_to_first_token_us,
+    cost_labels, charge_nanodollars
+)
+SELECT 'chatcmpl-' || lpad(to_hex(n), 32, '0'), 'account-' || lpad(CAST(n * 7919 %% %(accounts)s AS TEXT), 3, '0'),
+       'key_' || lpad(CAST(n * 7919 %% (%(accounts)s * %(keys)s) AS TEXT), 6, '0'), places.model, places.serving_path,
+       places.price_id, 100 + n %% 1900, (100 + n %% 1900) / 2, 10 + n %% 490, 0, FALSE, 'completed',
+       %(start_ns)s + n * %(step_ns)s, %(start_ns)s + n * %(step_ns)s, 'shared-0', 0, 100000, '[["team","search"]]',
+       ((100 + n %% 1900 - (100 + n %% 1900) / 2) * 100000 + (100 + n %% 1900) / 2 * 50000
+        + (10 + n %% 490) * 400000) / 1000
+FROM generate_series(CAST(%(first)s AS BIGINT), %(until)s - 1) AS n JOIN places ON places.place = n %% 5
+ORDER BY n
+"""
 
 BALANCES = """
 INSERT INTO balances (ledger_account, nanodollars, opened_ns)
@@ -82,35 +101,55 @@ async def timed(what: str, work: Awaitable[Answer]) -> tuple[Answer, float]:
     return answer, seconds
 
 
-async def make_places(database: Database, clock: ManualClock, file: Path) -> None:
+async def places(database: Database, clock: ManualClock) -> list[tuple[int, str, str, str]]:
+    """What records are divided among, with the prices of each."""
     versions = PriceVersions(database, clock)
     ids = [await versions.record(model, path, PRICE) for model, path in PLACES]
-    with sqlite3.connect(file) as connection:
-        connection.execute("CREATE TABLE places (place INTEGER PRIMARY KEY, model, serving_path, price_id)")
-        connection.executemany(
-            "INSERT INTO places VALUES (?, ?, ?, ?)",
-            [(place, model, path, ids[place]) for place, (model, path) in enumerate(PLACES)],
-        )
+    return [(place, model, path.value, ids[place]) for place, (model, path) in enumerate(PLACES)]
 
 
-def fill(file: Path, requests: int) -> None:
-    """Without the trigger that moves balances, which are computed at the end; as posting would have left it."""
+def period(requests: int) -> dict[str, int]:
+    step_ns = (MONTH.end_ns - MONTH.start_ns) // requests
+    return {"accounts": ACCOUNTS, "keys": KEYS, "start_ns": MONTH.start_ns, "step_ns": step_ns}
+
+
+def fill_postgresql(url: str, requests: int, among: list[tuple[int, str, str, str]]) -> float:
+    """As ``fill``; as posting and autovacuum would have left it."""
+    with psycopg.connect(url, autocommit=True) as connection:
+        connection.execute("SET session_replication_role = replica")
+        connection.execute("SET search_path = servery, public")
+        connection.execute("CREATE TEMPORARY TABLE places (place BIGINT, model TEXT, serving_path TEXT, price_id TEXT)")
+        connection.cursor().executemany("INSERT INTO places VALUES (%s, %s, %s, %s)", among)
+        for first in range(0, requests, 500_000):
+            bounds = {"first": first, "until": min(first + 500_000, requests)}
+            connection.execute(FILL_POSTGRESQL, {**period(requests), **bounds})
+        connection.execute(BALANCES)
+        connection.execute(SPENDING.replace(":month", "%(month)s"), {"month": MONTH.number})
+        connection.execute("VACUUM ANALYZE usage_records")
+        (size,) = connection.execute("SELECT pg_database_size(current_database())").fetchone() or (0,)
+        return float(size)
+
+
+def fill(file: Path, requests: int, among: list[tuple[int, str, str, str]]) -> float:
+    """Without the trigger that moves balances, which are computed at the end; as posting would have left it. Returns
+    the bytes that it takes."""
     connection = sqlite3.connect(file, isolation_level=None)
     connection.execute("PRAGMA synchronous = OFF")
     connection.execute("PRAGMA cache_size = -500000")
+    connection.execute("CREATE TABLE places (place INTEGER PRIMARY KEY, model, serving_path, price_id)")
+    connection.executemany("INSERT INTO places VALUES (?, ?, ?, ?)", among)
     (trigger,) = connection.execute(
         "SELECT sql FROM sqlite_schema WHERE name = 'usage_records_move_balances'"
     ).fetchone()
     connection.execute("DROP TRIGGER usage_records_move_balances")
-    step_ns = (MONTH.end_ns - MONTH.start_ns) // requests
-    values = {"accounts": ACCOUNTS, "keys": KEYS, "start_ns": MONTH.start_ns, "step_ns": step_ns}
     for first in range(0, requests, 500_000):
-        connection.execute(FILL, {**values, "first": first, "until": min(first + 500_000, requests)})
+        connection.execute(FILL, {**period(requests), "first": first, "until": min(first + 500_000, requests)})
     connection.execute(trigger)
     connection.execute(BALANCES)
     connection.execute(SPENDING, {"month": MONTH.number})
     connection.execute("DROP TABLE places")
     connection.close()
+    return float(file.stat().st_size)
 
 
 def leave_a_tail(requests: int) -> Callable[[Database], Awaitable[None]]:
@@ -127,12 +166,17 @@ def leave_a_tail(requests: int) -> Callable[[Database], Awaitable[None]]:
     return roll_up
 
 
-async def measure(folder: Path, requests: int) -> float:
-    file, clock = folder / "servery.db", ManualClock(wall_ns=MONTH.end_ns + 3_600 * 10**9)
-    async with Database.open(file) as database:
-        await make_places(database, clock, file)
-        await timed(f"made {requests:,} records", asyncio.to_thread(fill, file, requests))
-        print(f"{'the database has':<58}{file.stat().st_size / 1e9:9.2f} GB")
+async def measure(place: Path | str, requests: int) -> float:
+    clock = ManualClock(wall_ns=MONTH.end_ns + 3_600 * 10**9)
+    async with Database.open(place) as database:
+        among = await places(database, clock)
+        filling = (
+            asyncio.to_thread(fill, place, requests, among)
+            if isinstance(place, Path)
+            else asyncio.to_thread(fill_postgresql, place, requests, among)
+        )
+        size, _ = await timed(f"made {requests:,} records", filling)
+        print(f"{'the database has':<58}{size / 1e9:9.2f} GB")
         invoicing = Invoicing(database, clock)
         await timed("all but the last 50,000 into the hourly sums", leave_a_tail(requests)(database))
         await timed("a draft for one account", invoicing.get("account-000", MONTH))
@@ -146,9 +190,18 @@ async def measure(folder: Path, requests: int) -> float:
 
 
 def main() -> int:
-    requests = int(sys.argv[1]) if len(sys.argv) > 1 else 10_000_000
-    with tempfile.TemporaryDirectory(prefix="servery-invoicing-") as folder:
-        seconds = asyncio.run(measure(Path(folder), requests))
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--requests", type=int, default=10_000_000)
+    parser.add_argument("--postgresql", action="store_true")
+    asked = parser.parse_args()
+    if asked.postgresql and (reason := missing()):
+        raise SystemExit(reason)
+    if asked.postgresql:
+        with running_server() as server:
+            seconds = asyncio.run(measure(server.new_database(), asked.requests))
+    else:
+        with tempfile.TemporaryDirectory(prefix="servery-invoicing-") as folder:
+            seconds = asyncio.run(measure(Path(folder) / "servery.db", asked.requests))
     return 0 if seconds < BAR_S else 1
 
 
