@@ -106,6 +106,7 @@ class UsageReport:
         self._month = queries["rollups_of_month"]
         self._tail = queries["records_after"]
         self._edge = queries["records_up_to"]
+        self._edge_of_all = queries["all_records_up_to"]
         self._users_of_keys = queries["users_of_keys"]
         self._mark = Watermark("usage")
 
@@ -120,7 +121,8 @@ class UsageReport:
         found = self._whole_hours(connection, query, first_hour, end_hour) if first_hour < end_hour else []
         for since_ns, until_ns in edges:
             if since_ns < until_ns:
-                found += self._records(connection, self._edge, query, (since_ns, until_ns), mark)
+                edge = self._edge_of_all if query.account is None else self._edge
+                found += self._records(connection, edge, query, (since_ns, until_ns), mark)
         found += self._records(connection, self._tail, query, (query.since_ns, query.until_ns), mark)
         if query.user is None:
             return found

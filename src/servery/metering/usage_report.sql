@@ -51,13 +51,22 @@ GROUP BY series, asked_hour
 ORDER BY series, asked_hour;
 
 -- name: records_up_to
--- Records of a period that are in the hourly sums, in sums of their own.
+-- Records of an account and a period that are in the hourly sums, in sums of their own.
 SELECT account, key_id, model, serving_path, price_id, cost_labels,
        CASE WHEN :by_hour = 1 THEN finished_ns / 3600000000000 ELSE 0 END AS asked_hour, count(*), sum(prompt_tokens),
        sum(cached_prompt_tokens), sum(generated_tokens), sum(charge_nanodollars)
 FROM usage_records
-WHERE finished_ns >= :since_ns AND finished_ns < :until_ns AND sequence <= :mark
-  AND (CAST(:account AS TEXT) IS NULL OR account = :account)
+WHERE account = :account AND finished_ns >= :since_ns AND finished_ns < :until_ns AND sequence <= :mark
+GROUP BY account, key_id, model, serving_path, price_id, cost_labels, asked_hour;
+
+-- name: all_records_up_to
+-- The same of all accounts: those that are in the hourly sums.
+SELECT account, key_id, model, serving_path, price_id, cost_labels,
+       CASE WHEN :by_hour = 1 THEN finished_ns / 3600000000000 ELSE 0 END AS asked_hour, count(*), sum(prompt_tokens),
+       sum(cached_prompt_tokens), sum(generated_tokens), sum(charge_nanodollars)
+FROM usage_records
+WHERE account IN (SELECT account FROM usage_series)
+  AND finished_ns >= :since_ns AND finished_ns < :until_ns AND sequence <= :mark
 GROUP BY account, key_id, model, serving_path, price_id, cost_labels, asked_hour;
 
 -- name: records_after
