@@ -32,7 +32,7 @@ from servery.fleet.fleet import Fleet
 from servery.fleet.machine_check import missing
 from servery.fleet.share import Share
 from servery.fleet.station import Station
-from servery.gauges import add_gauges, add_hedge_gauge, add_routing_gauges, add_spool_gauge
+from servery.gauges import add_connection_gauge, add_gauges, add_hedge_gauge, add_routing_gauges, add_spool_gauge
 from servery.limits.ceiling_rules import ceiling_rules
 from servery.limits.ceilings import Ceilings
 from servery.limits.estimate import Estimators
@@ -150,6 +150,7 @@ async def build(
         max_body_bytes=settings.max_body_bytes,
     )
     listener = Listener(entrance.handle, server_limits(settings), tls=tls_context(settings))
+    add_connection_gauge(foundation.metrics, listener)
     return Platform(
         foundation=foundation,
         entrance=entrance,

@@ -11,6 +11,7 @@ from servery.metering.spool import Spool
 from servery.routing.router import Router
 from servery.serving.hedging import Hedging
 from servery.telemetry.metrics import Metrics
+from servery.web.server.listener import Listener
 
 
 def add_gauges(metrics: Metrics, fleet: Fleet, gates: Mapping[str, Gate]) -> None:
@@ -71,6 +72,16 @@ def add_spool_gauge(metrics: Metrics, spool: Spool | None) -> None:
         "Charges in the spool, on their way into the database.",
         (),
         lambda: [((), 0 if spool is None else spool.kept)],
+    )
+
+
+def add_connection_gauge(metrics: Metrics, listener: Listener) -> None:
+    """Show who is connected."""
+    metrics.gauge(
+        "client_connections",
+        "Connections of clients, by state.",
+        ("state",),
+        lambda: [(("open",), listener.open_connections), (("handshake",), listener.open_handshakes)],
     )
 
 

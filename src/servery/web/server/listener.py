@@ -8,6 +8,7 @@ from servery.core.misconfigured import Misconfigured
 from servery.core.write_turn import WriteTurn
 from servery.web.server.client_connection import ClientConnection, Handler
 from servery.web.server.server_limits import ServerLimits
+from servery.web.server.tls_door import TlsDoor
 
 _SWEEP_S = 1.0
 _BACKLOG = 2_048
@@ -22,6 +23,7 @@ class Listener:
         self._limits = limits
         self._connections: set[ClientConnection] = set()
         self._server: asyncio.Server | None = None
+        self._door: TlsDoor | None = None
         self._sweeper: asyncio.TimerHandle | None = None
         self._emptied = asyncio.Event()
         self._turn: WriteTurn | None = None
@@ -31,32 +33,31 @@ class Listener:
     def open_connections(self) -> int:
         return len(self._connections)
 
+    @property
+    def open_handshakes(self) -> int:
+        """Clients whose TLS handshake is not over; they count towards ``max_connections`` too."""
+        return 0 if self._door is None else self._door.handshakes
+
     async def start(self, host: str, port: int, *, shared: bool = False) -> int:
         """Listen; returns the port (a free one when ``port`` is 0). A ``shared`` port is listened on by several
         processes, among which the system deals out new connections. Raises Misconfigured when it cannot."""
-        loop = asyncio.get_running_loop()
         self._turn = WriteTurn()
         try:
-            self._server = await loop.create_server(
-                self._new_connection,
-                host,
-                port,
-                backlog=_BACKLOG,
-                ssl=self._tls,
-                ssl_handshake_timeout=None if self._tls is None else self._limits.header_timeout_s,
-                reuse_port=shared,
-            )
+            if self._tls is None:
+                bound = await self._open(host, port, shared=shared)
+            else:
+                bound = await self._open_door(self._tls, host, port, shared=shared)
         except (OSError, OverflowError) as error:
             raise Misconfigured(f"cannot listen on {host}:{port}: {error}") from error
         self._sweep()
-        bound: socket.socket = self._server.sockets[0]
-        return int(bound.getsockname()[1])
+        return bound
 
     async def drain(self, *, timeout_s: float) -> None:
         """Take nothing new, let what is being served finish, and close what is left after ``timeout_s``."""
-        assert self._server is not None, "only what was started is drained"
+        opened = self._server or self._door
+        assert opened is not None, "only what was started is drained"
         self.is_draining = True
-        self._server.close()
+        opened.close()
         for connection in list(self._connections):
             connection.close_when_idle()
         try:
@@ -77,6 +78,21 @@ class Listener:
         while self._connections:
             self._emptied.clear()
             await self._emptied.wait()
+
+    async def _open(self, host: str, port: int, *, shared: bool) -> int:
+        loop = asyncio.get_running_loop()
+        self._server = await loop.create_server(self._new_connection, host, port, backlog=_BACKLOG, reuse_port=shared)
+        bound: socket.socket = self._server.sockets[0]
+        return int(bound.getsockname()[1])
+
+    async def _open_door(self, tls: ssl.SSLContext, host: str, port: int, *, shared: bool) -> int:
+        self._door = TlsDoor(
+            tls,
+            new_connection=self._new_connection,
+            has_room=lambda: len(self._connections) + self.open_handshakes < self._limits.max_connections,
+            handshake_timeout_s=self._limits.header_timeout_s,
+        )
+        return await self._door.open(host, port, backlog=_BACKLOG, reuse_port=shared)
 
     def _new_connection(self) -> ClientConnection:
         assert self._turn is not None, "clients come once it has been started"
