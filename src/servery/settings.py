@@ -125,10 +125,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
         int, Meta(ge=1024, le=1_073_741_824, description="The most that a request's body may take; beyond it 413.")
     ] = 16_777_216
     max_connections: Annotated[
-        int,
-        Meta(
-            ge=1, le=1_000_000, description="Client connections at once, TLS handshakes too; beyond it they are closed."
-        ),
+        int, Meta(ge=1, le=1_000_000, description="Client connections at once, TLS handshakes too; others are closed.")
     ] = 4096
     header_timeout_s: Annotated[
         Seconds, Meta(description="How long a request's headers may take to arrive whole; then 408.")
