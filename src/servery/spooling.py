@@ -13,7 +13,7 @@ from servery.metering.spool_progress import wait_fed
 from servery.metering.usage_table import UsageTable
 from servery.settings import Settings
 from servery.store.database import Database
-from servery.store.write_ahead_log import LogLimits
+from servery.store.log_limits import LogLimits
 
 SPOOL_PATIENCE_S: Final = 2.0
 """How long a response's end waits for the spool or the database, whichever comes first, before it tries the other."""

@@ -14,11 +14,12 @@ from tests.billing.test_budget import PLAIN
 from servery.billing.billing_month import BillingMonth
 from servery.billing.borrower_file import BorrowerFile, retired_borrowers
 from servery.billing.budgets import Budgets
+from servery.billing.charged import Charged
 from servery.billing.money_book import MoneyBook
 from servery.billing.money_lender import MoneyLender, leased_purses
 from servery.billing.money_lending import MoneyAsk, lend
 from servery.billing.spend_tiers import USUAL_TIERS
-from servery.billing.spending import Charged, Spending
+from servery.billing.spending import Spending
 from servery.billing.standing import Standing
 from servery.control.account_review import AccountReview
 from servery.control.spend_limit import SpendLimit

@@ -5,8 +5,9 @@ import pytest
 from tests.books.sample_usage import CHARGE_NANODOLLARS, post_requests
 
 from servery.billing.billing_month import BillingMonth
+from servery.billing.charged import Charged
 from servery.billing.spend_tiers import USUAL_TIERS
-from servery.billing.spending import Charged, Spending
+from servery.billing.spending import Spending
 from servery.billing.standing import Standing
 from servery.control.account_review import AccountReview
 from servery.control.credits import Credits

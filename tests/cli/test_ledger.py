@@ -13,7 +13,7 @@ from servery.billing.rating import rate
 from servery.metering.posting import posting
 from servery.metering.spool import Spool, spool_directory
 from servery.store.log_contents import log_files
-from servery.store.write_ahead_log import LogLimits
+from servery.store.log_limits import LogLimits
 
 
 @pytest.mark.usefixtures("books")

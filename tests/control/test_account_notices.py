@@ -4,7 +4,8 @@ import msgspec
 import pytest
 from tests.books.sample_usage import CHARGE_NANODOLLARS, post_requests
 
-from servery.billing.spending import Charged, Spending
+from servery.billing.charged import Charged
+from servery.billing.spending import Spending
 from servery.catalog.source import default_catalog
 from servery.control.account_review import AccountReview
 from servery.control.credits import Credits

@@ -2,11 +2,13 @@
 
 from pathlib import Path
 
+import msgspec
+
 from servery.core.clock import ManualClock
 from servery.core.serving_path import ServingPath
 from servery.metering.cut_requests import acknowledge_cut_requests, cut_requests, keep_cut_requests
 from servery.metering.journal import Journal, journal_file, open_requests, orphans
-from servery.metering.open_request import OpenRequest
+from servery.metering.open_request import Opened, OpenRequest
 from servery.store.database import Database
 
 
@@ -22,12 +24,18 @@ def request(request_id: str, *, opened_ns: int = 1, model: str = "accounts/acme/
     )
 
 
+def opened(request_id: str, *, opened_ns: int = 1, model: str = "accounts/acme/models/small") -> Opened:
+    """As it is written."""
+    values: Opened = msgspec.structs.astuple(request(request_id, opened_ns=opened_ns, model=model))
+    return values
+
+
 def test_what_has_not_ended_is_found_by_the_next_start(tmp_path: Path) -> None:
     """Also while the platform runs, from another process's view of the file; oldest first."""
     file = tmp_path / "0.journal"
     journal = Journal.open(file)
     for number, request_id in enumerate("abc"):
-        journal.opened(request(request_id, opened_ns=10 - number))
+        journal.opened(opened(request_id, opened_ns=10 - number))
     journal.ended("b")
     journal.ended("unknown")
     assert open_requests(tmp_path) == [request("c", opened_ns=8), request("a", opened_ns=10)]
@@ -37,9 +45,9 @@ def test_what_has_not_ended_is_found_by_the_next_start(tmp_path: Path) -> None:
 def test_what_was_left_keeps_its_slots_until_it_is_kept_elsewhere(tmp_path: Path) -> None:
     """A start that is killed in its turn loses nothing."""
     file = tmp_path / "0.journal"
-    Journal.open(file).opened(request("a"))
+    Journal.open(file).opened(opened("a"))
     second = Journal.open(file)
-    second.opened(request("b", opened_ns=2))
+    second.opened(opened("b", opened_ns=2))
     assert open_requests(tmp_path) == [request("a"), request("b", opened_ns=2)]
     second.forget_left()
     assert (second.left, open_requests(tmp_path)) == ([], [request("b", opened_ns=2)])
@@ -50,12 +58,12 @@ def test_there_is_room_for_any_number(tmp_path: Path) -> None:
     file = tmp_path / "0.journal"
     journal = Journal.open(file)
     for number in range(9_000):
-        journal.opened(request(str(number)))
+        journal.opened(opened(str(number)))
     size = file.stat().st_size
     for number in range(9_000):
         journal.ended(str(number))
     for number in range(9_000):
-        journal.opened(request(str(number)))
+        journal.opened(opened(str(number)))
     assert (file.stat().st_size, len(open_requests(tmp_path))) == (size, 9_000)
     assert len(Journal.open(file).left) == 9_000
 
@@ -63,8 +71,8 @@ def test_there_is_room_for_any_number(tmp_path: Path) -> None:
 def test_opening_twice_is_opening_once(tmp_path: Path) -> None:
     """A request has one slot."""
     journal = Journal.open(tmp_path / "0.journal")
-    journal.opened(request("a"))
-    journal.opened(request("a"))
+    journal.opened(opened("a"))
+    journal.opened(opened("a"))
     journal.ended("a")
     assert open_requests(tmp_path) == []
 
@@ -72,16 +80,27 @@ def test_opening_twice_is_opening_once(tmp_path: Path) -> None:
 def test_names_of_any_length_fit(tmp_path: Path) -> None:
     """What would not fit a slot is left out; the request's id is what counts."""
     journal = Journal.open(tmp_path / "0.journal")
-    journal.opened(request("a", model="m" * 3_000))
+    journal.opened(opened("a", model="m" * 3_000))
     assert [each.request_id for each in open_requests(tmp_path)] == ["a"]
+
+
+def test_what_an_earlier_version_wrote_is_found(tmp_path: Path) -> None:
+    """It wrote an object where now an array is written."""
+    file = tmp_path / "0.journal"
+    Journal.open(file).opened(opened("b", opened_ns=2))
+    text = msgspec.json.encode(request("a"))
+    with file.open("r+b") as writing:
+        writing.seek(7 * 1_024)
+        writing.write(len(text).to_bytes(2, "little") + text)
+    assert Journal.open(file).left == [request("a"), request("b", opened_ns=2)]
 
 
 def test_a_half_written_slot_is_passed_over(tmp_path: Path) -> None:
     """A reader may look while the platform writes."""
     file = tmp_path / "0.journal"
     journal = Journal.open(file)
-    journal.opened(request("a"))
-    journal.opened(request("b"))
+    journal.opened(opened("a"))
+    journal.opened(opened("b"))
     content = bytearray(file.read_bytes())
     content[2:40] = bytes(38)
     file.write_bytes(content)
@@ -108,7 +127,7 @@ async def test_cut_requests_are_told_of_until_acknowledged(database: Database, c
 def test_each_worker_has_a_journal_and_none_is_forgotten(tmp_path: Path) -> None:
     """What workers left that a platform has no more is found, also where it now has fewer."""
     for worker in range(3):
-        Journal.open(journal_file(tmp_path, worker)).opened(request(str(worker), opened_ns=worker))
+        Journal.open(journal_file(tmp_path, worker)).opened(opened(str(worker), opened_ns=worker))
     assert [each.request_id for each in open_requests(tmp_path)] == ["0", "1", "2"]
     assert orphans(tmp_path, workers=3) == []
     assert orphans(tmp_path, workers=1) == [journal_file(tmp_path, 1), journal_file(tmp_path, 2)]

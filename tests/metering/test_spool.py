@@ -32,7 +32,7 @@ from servery.store.connection import Connection
 from servery.store.database import Database
 from servery.store.limits import StoreLimits
 from servery.store.log_contents import log_files
-from servery.store.write_ahead_log import LogLimits
+from servery.store.log_limits import LogLimits
 
 CHARGE = rate(USAGE, PRICE)
 SMALL = LogLimits(segment_bytes=65_536, frame_bytes=32_768)

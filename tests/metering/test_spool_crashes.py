@@ -29,9 +29,9 @@ from servery.metering.spool import Spool
 from servery.metering.usage_table import UsageTable
 from servery.store.database import Database
 from servery.store.limits import StoreLimits
+from servery.store.log_limits import LogLimits
 from servery.store.sqlite_backend import SqliteBackend
 from servery.store.transaction import OpenTransaction, TransactionFailed, Writer
-from servery.store.write_ahead_log import LogLimits
 
 LIMITS: Final = LogLimits(gather_s=0.0, segment_bytes=8_192, frame_bytes=2_048)
 IN_MEMORY: Final = 7

@@ -14,8 +14,9 @@ from hypothesis import strategies as st
 
 from servery.core.errors import InternalError, Overloaded
 from servery.store.log_contents import LogContents, log_files, read_log
+from servery.store.log_limits import LogLimits
 from servery.store.log_segment import make_segment
-from servery.store.write_ahead_log import LogLimits, WriteAheadLog
+from servery.store.write_ahead_log import WriteAheadLog
 
 SMALL = LogLimits(gather_s=0.0, segment_bytes=8_192, frame_bytes=1_024)
 

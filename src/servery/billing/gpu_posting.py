@@ -4,10 +4,11 @@ from collections.abc import Iterable
 
 import msgspec
 
+from servery.billing.charged import Charged
 from servery.billing.gpu_prices import GpuPrice
 from servery.billing.gpu_time import GpuInterval, GpuRun, gpu_charge_nanodollars
 from servery.billing.ledger_names import receivable_account
-from servery.billing.spending import OPERATOR, Charged, Spending
+from servery.billing.spending import OPERATOR, Spending
 from servery.core.clock import Clock
 from servery.core.errors import AlreadyExists
 from servery.ledger.ledger import Ledger

@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 import msgspec
 
 from servery.billing.billing_month import BillingMonth
+from servery.billing.charged import Charged
 from servery.billing.ledger_names import credit_account, receivable_account
 from servery.billing.spend_tiers import USUAL_TIERS, SpendTiers
 from servery.billing.standing import NEAR_LIMIT_PERCENT, Standing
@@ -19,15 +20,6 @@ from servery.store.sql import load_queries
 
 OPERATOR = ""
 """The writer of what is not posted by a process that serves."""
-
-
-class Charged(msgspec.Struct, frozen=True):
-    """A charge that is being posted: ``id`` is its transfer's, ``charged_ns`` when it counts."""
-
-    id: str
-    account: str
-    nanodollars: int
-    charged_ns: int
 
 
 class _Month:
@@ -63,7 +55,7 @@ class Spending:
         self._writer = writer
         self._tiers = tiers
         self._known_month = BillingMonth.of(clock.wall_ns())
-        self._known_ns = range(self._known_month.start_ns, self._known_month.end_ns)
+        self._known_from_ns, self._known_to_ns = self._known_month.start_ns, self._known_month.end_ns
 
     @property
     def writer(self) -> str:
@@ -77,11 +69,16 @@ class Spending:
         """The first half of ``charged_within``: ask for the credits that are left. What is returned does the rest, so
         that whoever posts can wait for both answers at once."""
         months: dict[tuple[str, int], _Month] = {}
+        latest: dict[str, _Month] = {}  # of each account: nearly all charges of a group are of one month
         for charge in charges:
-            key = (charge.account, self._month(charge.charged_ns))
-            month = months.get(key)
-            if month is None:
-                month = months[key] = _Month(*key, charge)
+            account, number = charge.account, self._month(charge.charged_ns)
+            month = latest.get(account)
+            if month is None or month.month != number:
+                key = (account, number)
+                month = months.get(key)
+                if month is None:
+                    month = months[key] = _Month(account, number, charge)
+                latest[account] = month
             month.charged += charge.nanodollars
         ordered = [months[key] for key in sorted(months)]
         accounts = {credit_account(each.account): each.account for each in ordered}
@@ -165,9 +162,9 @@ class Spending:
         self._ledger.append_within(connection, transfers)
 
     def _month(self, wall_ns: int) -> int:
-        if wall_ns not in self._known_ns:
-            self._known_month = BillingMonth.of(wall_ns)
-            self._known_ns = range(self._known_month.start_ns, self._known_month.end_ns)
+        if not self._known_from_ns <= wall_ns < self._known_to_ns:
+            self._known_month = month = BillingMonth.of(wall_ns)
+            self._known_from_ns, self._known_to_ns = month.start_ns, month.end_ns
         return self._known_month.number
 
     def _standing(

@@ -17,16 +17,17 @@ from typing import Final, Self
 
 import msgspec
 
-from servery.metering.open_request import OpenRequest
+from servery.metering.open_request import Opened, OpenRequest, read_request
 
 _SLOT_BYTES: Final = 1_024
 _FIRST_SLOTS: Final = 4_096
 _LENGTH_BYTES: Final = 2
 _FREE: Final = bytes(_LENGTH_BYTES)
+_MODEL: Final = 3
+_REPLICA: Final = 5
 _SUFFIX: Final = ".journal"
 
 _encode = msgspec.json.Encoder().encode
-_decode = msgspec.json.Decoder(OpenRequest).decode
 
 
 class Journal:
@@ -70,16 +71,17 @@ class Journal:
         """The requests that this process has opened and not ended."""
         return frozenset(self._slots)
 
-    def opened(self, request: OpenRequest) -> None:
+    def opened(self, request: Opened) -> None:
         """Write that an engine begins to work on it."""
-        if request.request_id in self._slots:
+        request_id: str = request[0]
+        if request_id in self._slots:
             return
         text = _encode(request)
         if len(text) > _SLOT_BYTES - _LENGTH_BYTES:  # names of any length can stand in a catalog
-            text = _encode(msgspec.structs.replace(request, model="", replica=""))
+            text = _encode(["" if at in (_MODEL, _REPLICA) else value for at, value in enumerate(request)])
         if not self._free:
             self._grow()
-        offset = self._slots[request.request_id] = self._free.pop()
+        offset = self._slots[request_id] = self._free.pop()
         start = offset + _LENGTH_BYTES
         self._memory[start : start + len(text)] = text
         self._memory[offset:start] = len(text).to_bytes(_LENGTH_BYTES, "little")
@@ -131,7 +133,7 @@ def _requests(slots: bytes) -> list[OpenRequest]:
         if length:
             start = offset + _LENGTH_BYTES
             try:
-                found.append(_decode(slots[start : start + length]))
+                found.append(read_request(slots[start : start + length]))
             except msgspec.DecodeError:
                 continue  # a slot that is being written at this moment
     return sorted(found, key=_age)

@@ -12,7 +12,6 @@ from servery.core.errors import InternalError, Overloaded, ServeryError
 from servery.core.price import Price
 from servery.core.serving_path import ServingPath
 from servery.metering.journal import Journal
-from servery.metering.open_request import OpenRequest
 from servery.metering.posting import REQUEST_ID, Posting, posting
 from servery.metering.spool import Spool
 from servery.metering.usage_record import UsageRecord
@@ -60,17 +59,7 @@ class Meter:
         spool = self._spool
         if spool is None or not spool.takes(self._journal.open_requests + 1):
             self._database.check_not_stalled()
-        self._journal.opened(
-            OpenRequest(
-                request_id=request_id,
-                account=account,
-                key_id=key_id,
-                model=model,
-                serving_path=path,
-                replica=replica,
-                opened_ns=self._clock.wall_ns(),
-            )
-        )
+        self._journal.opened((request_id, account, key_id, model, path._value_, replica, self._clock.wall_ns()))
 
     async def post(self, record: UsageRecord, price: Price) -> Charge:
         """Rate and post. Once it returns, the charge is durable: in the spool, on its way into the books, or in them.
@@ -81,12 +70,22 @@ class Meter:
         else ``verify`` tells of it. Raises what ``Database.write`` raises when nothing takes the charge.
         """
         charge = rate(record.usage, price)
+        row = posting(record, charge)
+        spool = self._spool
+        # Whoever is cancelled here posts once more, soon; until then the journal keeps the request.
+        if spool is not None and self._spool_after_s == 0 and spool.takes(1):
+            try:
+                await spool.keep(row)
+            except _AWAY:  # its disk is full, or does not answer; the database's may
+                pass
+            else:
+                self._journal.ended(record.request_id)
+                return charge
         try:
-            await self._make_durable(posting(record, charge))
+            await self._write(row)
         except ServeryError:
             self._journal.ended(record.request_id)
             raise
-        # Whoever is cancelled here posts once more, soon; until then the journal keeps the request.
         self._journal.ended(record.request_id)
         return charge
 
@@ -102,24 +101,14 @@ class Meter:
         """The opened request ended before its first byte and costs nothing: take it off the journal."""
         self._journal.ended(request_id)
 
-    async def _make_durable(self, row: Posting) -> None:
+    async def _write(self, row: Posting) -> None:
+        """To the database; to the spool where that is to take what the database does not."""
         spool = self._spool
-        if spool is None:
-            await self._database.write_grouped(self._table.post, row)
-        elif self._spool_after_s > 0:
+        if spool is not None and self._spool_after_s > 0:
             await self._write_or_spool(row, spool)
-        else:
-            await self._spool_or_write(row, spool)
-
-    async def _spool_or_write(self, row: Posting, spool: Spool) -> None:
-        if spool.takes(1):
-            try:
-                await spool.keep(row)
-            except _AWAY:  # its disk is full, or does not answer; the database's may
-                pass
-            else:
-                return
-        self._database.check_not_stalled()
+            return
+        if spool is not None:
+            self._database.check_not_stalled()
         await self._database.write_grouped(self._table.post, row)
 
     async def _write_or_spool(self, row: Posting, spool: Spool) -> None:

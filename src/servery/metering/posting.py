@@ -4,39 +4,18 @@ A posting is a row of plain values from the moment at which it is made: so it is
 the database without being taken apart or put together again on the way.
 """
 
-from typing import Final
+from typing import Any, Final
 
 import msgspec
 
 from servery.billing.charge import Charge
 from servery.metering.usage_record import UsageRecord
 
-Posting = tuple[
-    str,  # request_id
-    str,  # account
-    str,  # key_id
-    str,  # model
-    str,  # serving_path
-    str,  # price_id
-    int,  # prompt_tokens
-    int,  # cached_prompt_tokens
-    int,  # generated_tokens
-    int,  # reasoning_tokens
-    int,  # estimated, 0 or 1
-    str,  # outcome
-    int,  # started_ns
-    int,  # finished_ns
-    str,  # replica
-    int,  # queue_wait_us
-    int | None,  # time_to_first_token_us
-    str,  # cost_labels, a JSON array of pairs
-    int,  # charge_nanodollars
-    str | None,  # asked_path
-    int | None,  # predicted_cached_prompt_tokens
-    str | None,  # hedge
-]
-"""The values of the query ``insert_usage_records``, all of them exactly ``str`` or ``int``: for anything else, members
-of enumerations included, sqlite3 first looks for an adapter, at several times the cost of the value."""
+Posting = tuple[Any, ...]
+"""The values of the query ``insert_usage_records``, in its order, which is that of ``PostingLine``'s fields too. All of
+them are exactly ``str``, ``int`` or None: for anything else, members of enumerations included, sqlite3 first looks for
+an adapter, at several times the cost of the value. Its length is not part of the type: compiled code would take a tuple
+of so many values apart, and put it together again, wherever it is handed on."""
 
 REQUEST_ID: Final = 0
 ACCOUNT: Final = 1
@@ -55,14 +34,14 @@ def posting(record: UsageRecord, charge: Charge) -> Posting:
         record.account,
         record.key_id,
         record.model,
-        f"{record.serving_path}",
+        record.serving_path._value_,
         record.price_id,
         usage.prompt_tokens,
         usage.cached_prompt_tokens,
         usage.generated_tokens,
         usage.reasoning_tokens,
-        int(usage.estimated),
-        f"{record.outcome}",
+        1 if usage.estimated else 0,
+        record.outcome._value_,
         record.started_ns,
         record.finished_ns,
         record.replica,
@@ -70,12 +49,12 @@ def posting(record: UsageRecord, charge: Charge) -> Posting:
         record.time_to_first_token_us,
         msgspec.json.encode(record.cost_labels).decode() if record.cost_labels else "[]",
         charge.nanodollars,
-        None if asked_path is None else f"{asked_path}",
+        None if asked_path is None else asked_path._value_,
         record.predicted_cached_prompt_tokens,
-        None if record.hedge is None else f"{record.hedge}",
+        None if record.hedge is None else record.hedge._value_,
     )
 
 
-def facts(posting: Posting) -> tuple[str, str, str, int, int, int, int]:
+def facts(posting: Posting) -> tuple[Any, ...]:
     """What two postings of one request must agree on, in the order of the query ``posted_usage``."""
     return (posting[0], posting[1], posting[5], posting[6], posting[7], posting[8], posting[18])

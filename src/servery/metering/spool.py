@@ -22,9 +22,10 @@ from servery.metering.posting_line import postings_of_lines
 from servery.metering.refused_postings import RefusedPostings
 from servery.metering.spool_progress import SpoolProgress, remove_progress
 from servery.store.log_contents import gaps, log_files, read_log
+from servery.store.log_limits import LogLimits
 from servery.store.log_segment import Frame, remove_segments
 from servery.store.process_lock import DirectoryLock
-from servery.store.write_ahead_log import LogLimits, WriteAheadLog
+from servery.store.write_ahead_log import WriteAheadLog
 
 
 class Spool:
@@ -99,8 +100,12 @@ class Spool:
 
     def fed(self, count: int) -> None:
         """So many of the oldest are in the books, or put aside."""
-        for _ in range(count):
-            self._remembered.popleft()
+        remembered = self._remembered
+        if count == len(remembered):
+            remembered.clear()
+        else:
+            for _ in range(count):
+                remembered.popleft()
         self._fed_to += count
         self._progress.fed(self._fed_to)
         self._log.need_from(self._fed_to)

@@ -6,7 +6,8 @@ from typing import Any
 
 import msgspec
 
-from servery.billing.spending import Charged, Spending
+from servery.billing.charged import Charged
+from servery.billing.spending import Spending
 from servery.core.errors import AlreadyExists
 from servery.metering.posting import ACCOUNT, FINISHED_NS, NANODOLLARS, REQUEST_ID, Posting, facts
 from servery.store.bulk_insert import BulkInsert
@@ -45,8 +46,9 @@ class UsageTable:
             first = fresh.setdefault(posting[REQUEST_ID], posting)
             if first is not posting:
                 _check_same(facts(first), posting)
-        inserted = self._insert.run(connection, list(fresh.values()))
-        charges = [Charged(one[REQUEST_ID], one[ACCOUNT], one[NANODOLLARS], one[FINISHED_NS]) for one in fresh.values()]
+        rows = list(fresh.values())
+        inserted = self._insert.run(connection, rows)
+        charges = [Charged(one[REQUEST_ID], one[ACCOUNT], one[NANODOLLARS], one[FINISHED_NS]) for one in rows]
         carry_over = self._spending.begin_within(connection, charges)
         if inserted.rows == len(fresh):
             carry_over()

@@ -11,13 +11,13 @@ while several write, frames are kept some milliseconds apart: what one costs har
 import asyncio
 from collections import deque
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Final, Generic, Self, TypeVar
 
-import msgspec
-
 from servery.core.errors import InternalError, Overloaded
 from servery.store.log_contents import LogContents, log_files, read_log, segment_file
+from servery.store.log_limits import LogLimits
 from servery.store.log_segment import FRAME_BYTES, LogSegment, make_segment
 from servery.store.log_writer import LogWriter
 
@@ -27,16 +27,28 @@ _SEGMENTS: Final = 2
 _HEADROOM_BYTES: Final = 4_096
 
 
-class LogLimits(msgspec.Struct, frozen=True, kw_only=True):
-    """``gather_s``: the least time between two frames while several entries come at once. ``timeout_s``: how long a
-    caller waits for the disk before it is refused. ``stall_s``: a frame that takes longer makes ``is_stalled`` true.
-    ``segment_bytes``: the length of a segment; ``frame_bytes``: the most that a frame holds, less than a segment."""
+class _Frame(Generic[Item]):
+    """Entries that become durable together: the text of each, what it stands for, and who waits for it. ``size`` is
+    that of the texts in one piece, in bytes."""
 
-    gather_s: float = 0.005
-    timeout_s: float = 10.0
-    stall_s: float = 2.0
-    segment_bytes: int = 4 << 20
-    frame_bytes: int = 1 << 20
+    __slots__ = ("futures", "items", "size", "texts")
+
+    def __init__(self) -> None:
+        self.texts: list[bytes] = []
+        self.items: list[Item] = []
+        self.futures: list[asyncio.Future[None]] = []
+        self.size = 0
+
+    def add(self, text: bytes, item: Item, future: asyncio.Future[None]) -> None:
+        self.texts.append(text)
+        self.items.append(item)
+        self.futures.append(future)
+        self.size += len(text) + 1
+
+    def fail(self, error: Callable[[], Exception]) -> None:
+        for future in self.futures:
+            if not future.done():
+                future.set_exception(error())
 
 
 class WriteAheadLog(Generic[Item]):
@@ -54,13 +66,15 @@ class WriteAheadLog(Generic[Item]):
     ) -> None:
         """``WriteAheadLog.open`` is how to get there."""
         self._limits = limits
+        self._frame_bytes = limits.frame_bytes
         self._on_durable = on_durable
         self.next_number = contents.end
         """That of the next entry that becomes durable."""
         self.appended_to = contents.end
         """The same, once all that was appended is durable."""
-        self._gathered: deque[tuple[bytes, Item, asyncio.Future[None]]] = deque()
-        self._in_hand: list[tuple[bytes, Item, asyncio.Future[None]]] = []
+        self._gathered: deque[_Frame[Item]] = deque()
+        self._last: _Frame[Item] | None = None  # of those that are gathered
+        self._in_hand: _Frame[Item] | None = None
         self._handed_over_s = 0.0
         self._apart_s = 0.0
         self._handover: asyncio.Handle | None = None
@@ -90,7 +104,7 @@ class WriteAheadLog(Generic[Item]):
     @property
     def is_stalled(self) -> bool:
         """Whether the disk takes longer than it ever should."""
-        if not self._in_hand:
+        if self._in_hand is None:
             return False
         assert self._loop is not None, "whoever appended ran on a loop"
         return self._loop.time() - self._handed_over_s > self._limits.stall_s
@@ -102,12 +116,13 @@ class WriteAheadLog(Generic[Item]):
         loop = self._loop or self._running_loop()
         if self._closing:
             raise Overloaded("The log is being closed.")
-        if len(text) > self._limits.frame_bytes:
-            raise InternalError("An entry does not fit in the log.")
+        frame = self._last
+        if frame is None or frame.size + len(text) >= self._frame_bytes:
+            frame = self._begin_frame(text)
         future: asyncio.Future[None] = loop.create_future()
-        self._gathered.append((text, item, future))
+        frame.add(text, item, future)
         self.appended_to += 1
-        if not self._in_hand and self._handover is None:
+        if self._in_hand is None and self._handover is None:
             self._schedule(loop)
         return future
 
@@ -118,10 +133,10 @@ class WriteAheadLog(Generic[Item]):
     async def close(self) -> None:
         """Write what is gathered, then end the thread. What comes later is refused."""
         self._closing = True
-        if self._gathered or self._in_hand:
+        if self._gathered or self._in_hand is not None:
             assert self._loop is not None, "whoever appended ran on a loop"
             self._drained = self._drained or self._loop.create_future()
-            if not self._in_hand:
+            if self._in_hand is None:
                 self._hand_over()
             await self._drained
         await self._writer.end()
@@ -129,6 +144,14 @@ class WriteAheadLog(Generic[Item]):
     def _running_loop(self) -> asyncio.AbstractEventLoop:
         self._loop = asyncio.get_running_loop()
         return self._loop
+
+    def _begin_frame(self, text: bytes) -> _Frame[Item]:
+        """One that ``text`` fits in."""
+        if len(text) > self._frame_bytes:
+            raise InternalError("An entry does not fit in the log.")
+        frame = self._last = _Frame()
+        self._gathered.append(frame)
+        return frame
 
     def _schedule(self, loop: asyncio.AbstractEventLoop) -> None:
         due_s = self._handed_over_s + self._apart_s
@@ -143,36 +166,33 @@ class WriteAheadLog(Generic[Item]):
         if self._handover is not None:
             self._handover.cancel()
             self._handover = None
-        if self._in_hand or not self._gathered:
+        if self._in_hand is not None or not self._gathered:
             return
-        size = 0
-        while self._gathered and (not self._in_hand or size + len(self._gathered[0][0]) < self._limits.frame_bytes):
-            entry = self._gathered.popleft()
-            size += len(entry[0]) + 1
-            self._in_hand.append(entry)
-        payload = b"\n".join([text for text, _, _ in self._in_hand])
+        frame = self._in_hand = self._gathered.popleft()
+        if not self._gathered:
+            self._last = None
         self._handed_over_s = self._loop.time()
         self._expiry = self._loop.call_later(self._limits.timeout_s, self._refuse_overdue)
-        self._writer.write(self.next_number, len(self._in_hand), payload, self._loop, self._written)
+        self._writer.write(self.next_number, len(frame.texts), b"\n".join(frame.texts), self._loop, self._written)
 
     def _written(self, error: OSError | None) -> None:
         """On the event loop: tell all of a frame, and begin the next."""
         assert self._loop is not None, "whoever appended ran on a loop"
         assert self._expiry is not None, "a frame is watched"
         self._expiry.cancel()
-        frame, self._in_hand = self._in_hand, []
-        self._apart_s = self._limits.gather_s if len(frame) > 1 else 0.0
+        frame, self._in_hand = self._in_hand, None
+        assert frame is not None, "what was written was in hand"
+        count = len(frame.items)
+        self._apart_s = self._limits.gather_s if count > 1 else 0.0
         if error is None:
-            self.next_number += len(frame)
-            self._on_durable([item for _, item, _ in frame])
-            for _, _, future in frame:
+            self.next_number += count
+            self._on_durable(frame.items)
+            for future in frame.futures:
                 if not future.done():
                     future.set_result(None)
         else:
-            self.appended_to -= len(frame)
-            for _, _, future in frame:
-                if not future.done():
-                    future.set_exception(_unwritten(error))
+            self.appended_to -= count
+            frame.fail(partial(_unwritten, error))
         if self._gathered and self._closing:
             self._hand_over()
         elif self._gathered:
@@ -184,11 +204,17 @@ class WriteAheadLog(Generic[Item]):
         """The disk does not answer: refuse all that wait for it. What is in hand may be written yet."""
         assert self._loop is not None, "whoever appended ran on a loop"
         self._expiry = self._loop.call_later(self._limits.timeout_s, self._refuse_overdue)
-        for _, _, future in (*self._in_hand, *self._gathered):
-            if not future.done():
-                future.set_exception(Overloaded("The disk does not answer, please try again.", retry_after_s=1.0))
-        self.appended_to -= len(self._gathered)
+        if self._in_hand is not None:
+            self._in_hand.fail(_unanswered)
+        for frame in self._gathered:
+            frame.fail(_unanswered)
+            self.appended_to -= len(frame.items)
         self._gathered.clear()
+        self._last = None
+
+
+def _unanswered() -> Overloaded:
+    return Overloaded("The disk does not answer, please try again.", retry_after_s=1.0)
 
 
 def _unwritten(cause: OSError) -> InternalError:
