@@ -4,13 +4,17 @@ import asyncio
 from collections.abc import Callable
 
 import msgspec
+from tests.fakes.keeping_transport import KeepingTransport
 
 from servery.core.errors import ServeryError
 from servery.core.inference import Generation
 from servery.core.serving_path import Endpoint
+from servery.core.write_turn import Outbox, WriteTurn
 from servery.engines.cache_place import CachePlace
 from servery.engines.client import EngineClient
 from servery.engines.exchange import Exchange
+from servery.engines.passage import Passage
+from servery.engines.plain_frames import PlainFrames
 from servery.engines.tally import Tally
 
 HELLO = Generation(messages=msgspec.Raw(b'[{"role":"user","content":"hi"}]'))
@@ -22,8 +26,8 @@ class Asking:
     def __init__(self, client: EngineClient, *, stream: bool = True, work: Generation = HELLO) -> None:
         self.events: list[bytes] = []
         self.on_event: Callable[[], None] | None = None
-        self.plain: set[bytes] = set()
-        self.taken_plain: list[bytes] = []
+        self.frames = PlainFrames()
+        self.client = KeepingTransport()
         self.tally = Tally(prompt_tokens_guess=7)
         self.arrived = asyncio.Event()
         self._client = client
@@ -62,9 +66,6 @@ class Asking:
         if self.on_event is not None:
             self.on_event()
 
-    def take_plain(self, piece: bytes) -> bool:
-        """True for what ``plain`` says is like something before."""
-        if piece not in self.plain:
-            return False
-        self.taken_plain.append(piece)
-        return True
+    def passage(self, tally: Tally) -> Passage | None:
+        """For what ``frames`` has learned; it leads to ``client``."""
+        return Passage(self.frames, Outbox(self.client, WriteTurn()), tally)

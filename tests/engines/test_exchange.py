@@ -29,6 +29,7 @@ from servery.core.engine_family import EngineFamily
 from servery.core.errors import EngineBroke, EngineTimeout, EngineUnavailable, InvalidRequest, Overloaded
 from servery.core.usage import Usage
 from servery.engines.exchange import Exchange
+from servery.engines.plain_frames import PlainFrame
 
 RECORDED = Path(__file__).parents[1] / "web_dialects" / "openai" / "recorded"
 WORDS = [f" word{number}" for number in range(40)]
@@ -50,16 +51,43 @@ async def test_a_stream_arrives_with_its_usage(engine: FakeEngine, new_client: N
 
 
 async def test_an_event_like_an_earlier_one_is_not_read(engine: FakeEngine, new_client: NewClient) -> None:
-    """Where it comes whole and its sink knows it; it is a token all the same. What stands beside it in one piece of
-    the body is read."""
-    a, b = (b"data: %b\n\n" % one for one in (token("a"), token("b")))
-    engine.always = sends(OPENING, token("a"), token("a"), token("b"), token("a"), usage_chunk(usage_of(1, 4)))
+    """Where it comes whole and its like was learned; it is a token all the same, and goes to the client at the turn's
+    end. What comes before the first event, or is not like it, is read."""
+    a, b = token("a"), chunk({"content": "b"}, finish=None, logprobs=[])
+    engine.always = sends(OPENING, a, a, b, a, usage_chunk(usage_of(1, 4)))
     asking = Asking(new_client())
-    asking.plain = {a, a + b}
+    head, tail = a.split(b'"a"')
+    asking.frames.learn(PlainFrame(head + b'"', b'"' + tail, b"<", b">"))
     await asking.answer()
-    assert asking.taken_plain.count(a) + texts(asking).count("a") == 3
-    assert b not in asking.taken_plain
+    await asyncio.sleep(0)
+    assert b"".join(asking.client.writes).count(b'5\r\n<"a">\r\n') == 3
+    assert texts(asking) == ["b"]
     assert asking.tally.frames == 4
+
+
+async def test_the_short_way_is_shut_with_its_exchange(engine: FakeEngine, new_client: NewClient) -> None:
+    """Nothing more reaches the client of a request that was given up, though its engine goes on."""
+    goes_on = asyncio.Event()
+
+    async def tells_on(exchange: FakeExchange) -> None:
+        while not exchange.client_left.is_set():
+            exchange.event(token("a"))
+            goes_on.set()
+            await asyncio.sleep(0.001)
+
+    engine.always = sends(OPENING, token("a"), then=tells_on)
+    asking = Asking(new_client())
+    head, tail = token("a").split(b'"a"')
+    asking.frames.learn(PlainFrame(head + b'"', b'"' + tail, b"<", b">"))
+    exchange = asking.begin()
+    await goes_on.wait()
+    await asyncio.sleep(0.02)
+    exchange.abort()
+    await asyncio.sleep(0)
+    written, frames = len(asking.client.writes), asking.tally.frames
+    assert written > 0
+    await asyncio.sleep(0.05)
+    assert (len(asking.client.writes), asking.tally.frames) == (written, frames)
 
 
 async def test_usage_and_progress_are_told_and_never_relayed(engine: FakeEngine, new_client: NewClient) -> None:

@@ -5,6 +5,8 @@ from collections.abc import Callable
 from servery.core.limit_reading import LimitReading
 from servery.core.serving_path import ServingPath
 from servery.engines.answer_reader import EventSink
+from servery.engines.passage import Passage
+from servery.engines.tally import Tally
 from servery.serving.reply import Flow, StreamStart
 from servery.serving.served import Served
 
@@ -74,5 +76,5 @@ class _RecordingSink:
         assert self._reply.served is None, "nothing follows the end"
         self._reply.frames.append((self._branch, event))
 
-    def take_plain(self, piece: bytes) -> bool:
-        return False
+    def passage(self, tally: Tally) -> Passage | None:
+        return None

@@ -2,25 +2,12 @@
 
 import asyncio
 
+from tests.fakes.keeping_transport import KeepingTransport
+
 from servery.core.write_turn import WriteTurn
 from servery.web.server.response_writer import ResponseWriter
 
 JSON = b"content-type: application/json\r\n"
-
-
-class KeepingTransport(asyncio.Transport):
-    """Keeps each write by itself."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.writes: list[bytes] = []
-        self.gone = False
-
-    def write(self, data: bytes | bytearray | memoryview) -> None:
-        self.writes.append(bytes(data))
-
-    def is_closing(self) -> bool:
-        return self.gone
 
 
 def started(transport: KeepingTransport, turn: WriteTurn) -> ResponseWriter:

@@ -6,33 +6,60 @@ measured at 20,000 chunks a second, and for whole answers. What one stream says 
 """
 
 import asyncio
-from typing import Protocol
-
-
-class Flushed(Protocol):
-    """Has gathered something, and can send it."""
-
-    def flush(self) -> None: ...
 
 
 class WriteTurn:
-    """The writers that have gathered something in the turn of the running loop that is going on. Used in one loop."""
+    """The boxes that have gathered something in the turn of the running loop that is going on. Used in one loop.
 
-    __slots__ = ("_gathering", "_loop")
+    ``began_s`` is when the first of them was, by the loop's clock: in the turn that is going on, as long as there is
+    one.
+    """
+
+    __slots__ = ("_gathering", "_loop", "began_s")
 
     def __init__(self) -> None:
+        self.began_s = 0.0
         self._loop: asyncio.AbstractEventLoop | None = None
-        self._gathering: list[Flushed] = []
+        self._gathering: list[Outbox] = []
 
-    def join(self, writer: Flushed) -> None:
-        """``writer`` is flushed at the end of this turn."""
+    def join(self, box: "Outbox") -> None:
+        """``box`` is flushed at the end of this turn."""
         if not self._gathering:
             if self._loop is None:
                 self._loop = asyncio.get_running_loop()
+            self.began_s = self._loop.time()
             self._loop.call_soon(self._end)
-        self._gathering.append(writer)
+        self._gathering.append(box)
 
     def _end(self) -> None:
-        gathering, self._gathering = self._gathering, []
-        for writer in gathering:
-            writer.flush()
+        gathered, self._gathering = self._gathering, []
+        for box in gathered:
+            box.flush()
+
+
+class Outbox:
+    """What is to be sent over one connection. Once that is closing, nothing is."""
+
+    __slots__ = ("_gathered", "_transport", "turn")
+
+    def __init__(self, transport: asyncio.Transport, turn: WriteTurn) -> None:
+        self.turn = turn
+        self._transport = transport
+        self._gathered = b""
+
+    def add(self, data: bytes) -> None:
+        """Send ``data``, which is not empty, at the end of the turn."""
+        if self._gathered:
+            self._gathered += data
+        else:
+            self._gathered = data
+            self.turn.join(self)
+
+    def flush(self) -> None:
+        """Send what has been gathered now."""
+        gathered = self._gathered
+        if gathered:
+            self._gathered = b""
+            transport = self._transport
+            if not transport.is_closing():
+                transport.write(gathered)

@@ -7,6 +7,7 @@ import msgspec
 
 from servery.core.errors import EngineAborted, EngineBroke, EngineUnavailable
 from servery.engines.event_splitter import EventSplitter
+from servery.engines.passage import Passage
 from servery.engines.refusal import break_from, refusal_from
 from servery.engines.tally import Tally
 from servery.engines.told import Ending, Frame, Texts, Whole
@@ -20,9 +21,8 @@ class EventSink(Protocol):
         """The JSON of one event."""
         ...
 
-    def take_plain(self, piece: bytes) -> bool:
-        """Take one whole event with its framing, ``data: {…}`` and an empty line, if it says the same as one that was
-        taken before but for a piece of generated text. False, without having done anything, if it does not."""
+    def passage(self, tally: Tally) -> Passage | None:
+        """The short way past ``take``, on which events count for ``tally``; None where each is to be looked at."""
         ...
 
 
@@ -32,8 +32,8 @@ class NoEvents:
     def take(self, event: bytes) -> None:
         raise AssertionError("a whole answer has no events")
 
-    def take_plain(self, piece: bytes) -> bool:
-        return False
+    def passage(self, tally: Tally) -> Passage | None:
+        return None
 
 
 NO_EVENTS = NoEvents()
@@ -49,6 +49,10 @@ class AnswerReader(Protocol):
     def feed(self, piece: bytes) -> bool:
         """Take a piece of the body; True when the answer is complete, whatever may follow. Raises ServeryErrors, and
         what is ``UNREADABLE`` for what is not the JSON that it should be."""
+        ...
+
+    def passage(self) -> Passage | None:
+        """The short way past ``feed``, which may be taken until ``feed`` is called again."""
         ...
 
     def end(self) -> bytes:
@@ -78,10 +82,10 @@ class StreamReader:
     __slots__ = (
         "_between_events",
         "_on_first",
+        "_passage",
         "_served_model",
         "_sink",
         "_splitter",
-        "_take_plain",
         "_tally",
         "began",
     )
@@ -97,7 +101,7 @@ class StreamReader:
     ) -> None:
         self.began = False
         self._sink = sink
-        self._take_plain = sink.take_plain
+        self._passage = sink.passage(tally)
         self._on_first = on_first
         self._tally = tally
         self._served_model = served_model
@@ -105,12 +109,14 @@ class StreamReader:
         self._between_events = False
 
     def feed(self, piece: bytes) -> bool:
-        if self._between_events and self._take_plain(piece):
-            self._tally.frames += 1
+        if self._between_events and self._passage is not None and self._passage.take(piece):
             return False
         is_complete = self._feed_events(piece)
         self._between_events = self.began and not self._splitter.holds_part
         return is_complete
+
+    def passage(self) -> Passage | None:
+        return self._passage if self._between_events else None
 
     def _feed_events(self, piece: bytes) -> bool:
         for event in self._splitter.feed(piece):
@@ -179,6 +185,9 @@ class BytesReader:
         if len(self._body) > self._max_body_bytes:
             raise EngineUnavailable("the engine that serves this model sent more than is taken")
         return False
+
+    def passage(self) -> Passage | None:
+        return None
 
     def end(self) -> bytes:
         return bytes(self._body)

@@ -3,7 +3,8 @@
 import asyncio
 from typing import Protocol, cast
 
-from servery.core.write_turn import WriteTurn
+from servery.core.write_turn import Outbox, WriteTurn
+from servery.engines.passage import Passage
 from servery.engines.response_parser import Headers, NotHttp, ResponseParser
 
 
@@ -14,6 +15,10 @@ class ResponseReader(Protocol):
 
     def on_body(self, piece: bytes) -> None: ...
 
+    def passage(self) -> Passage | None:
+        """The short way past ``on_body``, which may be taken until ``on_body`` is called again."""
+        ...
+
     def on_complete(self) -> None: ...
 
     def on_lost(self, error: Exception | None) -> None: ...
@@ -22,12 +27,23 @@ class ResponseReader(Protocol):
 class EngineConnection(asyncio.Protocol):
     """Carries one exchange at a time. ``reusable`` tells after an exchange whether another may follow."""
 
-    __slots__ = ("_parser", "_reader", "_transport", "_turn", "_unsent", "exchanges", "idle_since_s", "reusable")
+    __slots__ = (
+        "_outbox",
+        "_parser",
+        "_passage",
+        "_reader",
+        "_transport",
+        "_turn",
+        "exchanges",
+        "idle_since_s",
+        "reusable",
+    )
 
     def __init__(self, turn: WriteTurn) -> None:
         self._turn = turn
-        self._unsent = b""
         self._transport: asyncio.Transport | None = None
+        self._outbox: Outbox | None = None
+        self._passage: Passage | None = None
         self._parser: ResponseParser | None = None
         self._reader: ResponseReader | None = None
         self.reusable = True
@@ -40,18 +56,12 @@ class EngineConnection(asyncio.Protocol):
         """Send one request at the end of the event loop's turn; ``reader`` hears of its response. ``last``: no other
         request will follow."""
         assert self._reader is None, "a connection carries one exchange at a time"
+        assert self._outbox is not None, "a request is sent over an open connection"
         self._reader = reader
         self._parser = ResponseParser(on_head=reader.on_head, on_body=reader.on_body, on_end=self._ended)
         self.reusable = not last
         self.exchanges += 1
-        self._unsent = request
-        self._turn.join(self)
-
-    def flush(self) -> None:
-        """Write what is to be sent, unless the connection was closed in the meantime."""
-        request, self._unsent = self._unsent, b""
-        if self._transport is not None and not self._transport.is_closing():
-            self._transport.write(request)
+        self._outbox.add(request)
 
     def close(self) -> None:
         """Close now; the engine aborts what it was generating. The reader hears nothing more."""
@@ -76,15 +86,22 @@ class EngineConnection(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = cast(asyncio.Transport, transport)  # uvloop's are not of asyncio's classes
+        self._outbox = Outbox(self._transport, self._turn)
 
     def data_received(self, data: bytes) -> None:
-        if self._parser is None:
+        if self._passage is not None and self._passage.take_chunk(data):
+            return  # so nearly all tokens come
+        self._passage, parser = None, self._parser
+        if parser is None:
             self.close()  # bytes that nobody asked for: whatever they are, they answer no request of ours
             return
         try:
-            self._parser.feed(data)
+            parser.feed(data)
         except NotHttp as error:
             self._fail(error)
+        else:
+            if self._reader is not None and parser.is_between_chunks:
+                self._passage = self._reader.passage()
 
     def eof_received(self) -> bool:
         return False
@@ -114,5 +131,5 @@ class EngineConnection(asyncio.Protocol):
         """The reader hears nothing more, unless from who calls this."""
         if self._parser is not None:
             self._parser.stop()
-        reader, self._reader, self._parser = self._reader, None, None
+        reader, self._reader, self._parser, self._passage = self._reader, None, None, None
         return reader

@@ -17,6 +17,7 @@ from servery.engines.answer_reader import (
 from servery.engines.connection import EngineConnection
 from servery.engines.exchange_limits import ExchangeLimits
 from servery.engines.message_reader import MessageStreamReader, WholeMessageReader
+from servery.engines.passage import Passage
 from servery.engines.response_parser import Headers, NotHttp
 from servery.engines.tally import Tally
 from servery.engines.unreadable import UNREADABLE
@@ -68,7 +69,6 @@ class Exchange:
         "_expected",
         "_flows",
         "_last",
-        "_last_heard_s",
         "_limits",
         "_loop",
         "_on_answer",
@@ -117,7 +117,7 @@ class Exchange:
         self._until_closed = False
         self._paused = False
         self._flows = False
-        self._last_heard_s = self._loop.time()
+        self._tally.heard_s = self._loop.time()
         self._allowed_s = limits.first_byte_timeout_s if expected.is_stream else limits.whole_timeout_s
         self._watch = self._loop.call_later(self._allowed_s, self._look)
         self.answer: asyncio.Future[bytes] = self._loop.create_future()
@@ -152,14 +152,14 @@ class Exchange:
 
     def resume(self) -> None:
         self._paused = False
-        self._last_heard_s = self._loop.time()
+        self._tally.heard_s = self._loop.time()
         if self._connection is not None:
             self._connection.resume_reading()
 
     # What the connection calls
 
     def on_head(self, status: int, headers: Headers) -> None:
-        self._last_heard_s = self._loop.time()
+        self._tally.heard_s = self._loop.time()
         self._until_closed = b"content-length" not in headers and b"transfer-encoding" not in headers
         if self._on_answer is not None:
             self._on_answer()
@@ -170,7 +170,7 @@ class Exchange:
     def on_body(self, piece: bytes) -> None:
         if self.answer.done() or self._reader is None:
             return
-        self._last_heard_s = self._loop.time()
+        self._tally.heard_s = self._loop.time()
         try:
             complete = self._reader.feed(piece)
         except ServeryError as error:
@@ -182,6 +182,12 @@ class Exchange:
                 self._end(b"")
             elif self._reader.began and not self._flows:
                 self._flow()
+
+    def passage(self) -> Passage | None:
+        """The short way past ``on_body``, which may be taken until ``on_body`` is called again."""
+        if self._reader is None or not self._flows or self.answer.done():
+            return None
+        return self._reader.passage()
 
     def on_complete(self) -> None:
         if self._paused:
@@ -289,7 +295,7 @@ class Exchange:
 
     def _look(self) -> None:
         """One timer serves all timeouts: it is set anew only when it fires, never for each event."""
-        left_s = self._last_heard_s + self._allowed_s - self._loop.time()
+        left_s = self._tally.heard_s + self._allowed_s - self._loop.time()
         if self._paused:
             left_s = self._allowed_s
         if left_s > 0:

@@ -15,6 +15,7 @@ import msgspec
 from servery.core.errors import EngineAborted, EngineBroke, EngineUnavailable
 from servery.engines.answer_reader import BytesReader, EventSink, tokens_by_length
 from servery.engines.event_splitter import EventSplitter
+from servery.engines.passage import Passage
 from servery.engines.refusal import break_from
 from servery.engines.tally import Tally
 from servery.engines.told_message import Event, Message
@@ -30,11 +31,11 @@ class MessageStreamReader:
     __slots__ = (
         "_between_events",
         "_on_first",
+        "_passage",
         "_served_model",
         "_sink",
         "_splitter",
         "_stop_reason",
-        "_take_plain",
         "_tally",
         "began",
     )
@@ -50,7 +51,7 @@ class MessageStreamReader:
     ) -> None:
         self.began = False
         self._sink = sink
-        self._take_plain = sink.take_plain
+        self._passage = sink.passage(tally)
         self._on_first = on_first
         self._tally = tally
         self._served_model = served_model
@@ -59,12 +60,14 @@ class MessageStreamReader:
         self._stop_reason: str | None = None
 
     def feed(self, piece: bytes) -> bool:
-        if self._between_events and self._take_plain(piece):
-            self._tally.frames += 1
+        if self._between_events and self._passage is not None and self._passage.take(piece):
             return False
         is_complete = any(self._take(event) for event in self._splitter.feed(piece))
         self._between_events = self.began and not self._splitter.holds_part
         return is_complete
+
+    def passage(self) -> Passage | None:
+        return self._passage if self._between_events else None
 
     def end(self) -> bytes:
         if not self._tally.is_reported:

@@ -1,12 +1,13 @@
 """Reads an engine's HTTP/1.1 response from the bytes of its connection.
 
-Written for what engines send: heads are read once they are whole, and a chunked body of one event a chunk, which is
-how nearly all tokens come, costs one search and two comparisons a chunk.
+Written for what engines send: heads are read once they are whole, and chunks that come one by one are not searched.
 """
 
 import re
 from collections.abc import Callable
 from enum import Enum, auto
+
+from servery.core.http_chunk import content_of
 
 _HEAD_BYTES_MAX = 65_536
 _LINE_BYTES_MAX = 8_192
@@ -73,14 +74,16 @@ class ResponseParser:
         self._part = _OVER
         self._rest = b""
 
+    @property
+    def is_between_chunks(self) -> bool:
+        """Whether the next byte begins a chunk, as far as has been fed."""
+        return self._part is _CHUNK_SIZE and not self._rest
+
     def feed(self, data: bytes) -> None:
         """Raises NotHttp, and whatever the callbacks raise."""
-        if self._part is _CHUNK_SIZE and not self._rest:
-            begin = data.find(b"\n") + 1  # one whole chunk and nothing else: so nearly all tokens come
-            size = len(data) - begin - 2
-            if size > 0 and data[:begin] == b"%x\r\n" % size and data.endswith(b"\r\n"):
-                self._on_body(data[begin:-2])
-                return
+        if self.is_between_chunks and (piece := content_of(data)) is not None:
+            self._on_body(piece)
+            return
         if self._rest:
             data = self._rest + data
             self._rest = b""

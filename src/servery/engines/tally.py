@@ -9,13 +9,15 @@ class Tally:
 
     ``frames`` are streamed events that carried a token; ``prefill_s`` is how long the engine says that it computed the
     prompt; ``is_held_up`` is set once the client has read too slowly. ``prompt_tokens_guess`` stands in for the prompt
-    where an answer breaks off before the engine told it.
+    where an answer breaks off before the engine told it. ``heard_s`` is when the engine was last heard, by the loop's
+    clock.
     """
 
-    __slots__ = ("_cached", "_guess", "_prompt", "_reported", "frames", "is_held_up", "prefill_s")
+    __slots__ = ("_cached", "_guess", "_prompt", "_reported", "frames", "heard_s", "is_held_up", "prefill_s")
 
     def __init__(self, *, prompt_tokens_guess: int) -> None:
         self.frames = 0
+        self.heard_s = 0.0
         self.is_held_up = False
         self.prefill_s: float | None = None
         self._guess = prompt_tokens_guess

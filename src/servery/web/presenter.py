@@ -1,17 +1,13 @@
 """How an answer is shown to a client, in the client's dialect. One presenter serves one request."""
 
-from collections.abc import Callable
 from typing import Protocol
 
 from servery.core.errors import ServeryError
 from servery.core.inference import InferenceRequest
 from servery.core.serving_path import ServingPath
 from servery.core.value import Value
+from servery.engines.plain_frames import PlainFrames
 from servery.serving.served import Served
-
-ShowPlain = Callable[[bytes], bytes | None]
-"""Bytes to send for an event with its framing, where they can be told without reading it, because it is like an earlier
-one; None where they cannot. The same as ``Presenter.stream_frame`` says of that event."""
 
 
 class Presenter(Protocol):
@@ -32,8 +28,9 @@ class Presenter(Protocol):
         """Bytes to send for one event of element ``branch`` of the request's work; may be empty."""
         ...
 
-    def plain_frames(self, branch: int) -> ShowPlain:
-        """Shows events of element ``branch`` that are like earlier ones."""
+    def plain_frames(self, branch: int) -> PlainFrames | None:
+        """Those of element ``branch``, as they were learned so far, and may be later: what they make of an event is
+        what ``stream_frame`` would. None where no event is like another."""
         ...
 
     def stream_end(self, served: Served) -> bytes:

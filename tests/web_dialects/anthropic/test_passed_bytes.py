@@ -1,25 +1,62 @@
 """From an engine's bytes in Anthropic's form to the client's: by the reader and the presenter together, however they
 come. What the engine generated reaches the client as it was written; nothing else of the engine's does."""
 
+import asyncio
 import json
+from collections.abc import Callable
 from itertools import pairwise
 from pathlib import Path
+from typing import cast
 
 import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from tests.fakes.keeping_transport import KeepingTransport
 
 from servery.core.errors import EngineBroke
+from servery.core.http_chunk import content_of
 from servery.core.serving_path import ServingPath
 from servery.core.usage import Usage
+from servery.core.write_turn import Outbox, WriteTurn
 from servery.engines.message_reader import MessageStreamReader
+from servery.engines.passage import Passage
 from servery.engines.tally import Tally
 from servery.engines.unreadable import UNREADABLE
 from servery.web.anthropic.messages_presenter import MessagesPresenter
 
 RECORDED = Path(__file__).parent / "recorded"
 BROKEN = (EngineBroke, *UNREADABLE)
+
+
+class _Client(KeepingTransport):
+    """Has got what was passed on without being read."""
+
+    def __init__(self, relay: "Relay") -> None:
+        super().__init__()
+        self._relay = relay
+
+    def write(self, data: bytes | bytearray | memoryview) -> None:
+        content = content_of(bytes(data))
+        assert content is not None, "one chunk for each"
+        self._relay.unread += 1
+        self._relay.sent.append(content)
+
+
+class _StandingLoop:
+    """Its turn never ends by itself."""
+
+    def time(self) -> float:
+        return 0.0
+
+    def call_soon(self, callback: Callable[[], None]) -> None:
+        pass
+
+
+def _one_turn() -> WriteTurn:
+    turn = WriteTurn()
+    turn._loop = cast(asyncio.AbstractEventLoop, _StandingLoop())
+    return turn
 
 
 class Relay:
@@ -32,7 +69,8 @@ class Relay:
         self.sent: list[bytes] = []
         self.unread = 0
         self.tally = Tally(prompt_tokens_guess=0)
-        self._show, self._show_plain = presenter.stream_frame, presenter.plain_frames(0)
+        self._show, self._frames = presenter.stream_frame, presenter.plain_frames(0)
+        self._outbox = Outbox(_Client(self), _one_turn())
         self._reader = MessageStreamReader(
             sink=self, on_first=lambda: None, tally=self.tally, max_event_bytes=100_000, served_model="e"
         )
@@ -40,18 +78,15 @@ class Relay:
     def take(self, event: bytes) -> None:
         self.sent.append(self._show(0, event))
 
-    def take_plain(self, piece: bytes) -> bool:
-        frame = self._show_plain(piece)
-        if frame is None:
-            return False
-        self.unread += 1
-        self.sent.append(frame)
-        return True
+    def passage(self, tally: Tally) -> Passage | None:
+        return Passage(self._frames, self._outbox, tally)
 
     def feed(self, *pieces: bytes) -> bytes:
         """What the client has got when these were the last."""
         for piece in pieces:
-            if self._reader.feed(piece):
+            is_complete = self._reader.feed(piece)
+            self._outbox.flush()
+            if is_complete:
                 break
         return b"".join(self.sent)
 

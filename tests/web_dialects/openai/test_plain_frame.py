@@ -8,8 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from servery.core.errors import EngineBroke
+from servery.engines.plain_frames import NEVER
 from servery.web.openai.chat_presenter import ChatPresenter
-from servery.web.openai.plain_frame import NEVER, TextKind, learned, plain_text
+from servery.web.openai.plain_frame import TextKind, learned, plain_text
 from servery.web.openai.presentation import Presentation
 from servery.web.openai.read_answer import read_event
 
@@ -131,13 +132,16 @@ def test_what_cannot_be_placed_is_not_learned() -> None:
 @pytest.mark.parametrize("shape", SHAPES)
 @given(text=st.text())
 def test_a_framed_event_is_told_without_its_frame_being_read(shape: str, text: str) -> None:
-    """A whole event with its framing gives what the event alone gives; other framings, and several at once, nothing."""
+    """A whole event with its framing gives what the event alone gives, as a chunk of HTTP; other framings, and several
+    at once, nothing."""
     shown = presenter()
-    show = shown.plain_frames(0)
+    show = shown.plain_frames(0).chunk_of
     assert show(b"data: " + event(shape, "a") + b"\n\n") is None
     for learned_from in "ab":
         shown.stream_frame(0, event(shape, learned_from))
     framed = b"data: " + event(shape, text) + b"\n\n"
-    assert show(framed) == shown.stream_frame(0, event(shape, text))
+    chunk = show(framed)
+    frame = shown.stream_frame(0, event(shape, text))
+    assert chunk == b"%x\r\n%b\r\n" % (len(frame), frame)
     for other in (framed + framed, framed[:-1], framed.replace(b"\n", b"\r\n"), framed[6:], b": ping\n\n" + framed):
         assert show(other) is None

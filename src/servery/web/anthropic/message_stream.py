@@ -16,6 +16,7 @@ import msgspec
 
 from servery.core.serving_path import ServingPath
 from servery.core.usage import Usage
+from servery.engines.plain_frames import NEVER, PlainFrame
 from servery.web.anthropic.answers import (
     BlockShown,
     ContentBlockDelta,
@@ -40,7 +41,7 @@ from servery.web.anthropic.answers import (
     usage_shown,
 )
 from servery.web.openai.engine_answer import EngineAnswer, EngineChoice, EngineToolCall
-from servery.web.openai.plain_frame import NEVER, PlainFrame, TextKind, learned, plain_text
+from servery.web.openai.plain_frame import TextKind, learned, plain_text
 from servery.web.openai.read_answer import only_choice, read_event, reasoning_text, stop_text
 
 _THINKING = (TextKind.REASONING_CONTENT, TextKind.REASONING)

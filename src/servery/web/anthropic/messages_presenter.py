@@ -4,6 +4,7 @@ import msgspec
 
 from servery.core.errors import EngineBroke, EngineUnavailable, ServeryError
 from servery.core.serving_path import ServingPath
+from servery.engines.plain_frames import PlainFrames
 from servery.serving.served import Served
 from servery.web.anthropic.answers import (
     BlockShown,
@@ -19,9 +20,7 @@ from servery.web.anthropic.errors import error_body, error_frame
 from servery.web.anthropic.message_stream import MessageStream
 from servery.web.anthropic.passed_stream import FRAMING, PassedStream, shown_stop
 from servery.web.openai.engine_answer import EngineMessage, EngineToolCall
-from servery.web.openai.plain_frame import PlainFrames
 from servery.web.openai.read_answer import only_choice, read_json, read_whole, reasoning_text, stop_text
-from servery.web.presenter import ShowPlain
 
 _EMPTY_OBJECT = msgspec.Raw(b"{}")
 
@@ -66,9 +65,9 @@ class MessagesPresenter:
             self._stream = self._new_stream(passed=_is_message(event, otherwise=EngineBroke))
         return self._stream.frame(event)
 
-    def plain_frames(self, branch: int) -> ShowPlain:
+    def plain_frames(self, branch: int) -> PlainFrames:
         """Of a passed stream; in another, which is translated, none is like another."""
-        return self._plain.of_framed
+        return self._plain
 
     def stream_end(self, served: Served) -> bytes:
         stream = self._stream or self._new_stream(passed=False)

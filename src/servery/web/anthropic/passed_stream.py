@@ -7,7 +7,7 @@
 
 Events are read and written anew, so that only what Anthropic's API knows reaches a client. Of those that differ in
 nothing but a piece of text, which nearly all are, only the first is: the others' texts are passed on as they came (see
-``plain_frame``).
+``servery.engines.plain_frames``).
 """
 
 from typing import assert_never
@@ -17,6 +17,7 @@ import msgspec
 from servery.core.errors import EngineBroke
 from servery.core.serving_path import ServingPath
 from servery.core.usage import Usage
+from servery.engines.plain_frames import NEVER, PlainFrame, PlainFrames
 from servery.web.anthropic.answers import (
     ContentBlockDelta,
     ContentBlockStart,
@@ -34,7 +35,7 @@ from servery.web.anthropic.answers import (
     message_id,
     usage_shown,
 )
-from servery.web.openai.plain_frame import NEVER, PROBE, PlainFrame, PlainFrames, frame_around, value_pattern
+from servery.web.openai.plain_frame import PROBE, frame_around, value_pattern
 from servery.web.openai.read_answer import read_json
 
 FRAMING = b"event: content_block_delta\ndata: "

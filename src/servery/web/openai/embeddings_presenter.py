@@ -16,7 +16,6 @@ from servery.web.openai.answers import PerfMetrics
 from servery.web.openai.errors import error_body, error_frame
 from servery.web.openai.read_answer import read_json
 from servery.web.openai.shown import perf_metrics
-from servery.web.presenter import ShowPlain
 
 
 class EmbeddingForm(msgspec.Struct, frozen=True, kw_only=True):
@@ -72,9 +71,8 @@ class EmbeddingsPresenter:
     def stream_frame(self, branch: int, event: bytes) -> NoReturn:
         raise AssertionError("embeddings are not streamed")
 
-    def plain_frames(self, branch: int) -> ShowPlain:
+    def plain_frames(self, branch: int) -> None:
         """None: there are no events."""
-        return lambda piece: None
 
     def stream_end(self, served: Served) -> NoReturn:
         raise AssertionError("embeddings are not streamed")

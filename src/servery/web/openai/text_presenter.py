@@ -6,15 +6,14 @@ from collections.abc import Sequence
 
 from servery.core.errors import EngineUnavailable, ServeryError
 from servery.core.serving_path import ServingPath
+from servery.engines.plain_frames import PlainFrames
 from servery.serving.served import Served
 from servery.web.openai.answers import Choice, Logprobs
 from servery.web.openai.engine_answer import EngineAnswer, EngineChoice
 from servery.web.openai.envelope import Envelope
 from servery.web.openai.logprobs import LogprobView
-from servery.web.openai.plain_frame import PlainFrames
 from servery.web.openai.presentation import Presentation
 from servery.web.openai.read_answer import only_choice, read_event, read_whole
-from servery.web.presenter import ShowPlain
 
 
 class TextPresenter(ABC):
@@ -36,8 +35,8 @@ class TextPresenter(ABC):
         frame = self._plain[branch].of_event(event)
         return self._read(branch, event) if frame is None else frame
 
-    def plain_frames(self, branch: int) -> ShowPlain:
-        return self._plain[branch].of_framed
+    def plain_frames(self, branch: int) -> PlainFrames:
+        return self._plain[branch]
 
     def stream_end(self, served: Served) -> bytes:
         return self._envelope.end(served)

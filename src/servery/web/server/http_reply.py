@@ -6,6 +6,8 @@ from servery.core.errors import LimitExceeded, ServeryError
 from servery.core.limit_reading import LimitReading
 from servery.core.serving_path import ServingPath
 from servery.engines.answer_reader import EventSink
+from servery.engines.passage import Passage
+from servery.engines.tally import Tally
 from servery.serving.reply import Flow, StreamStart
 from servery.serving.served import Served
 from servery.web.presenter import Presenter
@@ -101,22 +103,19 @@ class HttpReply:
 
 
 class _FrameSink:
-    """From an engine's events to the client's frames, of one branch. Runs once per generated token."""
+    """From an engine's events to the client's frames, of one branch. Most generated tokens take the short way."""
 
-    __slots__ = ("_branch", "_show", "_show_plain", "_write")
+    __slots__ = ("_branch", "_frames", "_show", "_writer")
 
     def __init__(self, writer: ResponseWriter, presenter: Presenter, branch: int) -> None:
         self._branch = branch
         self._show = presenter.stream_frame
-        self._show_plain = presenter.plain_frames(branch)
-        self._write = writer.write
+        self._frames = presenter.plain_frames(branch)
+        self._writer = writer
 
     def take(self, event: bytes) -> None:
-        self._write(self._show(self._branch, event))
+        self._writer.write(self._show(self._branch, event))
 
-    def take_plain(self, piece: bytes) -> bool:
-        frame = self._show_plain(piece)
-        if frame is None:
-            return False
-        self._write(frame)
-        return True
+    def passage(self, tally: Tally) -> Passage | None:
+        box = self._writer.box_of_chunks
+        return None if box is None or self._frames is None else Passage(self._frames, box, tally)

@@ -4,7 +4,8 @@ import asyncio
 from collections.abc import Iterable
 from http import HTTPStatus
 
-from servery.core.write_turn import WriteTurn
+from servery.core.http_chunk import size_line
+from servery.core.write_turn import Outbox, WriteTurn
 
 _STATUS_LINES = {status.value: f"HTTP/1.1 {status.value} {status.phrase}\r\n".encode() for status in HTTPStatus} | {
     499: b"HTTP/1.1 499 Client Closed Request\r\n"
@@ -22,7 +23,7 @@ class ResponseWriter:
     """Either ``whole`` once, or ``start``, any number of ``write`` and ``end``. All but a response's start is sent at
     the end of the event loop's turn, or by ``flush``. After the client has gone, writing does nothing."""
 
-    __slots__ = ("_chunked", "_gathered", "_head_only", "_keep_alive", "_transport", "_turn", "ended", "started")
+    __slots__ = ("_chunked", "_head_only", "_keep_alive", "_outbox", "ended", "started")
 
     def __init__(
         self,
@@ -33,9 +34,7 @@ class ResponseWriter:
         http_version: str,
         head_only: bool = False,
     ) -> None:
-        self._transport = transport
-        self._turn = turn
-        self._gathered = b""
+        self._outbox = Outbox(transport, turn)
         self._chunked = http_version != "1.0"
         self._keep_alive = keep_alive
         self._head_only = head_only
@@ -51,7 +50,7 @@ class ResponseWriter:
         """``headers``: whole lines, each with its end."""
         assert not self.started, "a response is written once"
         self.started = self.ended = True
-        self._gather(
+        self._outbox.add(
             b"%b%bcontent-length: %d\r\n%b%b"
             % (
                 _status_line(status),
@@ -70,24 +69,22 @@ class ResponseWriter:
             headers += b"transfer-encoding: chunked\r\n"
         else:
             self._keep_alive = False
-        self._send(_status_line(status) + headers + (_KEPT if self._keep_alive else _CLOSED))
+        self._outbox.add(_status_line(status) + headers + (_KEPT if self._keep_alive else _CLOSED))
+        self._outbox.flush()
 
     def write(self, data: bytes) -> None:
-        """Runs once per token, so ``_gather`` is written out."""
         if not data or self._head_only:
             return
-        if self._chunked:
-            data = b"%x\r\n%b\r\n" % (len(data), data)
-        if self._gathered:
-            self._gathered += data
-        else:
-            self._gathered = data
-            self._turn.join(self)
+        self._outbox.add(b"%b%b\r\n" % (size_line(len(data)), data) if self._chunked else data)
+
+    @property
+    def box_of_chunks(self) -> Outbox | None:
+        """Where whole chunks go in the place of ``write``; None where the response is not written in chunks."""
+        return self._outbox if self._chunked and not self._head_only else None
 
     def flush(self) -> None:
         """Send what has been gathered."""
-        if self._gathered:
-            self._send(b"")
+        self._outbox.flush()
 
     def end(self, data: bytes = b"") -> None:
         """Write ``data`` and finish."""
@@ -97,24 +94,12 @@ class ResponseWriter:
         if self._head_only:
             return
         if not self._chunked:
-            self._gather(data)
+            if data:
+                self._outbox.add(data)
         elif data:
-            self._gather(b"%x\r\n%b\r\n0\r\n\r\n" % (len(data), data))
+            self._outbox.add(b"%b%b\r\n0\r\n\r\n" % (size_line(len(data)), data))
         else:
-            self._gather(b"0\r\n\r\n")
-
-    def _gather(self, data: bytes) -> None:
-        if self._gathered:
-            self._gathered += data
-        elif data:
-            self._gathered = data
-            self._turn.join(self)
-
-    def _send(self, data: bytes) -> None:
-        """Behind what has been gathered."""
-        gathered, self._gathered = self._gathered, b""
-        if not self._transport.is_closing():
-            self._transport.write(gathered + data if gathered else data)
+            self._outbox.add(b"0\r\n\r\n")
 
 
 def _status_line(status: int) -> bytes:
