@@ -13,6 +13,7 @@ JSON = b"content-type: application/json\r\n"
 def started(transport: KeepingTransport, turn: WriteTurn) -> ResponseWriter:
     writer = ResponseWriter(transport, turn, keep_alive=True, http_version="1.1")
     writer.start(200, JSON)
+    writer.flush()
     transport.writes.clear()
     return writer
 
@@ -30,6 +31,17 @@ async def test_frames_of_a_turn_go_out_together() -> None:
     one.write(b"e")
     await asyncio.sleep(0)
     assert first.writes[1:] == [b"1\r\ne\r\n"]
+
+
+async def test_a_stream_s_head_goes_out_with_its_first_frames() -> None:
+    """A client is woken once for both."""
+    turn, transport = WriteTurn(), KeepingTransport()
+    writer = ResponseWriter(transport, turn, keep_alive=True, http_version="1.1")
+    writer.start(200, JSON)
+    writer.write(b"a")
+    assert transport.writes == []
+    await asyncio.sleep(0)
+    assert transport.writes == [b"HTTP/1.1 200 OK\r\n" + JSON + b"transfer-encoding: chunked\r\n\r\n" + b"1\r\na\r\n"]
 
 
 async def test_an_end_goes_out_with_what_was_gathered() -> None:

@@ -20,8 +20,8 @@ def header_lines(headers: Iterable[tuple[bytes, bytes]]) -> bytes:
 
 
 class ResponseWriter:
-    """Either ``whole`` once, or ``start``, any number of ``write`` and ``end``. All but a response's start is sent at
-    the end of the event loop's turn, or by ``flush``. After the client has gone, writing does nothing."""
+    """Either ``whole`` once, or ``start``, any number of ``write`` and ``end``. All of it is sent at the end of the
+    event loop's turn, or by ``flush``. After the client has gone, writing does nothing."""
 
     __slots__ = ("_chunked", "_head_only", "_keep_alive", "_outbox", "ended", "started")
 
@@ -70,7 +70,6 @@ class ResponseWriter:
         else:
             self._keep_alive = False
         self._outbox.add(_status_line(status) + headers + (_KEPT if self._keep_alive else _CLOSED))
-        self._outbox.flush()
 
     def write(self, data: bytes) -> None:
         if not data or self._head_only:
