@@ -23,15 +23,26 @@ class ResponseReader(Protocol):
 
     def on_lost(self, error: Exception | None) -> None: ...
 
+    def on_time(self) -> None:
+        """The moment that the connection was asked to watch for has come, or an earlier one."""
+        ...
+
 
 class EngineConnection(asyncio.Protocol):
-    """Carries one exchange at a time. ``reusable`` tells after an exchange whether another may follow."""
+    """Carries one exchange at a time. ``reusable`` tells after an exchange whether another may follow.
+
+    One timer watches over all of them: it is set anew only when it fires, or would fire too late, so that most
+    exchanges set none.
+    """
 
     __slots__ = (
+        "_fires_s",
+        "_loop",
         "_outbox",
         "_parser",
         "_passage",
         "_reader",
+        "_timer",
         "_transport",
         "_turn",
         "exchanges",
@@ -40,6 +51,9 @@ class EngineConnection(asyncio.Protocol):
     )
 
     def __init__(self, turn: WriteTurn) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._timer: asyncio.TimerHandle | None = None
+        self._fires_s = 0.0
         self._turn = turn
         self._transport: asyncio.Transport | None = None
         self._outbox: Outbox | None = None
@@ -63,9 +77,19 @@ class EngineConnection(asyncio.Protocol):
         self.exchanges += 1
         self._outbox.add(request)
 
+    def watch(self, until_s: float) -> None:
+        """Call the reader's ``on_time`` at that moment of the event loop's clock, and maybe before."""
+        if self._timer is not None:
+            if self._fires_s <= until_s:
+                return
+            self._timer.cancel()
+        self._fires_s = until_s
+        self._timer = self._loop.call_at(until_s, self._time_came)
+
     def close(self) -> None:
         """Close now; the engine aborts what it was generating. The reader hears nothing more."""
         self._let_go()
+        self._end_watch()
         self.reusable = False
         if self._transport is not None:
             self._transport.abort()
@@ -108,9 +132,20 @@ class EngineConnection(asyncio.Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._fail(exc)
+        self._end_watch()
         self._transport = None
 
     # Its own
+
+    def _time_came(self) -> None:
+        self._timer = None
+        if self._reader is not None:
+            self._reader.on_time()
+
+    def _end_watch(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
 
     def _ended(self) -> None:
         """The response is complete."""

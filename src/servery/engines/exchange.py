@@ -81,7 +81,6 @@ class Exchange:
         "_sink",
         "_tally",
         "_until_closed",
-        "_watch",
         "_wire",
         "answer",
     )
@@ -119,7 +118,6 @@ class Exchange:
         self._flows = False
         self._tally.heard_s = self._loop.time()
         self._allowed_s = limits.first_byte_timeout_s if expected.is_stream else limits.whole_timeout_s
-        self._watch = self._loop.call_later(self._allowed_s, self._look)
         self.answer: asyncio.Future[bytes] = self._loop.create_future()
 
     # What the owner calls
@@ -195,16 +193,14 @@ class Exchange:
         connection, self._connection = self._connection, None
         if connection is not None:
             self._wire.keep(connection)
-        if self.answer.done():
-            self._watch.cancel()
-        else:
+        if not self.answer.done():
             self._end_of_body()
 
     def on_lost(self, error: Exception | None) -> None:
         connection, self._connection = self._connection, None
         if self.answer.done():
-            self._watch.cancel()
-        elif (
+            return
+        if (
             self._reader is None
             and (error is None or isinstance(error, ConnectionError))
             and connection is not None
@@ -223,11 +219,26 @@ class Exchange:
         else:
             self._fail(EngineUnavailable("the connection to the engine was lost before it answered"))
 
+    def on_time(self) -> None:
+        """One timer serves all timeouts: it is set anew only when it fires, never for each event."""
+        now_s = self._loop.time()
+        if self._paused:
+            self._tally.heard_s = now_s
+        if self._tally.heard_s + self._allowed_s > now_s:
+            self._watch()
+        elif self.answer.done():
+            self._close()  # the answer was complete, but its connection never came to rest
+        elif self._flows:
+            self._fail(EngineBroke(f"the engine fell silent for {self._allowed_s:g} seconds"))
+        else:
+            self._fail(EngineTimeout(f"the engine did not answer within {self._allowed_s:g} seconds"))
+
     # Its own
 
     def _send_on(self, connection: EngineConnection) -> None:
         self._connection = connection
         connection.send(self._request, self, last=self._last)
+        connection.watch(self._tally.heard_s + self._allowed_s)
         if self._paused:
             connection.pause_reading()
 
@@ -290,28 +301,15 @@ class Exchange:
         """The first token is there: from now on each has its own time."""
         self._flows = True
         self._allowed_s = self._limits.chunk_timeout_s
-        self._watch.cancel()
-        self._watch = self._loop.call_later(self._allowed_s, self._look)
+        self._watch()
 
-    def _look(self) -> None:
-        """One timer serves all timeouts: it is set anew only when it fires, never for each event."""
-        left_s = self._tally.heard_s + self._allowed_s - self._loop.time()
-        if self._paused:
-            left_s = self._allowed_s
-        if left_s > 0:
-            self._watch = self._loop.call_later(left_s, self._look)
-        elif self.answer.done():
-            self._close()  # the answer was complete, but its connection never came to rest
-        elif self._flows:
-            self._fail(EngineBroke(f"the engine fell silent for {self._allowed_s:g} seconds"))
-        else:
-            self._fail(EngineTimeout(f"the engine did not answer within {self._allowed_s:g} seconds"))
+    def _watch(self) -> None:
+        if self._connection is not None:
+            self._connection.watch(self._tally.heard_s + self._allowed_s)
 
     def _end(self, body: bytes) -> None:
         if self._paused:
             self.resume()
-        if self._connection is None:
-            self._watch.cancel()
         self.answer.set_result(body)
 
     def _fail(self, error: BaseException) -> None:
@@ -320,7 +318,6 @@ class Exchange:
             self.answer.set_exception(error)
 
     def _close(self) -> None:
-        self._watch.cancel()
         if self._opening is not None:
             self._opening.cancel()
         connection, self._connection = self._connection, None
