@@ -7,7 +7,7 @@ from math import log
 
 import msgspec
 
-from benchmarks.overload_scenario import Runs, simulated_runs
+from benchmarks.overload_scenario import FRESH_S, Runs, simulated_runs
 from benchmarks.policies.overload_bars import PRIORITY_SHARE
 from servery.admission.crowding import spared
 from servery.admission.service_rate import places_kept
@@ -30,6 +30,7 @@ _CALM_PER_S, _CALM_S, _PAUSE_S = 3.0, 15.0, 20.0
 _CHUNK_TOKENS = 512
 _HALVINGS = 12
 _P99 = 0.01
+_MOST_CROWDED = 0.95
 _FLEET = """
 pools:
   demo:
@@ -61,7 +62,7 @@ class Speeds(msgspec.Struct, frozen=True):
     def crowding(self) -> float:
         """``Crowding.share`` of such engines."""
         more_s = (1.0 / self.full - 1.0 / self.alone) / (PLACES - 1)
-        return PLACES * more_s * self.full
+        return min(_MOST_CROWDED, PLACES * more_s * self.full)
 
 
 class _After:
@@ -149,6 +150,6 @@ whoever else is there; {told[1]}, as these slow each other down ({speeds.crowdin
 def _simulated(fleet: DescribedFleet, policy: str, trace: Trace, clients: Clients) -> Summary:
     from_s = _CALM_S + _PAUSE_S
     simulation = Simulation(fleet, fleet.policies[policy], _After(calm(), trace, at_s=from_s), clients=clients, seed=0)
-    simulation.run(counted_from_s=from_s)
+    simulation.run(counted_from_s=from_s, fresh_s=FRESH_S)
     simulation.check_integrity()
     return summary_of(policy, simulation.tally, simulation.pools)

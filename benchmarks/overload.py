@@ -21,7 +21,18 @@ import msgspec
 
 from benchmarks.cores import Cores, pinned
 from benchmarks.mock_engine import BYTES_PER_TOKEN, WORD
-from benchmarks.overload_scenario import ENGINES, GAP_MS, PLACES, PREFILL_PER_S, QUEUE, Runs, offered, report, simulated
+from benchmarks.overload_scenario import (
+    ENGINES,
+    FRESH_S,
+    GAP_MS,
+    PLACES,
+    PREFILL_PER_S,
+    QUEUE,
+    Runs,
+    offered,
+    report,
+    simulated,
+)
 from benchmarks.peers.servery import opened
 from benchmarks.place import ROOT, Place
 from benchmarks.policies.overload_bars import PriorityAlone
@@ -118,7 +129,8 @@ def _catalog(ports: list[int]) -> str:
 
 class Replay:
     """All calls at their times, whether or not earlier ones are answered. With its first token an answer has
-    ``first_word``. What is replayed in several pieces is tallied together, without the times between them."""
+    ``first_word``. What is replayed in several pieces is tallied together, without the times between them; each begins
+    with ``FRESH_S``."""
 
     first_word = WORD.encode()
 
@@ -135,9 +147,11 @@ class Replay:
         """``from_s`` is when the piece begins, as the requests' arrivals tell time."""
         self._began_s = time.monotonic() - from_s
         self.tally.is_over = False
+        self.tally.fresh_s += FRESH_S
         async with asyncio.TaskGroup() as group:
             for request in requests:
                 await asyncio.sleep(max(0.0, request.arrives_s - self._now_s))
+                self.tally.is_fresh = request.arrives_s < from_s + FRESH_S
                 self.tally.offered(request)
                 group.create_task(self._call(request))
             self.tally.is_over = True

@@ -41,7 +41,7 @@ from servery.simulation.tally import Ending
 from servery.simulation.traces.request import Request, Trace
 
 _TOO_MANY_PER_S, _FILLING_S = 100.0, 3.0
-_PIECES, _PIECE_S = 3, 20.0
+_PIECES, _PIECE_S = 2, 40.0
 _MOST_RETRIES = 8
 _AMPLE = 10**12
 _MODEL = "accounts/servery/models/demo"

@@ -20,6 +20,8 @@ from servery.simulation.traces.shaped import Shape, ShapedTrace
 from servery.simulation.traces.synthetic import Kind, SyntheticTrace, Traffic
 
 ENGINES, PLACES, QUEUE, PREFILL_PER_S, GAP_MS = 8, 32, 1_000, 4_000, 50
+FRESH_S = 15.0
+"""So long a fleet is filled, by whoever asks first, and then the queue."""
 REQUESTS, REQUESTS_PER_S, ACCOUNTS, SEED = 4_500, 90.0, 10, 3
 HEAD = ["", "", "Priority 503", "first token p50, s", "p99, s", "of unloaded p99", "Standard 503", "p99, s"]
 HEAD += ["tokens/s", "of plain", "Jain, Standard"]
@@ -140,6 +142,6 @@ def _goodput(run: Summary) -> float:
 
 def _simulated(fleet: DescribedFleet, policy: str, trace: Trace, clients: Clients) -> Summary:
     simulation = Simulation(fleet, fleet.policies[policy], trace, clients=clients, seed=0)
-    simulation.run()
+    simulation.run(fresh_s=FRESH_S)
     simulation.check_integrity()
     return summary_of(policy, simulation.tally, simulation.pools)

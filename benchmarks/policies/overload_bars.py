@@ -46,6 +46,8 @@ paths:
 _TRAFFIC = Traffic(account_tokens=1_024, turns=1, new_tokens=1_000, answer_tokens=200)
 _ACCOUNTS = 10
 _TOO_MANY_PER_S = 100.0
+_FRESH_S = 15.0
+"""So long the fleet is filled, by whoever asks first, and then the queue."""
 _SHED = (Ending.SHED_CAPACITY, Ending.SHED_PREDICTED_WAIT, Ending.DISPLACED, Ending.EXPIRED)
 
 
@@ -120,7 +122,7 @@ def _offered(requests_per_s: float, *, requests: int) -> Trace:
 
 def _run(fleet: DescribedFleet, policy: str, trace: Trace, clients: Clients | None = None) -> Summary:
     simulation = Simulation(fleet, fleet.policies[policy], trace, clients=clients or Clients(), seed=0)
-    simulation.run()
+    simulation.run(fresh_s=_FRESH_S)
     simulation.check_integrity()
     return summary_of(policy, simulation.tally, simulation.pools)
 

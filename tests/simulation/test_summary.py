@@ -4,7 +4,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from servery.simulation.reports.summary import fairness, spread_of
+from servery.core.serving_path import ServingPath
+from servery.core.usage import Usage
+from servery.simulation.reports.summary import fairness, spread_of, summary_of
+from servery.simulation.tally import Tally
+from servery.simulation.traces.request import Request
 
 
 def test_percentiles_are_values_that_occurred() -> None:
@@ -30,3 +34,30 @@ def test_fairness_lies_between_one_for_all_and_one(pairs: list[tuple[int, int]])
     """Whatever was asked for and served."""
     value = fairness([(min(served, offered), offered) for served, offered in pairs])
     assert 0.0 < value <= 1.0 + 1e-9
+
+
+def test_a_fresh_fleet_is_not_fair_or_unfair() -> None:
+    """Whoever asks first fills it: that counts neither for fairness nor as goodput, and its time does not either."""
+    tally = Tally()
+    for number in range(31):
+        request = Request(float(number), 50, 50, (), "account-0" if number < 10 else f"account-{number % 2}")
+        tally.is_fresh = number < 10
+        tally.offered(request)
+        tally.completed(request, Usage(50, 0, 50), first_s=0.1, per_token_s=0.01, nanodollars=1, now_s=number + 0.5)
+    tally.is_over, tally.fresh_s = True, 10.0
+    found = summary_of("x", tally, {})
+    assert found.fairness[ServingPath.STANDARD] == pytest.approx(1.0, abs=0.01)
+    assert found.total.goodput_tokens_per_s == pytest.approx(105.0)
+
+
+def test_what_is_served_afterwards_is_not_fair_or_unfair() -> None:
+    """Two are served alike while requests come; one of them has ten more waiting, which nobody takes anything from."""
+    tally = Tally()
+    asked = [Request(float(number), 50, 50, (), f"account-{number % 2}") for number in range(20)]
+    asked += [Request(20.0, 50, 50, (), "account-0") for _ in range(10)]
+    for request in asked:
+        tally.offered(request)
+    for number, request in enumerate(asked):
+        tally.is_over = number >= 20
+        tally.completed(request, Usage(50, 0, 50), first_s=0.1, per_token_s=0.01, nanodollars=1, now_s=30.0)
+    assert summary_of("x", tally, {}).fairness[ServingPath.STANDARD] == pytest.approx(1.0)

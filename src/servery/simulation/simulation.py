@@ -78,14 +78,16 @@ class Simulation:
         }
         Breakage(self._agenda, self.pools).plan(fleet.faults)
 
-    def run(self, *, counted_from_s: float = 0.0) -> None:
-        """What comes before ``counted_from_s`` is served and not counted; it should be over by then. Raises
-        Misconfigured for a trace that cannot be understood, or asks for a path that the fleet has not."""
+    def run(self, *, counted_from_s: float = 0.0, fresh_s: float = 0.0) -> None:
+        """What comes before ``counted_from_s`` is served and not counted; it should be over by then. For ``fresh_s``
+        from then on the fleet is being filled (``Tally``). Raises Misconfigured for a trace that cannot be understood,
+        or asks for a path that the fleet has not."""
         agenda, tally = self._agenda, self.tally
         for request in self._trace.requests():
             agenda.run_until(request.arrives_s)
             if tally.last_arrival_s < counted_from_s <= request.arrives_s:
                 tally.forget()
+            tally.is_fresh = request.arrives_s < counted_from_s + fresh_s
             if request.path not in self._desks:
                 raise Misconfigured(f"the trace asks for {request.path.value}, and the fleet has no such path")
             tally.offered(request)
@@ -94,7 +96,7 @@ class Simulation:
             else:
                 self._call(request, 1)
             tally.most_waiting = max(tally.most_waiting, *(door.waiting for door in self._doors.values()))
-        tally.is_over = True
+        tally.is_over, tally.fresh_s = True, fresh_s
         for pool in self.pools.values():
             pool.is_open = False
         agenda.run_out()

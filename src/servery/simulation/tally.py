@@ -25,7 +25,7 @@ class Ending(StrEnum):
 class Group:
     """Calls of one account on one serving path. ``first_s`` are times to the first token, ``per_token_s`` times for
     each further one, of completed calls; ``last_s`` is when the last of them completed. ``timely_tokens`` are prompt
-    and generated tokens of the ``timely`` ones, which completed while requests still came."""
+    and generated tokens of the ``timely`` ones, which completed while requests still came and the run was not fresh."""
 
     __slots__ = (
         "cached_tokens",
@@ -56,10 +56,6 @@ class Group:
         self.timely = 0
         self.timely_tokens = 0
 
-    @property
-    def served_tokens(self) -> int:
-        return self.prompt_tokens + self.generated_tokens
-
     def add(self, other: "Group") -> None:
         """Count what ``other`` counted too."""
         self.requests += other.requests
@@ -80,7 +76,8 @@ class Tally:
     """``predicted_error_tokens`` sums up by how much routing was wrong about cached tokens, up or down, over
     ``predicted_of_tokens`` of prompts. ``retries`` are calls that a client made again, ``attempts_elsewhere`` those
     that were sent to a second engine, ``called_back`` how often one was for somebody who goes before it. ``is_over``:
-    no more requests come."""
+    no more requests come. ``is_fresh``: places are still being filled, ``fresh_s`` in all, and whoever asks first has
+    them."""
 
     def __init__(self) -> None:
         self.forget()
@@ -97,6 +94,8 @@ class Tally:
         self.first_arrival_s: float | None = None
         self.last_arrival_s = 0.0
         self.is_over = False
+        self.is_fresh = False
+        self.fresh_s = 0.0
 
     def offered(self, request: Request) -> None:
         """A new request, not yet what becomes of it."""
@@ -135,7 +134,7 @@ class Tally:
         group.generated_tokens += usage.generated_tokens
         group.nanodollars += nanodollars
         group.last_s = now_s
-        if not self.is_over:
+        if not (self.is_over or self.is_fresh):
             group.timely += 1
             group.timely_tokens += usage.total_tokens
 

@@ -65,8 +65,9 @@ class Row(msgspec.Struct, frozen=True, kw_only=True):
 class Summary(msgspec.Struct, frozen=True, kw_only=True):
     """``models`` are the paths' names where the fleet gives them any. ``by_account`` has the ``MOST_ACCOUNTS`` that
     asked for most tokens, and ``others`` together. ``fairness`` is Jain's index over what accounts were served on a
-    path in comparison to what they were entitled to: an equal share, or all that they asked for where that is less.
-    Paths are apart, because Priority goes before Standard whoever asks. ``balance`` is the uncached prompt tokens of
+    path while requests came, in comparison to what they were entitled to: an equal share, or all that they asked for
+    where that is less (afterwards whoever has most waiting has it all). Paths are apart, because Priority goes before
+    Standard whoever asks. ``balance`` is the uncached prompt tokens of
     the busiest replica over their mean, by pool. ``index_error`` is by how much routing was wrong about cached tokens,
     as a share of prompt tokens."""
 
@@ -94,7 +95,7 @@ def summary_of(
     """``fleet`` tells what was promised, and what paths are called."""
     total = _merged(tally.groups.values())
     began_s = tally.first_arrival_s or 0.0
-    arrivals_s = tally.last_arrival_s - began_s
+    arrivals_s = tally.last_arrival_s - began_s - tally.fresh_s
     duration_s = max(total.last_s, tally.last_arrival_s) - began_s
     accounts: dict[str, list[Group]] = {}
     paths: dict[ServingPath, list[Group]] = {}
@@ -128,7 +129,7 @@ def summary_of(
 
 def _fairness_of(tally: Tally, path: ServingPath) -> float:
     groups = [group for (_, its_path), group in tally.groups.items() if its_path is path]
-    return fairness([(group.served_tokens, group.offered_tokens) for group in groups])
+    return fairness([(group.timely_tokens, group.offered_tokens) for group in groups])
 
 
 def fairness(served_and_offered: Sequence[tuple[float, float]]) -> float:
