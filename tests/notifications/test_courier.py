@@ -172,3 +172,22 @@ def test_pauses_grow_and_are_bounded(attempts: int, draw: float) -> None:
     assert pause_s <= delay_s(attempts + 1, random=draw)
     assert next_attempt_ns(created_ns=0, now_ns=int(GIVE_UP_S * 1e9), attempts=attempts, random=draw) is None
     assert next_attempt_ns(created_ns=0, now_ns=5, attempts=attempts, random=draw) == 5 + int(pause_s * 1e9)
+
+
+async def test_a_webhook_that_is_deleted_while_it_is_tried_hears_no_more(office: Office) -> None:
+    """What came of the attempt does not bring the delivery back."""
+    created = await office.webhooks.create("acme", URL)
+    await office.add()
+
+    class Deleting(Way):
+        async def deliver(self, parcel: Parcel) -> Outcome:
+            await office.webhooks.delete("acme", created.webhook.id)
+            return await super().deliver(parcel)
+
+    way = Deleting()
+    way.outcome = LOST
+    courier = office.new_courier(way)
+    assert await courier.carry() == 1
+    office.clock.advance(GIVE_UP_S)
+    assert await courier.carry() == 0
+    assert len(way.parcels) == 1

@@ -128,7 +128,7 @@ class Courier:
         self, connection: Connection, delivery: _Delivery, outcome: Outcome, again_ns: int | None, now_ns: int
     ) -> None:
         state = "delivered" if outcome.delivered else "failed" if again_ns is None else "pending"
-        connection.execute(
+        noted = connection.execute(
             self._record,
             {
                 "id": delivery.id,
@@ -138,7 +138,7 @@ class Courier:
                 "outcome": outcome.words,
             },
         )
-        if state == "failed" and delivery.webhook_id is not None:
+        if noted.rowcount == 1 and state == "failed" and delivery.webhook_id is not None:
             reason = f"not reached for a day: {outcome.words}" if not outcome.is_final else outcome.words
             try:
                 self._webhooks.set_disabled(connection, delivery.account, delivery.webhook_id, now_ns, reason)

@@ -28,10 +28,10 @@ LIMIT :most;
 UPDATE deliveries SET due_ns = :until_ns WHERE id = :id AND due_ns = :due_ns AND state = 'pending';
 
 -- name: record_attempt
--- What came of an attempt.
+-- What came of an attempt, unless it is settled: its webhook was deleted meanwhile, or somebody else delivered it.
 UPDATE deliveries
 SET state = :state, attempts = attempts + 1, due_ns = :due_ns, last_attempt_ns = :attempted_ns, last_outcome = :outcome
-WHERE id = :id;
+WHERE id = :id AND state = 'pending';
 
 -- name: deliveries_of_webhook
 -- The deliveries to a webhook, newest first.
