@@ -2,7 +2,7 @@
 
 Files are real files, which are what the system's memory has of them. Beside them it is kept what the disk has: of each
 file, sectors as of their last synced write; of a directory, names as of its last sync. A power cut leaves of each
-sector and name that is not synced the one or the other.
+sector and name that is not synced the one or the other. A sector is written whole or not at all.
 """
 
 import errno
@@ -106,9 +106,9 @@ class FakeDisk:
             self._check_alive()
             fault = self._due()
             is_whole = fault is None or (fault is Fault.END and self._chance.random() < 0.5)
-            part = data if is_whole else data[: self._chance.randrange(len(data) + 1)]
+            part = data if is_whole else data[: self._cut(len(data), offset)]
             if fault is Fault.SHORT:
-                part = part or data[:1]
+                part = part or data
             if part:
                 real(descriptor, part, offset)
             if name.startswith("="):
@@ -181,6 +181,11 @@ class FakeDisk:
                 real(path, target)
 
         return self._taking_turns(rename)
+
+    def _cut(self, length: int, offset: int) -> int:
+        """Where a write breaks off: between two sectors."""
+        between = range(SECTOR_BYTES - offset % SECTOR_BYTES, length, SECTOR_BYTES)
+        return self._chance.choice([0, *between])
 
     def _taking_turns(self, ask: Callable[..., Answer]) -> Callable[..., Answer]:
         def in_turn(*given: Any, **named: Any) -> Answer:

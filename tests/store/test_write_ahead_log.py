@@ -1,8 +1,10 @@
 """The write-ahead log: what was told to be durable is read again, once, whatever was cut or changed."""
 
 import asyncio
+import contextlib
 import errno
 import os
+import random
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -11,6 +13,7 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from tests.fakes.fake_disk import FakeDisk, Fault
 
 from servery.core.errors import InternalError, Overloaded
 from servery.store.log_contents import LogContents, log_files, read_log
@@ -294,7 +297,7 @@ async def test_a_frame_that_failed_is_gone_before_its_numbers_are_used(
 ) -> None:
     """A disk may have what it failed to write. It stands in the way of nothing that is written later, elsewhere."""
     log, durable = open_log(tmp_path)
-    await append(log, *(f"{number}".ljust(850, "a") for number in range(8)))
+    await append(log, *(f"{number}".ljust(850, "a") for number in range(9)))  # little room is left in the segment
     write = os.pwrite
     fails = True
 
@@ -316,4 +319,41 @@ async def test_a_frame_that_failed_is_gone_before_its_numbers_are_used(
     await append(log, "last")
     await log.close()
     assert entries(read_log(tmp_path)) == durable
-    assert durable[8:] == ["another".ljust(1_000, "x"), "last"]
+    assert durable[9:] == ["another".ljust(1_000, "x"), "last"]
+
+
+@pytest.mark.parametrize("seed", range(200))
+async def test_the_power_may_go_at_any_write(tmp_path: Path, seed: int) -> None:
+    """Owner after owner: what was told and is needed is read again, in its order, and nothing is said to be lost. All
+    that may be there besides is what was on its way."""
+    chance = random.Random(seed)
+    left: dict[str, bytes] = {}
+    log_of: list[str] = []
+    for owner in range(6):
+        directory = tmp_path / f"{owner}"
+        directory.mkdir()
+        for name, data in left.items():
+            (directory / name).write_bytes(data)
+        before = read_log(directory)
+        found = entries(before)
+        assert not before.lost
+        assert found[: len(log_of) - before.needed_from] == log_of[before.needed_from :]
+        del log_of[before.needed_from :]
+        log_of += found
+        needed_from = before.needed_from
+        disk = FakeDisk(directory, chance)
+        with disk.mounted():
+            log, _ = open_log(directory)
+            assert log.next_number == len(log_of)
+            disk.fail(Fault.END, after=chance.randrange(30))
+            while not disk.is_dead:
+                text = f"{len(log_of)}-".ljust(chance.randrange(10, 900), "x")
+                with contextlib.suppress(InternalError):
+                    await append(log, text)
+                    log_of.append(text)
+                if chance.random() < 0.4:
+                    needed_from = max(needed_from, len(log_of) - chance.choice((0, 0, 1, 9)))
+                    log.need_from(needed_from)
+            disk.end()
+            left = disk.left_by_a_power_cut() if chance.random() < 0.7 else disk.left_by_a_kill()
+            await log.close()
