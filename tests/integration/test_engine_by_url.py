@@ -1,6 +1,7 @@
 """An engine that somebody else has started, given by its URL."""
 
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -84,3 +85,16 @@ def test_accounts_are_kept_apart_in_its_slots(theirs: PlatformProcess) -> None:
             ]
         assert cached[0] == 0
         assert cached[1] > 100
+
+
+def test_several_workers_serve_it(engine_url: str, tmp_path: Path) -> None:
+    """Where no engine is the supervisor's to keep, it goes on keeping its workers until it is told to end."""
+    (tmp_path / "catalog.yaml").write_text(CATALOG.format(url=engine_url))
+    options = ["--catalog", str(tmp_path / "catalog.yaml"), "--workers", "2"]
+    environment = {**os.environ, "ENGINE_KEY": ENGINE_KEY}
+    with PlatformProcess(tmp_path / "data", *options, environment=environment) as platform:
+        with platform.client() as client:
+            for _ in range(4):
+                assert client.post("/chat/completions", json=chat("Who are you?")).status_code == 200
+        assert platform.is_running
+        assert platform.stop(signal.SIGTERM) == 0

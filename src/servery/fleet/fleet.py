@@ -65,6 +65,7 @@ class Fleet:
                 for spec, replica in zip(pool.spec.replica_specs(), pool.replicas, strict=True):
                     if self._is_kept_here(spec):
                         group.create_task(self._keeper(spec, replica).run(), name=f"replica {replica.name}")
+            await asyncio.get_running_loop().create_future()  # with nothing to keep here it does not end either
 
     @property
     def is_ready(self) -> bool:
