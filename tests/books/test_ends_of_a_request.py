@@ -209,7 +209,7 @@ async def test_duplicate_settle(house: House) -> None:
     again = await asyncio.gather(*(house.meter.post(record, STANDARD) for _ in range(8)))
     assert set(again) == {charge}
     with pytest.raises(AlreadyExists):
-        await house.meter.post(msgspec.structs.replace(record, usage=Usage(1, 0, 1)), STANDARD)
+        await house.meter.post(changed(record, usage=Usage(1, 0, 1)), STANDARD)
     assert (await the_receipt(house)).usage == record.usage
 
 

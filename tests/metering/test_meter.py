@@ -4,7 +4,6 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 
-import msgspec
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -91,7 +90,7 @@ async def test_a_posted_request_is_in_the_books(meter: Meter, price_id: str, pla
 async def test_posting_again_changes_nothing(meter: Meter, price_id: str, ledger: Ledger, database: Database) -> None:
     """The same request, later or at the same time, is charged once and answered with the same charge."""
     first = await meter.post(record("r1", price_id), PRICE)
-    later = msgspec.structs.replace(record("r1", price_id), finished_ns=9_000, replica="replica-2")
+    later = changed(record("r1", price_id), finished_ns=9_000, replica="replica-2")
     assert await asyncio.gather(*(meter.post(later, PRICE) for _ in range(5))) == [first] * 5
     assert ledger.balance_nanodollars("accounts/a") == first.nanodollars
     assert database.reader.execute("SELECT finished_ns FROM usage_records").fetchall() == [(2_000,)]
@@ -111,7 +110,7 @@ async def test_a_request_cannot_be_charged_two_ways(
     """Other tokens or another account under the same request id: an error, and the books stay as they were."""
     first = await meter.post(record("r1", price_id), PRICE)
     with pytest.raises(AlreadyExists):
-        await meter.post(msgspec.structs.replace(record("r1", price_id), **change), PRICE)
+        await meter.post(changed(record("r1", price_id), **change), PRICE)
     assert ledger.balances_nanodollars()["accounts/a"] == first.nanodollars
     assert len(ledger.balances_nanodollars()) == 2
 

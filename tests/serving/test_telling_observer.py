@@ -2,12 +2,12 @@
 
 import logging
 
-import msgspec
 import pytest
 
 from servery.billing.charge import Charge
 from servery.core.serving_path import Outcome, ServingPath
 from servery.core.usage import Usage
+from servery.core.value import changed
 from servery.metering.usage_record import UsageRecord
 from servery.serving.telling_observer import TellingObserver
 from servery.telemetry.metrics import Metrics
@@ -50,7 +50,7 @@ def test_an_end_without_a_token_has_no_time_to_one() -> None:
     """And a usage that is estimated is counted as such."""
     metrics = Metrics()
     usage = Usage(20, 0, 0, estimated=True)
-    record = msgspec.structs.replace(RECORD, usage=usage, time_to_first_token_us=None, outcome=Outcome.CLIENT_GONE)
+    record = changed(RECORD, usage=usage, time_to_first_token_us=None, outcome=Outcome.CLIENT_GONE)
     TellingObserver(metrics, logging.getLogger("test")).ended(record, Charge(0, 0))
     shown = metrics.render().decode()
     assert 'servery_time_to_first_token_seconds_count{model="m",path="standard"} 0.0' in shown

@@ -1,10 +1,14 @@
 """What a request costs."""
 
-import msgspec
+from servery.core.value import Value
 
 
-class Charge(msgspec.Struct, frozen=True):
+class Charge(Value):
     """What a request costs: exactly, and as it is posted (rounded once, half to even)."""
 
-    picodollars: int
-    nanodollars: int
+    FIELDS = ("picodollars", "nanodollars")
+    __slots__ = FIELDS
+
+    def __init__(self, picodollars: int, nanodollars: int) -> None:
+        self.picodollars = picodollars
+        self.nanodollars = nanodollars

@@ -1,6 +1,7 @@
 """The replicas that serve one offer."""
 
 from collections.abc import Callable
+from functools import partial
 from math import inf
 
 from servery.catalog.pool import Pool
@@ -23,7 +24,7 @@ class ReplicaPool:
         self.spec = spec
         self.share = share or Share()
         self.honours = shared_honours(engine.family for engine in spec.engines)
-        self._listeners: list[Callable[[], None]] = []
+        self._listeners: list[Callable[[int], None]] = []
         self.replicas = [
             Replica(
                 name=f"{spec.name}/{number}",
@@ -31,7 +32,7 @@ class ReplicaPool:
                 starts_empty=one.url is None and self.share.count == 1,
                 occupancy=self._occupancy(one, number),
                 clock=clock,
-                on_change=self._changed,
+                on_change=partial(self._changed, number),
                 call_later=call_later,
             )
             for number, one in enumerate(spec.replica_specs())
@@ -91,7 +92,11 @@ class ReplicaPool:
     def listen(self, listener: Callable[[], None]) -> None:
         """``listener`` is called after each change of a replica's state, limit or report. What its requests do to a
         replica's occupancy is known to those who send them."""
-        self._listeners.append(listener)
+        self._listeners.append(lambda _: listener())
+
+    def watch(self, watcher: Callable[[int], None]) -> None:
+        """As ``listen``; ``watcher`` is told the number of the replica."""
+        self._listeners.append(watcher)
 
     def _slots(self, spec: ReplicaSpec, number: int) -> tuple[int, ...] | None:
         """The prompt-cache slots of replica ``number`` that are ours."""
@@ -112,6 +117,6 @@ class ReplicaPool:
             siblings_tokens=0 if spec.kv_tokens is None or tokens is None else spec.kv_tokens - tokens,
         )
 
-    def _changed(self) -> None:
+    def _changed(self, number: int) -> None:
         for listener in self._listeners:
-            listener()
+            listener(number)

@@ -1,13 +1,12 @@
 """A usage record: what one request used, and how it went."""
 
-import msgspec
-
 from servery.core.hedge_outcome import HedgeOutcome
 from servery.core.serving_path import Outcome, ServingPath
 from servery.core.usage import Usage
+from servery.core.value import Value
 
 
-class UsageRecord(msgspec.Struct, frozen=True, kw_only=True):
+class UsageRecord(Value):
     """Written once, when a request that reached an engine has ended. ``model`` is the id that the client asked for;
     ``price_id`` the price version that was in force at admission.
 
@@ -17,20 +16,62 @@ class UsageRecord(msgspec.Struct, frozen=True, kw_only=True):
     ``hedge`` is how a second attempt ended, None where there was none.
     """
 
-    request_id: str
-    account: str
-    key_id: str
-    model: str
-    serving_path: ServingPath
-    price_id: str
-    usage: Usage
-    outcome: Outcome
-    started_ns: int
-    finished_ns: int
-    replica: str
-    queue_wait_us: int
-    time_to_first_token_us: int | None = None
-    cost_labels: tuple[tuple[str, str], ...] = ()
-    asked_path: ServingPath | None = None
-    predicted_cached_prompt_tokens: int | None = None
-    hedge: HedgeOutcome | None = None
+    FIELDS = (
+        "request_id",
+        "account",
+        "key_id",
+        "model",
+        "serving_path",
+        "price_id",
+        "usage",
+        "outcome",
+        "started_ns",
+        "finished_ns",
+        "replica",
+        "queue_wait_us",
+        "time_to_first_token_us",
+        "cost_labels",
+        "asked_path",
+        "predicted_cached_prompt_tokens",
+        "hedge",
+    )
+    __slots__ = FIELDS
+
+    def __init__(
+        self,
+        *,
+        request_id: str,
+        account: str,
+        key_id: str,
+        model: str,
+        serving_path: ServingPath,
+        price_id: str,
+        usage: Usage,
+        outcome: Outcome,
+        started_ns: int,
+        finished_ns: int,
+        replica: str,
+        queue_wait_us: int,
+        time_to_first_token_us: int | None = None,
+        cost_labels: tuple[tuple[str, str], ...] = (),
+        asked_path: ServingPath | None = None,
+        predicted_cached_prompt_tokens: int | None = None,
+        hedge: HedgeOutcome | None = None,
+    ) -> None:
+        self.request_id = request_id
+        self.account = account
+        self.key_id = key_id
+        self.model = model
+        self.serving_path = serving_path
+        self.price_id = price_id
+        self.usage = usage
+        self.outcome = outcome
+        self.started_ns = started_ns
+        self.finished_ns = finished_ns
+        self.replica = replica
+        self.queue_wait_us = queue_wait_us
+        self.time_to_first_token_us = time_to_first_token_us
+        self.cost_labels = cost_labels
+        self.asked_path = asked_path
+        self.predicted_cached_prompt_tokens = predicted_cached_prompt_tokens
+        self.hedge = hedge

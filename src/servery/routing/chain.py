@@ -34,8 +34,9 @@ _LAST_MESSAGE_BYTES: Final = 4_096
 LINK_BYTES: Final = 8
 _HASH: Final = 0xFFFF_FFFF_FFFF_FFFF
 
-Mark = tuple[int, int, int]
-"""A hash of all up to an end, that end, and how many whole blocks lie before it."""
+Mark = tuple[int, ...]
+"""A hash of all up to an end, that end, and how many whole blocks lie before it. Its length is not part of the type, so
+that compiled code hands it on as it is."""
 
 
 def _block_ends() -> tuple[int, ...]:

@@ -25,6 +25,7 @@ class Desk(Standing):
 
     __slots__ = (
         "_has_learned",
+        "_is_ready",
         "_order",
         "_told",
         "commons",
@@ -53,6 +54,7 @@ class Desk(Standing):
         self.tells_cached = False
         self.is_away = False
         self.is_sound = False
+        self._is_ready = False
         self._has_learned = False
         self._told: tuple[float, float] | None = None
         self._order = order
@@ -72,9 +74,12 @@ class Desk(Standing):
             share = 1.0
         return PRESSURE_TOKENS * share / self.queue.rate
 
-    def look_at_replica(self) -> None:
-        """Its state or its circuit may have changed."""
-        self.is_sound = self.replica.is_ready and self.replica.circuit.is_closed
+    def look_at_replica(self) -> int:
+        """Its state or its circuit may have changed. Returns by how many more replicas are ready for it: 1, 0 or -1."""
+        replica, was_ready = self.replica, self._is_ready
+        self._is_ready = is_ready = replica.is_ready
+        self.is_sound = is_ready and replica.circuit.is_closed
+        return is_ready - was_ready
 
     def has_room_for(self, tokens: float) -> bool:
         """As the replica's, which is asked only where that is not plain."""

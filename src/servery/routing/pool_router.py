@@ -78,8 +78,10 @@ class PoolRouter:
             desk.put()
         self._slotted = [desk.number for desk in self._desks if desk.slots is not None]
         self._owners = Owners()
-        self._changed()
-        pool.listen(self._changed)
+        self._away: dict[int, None] = {}
+        for number in range(len(self._desks)):
+            self._changed(number)
+        pool.watch(self._changed)
 
     def forecast(self, wish: Wish) -> float:
         """How many tokens of the prompt are cached where most of it is, of what is known to be somewhere."""
@@ -178,6 +180,7 @@ class PoolRouter:
                 weighed = contest.weigh(desks[number])
                 if weighed is None:
                     desks[number].take_away()
+                    self._away[number] = None
                     full = True
                 elif weighed.busy_s < floor_s:
                     floor_s = weighed.busy_s
@@ -232,12 +235,14 @@ class PoolRouter:
         empty = replica.starts_empty or not self._slot_isolation
         return SlotCache(slots=replica.slots, turns=self._turns, empty=empty)
 
-    def _changed(self) -> None:
-        self._ready = sum([one.is_ready for one in self._pool.replicas])
-        for desk in self._desks:
-            desk.look_at_replica()
-            if desk.incarnation != desk.replica.incarnation:
-                desk.renew(self._new_slots(desk.replica))
-            desk.look_at_report()
-            if desk.is_away:
-                desk.put()
+    def _changed(self, number: int) -> None:
+        """A replica's state, limit or report; so there may be room again where there was none."""
+        desk = self._desks[number]
+        self._ready += desk.look_at_replica()
+        if desk.incarnation != desk.replica.incarnation:
+            desk.renew(self._new_slots(desk.replica))
+        desk.look_at_report()
+        for other in self._away:
+            if self._desks[other].is_away:
+                self._desks[other].put()
+        self._away.clear()

@@ -5,7 +5,7 @@ ring, and home is the next replica on the ring that can serve and has less than 
 goes moves its own sessions only, and gets them back when it returns.
 """
 
-from bisect import bisect_right
+from bisect import bisect_left
 from collections.abc import Callable, Sequence
 from math import ceil
 from typing import Final
@@ -16,6 +16,7 @@ _POINTS: Final = 64
 """Of each replica, so that their shares of the ring are about equal."""
 _BOUND: Final = 1.25
 _STEPS_MAX: Final = 64
+_HASH_BITS: Final = 64
 
 
 class SessionRing:
@@ -29,13 +30,16 @@ class SessionRing:
         )
         self._places = [place for place, _ in points]
         self._numbers = [number for _, number in points]
+        parts = 1 << len(points).bit_length()
+        self._shift = _HASH_BITS - len(points).bit_length()
+        self._first_of_part = [bisect_left(self._places, part << self._shift) for part in range(parts)]
 
     def home(self, session: str, *, load: Callable[[int], int | None], mean: float) -> int | None:
         """The number of the home. ``load`` of a replica is what it has in flight, None if it cannot serve; ``mean`` is
         over those that can. None when a good part of the ring is crowded."""
         limit = ceil(_BOUND * (mean + 1))
         numbers = self._numbers
-        at, count = bisect_right(self._places, xxh3_64_intdigest(session.encode())), len(numbers)
+        at, count = self._next_place(xxh3_64_intdigest(session.encode())), len(numbers)
         asked: list[int] = []
         for step in range(min(count, _STEPS_MAX)):
             number = numbers[(at + step) % count]
@@ -46,3 +50,11 @@ class SessionRing:
                 return number
             asked.append(number)
         return None
+
+    def _next_place(self, place: int) -> int:
+        """Which point comes after ``place``. There are more parts of the ring than points, so that it is one of the
+        next: halving all of them would wait for memory at each step."""
+        places, at = self._places, self._first_of_part[place >> self._shift]
+        while at < len(places) and places[at] <= place:
+            at += 1
+        return at
