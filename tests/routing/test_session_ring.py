@@ -4,11 +4,17 @@ from collections import Counter
 
 from hypothesis import given
 from hypothesis import strategies as st
+from xxhash import xxh3_64_intdigest
 
 from servery.routing.session_ring import SessionRing
 
 NAMES = [f"p/{number}" for number in range(8)]
 SESSIONS = [f"acme/{number}" for number in range(400)]
+
+
+def hashed(text: str) -> int:
+    place: int = xxh3_64_intdigest(text.encode())
+    return place
 
 
 def homes(ring: SessionRing, *, gone: frozenset[int] = frozenset()) -> dict[str, int | None]:
@@ -27,6 +33,16 @@ def test_only_sessions_of_a_replica_that_goes_are_moved(gone: int) -> None:
     before, after = homes(ring), homes(ring, gone=frozenset({gone}))
     assert all(after[one] == home for one, home in before.items() if home != gone)
     assert gone not in after.values()
+
+
+@given(st.integers(1, 40), st.text())
+def test_home_is_the_next_point_on_the_ring(replicas: int, session: str) -> None:
+    """As found by looking at all points."""
+    names = [f"p/{number}" for number in range(replicas)]
+    points = sorted((hashed(f"{name}\0{point}"), number) for number, name in enumerate(names) for point in range(64))
+    after = [number for place, number in points if place > hashed(session)]
+    home = SessionRing(names).home(session, load=lambda _: 0, mean=0)
+    assert home == (after or [points[0][1]])[0]
 
 
 def test_sessions_are_spread() -> None:
