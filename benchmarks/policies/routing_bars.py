@@ -8,7 +8,9 @@ from pathlib import Path
 
 import msgspec
 
+from benchmarks.policies.workloads import Workload, workloads
 from servery.simulation.clients import Clients
+from servery.simulation.described.fleet import DescribedFleet
 from servery.simulation.described.policy import Admission, CacheAware, Policy, Routing
 from servery.simulation.described.reading import read_fleet
 from servery.simulation.reports.summary import Spread, Summary, summary_of
@@ -16,7 +18,6 @@ from servery.simulation.reports.text import aligned
 from servery.simulation.simulation import Simulation
 from servery.simulation.traces.request import Trace
 from servery.simulation.traces.shaped import Shape, ShapedTrace
-from servery.simulation.traces.synthetic import Kind, SyntheticTrace
 from servery.simulation.traces.trace_file import trace_from_file
 
 NEAR_THE_ORACLE = 1.05
@@ -35,36 +36,52 @@ pools:
       cache_tokens: {cache_tokens}
 paths:
   standard: {{pool: shared, price: {{input: "0.5", output: "1.5"}}}}
+faults:{faults}
 """
+_SLOWS = """
+  - {{kind: slows, replica: shared/{number}, at_s: 0, for_s: 1000000000, factor: {factor}}}"""
 
 
 class Course(msgspec.Struct, frozen=True):
-    """A trace at some rate, against caches of some size."""
+    """A trace at some rate, against so many replicas with caches of some size. ``speeds`` are factors of their speed,
+    in turns."""
 
     name: str
     trace: Trace
     cache_tokens: int
+    replicas: int = _REPLICAS
+    speeds: tuple[float, ...] = (1.0,)
+
+    @property
+    def fleet(self) -> DescribedFleet:
+        factors = [self.speeds[number % len(self.speeds)] for number in range(self.replicas)]
+        slow = [_SLOWS.format(number=number, factor=one) for number, one in enumerate(factors) if one != 1.0]
+        faults = "".join(slow) or " []"
+        text = _FLEET.format(replicas=self.replicas, cache_tokens=self.cache_tokens, faults=faults)
+        return read_fleet(text, source="yardstick")
 
 
 def courses(files: list[Path], *, quick: bool) -> list[Course]:
     """The traces given; a file with "synthetic" in its name at 0.7 of its rate with caches twice as large, as in the
     yardstick. Without any, made-up ones."""
     if not files:
-        requests = 4_000 if quick else 20_000
-        return [
-            Course(
-                f"made up: {kind.value}",
-                SyntheticTrace(kind, requests=requests, requests_per_s=rate, accounts=8, seed=1),
-                1_024_000,
-            )
-            for kind, rate in ((Kind.CHAT, 30.0), (Kind.AGENTS, 30.0), (Kind.RAG, 14.0))
-        ]
+        return [_made_up(one, requests=2_000 if quick else None) for one in (workloads()[:4] if quick else workloads())]
     found = []
     for file in files:
         slower = "synthetic" in file.name
         shape = Shape(rate=0.7 if slower else 1.0, most_requests=2_000 if quick else None)
         found.append(Course(file.stem, ShapedTrace(trace_from_file(file), shape), 2_048_000 if slower else 1_024_000))
     return found
+
+
+def _made_up(workload: Workload, *, requests: int | None) -> Course:
+    return Course(
+        workload.name,
+        workload.trace(requests=requests or workload.requests),
+        workload.cache_tokens,
+        replicas=workload.replicas,
+        speeds=workload.speeds,
+    )
 
 
 def routing_policies(cache_tokens: int) -> list[Policy]:
@@ -89,7 +106,7 @@ def routing_report(found: list[Course]) -> tuple[str, bool]:
     """A table for each course, with the bars below it; and whether all bars are met."""
     parts, all_met = [], True
     for course in found:
-        fleet = read_fleet(_FLEET.format(replicas=_REPLICAS, cache_tokens=course.cache_tokens), source="yardstick")
+        fleet = course.fleet
         summaries = {}
         for policy in routing_policies(course.cache_tokens):
             simulation = Simulation(fleet, policy, course.trace, clients=Clients(), seed=0)

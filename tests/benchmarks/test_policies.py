@@ -1,10 +1,16 @@
 """The benchmark of decisions: its engine and its bars."""
 
 import asyncio
+from itertools import pairwise
 
+import pytest
 from benchmarks.policies.caching_engine import Prompt, Queue
 from benchmarks.policies.routing_bars import Course, routing_report, told
+from benchmarks.policies.workloads import UnevenTrace, workloads
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
+from servery.simulation.described.faults import Slows
 from servery.simulation.traces.synthetic import Kind, SyntheticTrace
 
 
@@ -52,3 +58,41 @@ def test_the_routing_table_has_a_row_for_each_policy() -> None:
     for name in ("servery", "round robin", "least requests", "prefix hash", "cache aware", "oracle"):
         assert f"\n{name} " in text
     assert text.count("MISSED") + text.count("  met ") == 4
+
+
+@given(
+    rates=st.lists(st.floats(0.05, 5.0), min_size=1, max_size=8).map(tuple),
+    period_s=st.floats(0.5, 20.0),
+)
+@settings(max_examples=30, deadline=None)
+def test_an_uneven_trace_has_the_same_requests_at_other_times(rates: tuple[float, ...], period_s: float) -> None:
+    """In order, and in each period as many seconds of the trace's own time as its rate says."""
+    made = SyntheticTrace(Kind.RANDOM, requests=100, requests_per_s=5.0, accounts=1, seed=2)
+    even, uneven = list(made.requests()), list(UnevenTrace(made, rates, period_s=period_s).requests())
+    assert [one.blocks for one in uneven] == [one.blocks for one in even]
+    for before, after in zip(even, uneven, strict=True):
+        periods = int(after.arrives_s / period_s)
+        passed_s = sum(rates[number % len(rates)] for number in range(periods)) * period_s
+        passed_s += rates[periods % len(rates)] * (after.arrives_s - periods * period_s)
+        assert passed_s == pytest.approx(before.arrives_s, abs=1e-6)
+    assert all(one.arrives_s <= other.arrives_s for one, other in pairwise(uneven))
+
+
+def test_workloads_are_told_apart_and_begin_with_nobody() -> None:
+    """Each has a name and requests of its own; a conversation's first turn comes first."""
+    found = workloads()
+    assert len({one.name for one in found}) == len(found) >= 12
+    assert {2, 4, 8, 32} <= {one.replicas for one in found}
+    for one in found:
+        first = next(iter(one.trace(requests=1).requests()))
+        begins = one.traffic.common_tokens + one.traffic.account_tokens
+        begins += one.traffic.documents * one.traffic.document_tokens
+        assert first.prompt_tokens < begins + 60 * one.traffic.new_tokens
+
+
+def test_unlike_replicas_are_as_fast_as_described() -> None:
+    """In turns; and those that are as fast as all need no word."""
+    trace = SyntheticTrace(Kind.RANDOM, requests=1, requests_per_s=1.0, accounts=1, seed=1)
+    fleet = Course("unlike", trace, 100_000, replicas=3, speeds=(1.0, 0.5)).fleet
+    assert [(one.replica, one.factor) for one in fleet.faults if isinstance(one, Slows)] == [("shared/1", 0.5)]
+    assert not Course("alike", trace, 100_000).fleet.faults

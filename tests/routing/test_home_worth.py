@@ -27,7 +27,7 @@ def test_it_stays_between_its_bounds(seen: list[tuple[int, int]]) -> None:
     """Whatever engines report."""
     worth = HomeWorth()
     for predicted, reported in seen:
-        worth.learn(predicted_tokens=predicted, reported_tokens=reported)
+        worth.learn(predicted_tokens=predicted, reported_tokens=reported, is_told=True)
         assert 128 <= worth.tokens <= 1_024
 
 
@@ -36,7 +36,7 @@ def test_what_was_predicted_is_no_find(predicted: int, found: float) -> None:
     """Nor what is short by a block's half: home comes to be worth little."""
     worth = HomeWorth()
     for _ in range(100):
-        worth.learn(predicted_tokens=predicted, reported_tokens=found * predicted)
+        worth.learn(predicted_tokens=predicted, reported_tokens=found * predicted, is_told=True)
     assert worth.tokens == 128
 
 
@@ -44,8 +44,18 @@ def test_one_find_in_eight_is_enough() -> None:
     """The other turns of a session are predicted."""
     worth = HomeWorth()
     for turn in range(800):
-        worth.learn(predicted_tokens=0 if turn % 8 == 0 else 4_000, reported_tokens=4_000)
+        worth.learn(predicted_tokens=0 if turn % 8 == 0 else 4_000, reported_tokens=4_000, is_told=True)
         assert worth.tokens > 850
+
+
+def test_an_engine_that_does_not_tell_leaves_home_as_it_was() -> None:
+    """Whatever happened before it was found out; where nothing was predicted either, there is nothing to tell."""
+    worth = HomeWorth()
+    for _ in range(100):
+        worth.learn(predicted_tokens=0, reported_tokens=0, is_told=False)
+    assert worth.tokens == 128
+    worth.learn(predicted_tokens=1_000, reported_tokens=0, is_told=False)
+    assert worth.tokens == 1_024
 
 
 def gateway(clock: ManualClock) -> tuple[Router, ReplicaPool]:

@@ -27,8 +27,12 @@ class HomeWorth:
         self.tokens = _MOST_TOKENS
         self._finds = _OFTEN
 
-    def learn(self, *, predicted_tokens: float, reported_tokens: float) -> None:
-        """Of a prompt that was sent home so much was believed and found to be cached."""
-        is_find = reported_tokens > _COARSE * predicted_tokens + _SLACK_TOKENS
-        self._finds += _SMOOTHING * (is_find - self._finds)
+    def learn(self, *, predicted_tokens: float, reported_tokens: float, is_told: bool) -> None:
+        """Of a prompt that was sent home so much was believed and found to be cached. Where the engine never told of
+        cached tokens (``is_told``) though some were predicted, it does not tell, and nothing is known of others."""
+        if predicted_tokens > _SLACK_TOKENS and not is_told:
+            self._finds = _OFTEN
+        else:
+            is_find = reported_tokens > _COARSE * predicted_tokens + _SLACK_TOKENS
+            self._finds += _SMOOTHING * (is_find - self._finds)
         self.tokens = max(_LEAST_TOKENS, min(_MOST_TOKENS, _MOST_TOKENS * self._finds / _OFTEN))

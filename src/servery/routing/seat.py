@@ -121,12 +121,16 @@ class Seat:
             self._slots.answered(self.placement, answer)
         elif self._stay is not None:
             desk.commons.index.answered(self._stay, answer)
-        if not desk.tells_cached or not prompt_tokens or not length:
+        if not prompt_tokens or not length:
             return
         predicted = min(self.cached / length, 1.0) * prompt_tokens
-        desk.commons.errors.add(predicted_tokens=predicted, reported_tokens=cached_tokens, prompt_tokens=prompt_tokens)
         if self._is_home:
-            desk.commons.home.learn(predicted_tokens=predicted, reported_tokens=cached_tokens)
+            desk.commons.home.learn(
+                predicted_tokens=predicted, reported_tokens=cached_tokens, is_told=desk.tells_cached
+            )
+        if not desk.tells_cached:
+            return
+        desk.commons.errors.add(predicted_tokens=predicted, reported_tokens=cached_tokens, prompt_tokens=prompt_tokens)
         self._uncached_tokens = float(max(1, prompt_tokens - cached_tokens))
         if self._stay is not None:
             desk.commons.index.correct(self._stay, cached_tokens / prompt_tokens * length)

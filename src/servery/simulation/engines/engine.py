@@ -25,12 +25,13 @@ _NOTHING_LEFT = 1e-6
 
 class SimulatedEngine:
     """``speed`` slows it (0.5: half as fast) or speeds it up. ``computed_tokens`` are prompt tokens that were not
-    cached, over its life."""
+    cached, over its life, and ``computed_s`` the time that they take at its speed, streams not counted."""
 
     def __init__(self, rates: EngineRates, agenda: Agenda, *, block_tokens: int) -> None:
         self.rates = rates
         self.cache = BlockLru(rates.cache_tokens // block_tokens)
         self.computed_tokens = 0
+        self.computed_s = 0.0
         self._agenda = agenda
         self._block_tokens = block_tokens
         self._waiting: tuple[deque[Job], ...] = tuple(deque() for _ in ServingClass)
@@ -201,6 +202,7 @@ class SimulatedEngine:
         self._hits += cached
         self._queries += request.prompt_tokens
         self.computed_tokens += request.prompt_tokens - cached
+        self.computed_s += (request.prompt_tokens - cached) / self.prefill_rate
         self._prefilling = job
         self._prefill_left = float(request.prompt_tokens - cached)
         self._resident_tokens += needed

@@ -67,9 +67,9 @@ class Summary(msgspec.Struct, frozen=True, kw_only=True):
     asked for most tokens, and ``others`` together. ``fairness`` is Jain's index over what accounts were served on a
     path while requests came, in comparison to what they were entitled to: an equal share, or all that they asked for
     where that is less (afterwards whoever has most waiting has it all). Paths are apart, because Priority goes before
-    Standard whoever asks. ``balance`` is the uncached prompt tokens of
-    the busiest replica over their mean, by pool. ``index_error`` is by how much routing was wrong about cached tokens,
-    as a share of prompt tokens."""
+    Standard whoever asks. ``balance`` is the uncached prompt tokens of the busiest replica over their mean, by pool; of
+    replicas that are not equally fast, the time that those take. ``index_error`` is by how much routing was wrong about
+    cached tokens, as a share of prompt tokens."""
 
     policy: str
     duration_s: float
@@ -212,5 +212,5 @@ def _row(group: Group, arrivals_s: float) -> Row:
 
 
 def _balance(pool: SimulatedPool) -> float:
-    computed = [machine.engine.computed_tokens for machine in pool.machines]
-    return max(computed) * len(computed) / sum(computed) if sum(computed) else 1.0
+    took_s = [machine.engine.computed_s for machine in pool.machines]
+    return max(took_s) * len(took_s) / sum(took_s) if sum(took_s) else 1.0

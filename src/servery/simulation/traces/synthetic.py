@@ -71,7 +71,9 @@ TRAFFIC = {
 
 
 class SyntheticTrace:
-    """``requests_per_s`` on the average, until there are ``requests``. ``traffic`` is the kind's own, if not given."""
+    """``requests_per_s`` on the average, until there are ``requests``. ``traffic`` is the kind's own, if not given.
+    ``begins_empty``: no session is under way at first, so that traffic swells for as long as one lasts, and prompts of
+    many turns do not all come to empty caches at once."""
 
     block_tokens = BLOCK_TOKENS
 
@@ -84,6 +86,7 @@ class SyntheticTrace:
         accounts: int,
         seed: int,
         traffic: Traffic | None = None,
+        begins_empty: bool = False,
     ) -> None:
         self._kind = kind
         self._most = requests
@@ -91,6 +94,7 @@ class SyntheticTrace:
         self._accounts = accounts
         self._seed = seed
         self._traffic = traffic or TRAFFIC[kind]
+        self._begins_empty = begins_empty
 
     def requests(self) -> Iterator[Request]:
         return islice(self._endless(), self._most)
@@ -122,7 +126,7 @@ class SyntheticTrace:
         traffic = self._traffic
         between_s = traffic.pause_s + traffic.answer_tokens * SECONDS_PER_TOKEN
         going: list[tuple[float, int, _Session]] = []
-        if traffic.turns > 1:
+        if traffic.turns > 1 and not self._begins_empty:
             for _ in range(round(self._requests_per_s * (1.0 - 1.0 / traffic.turns) * between_s)):
                 session = draft.session(self._drawn_account(random), next(number))
                 draft.turn(session, 0.0)
