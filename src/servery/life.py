@@ -25,14 +25,22 @@ _COLLECT_AFTER_ALLOCATIONS = 50_000
 _DAY_NS = 86_400 * 1_000_000_000
 
 
+def stop_signals() -> tuple[signal.Signals, ...]:
+    """What asks for an end: SIGINT, SIGTERM, and SIGHUP, which a terminal sends when it is closed; but not where
+    whoever started this process has it ignore that, as ``nohup`` does."""
+    if signal.getsignal(signal.SIGHUP) is signal.SIG_IGN:
+        return (signal.SIGINT, signal.SIGTERM)
+    return (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+
 class StopSignals:
-    """SIGINT and SIGTERM: the first asks for an orderly end, a second one for a quick one."""
+    """The first that comes asks for an orderly end, a second one for a quick one."""
 
     def __init__(self, listener: Listener) -> None:
         self.asked = asyncio.Event()
         self._listener = listener
         loop = asyncio.get_running_loop()
-        for name in (signal.SIGINT, signal.SIGTERM):
+        for name in stop_signals():
             loop.add_signal_handler(name, self._signalled)
 
     def _signalled(self) -> None:

@@ -97,4 +97,22 @@ def test_several_workers_serve_it(engine_url: str, tmp_path: Path) -> None:
             for _ in range(4):
                 assert client.post("/chat/completions", json=chat("Who are you?")).status_code == 200
         assert platform.is_running
-        assert platform.stop(signal.SIGTERM) == 0
+        assert platform.stop(signal.SIGHUP) == 0
+
+
+def test_the_end_of_its_terminal_is_an_orderly_end(engine_url: str, tmp_path: Path) -> None:
+    """Or none at all where it was started so that it outlives the terminal."""
+    (tmp_path / "catalog.yaml").write_text(CATALOG.format(url=engine_url))
+    options = ["--catalog", str(tmp_path / "catalog.yaml")]
+    environment = {**os.environ, "ENGINE_KEY": ENGINE_KEY}
+    with PlatformProcess(tmp_path / "data", *options, environment=environment) as platform:
+        assert platform.stop(signal.SIGHUP) == 0
+    usual = signal.signal(signal.SIGHUP, signal.SIG_IGN)  # a child is born with it
+    try:
+        with PlatformProcess(tmp_path / "data", *options, environment=environment) as platform:
+            os.kill(platform.pid, signal.SIGHUP)
+            with platform.client() as client:
+                assert client.post("/chat/completions", json=chat("Who are you?")).status_code == 200
+            assert platform.stop(signal.SIGTERM) == 0
+    finally:
+        signal.signal(signal.SIGHUP, usual)

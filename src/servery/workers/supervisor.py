@@ -1,7 +1,6 @@
 """The supervisor: keeps the embedded engines and the workers; serves nothing itself."""
 
 import asyncio
-import signal
 import socket
 
 import msgspec
@@ -12,7 +11,7 @@ from servery.core.misconfigured import Misconfigured
 from servery.fleet.replica import Replica
 from servery.fleet.replica_news import ReplicaNews
 from servery.fleet.station import Station
-from servery.life import close_foundation, greeting
+from servery.life import close_foundation, greeting, stop_signals
 from servery.settings import LogFormat, Settings
 from servery.telemetry.announcer import Announcer
 from servery.telemetry.log import set_up_logging
@@ -60,7 +59,7 @@ async def _until_stopped(
             crew.hurry()
         asked.set()
 
-    for name in (signal.SIGINT, signal.SIGTERM):
+    for name in stop_signals():
         asyncio.get_running_loop().add_signal_handler(name, signalled)
     stop = asyncio.create_task(asked.wait())
     ready = asyncio.create_task(crew.wait_until_ready())
