@@ -48,7 +48,8 @@ class Flow:
 
 class Server:
     """Paths: ``/hold`` is answered when ``release`` is set; ``/stream`` begins at once and ends then; ``/flood`` writes
-    until the client is full; all others are answered with what was asked."""
+    until the client is full; ``/fault`` is answered before it goes wrong; all others are answered with what was
+    asked."""
 
     def __init__(self, limits: ServerLimits = LIMITS) -> None:
         self.listener = Listener(self.handle, limits)
@@ -101,6 +102,9 @@ class Server:
                     writer.write(b"first")
                     await self.release.wait()
                     writer.end(b"last")
+                case "/fault":
+                    writer.whole(200, JSON, told(request))
+                    raise ValueError(request.head.path)
                 case "/flood":
                     await self._flood(writer, pressure)
                 case _:

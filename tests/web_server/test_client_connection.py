@@ -1,6 +1,7 @@
 """Requests over raw sockets: one after another, and within limits."""
 
 import asyncio
+import gc
 
 import pytest
 from tests.web_server.raw_client import RawClient
@@ -353,3 +354,18 @@ async def test_garbage_is_refused(server: Server, client: RawClient, garbage: by
     assert (await client.response()).status == 400
     assert await client.is_closed()
     assert server.requests == []
+
+
+async def test_a_fault_takes_none_of_the_other_requests_with_it(client: RawClient) -> None:
+    """Neither one that waits already, nor one that comes later. The fault is told to the event loop."""
+    faults: list[object] = []
+    asyncio.get_running_loop().set_exception_handler(lambda loop, told: faults.append(told["exception"]))
+    client.get("/fault")
+    client.get("/waits")
+    assert [(await client.response()).json["path"] for _ in range(2)] == ["/fault", "/waits"]
+    client.get("/fault")
+    assert (await client.response()).json["path"] == "/fault"
+    client.get("/later")
+    assert (await client.response()).json["path"] == "/later"
+    gc.collect()
+    assert [type(fault) for fault in faults] == [ValueError, ValueError]
