@@ -32,7 +32,8 @@ GROUP BY hour, key_id, price_id, account, model, serving_path, cost_labels, agre
 
 -- name: doubtful_records
 -- Of the records between two numbers, those that are to be looked at one by one: their charge is not what tokens and
--- price version say, or the price version is one of a JSON array.
+-- price version say, or the price version is one of a JSON array. What too_little is stands here again, and in no view:
+-- of all that is in the database only rows are evidence.
 SELECT request_id, account, sequence, finished_ns, model, serving_path, price_id, prompt_tokens, cached_prompt_tokens,
        generated_tokens, reasoning_tokens, charge_nanodollars
 FROM (
