@@ -44,8 +44,10 @@ def test_charges_are_examined_as_they_are_rated(
     """Exactly the charges that are a nano-dollar off are found, with both amounts, whatever the numbers: the books'
     limits of 64 bits are never in the way."""
 
+    place = new_place()  # the first one on PostgreSQL is made on a loop of its own
+
     async def scenario() -> None:
-        async with Database.open(new_place()) as database:
+        async with Database.open(place) as database:
             price_id = await PriceVersions(database, ManualClock()).record("m", ServingPath.STANDARD, price)
             wrong, rows = set(), []
             for number, (uncached, cached, generated, off) in enumerate(requests):
