@@ -1,6 +1,7 @@
 """One request to one engine, end to end over TCP, for each way in which it can go."""
 
 import asyncio
+import gc
 import json
 from pathlib import Path
 
@@ -504,6 +505,20 @@ async def test_a_cancelled_wait_and_an_abort_stop_the_engine(
     async with asyncio.timeout(2):
         await asked.client_left.wait()
     await asyncio.gather(task, return_exceptions=True)
+
+
+async def test_a_failure_that_nobody_waits_for_any_more_is_no_fault(engine: FakeEngine, new_client: NewClient) -> None:
+    """The engine fails, and in the same moment its client leaves: the event loop has nothing to complain of."""
+    engine.always = dies()
+    faults: list[object] = []
+    asyncio.get_running_loop().set_exception_handler(lambda _, context: faults.append(context))
+    exchange = Asking(new_client()).begin()
+    await asyncio.wait([exchange.answer])
+    exchange.abort()
+    del exchange
+    gc.collect()
+    await asyncio.sleep(0)
+    assert faults == []
 
 
 async def test_an_abort_after_the_end_changes_nothing(engine: FakeEngine, new_client: NewClient) -> None:

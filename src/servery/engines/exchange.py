@@ -135,6 +135,7 @@ class Exchange:
         """Stop the engine now by closing its connection, unless the answer is complete. Nothing more reaches the
         sink, and awaiting ``answer`` raises CancelledError."""
         if self.answer.done() and not self.answer.cancelled():
+            self.answer.exception()  # looked at: whoever stops waiting just as it fails is not asked why
             return
         self.answer.cancel()  # cancelled already when the task that awaits it was: the engine must stop all the same
         self._close()
