@@ -6,12 +6,16 @@ from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from servery.core.clock import ManualClock
 from servery.metering.journal import Journal
 from servery.metering.meter import Meter
 from servery.store.database import Database
 from tests.postgresql_server import PostgresqlServer, missing, running_server
+
+settings.register_profile("servery", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("servery")  # no test asserts a time: on a busy machine, examples take long
 
 ON_BOTH_DATABASES = ("billing", "control", "ledger", "limits", "metering", "store", "tenancy")
 """The packages whose tests run over SQLite and over PostgreSQL, where they ask for a ``place`` or a ``database``."""

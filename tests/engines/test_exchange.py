@@ -509,7 +509,7 @@ async def test_a_cancelled_wait_and_an_abort_stop_the_engine(
 
 async def test_a_failure_that_nobody_waits_for_any_more_is_no_fault(engine: FakeEngine, new_client: NewClient) -> None:
     """The engine fails, and in the same moment its client leaves: the event loop has nothing to complain of."""
-    engine.always = dies()
+    engine.always = dies
     faults: list[object] = []
     asyncio.get_running_loop().set_exception_handler(lambda _, context: faults.append(context))
     exchange = Asking(new_client()).begin()
