@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tests.notifications.conftest import Office, Way
 
-from servery.core.errors import InvalidRequest, NotFound, PreconditionFailed
+from servery.core.errors import InternalError, InvalidRequest, NotFound, Overloaded, PreconditionFailed
 from servery.notifications.channel import Outcome, Parcel
 from servery.notifications.event import EventKind
 from servery.notifications.retry_plan import GIVE_UP_S, delay_s, next_attempt_ns
@@ -103,6 +103,24 @@ async def test_two_couriers_do_not_carry_the_same(office: Office) -> None:
     carried = await asyncio.gather(*(courier.carry() for courier in couriers))
     assert sum(carried) == 40
     assert len({parcel.delivery_id for parcel in office.way.parcels}) == len(office.way.parcels) == 40
+
+
+class FullDisk(Way):
+    """What came of a delivery cannot be written down."""
+
+    async def deliver(self, parcel: Parcel) -> Outcome:
+        await super().deliver(parcel)
+        raise InternalError("the disk is full")
+
+
+async def test_what_came_of_deliveries_and_cannot_be_written_down(office: Office) -> None:
+    """It is one error, which says so, however many deliveries it is about."""
+    await office.webhooks.create("acme", URL)
+    for _ in range(3):
+        await office.add()
+    courier = office.new_courier(FullDisk())
+    with pytest.raises(Overloaded, match="could not be written down"):
+        await courier.carry()
 
 
 async def test_what_a_courier_had_when_it_died_is_carried_later(office: Office) -> None:

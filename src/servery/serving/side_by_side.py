@@ -21,15 +21,18 @@ async def side_by_side(branches: Sequence[Branch], serve: Callable[[Branch], Awa
     try:
         async with asyncio.TaskGroup() as group:
             tasks = [group.create_task(in_turn(branch)) for branch in branches]
-    except* ServeryError as errors:
-        raise _first(errors) from errors
+    except ExceptionGroup as errors:  # not `except*`: before Python 3.11.4 it puts what it raises in a group of its own
+        refusals, faults = errors.split(ServeryError)
+        if refusals is None or faults is not None:
+            raise
+        raise _first(refusals) from errors
     return [task.result() for task in tasks]
 
 
-def _first(group: BaseExceptionGroup[ServeryError]) -> ServeryError:
+def _first(group: ExceptionGroup[ServeryError]) -> ServeryError:
     """The first refusal among those of several branches."""
-    error: BaseException = group
-    while isinstance(error, BaseExceptionGroup):
+    error: Exception = group
+    while isinstance(error, ExceptionGroup):
         error = error.exceptions[0]
     assert isinstance(error, ServeryError), "only refusals are gathered here"
     return error
