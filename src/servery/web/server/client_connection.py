@@ -177,12 +177,15 @@ class ClientConnection(asyncio.Protocol):
                     self._call = self._loop.create_future()
                     request = await self._call
         finally:
-            self._task = self._call = None
-            self._task_began = False
-            if self._transport is None:
-                self._on_close(self)
-            elif self._waiting:  # a fault of ours must not take the connection's other requests with it
-                self._serve(self._waiting.popleft())
+            self._task_is_over()
+
+    def _task_is_over(self) -> None:
+        self._task = self._call = None
+        self._task_began = False
+        if self._transport is None:
+            self._on_close(self)
+        elif self._waiting:  # a fault of ours must not take the connection's other requests with it
+            self._serve(self._waiting.popleft())
 
     async def _answer(self, request: HttpRequest, transport: asyncio.Transport) -> None:
         head = request.head
