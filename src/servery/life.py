@@ -34,7 +34,8 @@ def stop_signals() -> tuple[signal.Signals, ...]:
 
 
 class StopSignals:
-    """The first that comes asks for an orderly end, a second one for a quick one."""
+    """The first that comes asks for an orderly end, a second one to cut off what still runs, a third one to do that
+    without a word."""
 
     def __init__(self, listener: Listener) -> None:
         self.asked = asyncio.Event()
@@ -45,7 +46,7 @@ class StopSignals:
 
     def _signalled(self) -> None:
         if self.asked.is_set() or self._listener.is_draining:
-            self._listener.abort()
+            self._listener.hurry()
         self.asked.set()
 
 
@@ -63,7 +64,9 @@ async def running(platform: Platform) -> AsyncIterator[asyncio.Task[None]]:
         yield engines
     finally:
         platform.entrance.is_draining = True
-        await platform.listener.drain(timeout_s=foundation.settings.drain_timeout_s)
+        await platform.listener.drain(
+            timeout_s=foundation.settings.drain_timeout_s, before_cut=platform.entrance.cut_off
+        )
         for task in (rounds, post, engines):
             task.cancel()
         await asyncio.wait({engines, rounds, post})

@@ -45,6 +45,7 @@ from tests.fakes.engine_scripts import (
     usage_of,
 )
 from tests.fakes.fake_engine import FakeExchange
+from tests.fakes.stuck_writer import stuck_writer
 from tests.integration.platform_process import PlatformProcess, chat
 from tests.integration.streams import End, read_many, read_stream
 from tests.serving.house import CHAT, HELLO, PLAIN, House, asked
@@ -127,6 +128,48 @@ async def leave(house: House, task: asyncio.Task[None]) -> None:
     async with asyncio.timeout(2):
         for exchange in house.first.asked + house.second.asked:
             await exchange.client_left.wait()
+
+
+@pytest.mark.parametrize("choices", [1, 3])
+async def test_platform_ended_in_a_stream(house: House, choices: int) -> None:
+    """What was delivered, flagged; engines are told to stop."""
+    house.first.always = house.second.always = sends(progress(20, cached=8), OPENING, token("a"), then=stalls)
+    task, reply = house.begin(asked(CHAT, *[HELLO] * choices, choices_per_prompt=choices))
+    while len(reply.frames) < 2 * choices:  # noqa: ASYNC110
+        await asyncio.sleep(0)
+    house.pipeline.is_ending = True
+    await leave(house, task)
+    receipt = await the_receipt(house)
+    assert (receipt.outcome, receipt.usage) == (Outcome.PLATFORM_ENDED, Usage(20, 8, choices, estimated=True))
+
+
+@pytest.mark.parametrize("stream", [True, False])
+async def test_platform_ended_before_the_first_byte(house: House, stream: bool) -> None:
+    """Nothing."""
+    house.first.always = house.second.always = stalls
+    task, _ = house.begin(asked(stream=stream))
+    while not house.first.asked + house.second.asked:  # noqa: ASYNC110
+        await asyncio.sleep(0)
+    house.pipeline.is_ending = True
+    await leave(house, task)
+    assert await receipts(house) == []
+
+
+async def test_platform_ended_at_the_very_end(house: House) -> None:
+    """All of it: who is only being charged gets the whole answer."""
+    async with stuck_writer(house.database):
+        task, reply = house.begin(asked())
+        while reply.answers is None:  # noqa: ASYNC110
+            await asyncio.sleep(0)
+        await asyncio.sleep(0)
+        house.pipeline.is_ending = True
+        task.cancel()
+        await asyncio.sleep(0.01)
+        assert not task.done()
+    await task
+    assert reply.served is not None
+    receipt = await the_receipt(house)
+    assert (receipt.outcome, receipt.usage) == (Outcome.COMPLETED, reply.served.usage)
 
 
 async def test_engine_died_in_a_stream(house: House) -> None:

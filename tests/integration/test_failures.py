@@ -156,7 +156,8 @@ def test_a_data_directory_serves_one_platform_at_a_time(platform: PlatformProces
 
 
 def test_a_second_ctrl_c_does_not_wait(platform: PlatformProcess):
-    """Streams that go on are cut off by a second signal; what they got is charged, and the books hold."""
+    """Streams that go on are cut off by a second signal, with an error frame; what they got is charged, and the books
+    hold."""
     with platform.client() as client:
         bodies = [chat(f"{LONG_STORY} {number}", **ENDLESS, n=4) for number in range(3)]
 
@@ -168,6 +169,29 @@ def test_a_second_ctrl_c_does_not_wait(platform: PlatformProcess):
         seen = read_many(client, bodies, when_all_began=stop_twice)
     wait_until(lambda: not platform.is_running, what="the platform has ended")
     assert platform.stop() == 0
-    assert {one.end for one in seen} == {End.CUT}
-    assert {outcome for outcome, _ in posted(platform).values()} == {"client_gone"}
+    assert {one.end for one in seen} == {End.ERROR_FRAME}
+    assert {outcome for outcome, _ in posted(platform).values()} == {"platform_ended"}
     assert platform.command("ledger", "verify").returncode == 0
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_what_runs_longer_than_the_drain_is_cut_with_a_word(tmp_path: Path, workers: int):
+    """After SIGTERM and ``drain_timeout_s``: streams get an error frame and pay for what they got, a whole answer is a
+    503 and costs nothing; the exit status is 0, and the books hold."""
+    options = ("--drain-timeout-s", "0.2", "--workers", str(workers))
+    with PlatformProcess(tmp_path / "data", *options) as platform, platform.client() as client:
+        body = chat(LONG_STORY, **ENDLESS, n=3)
+        with ThreadPoolExecutor(1) as callers:
+            whole = callers.submit(client.post, "/chat/completions", json=body)
+            seen = read_many(client, [body] * 2, when_all_began=lambda: os.kill(platform.pid, signal.SIGTERM))
+            assert [one.end for one in seen] == [End.ERROR_FRAME] * 2
+            refused = whole.result()
+            assert (refused.status_code, refused.headers["retry-after"]) == (503, "1")
+            assert refused.json()["error"]["message"] == "the server is shutting down"
+        wait_until(lambda: not platform.is_running, what="the platform has ended")
+        assert platform.stop() == 0
+        books = posted(platform)
+        assert set(books) == {one.request_id for one in seen}
+        assert {outcome for outcome, _ in books.values()} == {"platform_ended"}
+        assert all(generated > 0 for _, generated in books.values())
+        assert platform.command("ledger", "verify").returncode == 0

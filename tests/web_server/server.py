@@ -5,6 +5,7 @@ import json
 
 from tests.web_server.raw_client import RawClient
 
+from servery.core.cancellation import uncancel
 from servery.web.server.client_connection import ClientConnection
 from servery.web.server.http_request import HttpRequest
 from servery.web.server.listener import Listener
@@ -48,8 +49,8 @@ class Flow:
 
 class Server:
     """Paths: ``/hold`` is answered when ``release`` is set; ``/stream`` begins at once and ends then; ``/flood`` writes
-    until the client is full; ``/fault`` is answered before it goes wrong; all others are answered with what was
-    asked."""
+    until the client is full; ``/farewell`` is answered once it is cancelled; ``/fault`` is answered before it goes
+    wrong; all others are answered with what was asked."""
 
     def __init__(self, limits: ServerLimits = LIMITS) -> None:
         self.listener = Listener(self.handle, limits)
@@ -102,6 +103,8 @@ class Server:
                     writer.write(b"first")
                     await self.release.wait()
                     writer.end(b"last")
+                case "/farewell":
+                    await self._wait_to_be_cut(writer)
                 case "/fault":
                     writer.whole(200, JSON, told(request))
                     raise ValueError(request.head.path)
@@ -112,6 +115,15 @@ class Server:
         except asyncio.CancelledError:
             self.cancelled.set()
             raise
+
+    async def _wait_to_be_cut(self, writer: ResponseWriter) -> None:
+        try:
+            await asyncio.Event().wait()
+        except asyncio.CancelledError:
+            self.cancelled.set()
+            uncancel()
+        await asyncio.sleep(0.01)
+        writer.whole(503, JSON, b"farewell")
 
     async def _flood(self, writer: ResponseWriter, pressure: WritePressure) -> None:
         pressure.attach(self.flow)

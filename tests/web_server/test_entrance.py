@@ -17,14 +17,14 @@ from starlette.responses import Response
 from starlette.routing import Route
 from tests.fakes.engine_scripts import answers, dies, progress, refuses, sends, serves, stalls, token
 from tests.fakes.fake_engine import FakeEngine
-from tests.serving.house import CHAT, House
+from tests.serving.house import CHAT, PLAIN, House
 from tests.web_server.raw_client import RawClient
 from tests.web_server.server import LIMITS
 
 from servery.control.open_account import create_key
 from servery.core.clock import ManualClock
 from servery.core.errors import LONGEST_MESSAGE
-from servery.core.serving_path import ServingPath
+from servery.core.serving_path import Outcome, ServingPath
 from servery.core.value import changed
 from servery.metering.refused_requests import RefusedRequests
 from servery.store.database import Database
@@ -38,6 +38,11 @@ from servery.web.server.inference_route import InferenceRoute
 from servery.web.server.listener import Listener
 
 MESSAGES = [{"role": "user", "content": "Who are you?"}]
+
+
+async def waits(request: Request) -> Response:
+    await asyncio.Event().wait()
+    raise AssertionError
 
 
 async def fails(request: Request) -> Response:
@@ -80,7 +85,7 @@ class Door:
             routes={**inference_routes(), "/v1/faulty": faulty(inference_routes()["/v1/chat/completions"])},
             pipeline=house.pipeline,
             key_ring=key_ring,
-            bridge=AsgiBridge(Starlette(routes=[Route("/fails", fails)])),
+            bridge=AsgiBridge(Starlette(routes=[Route("/fails", fails), Route("/waits", waits)])),
             metrics=self.metrics,
             logger=logging.getLogger("test.entrance"),
         )
@@ -277,3 +282,93 @@ async def test_a_house_that_drains_refuses(door: Door) -> None:
     response = await door.client.response()
     assert response.status == 503
     assert "retry-after" in response.headers
+
+
+async def drained(door: Door) -> None:
+    """As at the end of a platform whose patience is over."""
+    await door.listener.drain(timeout_s=0.05, before_cut=door.entrance.cut_off)
+
+
+async def text_came(door: Door, asked: int = 1) -> None:
+    """Until the engines were asked so often, and what they said has been passed on."""
+    async with asyncio.timeout(5):
+        while len(door.house.first.asked + door.house.second.asked) < asked:  # noqa: ASYNC110
+            await asyncio.sleep(0.001)
+        while door.house.pipeline.open_streams and not all(  # noqa: ASYNC110
+            journey.stream_began for journey in door.house.pipeline.open_streams._grants
+        ):
+            await asyncio.sleep(0.001)
+
+
+CUT_FRAMES = {
+    "/v1/chat/completions": "data: ",
+    "/v1/messages": "event: error\ndata: ",
+}
+
+
+@pytest.mark.parametrize("path", CUT_FRAMES)
+async def test_a_stream_that_is_cut_ends_with_an_error_frame(door: Door, path: str) -> None:
+    """In the client's dialect, and nothing after it; the engine is told to stop, and what was delivered is charged."""
+    door.house.first.always = door.house.second.always = sends(progress(12), token("a"), token("b"), then=stalls)
+    door.ask(path, stream=True, max_tokens=99)
+    await text_came(door)
+    draining = asyncio.create_task(drained(door))
+    response = await door.client.response()
+    await draining
+    assert await door.client.is_closed()
+    last = response.body.decode().split("\n\n")[-2]
+    assert last.startswith(CUT_FRAMES[path])
+    told = json.loads(last.removeprefix(CUT_FRAMES[path]))
+    assert told["error"]["message"] == "the server is shutting down"
+    assert told["error"]["type"] == ("overloaded_error" if path == "/v1/messages" else "server_error")
+    assert "[DONE]" not in response.body.decode()
+    assert "message_stop" not in response.body.decode()
+    (exchange,) = door.house.first.asked + door.house.second.asked
+    await asyncio.wait_for(exchange.client_left.wait(), 2)
+    (record,) = door.house.ended.records
+    assert (record.outcome, record.usage.generated_tokens) == (Outcome.PLATFORM_ENDED, 2)
+    assert 'servery_refusals_total{code="SHUTTING_DOWN",status="503"} 1.0' in door.metrics.render().decode()
+
+
+@pytest.mark.parametrize("path", ["/v1/chat/completions", "/v1/messages"])
+async def test_a_whole_answer_that_is_cut_is_a_503(door: Door, path: str) -> None:
+    """With a time to come back, in the client's dialect; it costs nothing, and the engine is told to stop."""
+    door.house.first.always = door.house.second.always = stalls
+    door.ask(path, max_tokens=9)
+    await text_came(door)
+    draining = asyncio.create_task(drained(door))
+    response = await door.client.response()
+    await draining
+    assert response.status == 503
+    assert response.headers["retry-after"] == "1"
+    assert response.json["error"]["type"] == ("overloaded_error" if path == "/v1/messages" else "server_error")
+    (exchange,) = door.house.first.asked + door.house.second.asked
+    await asyncio.wait_for(exchange.client_left.wait(), 2)
+    assert door.house.ended.records == []
+
+
+async def test_who_waits_for_a_place_is_cut_too(door: Door) -> None:
+    """With 503, before any engine was asked."""
+    door.house.first.always = stalls
+    others = [await RawClient.connect(door.listener._server.sockets[0].getsockname()[1]) for _ in range(2)]  # type: ignore[union-attr]
+    body = json.dumps({"model": PLAIN, "messages": MESSAGES, "max_tokens": 50}).encode()
+    for client in others:
+        client.post(body, "/v1/chat/completions", f"Authorization: Bearer {door.secret}")
+        await asyncio.sleep(0.05)
+    assert len(door.house.first.asked) == 1
+    draining = asyncio.create_task(drained(door))
+    assert [(await client.response()).status for client in others] == [503, 503]
+    await draining
+    for client in others:
+        client.abort()
+    assert door.house.ended.records == []
+
+
+async def test_what_is_no_inference_is_cut_too(door: Door) -> None:
+    """With 503, in the control plane's form."""
+    door.client.get("/waits")
+    await asyncio.sleep(0.02)
+    draining = asyncio.create_task(drained(door))
+    response = await door.client.response()
+    await draining
+    assert (response.status, response.json["code"]) == (503, 14)

@@ -105,6 +105,46 @@ async def test_draining_has_an_end(server: Server, client: RawClient) -> None:
     assert await client.is_closed()
 
 
+async def test_what_is_cut_may_say_a_last_word(server: Server, client: RawClient) -> None:
+    """Its handler is cancelled, once whoever drains has been told, and has a moment for it."""
+    client.get("/farewell")
+    client.get("/never")
+    await server.entered.wait()
+    told: list[bool] = []
+    await server.listener.drain(timeout_s=0.05, before_cut=lambda: told.append(server.cancelled.is_set()))
+    assert told == [False]
+    assert (await client.response()).body == b"farewell"
+    assert await client.is_closed()
+    assert [request.head.path for request in server.requests] == ["/farewell"]
+
+
+async def test_draining_can_be_hurried(server: Server, client: RawClient) -> None:
+    """The time for finishing is cut short; the last word is said."""
+    client.get("/farewell")
+    await server.entered.wait()
+    draining = asyncio.create_task(server.listener.drain(timeout_s=3_600))
+    await asyncio.sleep(0)
+    assert not server.cancelled.is_set()
+    server.listener.hurry()
+    assert (await client.response()).body == b"farewell"
+    await draining
+
+
+async def test_draining_can_be_hurried_twice(server: Server, client: RawClient) -> None:
+    """Then nobody is waited for who does not read."""
+    stalled = await server.connect(receive_buffer_bytes=4_096)
+    stalled.get("/flood")
+    await server.flow.wait_told("pause")
+    server.listener.hurry()
+    draining = asyncio.create_task(server.listener.drain(timeout_s=3_600))
+    async with asyncio.timeout(5):
+        await server.cancelled.wait()
+    server.listener.hurry()
+    await asyncio.sleep(0.01)
+    assert server.listener.open_connections == 0
+    await draining
+
+
 async def test_a_port_that_is_taken_is_told(server: Server) -> None:
     """In words for the operator."""
     with pytest.raises(Misconfigured, match=f"cannot listen on 127.0.0.1:{server.port}"):

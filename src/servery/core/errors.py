@@ -17,6 +17,7 @@ ServeryError
 ├── EngineBroke           502  the engine failed after the first byte; sent as an error frame
 │   └── EngineAborted     502  the engine gave up on an answer and said so
 ├── Overloaded            503  the shared pool is busy or has no ready replica
+│   └── ShuttingDown      503  this server ends; a stream that runs too long for it is cut, with an error frame
 ├── EngineTimeout         504  the engine did not answer in time
 └── ClientGone            499  the client closed its connection; never rendered
 """
@@ -156,6 +157,13 @@ class Overloaded(ServeryError):
     status = 503
     code = "SERVER_OVERLOADED"
     retry_helps = True
+
+
+class ShuttingDown(Overloaded):
+    code = "SHUTTING_DOWN"
+
+    def __init__(self) -> None:
+        super().__init__("the server is shutting down", retry_after_s=1.0)
 
 
 class EngineTimeout(ServeryError):

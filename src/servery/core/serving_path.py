@@ -35,3 +35,4 @@ class Outcome(StrEnum):
     COMPLETED = "completed"
     CLIENT_GONE = "client_gone"
     ENGINE_BROKE = "engine_broke"
+    PLATFORM_ENDED = "platform_ended"

@@ -2,11 +2,14 @@
 
 import asyncio
 
+from servery.billing.charge import Charge
 from servery.billing.rating import rate
 from servery.catalog.offer import Offer
 from servery.core.caller import Caller
+from servery.core.cancellation import uncancel
 from servery.core.errors import ServeryError
 from servery.core.inference import InferenceRequest
+from servery.core.price import Price
 from servery.core.serving_path import Outcome, ServingPath
 from servery.core.today import Today
 from servery.core.usage import Usage
@@ -19,6 +22,9 @@ from servery.serving.open_streams import OpenStreams
 from servery.serving.pipeline_parts import PipelineParts
 from servery.serving.reply import Reply
 
+_OURS = (Outcome.ENGINE_BROKE, Outcome.PLATFORM_ENDED)
+"""How requests end that we have broken off."""
+
 
 class Pipeline:
     """Serves requests that are authenticated and parsed."""
@@ -28,12 +34,14 @@ class Pipeline:
         self._today = Today()
         self.holds = parts.holds
         self.open_streams = OpenStreams()
+        self.is_ending = False
 
     async def serve(self, caller: Caller, request: InferenceRequest, reply: Reply) -> None:
         """Serve one request to its end. When this returns, the charge is durable and the reply is finished.
 
         Raises a ServeryError when the request was refused or broke off; what it then owes has been queued to be
-        posted. Cancelling it means that the client is gone: the engine is told to stop, and what was used is charged.
+        posted. Cancelling it means that the client is gone, or, once ``is_ending``, that the platform ends: the engine
+        is told to stop, and what is owed is charged. Who is only being charged as the platform ends is served whole.
         """
         parts = self._parts
         now_ns = parts.clock.wall_ns()
@@ -64,7 +72,8 @@ class Pipeline:
                 served = journey.served(offer, usage)
                 last = reply.last_bytes(answers, served)
             except asyncio.CancelledError:
-                self._charge_part(caller, offer, journey, grant, Outcome.CLIENT_GONE)
+                outcome = Outcome.PLATFORM_ENDED if self.is_ending else Outcome.CLIENT_GONE
+                self._charge_part(caller, offer, journey, grant, outcome)
                 raise
             except ServeryError:
                 self._charge_part(caller, offer, journey, grant, Outcome.ENGINE_BROKE)
@@ -74,7 +83,7 @@ class Pipeline:
             estimator.learn(usage, key_id=caller.key_id, prompt_bytes=journey.prompt_bytes, answers=len(work))
             record = self._record(caller, offer, journey, usage, Outcome.COMPLETED)
             try:
-                charge = await parts.meter.post(record, offer.price)
+                charge = await self._posted(record, offer.price)
             except asyncio.CancelledError:  # the client left at the very end; what is posted twice is posted once
                 self._charge_part(caller, offer, journey, grant, Outcome.COMPLETED)
                 raise
@@ -98,15 +107,25 @@ class Pipeline:
             account=caller.account, counted_as=offer.name, limits=limits, estimate=estimate, funded=caller.funded
         )
 
+    async def _posted(self, record: UsageRecord, price: Price) -> Charge:
+        """The answer is whole, and its end is a commit away: the platform's end waits for it."""
+        try:
+            return await self._parts.meter.post(record, price)
+        except asyncio.CancelledError:
+            if not self.is_ending:
+                raise
+            uncancel()
+        return await self._parts.meter.post(record, price)  # what is posted twice is posted once
+
     def _charge_part(self, caller: Caller, offer: Offer, journey: Journey, grant: Grant, outcome: Outcome) -> None:
         """Settle a request that did not complete (money.md, rule 5). Nobody waits for this posting.
 
         A client that left owes what an engine did for it, all of it when it left while its charge was being posted; of
-        an engine that broke, what was delivered is owed.
+        an engine that broke, and of a platform that ends, what was delivered is owed.
         """
         if not journey.dispatched:
             return
-        if outcome is Outcome.ENGINE_BROKE and not journey.stream_began:
+        if outcome in _OURS and not journey.stream_began:
             self._parts.meter.void(journey.request.request_id)
             return
         usage = journey.usage()

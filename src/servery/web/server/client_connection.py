@@ -75,6 +75,16 @@ class ClientConnection(asyncio.Protocol):
         if not self._is_serving:
             self._close()
 
+    def cut_off(self) -> None:
+        """Stop what is being served. Its handler, which is cancelled, may say the last word; then close."""
+        if not self._is_serving:
+            return
+        self._waiting.clear()
+        if self._task_began and self._task is not None:
+            self._task.cancel()
+        else:  # nor does a task begin that was cancelled before
+            self.abort()
+
     def abort(self) -> None:
         """Close now, whatever is going on."""
         if self._transport is not None:

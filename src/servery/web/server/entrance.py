@@ -1,11 +1,13 @@
 """Where requests come in: inference goes straight to the pipeline, the rest to the ASGI app."""
 
+import asyncio
 import logging
 from collections.abc import Awaitable, Mapping
 
 from servery.core.caller import Caller
+from servery.core.cancellation import uncancel
 from servery.core.clock import Clock
-from servery.core.errors import InternalError, LimitExceeded, MethodNotAllowed, Overloaded, ServeryError
+from servery.core.errors import InternalError, LimitExceeded, MethodNotAllowed, ServeryError, ShuttingDown
 from servery.core.ids import PseudoRandomHex, new_request_id
 from servery.metering.refused_requests import RefusedRequest, RefusedRequests
 from servery.serving.pipeline import Pipeline
@@ -26,7 +28,7 @@ _DEBUG_HEADER = "x-servery-debug"
 
 class Entrance:
     """``routes`` are inference endpoints by path; ``max_body_bytes`` bounds a body once it is decompressed. While
-    draining, everything is refused."""
+    draining, everything is refused; from ``cut_off`` on, what is cancelled as well."""
 
     def __init__(
         self,
@@ -53,6 +55,10 @@ class Entrance:
         self._random_hex = PseudoRandomHex()
         self.is_draining = False
 
+    def cut_off(self) -> None:
+        """From now on a request that is cancelled is so because the platform ends, and its client is told."""
+        self._pipeline.is_ending = True
+
     def handle(self, request: HttpRequest, writer: ResponseWriter, pressure: WritePressure) -> Awaitable[None]:
         """Serve one request; every way out leaves a response, unless the client is gone."""
         route = self._routes.get(request.head.path)
@@ -61,6 +67,11 @@ class Entrance:
     async def _bridge_over(self, request: HttpRequest, writer: ResponseWriter) -> None:
         try:
             await self._bridge.serve(request, writer)
+        except asyncio.CancelledError:
+            if not self._pipeline.is_ending or writer.started:
+                raise
+            uncancel()
+            writer.whole(503, JSON, b'{"code":14,"message":"the server is shutting down","details":[]}')
         except Exception:  # the last door: a fault of ours must not take the connection's other requests with it
             self._logger.exception("fault", extra={"fields": {"path": request.head.path}})
             self._metrics.refusals.labels("500", InternalError.code).inc()
@@ -75,7 +86,7 @@ class Entrance:
         caller: Caller | None = None
         try:
             if self.is_draining:
-                raise Overloaded("the server is shutting down", retry_after_s=1.0)
+                raise ShuttingDown
             if request.head.method != "POST":
                 raise MethodNotAllowed(f"{request.head.path} takes POST, not {request.head.method}")
             headers, key_ring = request.head.by_name, self._key_ring
@@ -101,6 +112,11 @@ class Entrance:
             self._refuse(error, route, request_id, writer, reply)
             if caller is not None:
                 self._remember(error, caller, request_id)
+        except asyncio.CancelledError:
+            if not self._pipeline.is_ending:
+                raise
+            uncancel()
+            self._refuse(ShuttingDown(), route, request_id, writer, reply)
         except Exception:  # the last door: a fault of ours must leave an answer and a trace
             self._logger.exception("fault", extra={"fields": {"request_id": request_id, "path": request.head.path}})
             self._refuse(InternalError("internal error"), route, request_id, writer, reply)

@@ -3,6 +3,7 @@
 import asyncio
 import socket
 import ssl
+from collections.abc import Callable
 
 from servery.core.misconfigured import Misconfigured
 from servery.core.write_turn import WriteTurn
@@ -12,6 +13,8 @@ from servery.web.server.tls_door import TlsDoor
 
 _SWEEP_S = 1.0
 _BACKLOG = 2_048
+_FAREWELL_S = 1.0
+"""How long clients have to take the last word."""
 
 
 class Listener:
@@ -25,7 +28,9 @@ class Listener:
         self._server: asyncio.Server | None = None
         self._door: TlsDoor | None = None
         self._sweeper: asyncio.TimerHandle | None = None
-        self._emptied = asyncio.Event()
+        self._changed = asyncio.Event()
+        self._is_hurried = False
+        self._is_cutting = False
         self._turn: WriteTurn | None = None
         self.is_draining = False
 
@@ -52,32 +57,49 @@ class Listener:
         self._sweep()
         return bound
 
-    async def drain(self, *, timeout_s: float) -> None:
-        """Take nothing new, let what is being served finish, and close what is left after ``timeout_s``."""
+    async def drain(self, *, timeout_s: float, before_cut: Callable[[], None] | None = None) -> None:
+        """Take nothing new, let what is being served finish, and cut off what is left after ``timeout_s``: then, after
+        ``before_cut``, handlers are cancelled, and have a moment to say so to their clients."""
         opened = self._server or self._door
         assert opened is not None, "only what was started is drained"
         self.is_draining = True
         opened.close()
         for connection in list(self._connections):
             connection.close_when_idle()
-        try:
-            async with asyncio.timeout(timeout_s):
-                await self._wait_until_empty()
-        except TimeoutError:
-            self.abort()
-            await self._wait_until_empty()
+        await self._wait_until_empty(timeout_s)
+        if self._connections:
+            if before_cut is not None:
+                before_cut()
+            self._is_cutting = True
+            for connection in list(self._connections):
+                connection.cut_off()
+            await self._wait_until_empty(_FAREWELL_S)
+            self._abort()
+            while self._connections:
+                await self._wait_until_empty(_FAREWELL_S)
         if self._sweeper is not None:
             self._sweeper.cancel()
 
-    def abort(self) -> None:
-        """Close all connections now."""
+    def hurry(self) -> None:
+        """Do not wait for what is being served to finish; if that was said before, close all connections now."""
+        if self._is_cutting:
+            self._abort()
+        self._is_hurried = True
+        self._changed.set()
+
+    def _abort(self) -> None:
         for connection in list(self._connections):
             connection.abort()
 
-    async def _wait_until_empty(self) -> None:
-        while self._connections:
-            self._emptied.clear()
-            await self._emptied.wait()
+    async def _wait_until_empty(self, timeout_s: float) -> None:
+        """For so long at most, and no longer than whoever hurries likes."""
+        try:
+            async with asyncio.timeout(timeout_s):
+                while self._connections and (self._is_cutting or not self._is_hurried):
+                    self._changed.clear()
+                    await self._changed.wait()
+        except TimeoutError:
+            pass
 
     async def _open(self, host: str, port: int, *, shared: bool) -> int:
         loop = asyncio.get_running_loop()
@@ -106,7 +128,7 @@ class Listener:
     def _closed(self, connection: ClientConnection) -> None:
         self._connections.discard(connection)
         if not self._connections:
-            self._emptied.set()
+            self._changed.set()
 
     def _sweep(self) -> None:
         loop = asyncio.get_running_loop()
