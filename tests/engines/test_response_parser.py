@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from servery.engines.response_parser import Headers, NotHttp, ResponseParser
+from servery.engines.response_head import Headers, KnownHead, NotHttp, ResponseHead
+from servery.engines.response_parser import ResponseParser
 
 STREAM = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n"
 
@@ -15,15 +16,15 @@ STREAM = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encodi
 class Heard:
     """What a parser told."""
 
-    def __init__(self) -> None:
+    def __init__(self, known: KnownHead | None = None) -> None:
         self.heads: list[tuple[int, Headers]] = []
         self.body = b""
         self.pieces = 0
         self.ended = False
-        self.parser = ResponseParser(on_head=self._head, on_body=self._body, on_end=self._end)
+        self.parser = ResponseParser(known or KnownHead(), on_head=self._head, on_body=self._body, on_end=self._end)
 
-    def _head(self, status: int, headers: Headers) -> None:
-        self.heads.append((status, headers))
+    def _head(self, head: ResponseHead) -> None:
+        self.heads.append((head.status, head.headers))
 
     def _body(self, piece: bytes) -> None:
         assert piece, "an empty piece is none"
@@ -35,8 +36,8 @@ class Heard:
         self.ended = True
 
 
-def heard(*pieces: bytes) -> Heard:
-    told = Heard()
+def heard(*pieces: bytes, known: KnownHead | None = None) -> Heard:
+    told = Heard(known)
     for piece in pieces:
         told.parser.feed(piece)
     return told
@@ -169,8 +170,56 @@ def test_a_stopped_parser_tells_nothing() -> None:
     """Also in the middle of what it was fed with."""
     told = Heard()
     told.parser = ResponseParser(
-        on_head=lambda status, headers: None, on_body=lambda piece: told.parser.stop(), on_end=told._end
+        KnownHead(), on_head=lambda head: None, on_body=lambda piece: told.parser.stop(), on_end=told._end
     )
     told.parser.feed(STREAM + chunked(b"a", b"b"))
     told.parser.feed(b"1\r\nc\r\n")
     assert not told.ended
+
+
+_HEADS = st.sampled_from(
+    [
+        b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\nserver: a\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\ncontent-length: 11\r\nserver: a\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\ncontent-length: 002\r\nserver: a\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\ncontent-length: 2x\r\nserver: a\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\nserver: b\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\nserver: a\r\nconnection: close\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\ncontent-length: 2\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\ncontent-length: 3\r\ncontent-length: 2\r\n\r\n",
+        b"HTTP/1.1 204 No Content\r\ncontent-length: 2\r\n\r\n",
+        b"HTTP/1.1 204 No Content\r\ncontent-length: 3\r\n\r\n",
+        b"HTTP/1.1 503 Busy\r\ncontent-length: 2\r\n\r\n",
+        b"HTTP/1.1 200 OK\r\nserver: a\r\n\r\n",
+        b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 200 OK\r\ncontent-length: 2\r\nserver: a\r\n\r\n",
+        STREAM,
+    ]
+)
+
+
+@given(st.lists(_HEADS, min_size=1, max_size=8), st.integers(0, 90))
+def test_a_head_that_is_known_says_the_same_as_one_that_is_read(heads: list[bytes], cut: int) -> None:
+    """Whatever the connections to an engine have read before, and however it is cut."""
+    known = KnownHead()
+    for head in heads:
+        told = [_all_told(head + b"2\r\nab\r\n0\r\n\r\n", cut, one) for one in (known, KnownHead())]
+        assert told[0] == told[1]
+
+
+def test_a_known_head_is_not_read_again() -> None:
+    """The headers of two responses are one object, also where their lengths differ."""
+    known = KnownHead()
+    first = heard(b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\nserver: a\r\n\r\nab", known=known)
+    second = heard(b"HTTP/1.1 200 OK\r\ncontent-length: 11\r\nserver: a\r\n\r\nhello world", known=known)
+    assert (first.body, second.body, second.ended) == (b"ab", b"hello world", True)
+    assert first.heads[0][1] is second.heads[0][1]
+
+
+def _all_told(data: bytes, cut: int, known: KnownHead) -> object:
+    told = Heard(known)
+    try:
+        told.parser.feed(data[:cut])
+        told.parser.feed(data[cut:])
+    except NotHttp:
+        return None
+    return told.heads, told.body, told.ended, told.parser.keeps_alive

@@ -5,13 +5,14 @@ from typing import Protocol, cast
 
 from servery.core.write_turn import Outbox, WriteTurn
 from servery.engines.passage import Passage
-from servery.engines.response_parser import Headers, NotHttp, ResponseParser
+from servery.engines.response_head import KnownHead, NotHttp, ResponseHead
+from servery.engines.response_parser import ResponseParser
 
 
 class ResponseReader(Protocol):
     """What a connection tells about the response to the request in flight on it."""
 
-    def on_head(self, status: int, headers: Headers) -> None: ...
+    def on_head(self, head: ResponseHead) -> None: ...
 
     def on_body(self, piece: bytes) -> None: ...
 
@@ -37,6 +38,7 @@ class EngineConnection(asyncio.Protocol):
 
     __slots__ = (
         "_fires_s",
+        "_known_head",
         "_loop",
         "_outbox",
         "_parser",
@@ -50,11 +52,12 @@ class EngineConnection(asyncio.Protocol):
         "reusable",
     )
 
-    def __init__(self, turn: WriteTurn) -> None:
+    def __init__(self, turn: WriteTurn, known_head: KnownHead) -> None:
         self._loop = asyncio.get_running_loop()
         self._timer: asyncio.TimerHandle | None = None
         self._fires_s = 0.0
         self._turn = turn
+        self._known_head = known_head
         self._transport: asyncio.Transport | None = None
         self._outbox: Outbox | None = None
         self._passage: Passage | None = None
@@ -72,7 +75,9 @@ class EngineConnection(asyncio.Protocol):
         assert self._reader is None, "a connection carries one exchange at a time"
         assert self._outbox is not None, "a request is sent over an open connection"
         self._reader = reader
-        self._parser = ResponseParser(on_head=reader.on_head, on_body=reader.on_body, on_end=self._ended)
+        self._parser = ResponseParser(
+            self._known_head, on_head=reader.on_head, on_body=reader.on_body, on_end=self._ended
+        )
         self.reusable = not last
         self.exchanges += 1
         self._outbox.add(request)

@@ -10,6 +10,7 @@ from servery.core.write_turn import WriteTurn
 from servery.engines.address import EngineAddress
 from servery.engines.connection import EngineConnection
 from servery.engines.connection_limits import ConnectionLimits
+from servery.engines.response_head import KnownHead
 
 
 class Connections:
@@ -17,6 +18,7 @@ class Connections:
 
     def __init__(self, address: EngineAddress, limits: ConnectionLimits, clock: Clock, turn: WriteTurn) -> None:
         self._turn = turn
+        self._known_head = KnownHead()
         self._address = address
         self._limits = limits
         self._clock = clock
@@ -40,7 +42,7 @@ class Connections:
         try:
             async with asyncio.timeout(self._limits.connect_timeout_s):
                 _, connection = await loop.create_connection(
-                    lambda: EngineConnection(self._turn), address.host, address.port, ssl=self._tls
+                    lambda: EngineConnection(self._turn, self._known_head), address.host, address.port, ssl=self._tls
                 )
         except (OSError, TimeoutError) as error:
             raise EngineUnavailable("the engine that serves this model cannot be reached") from error

@@ -18,7 +18,7 @@ from servery.engines.connection import EngineConnection
 from servery.engines.exchange_limits import ExchangeLimits
 from servery.engines.message_reader import MessageStreamReader, WholeMessageReader
 from servery.engines.passage import Passage
-from servery.engines.response_parser import Headers, NotHttp
+from servery.engines.response_head import NotHttp, ResponseHead
 from servery.engines.tally import Tally
 from servery.engines.unreadable import UNREADABLE
 
@@ -157,13 +157,14 @@ class Exchange:
 
     # What the connection calls
 
-    def on_head(self, status: int, headers: Headers) -> None:
+    def on_head(self, head: ResponseHead) -> None:
         self._tally.heard_s = self._loop.time()
-        self._until_closed = b"content-length" not in headers and b"transfer-encoding" not in headers
+        self._until_closed = head.ends_with_connection
         if self._on_answer is not None:
             self._on_answer()
-        self._reader = self._new_reader(status, headers)
-        if status == 200 and self._expected.is_stream and b"event-stream" not in headers.get(b"content-type", b""):
+        self._reader = self._new_reader(head)
+        is_answer = head.status == 200 and self._expected.is_stream
+        if is_answer and b"event-stream" not in head.headers.get(b"content-type", b""):
             self._fail(EngineUnavailable("the engine that serves this model did not answer with a stream"))
 
     def on_body(self, piece: bytes) -> None:
@@ -258,12 +259,12 @@ class Exchange:
         else:
             self._send_on(opening.result())
 
-    def _new_reader(self, status: int, headers: Headers) -> AnswerReader:
+    def _new_reader(self, head: ResponseHead) -> AnswerReader:
         limits = self._limits
-        if status != 200:
+        if head.status != 200:
             return RefusalReader(
-                status,
-                retry_after=headers.get(b"retry-after"),
+                head.status,
+                retry_after=head.headers.get(b"retry-after"),
                 served_model=self._served_model,
                 max_body_bytes=limits.max_body_bytes,
             )

@@ -6,26 +6,14 @@ Written for what engines send: heads are read once they are whole, and chunks th
 import re
 from collections.abc import Callable
 from enum import Enum, auto
+from typing import Final
 
 from servery.core.http_chunk import content_of
+from servery.engines.response_head import KnownHead, NotHttp, ResponseHead, read_head
 
-_HEAD_BYTES_MAX = 65_536
-_LINE_BYTES_MAX = 8_192
-_STATUS_LINE = re.compile(rb"HTTP/1\.(?P<minor>[01]) (?P<status>[1-9]\d\d)(?: [^\r\n\0]*)?")
-_NAME = re.compile(rb"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
-_SIZE = re.compile(rb"([0-9A-Fa-f]{1,15})[ \t]*(?:;[^\r\n\0]*)?")
-_WITHOUT_BODY = {204, 304}
-_USUAL_NAMES = frozenset(
-    {b"Content-Type", b"content-type", b"Content-Length", b"content-length", b"date", b"server", b"Transfer-Encoding"}
-)
-_OK = b"HTTP/1.1 200 OK\r\n"
-
-Headers = dict[bytes, bytes]
-"""By lower-case name; of several with one name the last."""
-
-
-class NotHttp(Exception):
-    """What came is no response of HTTP/1.1, or one that could be read in two ways."""
+_HEAD_BYTES_MAX: Final = 65_536
+_LINE_BYTES_MAX: Final = 8_192
+_SIZE: Final = re.compile(rb"([0-9A-Fa-f]{1,15})[ \t]*(?:;[^\r\n\0]*)?")
 
 
 class _Part(Enum):
@@ -46,22 +34,24 @@ _HEAD, _CHUNK_SIZE, _CHUNK, _CHUNK_END, _TRAILERS, _COUNTED_BODY, _UNTIL_CLOSED,
 
 
 class ResponseParser:
-    """Fed with all bytes that follow one request. ``on_head`` is called with status and headers, ``on_body`` with each
+    """Fed with all bytes that follow one request. ``on_head`` is called when the head is whole, ``on_body`` with each
     piece of the body, ``on_end`` when the response is complete: never where a body ends with its connection.
 
     ``keeps_alive`` tells at the end whether the connection may carry another request. After ``stop`` nothing more is
     called.
     """
 
-    __slots__ = ("_left", "_on_body", "_on_end", "_on_head", "_part", "_rest", "keeps_alive")
+    __slots__ = ("_known", "_left", "_on_body", "_on_end", "_on_head", "_part", "_rest", "keeps_alive")
 
     def __init__(
         self,
+        known: KnownHead,
         *,
-        on_head: Callable[[int, Headers], None],
+        on_head: Callable[[ResponseHead], None],
         on_body: Callable[[bytes], None],
         on_end: Callable[[], None],
     ) -> None:
+        self._known = known
         self._on_head = on_head
         self._on_body = on_body
         self._on_end = on_end
@@ -107,37 +97,31 @@ class ResponseParser:
         return self._uncounted(data, position)
 
     def _head(self, data: bytes, position: int) -> int:
+        begin = self._known.begins(data, position)
+        if begin:
+            self._begin_body(self._known.head)
+            return begin
         end = data.find(b"\r\n\r\n", position)
         if end < 0:
             # What cannot begin a response is refused at once, not when it has grown large.
             if not b"HTTP/1.".startswith(data[position : position + 7]):
                 raise NotHttp("no response of HTTP/1.1")
             return self._wait(data, position, at_most=_HEAD_BYTES_MAX)
-        head = data[position:end]
-        lines = head.split(b"\r\n")
-        status, minor = (200, b"1") if data.startswith(_OK, position) else _status(lines[0])
-        if status >= 200:
-            breaks = len(lines) - 1
-            if head.count(b"\r") != breaks or head.count(b"\n") != breaks or b"\0" in head:
-                raise NotHttp("no value of a header")
-            self._begin_body(status, _headers(lines[1:]), minor=minor)
+        head = read_head(data[position:end])
+        if head.status >= 200:
+            self._known.learn(data[position : end + 4], head)
+            self._begin_body(head)
         return end + 4
 
-    def _begin_body(self, status: int, headers: Headers, *, minor: bytes) -> None:
-        coding, length = headers.get(b"transfer-encoding"), headers.get(b"content-length")
-        if coding is not None and length is not None:
-            raise NotHttp("a length and a transfer coding contradict each other")
-        told = headers.get(b"connection", b"").lower()
-        self.keeps_alive = b"close" not in told if minor == b"1" else b"keep-alive" in told
-        if status in _WITHOUT_BODY:
-            self._left, self._part = 0, _COUNTED_BODY
-        elif coding is not None and coding.lower() == b"chunked":
+    def _begin_body(self, head: ResponseHead) -> None:
+        self.keeps_alive = head.keeps_alive
+        if head.is_chunked:
             self._part = _CHUNK_SIZE
-        elif coding is None and length is not None:
-            self._left, self._part = int(length), _COUNTED_BODY
+        elif head.length is None:
+            self._part = _UNTIL_CLOSED
         else:
-            self._part, self.keeps_alive = _UNTIL_CLOSED, False
-        self._on_head(status, headers)
+            self._left, self._part = head.length, _COUNTED_BODY
+        self._on_head(head)
         if self._part is _COUNTED_BODY and self._left == 0:
             self._end(is_last=True)
 
@@ -204,29 +188,3 @@ class ResponseParser:
             raise NotHttp("a line or a head without an end")
         self._rest = data[position:]
         return len(data)
-
-
-def _status(line: bytes) -> tuple[int, bytes]:
-    """The status, and the second digit of HTTP's version."""
-    began = _STATUS_LINE.fullmatch(line)
-    if began is None:
-        raise NotHttp("no response of HTTP/1.1")
-    if began["status"] == b"101":
-        raise NotHttp("another protocol was not asked for")
-    return int(began["status"]), began["minor"]
-
-
-def _headers(lines: list[bytes]) -> Headers:
-    """Of lines without a stray end of line in them."""
-    headers: Headers = {}
-    for line in lines:
-        name, colon, value = line.partition(b":")
-        if not colon or (name not in _USUAL_NAMES and not _NAME.fullmatch(name)):
-            raise NotHttp("no header")
-        name, value = name.lower(), value.strip(b" \t")
-        if name == b"content-length" and (not value.isdigit() or headers.get(name, value) != value):
-            raise NotHttp("no length")
-        if name == b"transfer-encoding" and name in headers:
-            raise NotHttp("several transfer codings")
-        headers[name] = value
-    return headers
