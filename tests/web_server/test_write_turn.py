@@ -4,24 +4,25 @@ import asyncio
 
 from tests.fakes.keeping_transport import KeepingTransport
 
-from servery.core.write_turn import WriteTurn
+from servery.core.write_turn import Outbox, WriteTurn
 from servery.web.server.response_writer import ResponseWriter
 
 JSON = b"content-type: application/json\r\n"
 
 
-def started(transport: KeepingTransport, turn: WriteTurn) -> ResponseWriter:
-    writer = ResponseWriter(transport, turn, keep_alive=True, http_version="1.1")
+def started(transport: KeepingTransport, turn: WriteTurn) -> tuple[ResponseWriter, Outbox]:
+    box = Outbox(transport, turn)
+    writer = ResponseWriter(box, keep_alive=True, http_version="1.1")
     writer.start(200, JSON)
-    writer.flush()
+    box.flush()
     transport.writes.clear()
-    return writer
+    return writer, box
 
 
 async def test_frames_of_a_turn_go_out_together() -> None:
     """One write for each client, once the turn is over; the next turn has its own."""
     turn, first, second = WriteTurn(), KeepingTransport(), KeepingTransport()
-    one, other = started(first, turn), started(second, turn)
+    (one, _), (other, _) = started(first, turn), started(second, turn)
     one.write(b"a")
     other.write(b"b")
     one.write(b"cd")
@@ -36,7 +37,7 @@ async def test_frames_of_a_turn_go_out_together() -> None:
 async def test_a_stream_s_head_goes_out_with_its_first_frames() -> None:
     """A client is woken once for both."""
     turn, transport = WriteTurn(), KeepingTransport()
-    writer = ResponseWriter(transport, turn, keep_alive=True, http_version="1.1")
+    writer = ResponseWriter(Outbox(transport, turn), keep_alive=True, http_version="1.1")
     writer.start(200, JSON)
     writer.write(b"a")
     assert transport.writes == []
@@ -47,22 +48,23 @@ async def test_a_stream_s_head_goes_out_with_its_first_frames() -> None:
 async def test_an_end_goes_out_with_what_was_gathered() -> None:
     """In one write at the turn's end, and nothing is written again by a flush after it."""
     turn, transport = WriteTurn(), KeepingTransport()
-    writer = started(transport, turn)
+    writer, box = started(transport, turn)
     writer.write(b"a")
     writer.end(b"b")
     assert transport.writes == []
     await asyncio.sleep(0)
     assert transport.writes == [b"1\r\na\r\n1\r\nb\r\n0\r\n\r\n"]
-    writer.flush()
+    box.flush()
     assert len(transport.writes) == 1
 
 
 async def test_a_whole_response_is_flushed_once() -> None:
     """Whoever closes the connection does not wait for the turn's end."""
-    turn, transport = WriteTurn(), KeepingTransport()
-    writer = ResponseWriter(transport, turn, keep_alive=True, http_version="1.1")
+    transport = KeepingTransport()
+    box = Outbox(transport, WriteTurn())
+    writer = ResponseWriter(box, keep_alive=True, http_version="1.1")
     writer.whole(200, b"", b"whole")
-    writer.flush()
+    box.flush()
     await asyncio.sleep(0)
     assert [one[-5:] for one in transport.writes] == [b"whole"]
 
@@ -70,16 +72,16 @@ async def test_a_whole_response_is_flushed_once() -> None:
 async def test_a_broken_off_response_is_sent_as_far_as_it_came() -> None:
     """Whoever closes the connection flushes first."""
     turn, transport = WriteTurn(), KeepingTransport()
-    writer = started(transport, turn)
+    writer, box = started(transport, turn)
     writer.write(b"a")
-    writer.flush()
+    box.flush()
     assert transport.writes == [b"1\r\na\r\n"]
 
 
 async def test_nothing_is_sent_to_who_has_gone() -> None:
     """Also when a client leaves between a frame and the turn's end."""
     turn, transport = WriteTurn(), KeepingTransport()
-    writer = started(transport, turn)
+    writer, _ = started(transport, turn)
     writer.write(b"a")
     transport.gone = True
     await asyncio.sleep(0)

@@ -22,13 +22,19 @@ class WriteTurn:
         self._loop: asyncio.AbstractEventLoop | None = None
         self._gathering: list[Outbox] = []
 
+    @property
+    def loop(self) -> asyncio.AbstractEventLoop:
+        """Asked for once: before Python 3.12, each asking asks the system for the number of the process."""
+        if self._loop is None:
+            self._loop = asyncio.get_running_loop()
+        return self._loop
+
     def join(self, box: "Outbox") -> None:
         """``box`` is flushed at the end of this turn."""
         if not self._gathering:
-            if self._loop is None:
-                self._loop = asyncio.get_running_loop()
-            self.began_s = self._loop.time()
-            self._loop.call_soon(self._end)
+            loop = self.loop
+            self.began_s = loop.time()
+            loop.call_soon(self._end)
         self._gathering.append(box)
 
     def _end(self) -> None:

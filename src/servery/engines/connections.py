@@ -25,6 +25,10 @@ class Connections:
         self._idle: deque[EngineConnection] = deque()
         self._tls = ssl.create_default_context() if address.tls else None
 
+    @property
+    def loop(self) -> asyncio.AbstractEventLoop:
+        return self._turn.loop
+
     def idle(self) -> EngineConnection | None:
         """A kept connection that is still open, if there is one. It may yet turn out to be stale."""
         while self._idle:

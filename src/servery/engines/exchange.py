@@ -24,7 +24,10 @@ from servery.engines.unreadable import UNREADABLE
 
 
 class Wire(Protocol):
-    """Where connections come from and go back to."""
+    """Where connections come from and go back to, in one event loop."""
+
+    @property
+    def loop(self) -> asyncio.AbstractEventLoop: ...
 
     def idle(self) -> EngineConnection | None: ...
 
@@ -99,7 +102,7 @@ class Exchange:
         served_model: str = "",
         on_answer: Callable[[], None] | None = None,
     ) -> None:
-        self._loop = asyncio.get_running_loop()
+        self._loop = wire.loop
         self._request = request
         self._wire = wire
         self._last = last

@@ -58,6 +58,7 @@ class Dispatch:
         self._retries = RetryBudget()
         self.hedging = Hedging(pools, gates, self._retries)
         self._hedge_after_s = self.hedging.waits_s
+        self._loop: asyncio.AbstractEventLoop | None = None
 
     def forecast(self, caller: Caller, offer: Offer, journey: Journey) -> int:
         """How many of the request's prompt tokens, each prompt counted once, some replica is believed to have in its
@@ -213,8 +214,12 @@ class Dispatch:
         return work.fitted(max_tokens=room, sampling=work.sampling)
 
     def _errand(self, caller: Caller, offer: Offer, journey: Journey, branch: Branch) -> Errand:
-        wish = self._wish(caller, offer, journey, branch)
-        return Errand(caller, offer, journey, branch=branch, wish=wish, cached_tokens=branch.cached_tokens)
+        if self._loop is None:  # asked for once: before Python 3.12, each asking costs a call of the system
+            self._loop = asyncio.get_running_loop()
+        task = asyncio.current_task(self._loop)
+        assert task is not None, "requests are served in tasks"
+        wish, cached_tokens = self._wish(caller, offer, journey, branch), branch.cached_tokens
+        return Errand(caller, offer, journey, branch=branch, wish=wish, cached_tokens=cached_tokens, task=task)
 
     def _wish(self, caller: Caller, offer: Offer, journey: Journey, branch: Branch) -> Wish:
         """What the branch asks of routing; made once."""

@@ -1,6 +1,8 @@
 """One branch of a request on its way to an engine: what it is, what it asks for, what it holds."""
 
+import asyncio
 from collections.abc import Callable
+from typing import Any
 
 from servery.admission.demand import Demand, Weights
 from servery.admission.gate import Place
@@ -23,7 +25,7 @@ _PRIORITY_CLASS, _STANDARD_CLASS = ServingClass.PRIORITY, ServingClass.STANDARD
 
 
 class Errand:
-    """Made in the task that serves it. ``cached_tokens`` of its prompt are believed to be in some replica's cache;
+    """Served in ``task``. ``cached_tokens`` of its prompt are believed to be in some replica's cache;
     ``tried`` are the replicas that have failed it; it was sent elsewhere for want of an answer ``retries`` times."""
 
     __slots__ = (
@@ -40,7 +42,15 @@ class Errand:
     )
 
     def __init__(
-        self, caller: Caller, offer: Offer, journey: Journey, *, branch: Branch, wish: Wish, cached_tokens: float
+        self,
+        caller: Caller,
+        offer: Offer,
+        journey: Journey,
+        *,
+        branch: Branch,
+        wish: Wish,
+        cached_tokens: float,
+        task: asyncio.Task[Any],
     ) -> None:
         self.caller = caller
         self.offer = offer
@@ -58,7 +68,7 @@ class Errand:
             weights=Weights.of(offer.price),
             session=journey.request.session,
         )
-        self.recall = Recall()
+        self.recall = Recall(task)
         self.retries = 0
         self.tried: frozenset[str] = frozenset()
 

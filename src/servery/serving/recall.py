@@ -1,19 +1,18 @@
 """Stops the task that serves a request from within, so that it can be served again later, and nobody notices."""
 
 import asyncio
+from typing import Any
 
 from servery.engines.exchange import Exchange
 
 
 class Recall:
-    """Made in the task that it may stop. ``exchanges`` are what runs at engines meanwhile: they are aborted at once,
-    so that nothing of them is passed on once the request was called back."""
+    """May stop ``task``, in which it is made. ``exchanges`` are what runs at engines meanwhile: they are aborted at
+    once, so that nothing of them is passed on once the request was called back."""
 
     __slots__ = ("_cancelled_before", "_is_called", "_task", "exchanges")
 
-    def __init__(self) -> None:
-        task = asyncio.current_task()
-        assert task is not None, "requests are served in tasks"
+    def __init__(self, task: asyncio.Task[Any]) -> None:
         self.exchanges: list[Exchange] = []
         self._task = task
         self._cancelled_before = task.cancelling()

@@ -7,7 +7,7 @@ from enum import Enum, auto
 from typing import cast
 
 from servery.core.errors import InvalidRequest, RequestTimeout, ServeryError
-from servery.core.write_turn import WriteTurn
+from servery.core.write_turn import Outbox, WriteTurn
 from servery.web.openai.errors import error_body
 from servery.web.server.http_request import HttpRequest
 from servery.web.server.request_parser import RequestParser
@@ -54,6 +54,7 @@ class ClientConnection(asyncio.Protocol):
         self._on_close = on_close
         self._loop = asyncio.get_running_loop()
         self._transport: asyncio.Transport | None = None
+        self._outbox: Outbox | None = None
         self._parser = RequestParser(limits, on_head=self._head_came, on_request=self._request_came)
         self._pressure = WritePressure()
         self._waiting: deque[HttpRequest] = deque()
@@ -61,7 +62,6 @@ class ClientConnection(asyncio.Protocol):
         self._task_began = False
         self._is_serving = False
         self._call: asyncio.Future[HttpRequest] | None = None  # what the task waits for when it has served all
-        self._last_writer: ResponseWriter | None = None
         self._refused: ServeryError | None = None
         self._phase = _Phase.IDLE
         self._phase_since_s = self._loop.time()
@@ -113,6 +113,7 @@ class ClientConnection(asyncio.Protocol):
         self._transport = cast(asyncio.Transport, transport)  # uvloop's are not of asyncio's classes
         peer = transport.get_extra_info("peername")
         self._parser.client = (str(peer[0]), int(peer[1])) if peer else None
+        self._outbox = Outbox(self._transport, self._turn)
         self._transport.set_write_buffer_limits(high=self._limits.write_buffer_bytes)
         if not self._on_open(self):
             self._transport.abort()
@@ -163,7 +164,7 @@ class ClientConnection(asyncio.Protocol):
             self._waiting.append(request)
         else:
             raise InvalidRequest("too many requests sent at once on one connection")
-        self._enter(_RESPONSE)
+        self._phase = _RESPONSE  # which may take any time
 
     # Its own
 
@@ -179,8 +180,12 @@ class ClientConnection(asyncio.Protocol):
         """One request after another, until the connection is over."""
         self._task_began = True
         try:
-            while self._transport is not None:
-                await self._answer(request, self._transport)
+            while self._transport is not None and self._outbox is not None:
+                writer = self._writer(request, self._outbox)
+                try:
+                    await self._handler(request, writer, self._pressure)
+                finally:
+                    self._after(writer)
                 if self._waiting:
                     request = self._waiting.popleft()
                 else:
@@ -197,25 +202,22 @@ class ClientConnection(asyncio.Protocol):
         elif self._waiting:  # a fault of ours must not take the connection's other requests with it
             self._serve(self._waiting.popleft())
 
-    async def _answer(self, request: HttpRequest, transport: asyncio.Transport) -> None:
+    def _writer(self, request: HttpRequest, outbox: Outbox) -> ResponseWriter:
         head = request.head
-        writer = ResponseWriter(
-            transport,
-            self._turn,
+        return ResponseWriter(
+            outbox,
             keep_alive=head.keep_alive and not self._closing,
             http_version=head.http_version,
             head_only=head.method == "HEAD",
         )
-        try:
-            await self._handler(request, writer, self._pressure)
-        finally:
-            self._last_writer = writer
-            self._after(writer)
-            self._is_serving = bool(self._waiting)
 
     def _after(self, writer: ResponseWriter) -> None:
-        if self._transport is None:
-            return
+        """A response is over."""
+        if self._transport is not None:
+            self._go_on_after(writer)
+        self._is_serving = bool(self._waiting)
+
+    def _go_on_after(self, writer: ResponseWriter) -> None:
         if not writer.keeps_alive:
             self._close()
         elif self._waiting:
@@ -234,17 +236,16 @@ class ClientConnection(asyncio.Protocol):
             self._tell(error)
 
     def _tell(self, error: ServeryError) -> None:
-        if self._transport is not None:
-            self._send_rest()
-            writer = ResponseWriter(self._transport, self._turn, keep_alive=False, http_version="1.1")
+        if self._transport is not None and self._outbox is not None:
+            writer = ResponseWriter(self._outbox, keep_alive=False, http_version="1.1")
             writer.whole(error.status, JSON + refusal_headers(error), error_body(error, ""))
-            writer.flush()
+            self._send_rest()
             self._linger()
 
     def _send_rest(self) -> None:
-        """What the last response has gathered goes out before anything else does."""
-        if self._last_writer is not None:
-            self._last_writer.flush()
+        """What has been gathered goes out before anything else does."""
+        if self._outbox is not None:
+            self._outbox.flush()
 
     def _linger(self) -> None:
         """Nothing more is said, but what the client is still sending is read, and dropped: closing a socket with

@@ -1,11 +1,10 @@
 """Writes one HTTP response to a client."""
 
-import asyncio
 from collections.abc import Iterable
 from http import HTTPStatus
 
 from servery.core.http_chunk import size_line
-from servery.core.write_turn import Outbox, WriteTurn
+from servery.core.write_turn import Outbox
 
 _STATUS_LINES = {status.value: f"HTTP/1.1 {status.value} {status.phrase}\r\n".encode() for status in HTTPStatus} | {
     499: b"HTTP/1.1 499 Client Closed Request\r\n"
@@ -20,21 +19,20 @@ def header_lines(headers: Iterable[tuple[bytes, bytes]]) -> bytes:
 
 
 class ResponseWriter:
-    """Either ``whole`` once, or ``start``, any number of ``write`` and ``end``. All of it is sent at the end of the
-    event loop's turn, or by ``flush``. After the client has gone, writing does nothing."""
+    """Either ``whole`` once, or ``start``, any number of ``write`` and ``end``. All of it goes into the connection's
+    ``outbox``. After the client has gone, writing does nothing."""
 
     __slots__ = ("_chunked", "_head_only", "_keep_alive", "_outbox", "ended", "started")
 
     def __init__(
         self,
-        transport: asyncio.Transport,
-        turn: WriteTurn,
+        outbox: Outbox,
         *,
         keep_alive: bool,
         http_version: str,
         head_only: bool = False,
     ) -> None:
-        self._outbox = Outbox(transport, turn)
+        self._outbox = outbox
         self._chunked = http_version != "1.0"
         self._keep_alive = keep_alive
         self._head_only = head_only
@@ -80,10 +78,6 @@ class ResponseWriter:
     def box_of_chunks(self) -> Outbox | None:
         """Where whole chunks go in the place of ``write``; None where the response is not written in chunks."""
         return self._outbox if self._chunked and not self._head_only else None
-
-    def flush(self) -> None:
-        """Send what has been gathered."""
-        self._outbox.flush()
 
     def end(self, data: bytes = b"") -> None:
         """Write ``data`` and finish."""
