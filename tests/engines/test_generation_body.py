@@ -173,6 +173,8 @@ def test_the_place_in_the_cache_is_told_in_the_familys_way() -> None:
     """A slot where there are slots, a salt where there are salts, else nothing."""
     place = CachePlace(slot=0, salt="acme/")
     assert body(CHAT, place=place)["id_slot"] == 0
+    assert "cache_prompt" not in body(CHAT, place=place), "what lies there is gone on with"
+    assert body(CHAT, place=CachePlace(slot=0, is_emptied=True))["cache_prompt"] is False
     assert "cache_salt" not in body(CHAT, place=place)
     salted = body(CHAT, EngineFamily.VLLM, place=CachePlace(salt="acme/"))
     assert salted["cache_salt"].isalnum(), "vLLM takes no slashes"

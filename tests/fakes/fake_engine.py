@@ -130,15 +130,13 @@ class _Connection(asyncio.Protocol):
 
 class FakeEngine:
     """Follows ``scripts`` in order, one for each inference request, then ``always``. Health is answered by
-    ``health_status``, slots are erased with ``erase_status``; both kinds of request are kept apart from ``asked``."""
+    ``health_status``; such requests are kept apart from ``asked``."""
 
     def __init__(self, always: Script, *, port: int = 0) -> None:
         self.always = always
         self.scripts: deque[Script] = deque()
         self.health_status = 200
-        self.erase_status = 200
         self.asked: list[FakeExchange] = []
-        self.erasures: list[FakeExchange] = []
         self.probes: list[FakeExchange] = []
         self.connections_opened = 0
         self.open_connections: set[_Connection] = set()
@@ -158,9 +156,6 @@ class FakeEngine:
         if exchange.path in {"/health", "/v1/models"}:
             self.probes.append(exchange)
             exchange.whole(self.health_status, b"{}")
-        elif exchange.path.startswith("/slots/"):
-            self.erasures.append(exchange)
-            exchange.whole(self.erase_status, b"{}")
         else:
             self.asked.append(exchange)
             script = self.scripts.popleft() if self.scripts else self.always

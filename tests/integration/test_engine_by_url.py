@@ -7,12 +7,13 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+import httpx
 import msgspec
 import pytest
 
 import servery
 from servery.fleet.engine_order import EngineOrder, EngineReady
-from tests.integration.platform_process import PlatformProcess, chat
+from tests.integration.platform_process import MODEL, PlatformProcess, chat
 from tests.integration.test_prompt_cache import LONG
 
 ENGINE_KEY = "engine-key"
@@ -26,7 +27,7 @@ models:
   demo:
     pool: theirs
     context_length: 2048
-    capabilities: [chat, tools, structured_output]
+    capabilities: [chat, completions, tools, structured_output]
     prices: {{standard: {{input: 1, output: 2}}}}
     created: 2026-11-20
 """
@@ -85,6 +86,23 @@ def test_accounts_are_kept_apart_in_its_slots(theirs: PlatformProcess) -> None:
             ]
         assert cached[0] == 0
         assert cached[1] > 100
+
+
+def test_an_empty_prompt_leaves_nothing_of_another_account_to_go_on_with(theirs: PlatformProcess) -> None:
+    """The engine takes no slot for it, so what lies there is not the account's: neither then nor with its next
+    prompt."""
+
+    def cached(client: httpx.Client) -> int:
+        answer = client.post("/chat/completions", json=chat(LONG, max_tokens=1)).json()
+        return int(answer["usage"]["prompt_tokens_details"]["cached_tokens"])
+
+    for number in range(3):
+        with theirs.client(theirs.new_key(f"before-{number}")) as client:
+            cached(client)
+    for number in range(3):
+        with theirs.client(theirs.new_key(f"empty-{number}")) as client:
+            client.post("/completions", json={"model": MODEL, "prompt": "", "max_tokens": 1})
+            assert cached(client) == 0
 
 
 def test_several_workers_serve_it(engine_url: str, tmp_path: Path) -> None:

@@ -455,32 +455,49 @@ async def test_a_client_that_leaves_at_the_very_end_is_charged_in_full(house: Ho
 # Slots
 
 
-async def test_a_slot_is_erased_before_another_account_uses_it(house: House) -> None:
-    """Two slots, two accounts: whoever takes over a slot has it emptied first."""
+def empties(exchange: FakeExchange) -> bool:
+    return exchange.json.get("cache_prompt") is False
+
+
+async def test_a_slot_is_emptied_by_another_account(house: House) -> None:
+    """Two slots, two accounts: whoever takes over a slot goes on with nothing that lies there; and next time with what
+    is its own."""
     for caller in (ACME, GLOBEX, ACME, GLOBEX):
         await house.serve(asked(SLOTTED), caller)
-    assert house.first.erasures == []
+    assert not any(map(empties, house.first.asked))
     slots = {exchange.json["id_slot"] for exchange in house.first.asked}
     assert slots == {0, 1}
     third = changed(ACME, account="initech")
-    await house.serve(asked(SLOTTED), third)
-    (erasure,) = house.first.erasures
-    assert erasure.method == "POST"
-    assert erasure.path == f"/slots/{house.first.asked[-1].json['id_slot']}?action=erase"
+    for _ in range(2):
+        await house.serve(asked(SLOTTED), third)
+    took, again = house.first.asked[-2:]
+    assert (empties(took), empties(again)) == (True, False)
+    assert took.json["id_slot"] == again.json["id_slot"]
 
 
-async def test_a_slot_that_cannot_be_erased_is_not_used(house: House) -> None:
-    """The request fails rather than see what another account left; later ones try to erase it again."""
+@pytest.mark.parametrize(("prompt", "cached"), [(0, 0), (12, 4)], ids=["empty", "gone on with"])
+async def test_a_slot_is_empty_once_the_engine_shows_it(house: House, prompt: int, cached: int) -> None:
+    """An engine that was told nothing to compute, or went on with what lay there all the same, has not emptied it: the
+    next request is to."""
     for caller in (ACME, GLOBEX):
         await house.serve(asked(SLOTTED), caller)
-    house.first.erase_status = 500
     third = changed(ACME, account="initech")
-    assert isinstance(await refused(house, asked(SLOTTED), third), EngineUnavailable)
-    assert len(house.first.asked) == 2
-    assert len(house.first.erasures) == 2
-    house.first.erase_status = 200
+    house.first.scripts.append(serves(prompt=prompt, cached=cached))
+    for _ in range(3):
+        await house.serve(asked(SLOTTED), third)
+    assert [empties(one) for one in house.first.asked] == [False, False, True, True, False]
+
+
+async def test_a_slot_whose_engine_refused_is_not_empty(house: House) -> None:
+    """The next request is told to empty it again."""
+    for caller in (ACME, GLOBEX):
+        await house.serve(asked(SLOTTED), caller)
+    third = changed(ACME, account="initech")
+    house.first.scripts.extend([refuses(500), refuses(500)])
+    await refused(house, asked(SLOTTED), third)
     await house.serve(asked(SLOTTED), third)
-    assert len(house.first.erasures) == 3
+    await house.serve(asked(SLOTTED), third)
+    assert [empties(one) for one in house.first.asked[2:]] == [True, True, True, False]
 
 
 async def test_what_the_model_lists_is_filled_in(house: House) -> None:

@@ -205,6 +205,8 @@ def _add_structure(body: dict[str, Any], structure: Structure, family: EngineFam
 def _add_place(body: dict[str, Any], place: CachePlace, *, stream: bool, traits: Traits) -> None:
     if place.slot is not None:
         body["id_slot"] = place.slot
+        if place.is_emptied:
+            body["cache_prompt"] = False
     if place.salt is not None and traits.cache_salt:
         body["cache_salt"] = hashlib.blake2b(place.salt.encode(), digest_size=16).hexdigest()  # vLLM takes no "/"
     if stream and traits.tells_prompt_progress:

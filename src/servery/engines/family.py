@@ -11,7 +11,7 @@ from servery.core.engine_family import EngineFamily
 class Traits(msgspec.Struct, frozen=True, kw_only=True):
     """What one family does in its own way.
 
-    ``slots``: the prompt cache is divided into slots that the caller chooses and can erase.
+    ``slots``: the prompt cache is divided into slots that the caller chooses and can have emptied.
     ``closes_after_stream``: announces keep-alive on a stream and then closes, so its connection is not used again.
     ``counts_prompts``: counts a prompt's tokens without generating.
     ``tells_prompt_progress``: can report prompt and cached tokens before the first generated one.

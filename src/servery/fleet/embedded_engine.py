@@ -16,8 +16,6 @@ from servery.fleet.engine_order import EngineOrder, EngineReady
 from servery.fleet.platform_pipe import read_order_line, when_closed, write_reply_line
 
 _VERBOSITY_WARNINGS = 1
-_NO_PLACE = "/dev/null/"
-"""Slots can be erased only where they can be saved; this is set so that they can be erased, and saving fails."""
 
 
 def parameters(order: EngineOrder) -> xllamacpp.CommonParams:
@@ -38,8 +36,6 @@ def parameters(order: EngineOrder) -> xllamacpp.CommonParams:
     wanted.cpuparams_batch.n_threads = order.threads
     wanted.n_threads_http = order.slots + 4
     wanted.endpoint_metrics = True
-    wanted.endpoint_slots = True
-    wanted.slot_save_path = _NO_PLACE
     wanted.use_jinja = True
     wanted.ui = False
     wanted.verbosity = _VERBOSITY_WARNINGS

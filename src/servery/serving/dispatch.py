@@ -133,8 +133,8 @@ class Dispatch:
         answer, where the one asked for is refused because it would not fit."""
         seat, is_shortened = visit.seat, False
         try:
-            if seat.placement.erase or seat.replica.client.traits.counts_prompts:
-                await self._make_ready(errand, seat)
+            if seat.replica.client.traits.counts_prompts and not errand.journey.request.truncate_to_context:
+                await self._check_fit(errand, seat.replica.client)
             while True:
                 exchange = self._begin(errand, visit)
                 try:
@@ -157,29 +157,18 @@ class Dispatch:
             seat.refused()
             raise
 
-    async def _make_ready(self, errand: Errand, seat: Seat) -> None:
-        """Empty the slot, and count the prompt, where that must be."""
-        client, work = seat.replica.client, errand.branch.work
-        if isinstance(work, Embedding):
-            return
-        slot = seat.placement.slot
-        if seat.placement.erase and slot is not None:
-            await client.call("POST", f"/slots/{slot}?action=erase", b"{}", timeout_s=_ASIDE_TIMEOUT_S)
-            seat.erased()
-        if not errand.journey.request.truncate_to_context and client.traits.counts_prompts:
-            await self._check_fit(errand, work, client)
-
     def _begin(self, errand: Errand, visit: Visit) -> Exchange:
         """Ask the engine."""
         seat, journey, branch = visit.seat, errand.journey, errand.branch
         slot = None if isinstance(branch.work, Embedding) else seat.placement.slot
+        is_emptied = slot is not None and seat.placement.erase
         tally = Tally(prompt_tokens_guess=branch.prompt_tokens_guess)
-        visit.asks(tally)
+        visit.asks(tally, empties_slot=is_emptied)
         exchange = seat.replica.client.ask(
             branch.work,
             endpoint=journey.request.endpoint,
             stream=journey.request.stream,
-            place=CachePlace(slot=slot, salt=seat.owner),
+            place=CachePlace(slot=slot, salt=seat.owner, is_emptied=is_emptied),
             sink=journey.sink(branch),
             on_first=visit.first_event,
             tally=tally,
@@ -189,8 +178,11 @@ class Dispatch:
         visit.runs(exchange)
         return exchange
 
-    async def _check_fit(self, errand: Errand, work: Generation, client: EngineClient) -> None:
+    async def _check_fit(self, errand: Errand, client: EngineClient) -> None:
         """For those who want an error instead of a shorter answer. Other engines refuse by themselves."""
+        work = errand.branch.work
+        if isinstance(work, Embedding):
+            return
         endpoint, longest = errand.journey.request.endpoint, errand.offer.model.context_length
         prompt = await client.count_prompt(work, endpoint=endpoint, timeout_s=_ASIDE_TIMEOUT_S)
         if prompt + (work.max_tokens or 0) > longest:

@@ -88,6 +88,7 @@ class Visit:
 
     __slots__ = (
         "_asked_s",
+        "_empties_slot",
         "_errand",
         "_exchange",
         "_is_over",
@@ -107,14 +108,16 @@ class Visit:
         self._place = place
         self._tally: Tally | None = None
         self._asked_s = 0.0
+        self._empties_slot = False
         self._exchange: Exchange | None = None
         self._is_over = False
         self._trial: Trial = seat.replica.circuit.begin()
         place.seated(seat.replica)
 
-    def asks(self, tally: Tally) -> None:
-        """The engine is about to be asked; ``tally`` counts what it answers."""
+    def asks(self, tally: Tally, *, empties_slot: bool) -> None:
+        """The engine is about to be asked; ``tally`` counts what it answers. ``empties_slot``: as ``CachePlace`` says."""
         self._tally = tally
+        self._empties_slot = empties_slot
         self._asked_s = self._errand.journey.elapsed_s
         if self.counts:
             self._errand.branch.tally = tally
@@ -188,7 +191,15 @@ class Visit:
         if not self._is_over:
             self._is_over = True
             self._trial.end()
+            if self._empties_slot and self._has_begun_afresh:
+                self.seat.erased()
             self.seat.leave()
+
+    @property
+    def _has_begun_afresh(self) -> bool:
+        """Whether the engine told of a prompt, and that nothing of it had lain there. An empty one takes no slot."""
+        prompt = None if self._tally is None else self._tally.prompt
+        return prompt is not None and prompt[0] > 0 and prompt[1] == 0
 
 
 def expected_tokens(work: Generation | Embedding, *, expected: float) -> float:
