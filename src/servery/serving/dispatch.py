@@ -25,7 +25,6 @@ from servery.limits.estimate import Estimators
 from servery.metering.meter import Meter
 from servery.routing.placements import Placements
 from servery.routing.router import Router
-from servery.routing.seat import Seat
 from servery.routing.wish import Wish
 from servery.serving.errand import Errand, Visit, ends_with_first_token, expected_tokens
 from servery.serving.hedging import Hedging

@@ -115,7 +115,7 @@ class Visit:
         place.seated(seat.replica)
 
     def asks(self, tally: Tally, *, empties_slot: bool) -> None:
-        """The engine is about to be asked; ``tally`` counts what it answers. ``empties_slot``: as ``CachePlace`` says."""
+        """The engine is about to be asked; ``tally`` counts what it answers. ``empties_slot``: see ``CachePlace``."""
         self._tally = tally
         self._empties_slot = empties_slot
         self._asked_s = self._errand.journey.elapsed_s
