@@ -64,9 +64,9 @@ class TreeMachine(RuleBasedStateMachine):
         links = hashed(blocks)
         path = self.tree.path(block_chain(links, block_tokens=1, length=len(links)))
         for replica, plain in enumerate(self.plain):
-            nodes = [node.end for node in path.nodes if replica in node.holders]
+            nodes = [node.end for node in path.nodes if node.use_of(replica) is not None]
             held = max(nodes, default=0)
-            if path.part is not None and replica in path.part.holders:
+            if path.part is not None and path.part.use_of(replica) is not None:
                 held = path.depth
             assert held == plain.held(links)
 

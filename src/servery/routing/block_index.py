@@ -17,10 +17,11 @@ several prompts at once find nothing of one in the other.
 from bisect import bisect_right
 from typing import Final
 
-from servery.routing.chain import Chain
+from servery.routing.chain import Chain, Mark
 from servery.routing.holding import Holding
+from servery.routing.lookup import Lookup
 from servery.routing.marks import MarkedEnd, Marks
-from servery.routing.prefix_node import Use
+from servery.routing.prefix_node import Holders, Use
 from servery.routing.prefix_tree import Path, PrefixTree
 
 _DROPPED_WEIGHT: Final = 0.15
@@ -33,21 +34,6 @@ _SLACK_SHARE: Final = 32
 """Predictions that are off by less than this part of a prompt, or a first block, are right: units differ a little."""
 _SLACK_LEAST: Final = 64
 _FADE: Final = 0.98
-
-Holders = dict[int, Use]
-Level = tuple[float, Holders, Holders]
-"""How much of a prompt lies cached, and where: at the replicas that are in both."""
-
-
-class Lookup:
-    """Where a prompt lies: ``levels`` from the longest prefix down. A replica may be in several; the first counts."""
-
-    __slots__ = ("chain", "levels", "path")
-
-    def __init__(self, chain: Chain, path: Path, levels: list[Level]) -> None:
-        self.chain = chain
-        self.path = path
-        self.levels = levels
 
 
 class Stay:
@@ -99,26 +85,23 @@ class BlockIndex:
         if latest is not None and latest.chain is chain:
             return latest
         path = self._tree.path(chain)
-        levels: list[Level] = []
+        lookup = self._latest = Lookup(chain, path)
         ends = chain.ends
         for node in path.nodes:
-            levels.append((float(ends[node.end - 1]), node.holders, node.holders))
+            lookup.add(float(ends[node.end - 1]), node, node)
         if path.part is not None:
-            levels.append((float(ends[path.depth - 1]), path.part.holders, path.part.holders))
-        self._look_up_marks(chain, path, levels)
-        if len(levels) > 1:
-            levels.sort(key=_reach)
-            levels.reverse()
-        latest = self._latest = Lookup(chain, path, levels)
-        return latest
+            lookup.add(float(ends[path.depth - 1]), path.part, path.part)
+        self._look_up_marks(lookup)
+        lookup.sort()
+        return lookup
 
     def forecast(self, lookup: Lookup, replica: int) -> tuple[float, float]:
         """How much of the prompt the replica is believed to have, and what it would drop to make room for the rest,
         weighted by how much that is worth."""
         cached = 0.0
-        for reach, holders, also in lookup.levels:
-            if replica in holders and replica in also:
-                cached = reach
+        for level in lookup.levels:
+            if level.use_of(replica) is not None:
+                cached = level.reach
                 break
         cache = self._caches.get(replica)
         if cache is None:
@@ -138,9 +121,9 @@ class BlockIndex:
         if cache is None:
             cache = self._caches[replica] = _Cache()
         predicted, came = 0.0, 0
-        for reach, holders, also in lookup.levels:
-            if replica in holders and replica in also:
-                predicted, came = reach, holders[replica].came
+        for level in lookup.levels:
+            if (before := level.use_of(replica)) is not None:
+                predicted, came = level.reach, before.came
                 break
         chain = lookup.chain
         # What lies behind a prompt's last whole block is held too, and not counted: so a cache seems that much smaller.
@@ -216,30 +199,29 @@ class BlockIndex:
     def check_integrity(self) -> None:
         self._tree.check_integrity({number: cache.holding for number, cache in self._caches.items()})
 
-    def _look_up_marks(self, chain: Chain, path: Path, levels: list[Level]) -> None:
+    def _look_up_marks(self, lookup: Lookup) -> None:
         """Marks reach beyond the blocks before them, at replicas that have those blocks too."""
-        find = self._marks.find
-        for mark in (chain.begun, chain.whole):
-            if mark is not None and mark[2] <= path.depth and (end := find(mark)) is not None:
-                _mark_level(levels, path, end, blocks=mark[2], reach=float(mark[1]))
-        mark = chain.went_on
-        if mark is not None and mark[2] <= path.depth and (end := find(mark)) is not None:
-            _mark_level(levels, path, end, blocks=mark[2], reach=min(float(chain.length), mark[1] + end.answer))
+        chain = lookup.chain
+        self._look_up_mark(lookup, chain.begun)
+        self._look_up_mark(lookup, chain.whole)
+        self._look_up_mark(lookup, chain.went_on, is_gone_on=True)
+
+    def _look_up_mark(self, lookup: Lookup, mark: Mark | None, *, is_gone_on: bool = False) -> None:
+        """The prompt may go on from a mark's answer too (``is_gone_on``)."""
+        if mark is None or mark[2] > lookup.path.depth:
+            return
+        end = self._marks.find(mark)
+        if end is None:
+            return
+        reach = min(float(lookup.chain.length), mark[1] + end.answer) if is_gone_on else float(mark[1])
+        under = _under(lookup.path, mark[2]) if mark[2] else end
+        if under is not None:
+            lookup.add(reach, end, under)
 
 
-def _mark_level(levels: list[Level], path: Path, end: MarkedEnd, *, blocks: int, reach: float) -> None:
-    """``blocks`` lie before it."""
-    if not blocks:
-        levels.append((reach, end.holders, end.holders))
-        return
-    under = path.part
+def _under(path: Path, blocks: int) -> Holders | None:
+    """Who holds the first ``blocks`` blocks of a path."""
     for node in path.nodes:
         if node.end >= blocks:
-            under = node
-            break
-    if under is not None:
-        levels.append((reach, end.holders, under.holders))
-
-
-def _reach(level: Level) -> float:
-    return level[0]
+            return node
+    return path.part

@@ -4,8 +4,8 @@ from collections.abc import Collection
 from math import inf
 from typing import Final
 
-from servery.routing.block_index import Lookup
 from servery.routing.desk import Desk
+from servery.routing.lookup import Lookup
 from servery.routing.weighed import Weighed
 from servery.routing.wish import Wish
 

@@ -5,19 +5,19 @@ from collections.abc import Collection
 from typing import Final
 
 from servery.routing.chain import Mark
-from servery.routing.prefix_node import Use
+from servery.routing.prefix_node import Holders, Use
 
 MARKS_MAX: Final = 32_768
 
 
-class MarkedEnd:
-    """``holders``: when each replica was sent it last, and came to have it. ``answer`` is how long the answer was that
-    the engine wrote behind it, which lies in its cache too, in the chain's unit."""
+class MarkedEnd(Holders):
+    """Who was sent all up to there. ``answer`` is how long the answer was that the engine wrote behind it, which lies
+    in its cache too, in the chain's unit."""
 
-    __slots__ = ("answer", "holders")
+    __slots__ = ("answer",)
 
-    def __init__(self, holders: dict[int, Use]) -> None:
-        self.holders = holders
+    def __init__(self) -> None:
+        super().__init__()
         self.answer = 0.0
 
 
@@ -31,35 +31,36 @@ class Marks:
     def __len__(self) -> int:
         return len(self._ends)
 
-    def find(self, mark: Mark | None) -> MarkedEnd | None:
-        return None if mark is None else self._ends.get(mark[0])
+    def find(self, mark: Mark) -> MarkedEnd | None:
+        return self._ends.get(mark[0])
 
     def leave(self, mark: Mark, replica: int, use: Use) -> MarkedEnd:
         """The replica has it now: ``use`` is of one that brings it."""
         ends, key = self._ends, mark[0]
         end = ends.get(key)
         if end is None:
-            end = ends[key] = MarkedEnd({replica: use})
+            end = ends[key] = MarkedEnd()
+            end.put(replica, use)
             if len(ends) > self._limit:
                 ends.popitem(last=False)
             return end
         ends.move_to_end(key)
-        before = end.holders.get(replica)
-        end.holders[replica] = use if before is None else Use(use.stamp, before.came)
+        before = end.use_of(replica)
+        end.put(replica, use if before is None else Use(use.stamp, before.came))
         return end
 
     def withdraw(self, mark: Mark, replica: int, *, stamp: int, void: Collection[int]) -> None:
         """What came with ``stamp`` was not computed; it is there only if another, none of ``void``, came since."""
         end = self._ends.get(mark[0])
-        use = None if end is None else end.holders.get(replica)
+        use = None if end is None else end.use_of(replica)
         if end is None or use is None or use.came != stamp:
             return
         if use.stamp == stamp or use.stamp in void:
-            del end.holders[replica]
+            end.drop(replica)
         else:
-            end.holders[replica] = Use(use.stamp, use.stamp)
+            end.put(replica, Use(use.stamp, use.stamp))
 
     def forget(self, replica: int) -> None:
         """The replica has nothing any more."""
         for end in self._ends.values():
-            end.holders.pop(replica, None)
+            end.drop(replica)

@@ -13,18 +13,17 @@ Sources: llm-d's scorers, Mooncake (Qin et al., FAST 2025), Preble (Srivatsa et 
 """
 
 from collections.abc import Collection, Sequence
-from itertools import islice
 from math import inf
 from typing import Final
 
 from servery.core.clock import Clock
 from servery.fleet.replica import Replica
 from servery.fleet.replica_pool import ReplicaPool
-from servery.routing.block_index import Lookup
 from servery.routing.commons import Commons
 from servery.routing.contest import Contest
 from servery.routing.desk import Desk
 from servery.routing.least_busy import LeastBusy
+from servery.routing.lookup import Lookup
 from servery.routing.owners import Owners
 from servery.routing.placement import Placement
 from servery.routing.seat import Seat
@@ -115,12 +114,11 @@ class PoolRouter:
 
     def _most_shared(self, lookup: Lookup) -> float:
         """The longest part that a replica holds which can serve; of one length not all are asked."""
-        for reach, holders, also in lookup.levels:
-            for number in islice(holders, _OF_ONE_LENGTH):
-                if number in also:
-                    desk = self._desks[number]
-                    if desk.is_sound or desk.replica.is_ready:
-                        return reach
+        for level in lookup.levels:
+            for number in level.first(_OF_ONE_LENGTH):
+                desk = self._desks[number]
+                if desk.is_sound or desk.replica.is_ready:
+                    return level.reach
         return 0.0
 
     def _weigh_all(self, contest: Contest) -> None:
@@ -148,16 +146,16 @@ class PoolRouter:
         fastest = max(rate.tokens_per_s, rate.fastest_own)
         units_per_s = contest.units_per_token * fastest
         levels = contest.lookup.levels
-        least_s = contest.uncached_weight * (contest.length - levels[0][0]) / units_per_s - contest.now_s
-        for reach, holders, also in levels:
-            best = contest.best
+        least_s = contest.uncached_weight * (contest.length - levels[0].reach) / units_per_s - contest.now_s
+        for level in levels:
+            best, reach = contest.best, level.reach
             if floor_s + contest.uncached_weight * (contest.length - reach) / units_per_s >= contest.best_s:
                 break  # even one that had nothing else to do would cost no less
             if best is not None and reach <= best.cached and best.busy_s <= floor_s:
                 break  # none has more of it, and none less to do
             likely: list[tuple[float, int]] = []
-            for number in islice(holders, _OF_ONE_LENGTH):
-                if number not in weighed and number in also:
+            for number in level.first(_OF_ONE_LENGTH):
+                if number not in weighed:
                     queue = desks[number].queue
                     likely.append((queue.since_s + queue.pending_tokens / fastest, number))
             if len(likely) > 1:

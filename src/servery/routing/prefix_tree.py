@@ -41,7 +41,7 @@ class PrefixTree:
     """What replicas are believed to hold; they are numbers here."""
 
     def __init__(self) -> None:
-        self._root = Node(b"", (), 0, 0, parent=None, holders={})
+        self._root = Node(b"", (), 0, 0, parent=None)
 
     def path(self, chain: Chain) -> Path:
         links, last = chain.links, chain.blocks
@@ -49,7 +49,8 @@ class PrefixTree:
         nodes: list[Node] = []
         while depth < last:
             start = depth * LINK_BYTES
-            child = node.children.get(links[start : start + LINK_BYTES])
+            children = node.children
+            child = None if children is None else children.get(links[start : start + LINK_BYTES])
             if child is None:
                 break
             end = child.end
@@ -66,24 +67,26 @@ class PrefixTree:
             path.nodes.append(path.part.split(path.depth))
             path.part = None
         nodes, depth, last = path.nodes, path.depth, chain.blocks
+        use: Use | None = None
         for node in nodes:
-            before = node.holders.pop(replica, None)  # so that it stands last there
+            before = node.use_of(replica)
             if before is None:
                 holding.size += node.size
-                node.holders[replica] = Use(stamp, stamp)
+                use = Use(stamp, stamp)
             else:
                 if before.end is node:
                     before.end = None
-                node.holders[replica] = Use(stamp, before.came)
+                use = Use(stamp, before.came)
+            node.put_last(replica, use)
         if depth < last:
             parent = nodes[-1] if nodes else self._root
-            use = Use(stamp, stamp)
-            leaf = use.end = Node(chain.links, chain.ends, depth, last, parent=parent, holders={replica: use})
-            parent.children[leaf.link(depth)] = leaf
+            leaf = Node(chain.links, chain.ends, depth, last, parent=parent)
+            use = Use(stamp, stamp, leaf)
+            leaf.put(replica, use)
+            parent.add(leaf)
             holding.size += leaf.size
             holding.append(use)
-        elif nodes:
-            use = nodes[-1].holders[replica]
+        elif use is not None:
             use.end = nodes[-1]
             holding.append(use)
         if holding.size > holding.limit:
@@ -101,10 +104,10 @@ class PrefixTree:
         ``before``; the chain itself stays."""
         on_path = set(self.path(chain).nodes)
         for node in list(on_path):
-            if node.end <= blocks or replica not in node.holders:
+            if node.end <= blocks or node.use_of(replica) is None:
                 continue
-            for child in list(node.children.values()):
-                use = child.holders.get(replica)
+            for child in node.below:
+                use = child.use_of(replica)
                 if child not in on_path and use is not None and use.stamp < before:
                     self._forget_below(child, replica, holding)
 
@@ -117,7 +120,7 @@ class PrefixTree:
         for node in reversed(self.path(chain).nodes):
             if node.end <= blocks:
                 break
-            use = node.holders.get(replica)
+            use = node.use_of(replica)
             if use is None or use.came != stamp:
                 continue
             below = node.came_below(replica)
@@ -135,8 +138,8 @@ class PrefixTree:
             self._ends_at(path_end, replica, holding)
 
     def forget_all(self, replica: int, holding: Holding) -> None:
-        for child in list(self._root.children.values()):
-            if replica in child.holders:
+        for child in self._root.below:
+            if child.use_of(replica) is not None:
                 self._forget_below(child, replica, holding)
         holding.ends.clear()
         assert holding.size == 0, "what was held is what was forgotten"
@@ -147,11 +150,11 @@ class PrefixTree:
             parent = node.parent
             assert parent is not None, "only the root has none"
             assert parent.end == node.start < node.end, "runs follow each other"
-            assert node.holders, "what nobody holds is forgotten"
-            for replica, use in node.holders.items():
+            assert node.count, "what nobody holds is forgotten"
+            for replica, use in node.uses().items():
                 assert use.came <= use.stamp, "what is used is there"
                 sizes[replica] += node.size
-                above = parent.holders.get(replica)
+                above = parent.use_of(replica)
                 assert parent is self._root or (above is not None and above.stamp >= use.stamp), (
                     "who holds a node holds above"
                 )
@@ -160,23 +163,23 @@ class PrefixTree:
             assert holding.size <= holding.limit, "there is a bound"
 
     def _nodes(self) -> Iterator[Node]:
-        waiting = list(self._root.children.values())
+        waiting = self._root.below
         while waiting:
             node = waiting.pop()
             yield node
-            waiting += node.children.values()
+            waiting += node.below
 
     def _forget_upwards(self, leaf: Node, stamp: int, replica: int, holding: Holding) -> None:
         node = leaf
         while (parent := node.parent) is not None:
-            use = node.holders.get(replica)
+            use = node.use_of(replica)
             if use is None or use.stamp != stamp:
                 return
             excess, size = holding.size - holding.limit, node.size
             if size > excess:
                 if excess > 0:
                     node = self._shorten(node, excess, replica, holding)
-                use = node.holders.get(replica)
+                use = node.use_of(replica)
                 if use is not None and use.stamp == stamp:
                     use.end = node
                     holding.ends.appendleft(use)
@@ -192,7 +195,7 @@ class PrefixTree:
             assert node.parent is not None, "only the root has none"
             self._drop(node, node.size, replica, holding)
             return node.parent
-        if len(node.holders) == 1 and not node.children:
+        if node.count == 1 and not node.children:
             holding.size -= ends[end - 1] - ends[cut - 1]
             node.end = cut
             return node
@@ -204,9 +207,9 @@ class PrefixTree:
         waiting, found = [top], []
         while waiting:
             node = waiting.pop()
-            if replica in node.holders:
+            if node.use_of(replica) is not None:
                 found.append(node)
-                waiting += node.children.values()
+                waiting += node.below
         for node in reversed(found):
             self._drop(node, node.size, replica, holding)
         if top.parent is not None:
@@ -217,27 +220,31 @@ class PrefixTree:
         the last of those was, and so were those above it."""
         node = last
         while (parent := node.parent) is not None:
-            use = node.holders.get(replica)
+            use = node.use_of(replica)
             if use is None or use.end is node:
                 return
             stamp = node.used_below(replica)
             if stamp is None:
-                ending = node.holders[replica] = Use(use.stamp, use.came, node)
+                ending = Use(use.stamp, use.came, node)
+                node.put(replica, ending)
                 holding.insert(ending)
                 return
             if stamp == use.stamp:
                 return
-            node.holders[replica] = Use(stamp, min(stamp, use.came))
+            node.put(replica, Use(stamp, min(stamp, use.came)))
             node = parent
 
     def _drop(self, node: Node, size: int, replica: int, holding: Holding) -> None:
         """The replica no longer has the node, which is of that size. Those below it went before."""
-        holders, parent = node.holders, node.parent
-        use = holders.pop(replica)
+        use = node.use_of(replica)
+        assert use is not None, "only who holds it drops it"
         if use.end is node:
             use.end = None
+        node.drop(replica)
         holding.size -= size
-        if not holders:
+        if not node.count:
+            parent = node.parent
             assert parent is not None, "only the root has none"
+            assert parent.children is not None, "it is one of them"
             assert not node.children, "who holds a node holds all above it"
             del parent.children[node.link(node.start)]

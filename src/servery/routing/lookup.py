@@ -1,0 +1,56 @@
+"""Where a prompt lies."""
+
+from servery.routing.chain import Chain
+from servery.routing.prefix_node import Holders, Use
+from servery.routing.prefix_tree import Path
+
+
+class Level:
+    """The first ``reach`` of a prompt lies at the replicas that are both in ``holders`` and in ``also``, which may be
+    the same."""
+
+    __slots__ = ("also", "holders", "reach")
+
+    def __init__(self, reach: float, holders: Holders, also: Holders) -> None:
+        self.reach = reach
+        self.holders = holders
+        self.also = also
+
+    def use_of(self, replica: int) -> Use | None:
+        """The holder's last use of it; None where it does not lie."""
+        use = self.holders.use_of(replica)
+        if use is None or self.also is self.holders:
+            return use
+        return None if self.also.use_of(replica) is None else use
+
+    def first(self, most: int) -> list[int]:
+        """Replicas where it lies, of the first so many holders."""
+        numbers = self.holders.first(most)
+        if self.also is self.holders:
+            return numbers
+        return [number for number in numbers if self.also.use_of(number) is not None]
+
+
+class Lookup:
+    """``levels`` from the longest prefix down. A replica may be in several; the first counts."""
+
+    __slots__ = ("chain", "levels", "path")
+
+    def __init__(self, chain: Chain, path: Path) -> None:
+        self.chain = chain
+        self.path = path
+        self.levels: list[Level] = []
+
+    def add(self, reach: float, holders: Holders, also: Holders) -> None:
+        """In any order; ``sort`` then."""
+        self.levels.append(Level(reach, holders, also))
+
+    def sort(self) -> None:
+        levels = self.levels
+        if len(levels) > 1:
+            levels.sort(key=_reach)
+            levels.reverse()
+
+
+def _reach(level: Level) -> float:
+    return level.reach
