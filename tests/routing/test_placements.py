@@ -28,7 +28,7 @@ def test_a_placement_tells_what_was_weighed() -> None:
     for replica in pool.replicas:
         replica.down("test")
     (placed,) = placements.of("r1")
-    decision = placed.weighing.decision
+    decision = placed.decision
     assert (decision.reason, decision.chosen.replica) == (RouteReason.PREFIX, home)
     assert decision.chosen.cached_tokens > 900
     assert [score.replica for score in decision.scores] == [home, "p/1" if home == "p/0" else "p/0"]
@@ -42,14 +42,14 @@ def test_queued_tokens_and_full_replicas_are_told() -> None:
         assert other is not None
         place(placements, router, pool, "r1")
     (placed,) = placements.of("r1")
-    decision = placed.weighing.decision
+    decision = placed.decision
     assert decision.full == (other.replica.name,)
     assert [score.queued_tokens for score in decision.scores] == [0.0]
     pool, router = blocks(replicas=1), Router(ManualClock(), slot_isolation=True)
     with seated(router, pool, wish("B/", b"q" * 4_000)):
         place(placements, router, pool, "r2")
     (placed,) = placements.of("r2")
-    assert placed.weighing.decision.chosen.queued_tokens == 1_000
+    assert placed.decision.chosen.queued_tokens == 1_000
 
 
 def test_a_request_may_be_placed_more_than_once() -> None:
@@ -60,7 +60,7 @@ def test_a_request_may_be_placed_more_than_once() -> None:
     with seated(router, pool, wish(), avoid=frozenset({first})) as seat:
         assert seat is not None
         placements.add("r1", 0, seat)
-    assert [one.weighing.decision.chosen.replica for one in placements.of("r1")] == [first, seat.replica.name]
+    assert [one.decision.chosen.replica for one in placements.of("r1")] == [first, seat.replica.name]
 
 
 def test_only_the_last_are_kept() -> None:
@@ -85,5 +85,5 @@ def test_what_is_kept_is_small() -> None:
         grown = tracemalloc.get_traced_memory()[0] - before
     finally:
         tracemalloc.stop()
-    assert len(placements.of("r0")[0].weighing.weighed) == 4
+    assert len(placements.of("r0")[0].weighed) == 4
     assert grown / count < _MOST_BYTES_EACH

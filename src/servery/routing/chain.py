@@ -50,7 +50,7 @@ def _block_ends() -> tuple[int, ...]:
 
 
 _ENDS: Final = _block_ends()
-_SPANS: Final = tuple([slice(start, end) for start, end in pairwise((0, *_ENDS))])
+_LATER_SPANS: Final = tuple([slice(start, end) for start, end in pairwise(_ENDS)])
 
 
 class Chain:
@@ -107,10 +107,10 @@ def text_chain(owner: str, prompt: bytes) -> Chain:
     owned: int = xxh3_64_intdigest(owner.encode())
     view = memoryview(prompt)  # whose slices copy nothing
     hashes: list[bytes] = []
-    for span in _SPANS[: bisect_right(_ENDS, length)]:
-        hashes.append(digest(view[span]))
-    if hashes:
-        hashes[0] = digest(hashes[0], owned)
+    if length >= _LEAST_BLOCK_BYTES:
+        hashes.append(digest(digest(view[:_LEAST_BLOCK_BYTES]), owned))
+        for span in _LATER_SPANS[: bisect_right(_ENDS, length) - 1]:
+            hashes.append(digest(view[span]))
     links = b"".join(hashes)
     marks = _marks(view, links, owned, _message_ends(prompt))
     begun = marks[1] if len(marks) > 1 else None
@@ -143,12 +143,13 @@ def agreed(ours: bytes, theirs: bytes, low: int, high: int) -> int:
 
 
 def _message_ends(prompt: bytes) -> list[int]:
-    """Where the prompt ends, where its last message begins, where its last answer begins."""
+    """Where the prompt ends, where its last message begins, where its last answer begins. The first message begins
+    nowhere: nothing lies before it that others could have in common with it."""
     length = len(prompt)
     # the array goes on when the conversation does
     ends = [length - 1 if prompt.endswith(b"}]") else length]
     message = prompt.rfind(_MESSAGE, length - _LAST_MESSAGE_BYTES if length > _LAST_MESSAGE_BYTES else 0)
-    if message > 0:
+    if message > 1:
         ends.append(message - 1)  # without the comma before it
         earliest = message - _LAST_MESSAGE_BYTES if message > _LAST_MESSAGE_BYTES else 0
         answer = prompt.rfind(_ANSWER, earliest, message)

@@ -7,6 +7,7 @@ from typing import Final
 from servery.routing.desk import Desk
 from servery.routing.lookup import Lookup
 from servery.routing.weighed import Weighed
+from servery.routing.weighing import Weighing
 from servery.routing.wish import Wish
 
 _EVENNESS: Final = 0.05
@@ -14,9 +15,9 @@ _EVENNESS: Final = 0.05
 
 
 class Contest:
-    """``best`` is that of least cost so far, which is ``best_s``. ``weighed`` are all, by number; None for one that has
-    no room. ``resident_tokens`` is what the request will hold of a replica's KV cache at its end; ``uncached_weight``
-    is how much it counts to compute a token again; ``least_computed`` is what a replica has computed of late at least.
+    """``best`` is that of least cost so far, which is ``best_s``; all are in ``weighing``. ``resident_tokens`` is what
+    the request will hold of a replica's KV cache at its end; ``uncached_weight`` is how much it counts to compute a
+    token again; ``least_computed`` is what a replica has computed of late at least.
     """
 
     __slots__ = (
@@ -31,7 +32,7 @@ class Contest:
         "resident_tokens",
         "uncached_weight",
         "units_per_token",
-        "weighed",
+        "weighing",
         "wish",
     )
 
@@ -43,6 +44,7 @@ class Contest:
         avoid: Collection[str],
         now_s: float,
         *,
+        names: tuple[str, ...],
         uncached_weight: float,
         least_computed: float,
     ) -> None:
@@ -58,13 +60,13 @@ class Contest:
         self.resident_tokens = wish.resident_tokens
         self.best: Weighed | None = None
         self.best_s = inf
-        self.weighed: dict[int, Weighed | None] = {}
+        self.weighing = Weighing(names, length=self.length, units_per_token=self.units_per_token)
 
     def weigh(self, desk: Desk) -> Weighed | None:
         """None for a replica that has no room."""
-        number = desk.number
+        number, weighing = desk.number, self.weighing
         if not desk.has_room_for(self.resident_tokens) or (self.avoid and desk.replica.name in self.avoid):
-            self.weighed[number] = None
+            weighing.full += (number,)
             return None
         if desk.slots is None:
             cached, dropped = desk.commons.index.forecast(self.lookup, number)
@@ -84,7 +86,7 @@ class Contest:
         excess = desk.computed_tokens - self.least_computed
         evenness_s = _EVENNESS * excess / rate if excess > 0.0 else 0.0
         cost_s = busy_s + uncached_s + evenness_s + dropped_s - discount_s
-        weighed = self.weighed[number] = Weighed(
+        weighed = weighing.last = Weighed(
             number,
             cost_s=cost_s,
             busy_s=busy_s,
@@ -93,6 +95,7 @@ class Contest:
             discount_s=discount_s,
             queued_tokens=queue.pending_tokens,
             computed_tokens=desk.computed_tokens,
+            before=weighing.last,
         )
         best = self.best
         if cost_s < self.best_s or (best is not None and cost_s == self.best_s and weighed.order < best.order):

@@ -1,11 +1,8 @@
 """Why a request went where it went, for receipts and for operators."""
 
-from collections.abc import Mapping
 from enum import StrEnum
 
 import msgspec
-
-from servery.routing.weighed import Weighed
 
 
 class RouteReason(StrEnum):
@@ -57,35 +54,6 @@ class Decision(msgspec.Struct, frozen=True):
     def told(self) -> str:
         """One line: why, then each replica with its sum, the chosen one first."""
         return "; ".join([f"reason={self.reason.value}", *map(_told, self.scores)])
-
-
-class Weighing(msgspec.Struct, gc=False):
-    """A decision in the form that costs least to keep: ``weighed`` is by number, None for who had no room; ``length``
-    is the prompt's, in the chain's unit. Not to be changed."""
-
-    names: tuple[str, ...]
-    length: int
-    units_per_token: float
-    weighed: Mapping[int, Weighed | None]
-
-    @property
-    def decision(self) -> Decision:
-        """In words and tokens."""
-        full = tuple(self.names[number] for number, one in self.weighed.items() if one is None)
-        weighed = [one for one in self.weighed.values() if one is not None]
-        return Decision(tuple(self._score(one) for one in sorted(weighed, key=lambda one: one.order)), full)
-
-    def _score(self, weighed: Weighed) -> Score:
-        return Score(
-            replica=self.names[weighed.number],
-            cost_s=weighed.cost_s,
-            queued_tokens=weighed.queued_tokens,
-            busy_s=weighed.busy_s,
-            cached_tokens=weighed.cached / self.units_per_token,
-            uncached_tokens=(self.length - weighed.cached) / self.units_per_token,
-            dropped_s=weighed.dropped_s,
-            discount_s=weighed.discount_s,
-        )
 
 
 def _told(score: Score) -> str:

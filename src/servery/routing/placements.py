@@ -2,8 +2,8 @@
 
 from collections import deque
 
-from servery.routing.placed import Placed
 from servery.routing.seat import Seat
+from servery.routing.weighing import Weighing
 
 
 class Placements:
@@ -14,14 +14,16 @@ class Placements:
     """
 
     def __init__(self, *, most: int = 10_000) -> None:
-        self._last: deque[Placed] = deque(maxlen=most)
+        self._last: deque[Weighing] = deque(maxlen=most)
 
     def __len__(self) -> int:
         return len(self._last)
 
     def add(self, request_id: str, branch: int, seat: Seat) -> None:
-        self._last.append(Placed(request_id, branch, seat.weighing))
+        weighing = seat.weighing
+        weighing.request_id, weighing.branch = request_id, branch
+        self._last.append(weighing)
 
-    def of(self, request_id: str) -> list[Placed]:
+    def of(self, request_id: str) -> list[Weighing]:
         """Those of a request, in their order. Looks through all of them."""
         return [one for one in self._last if one.request_id == request_id]

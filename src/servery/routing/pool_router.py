@@ -101,6 +101,7 @@ class PoolRouter:
             home,
             avoid,
             now_s,
+            names=self.commons.names,
             uncached_weight=min(_MOST_WEIGHT, _UNCACHED_WEIGHT + _MORE_PER_S * self._busy_s),
             least_computed=self._least_computed,
         )
@@ -122,26 +123,27 @@ class PoolRouter:
         return 0.0
 
     def _weigh_all(self, contest: Contest) -> None:
+        contest.weighing.begin_anew()
         for desk in self._desks:
             contest.weigh(desk)
 
     def _weigh_likely(self, contest: Contest) -> None:
         """Those that may be the cheapest."""
-        weighed = contest.weighed
+        weighing = contest.weighing
         floor_s = self._weigh_least_busy(contest)
         self._busy_s += _SMOOTHING * (floor_s - self._busy_s)
-        if contest.home is not None and contest.home not in weighed:
+        if contest.home is not None and not weighing.has(contest.home):
             contest.weigh(self._desks[contest.home])
         if self._slotted:
             for number in self._with_slots(contest.wish.owner):
-                if number not in weighed:
+                if not weighing.has(number):
                     contest.weigh(self._desks[number])
         if contest.lookup.levels:
             self._weigh_holders(contest, floor_s)
 
     def _weigh_holders(self, contest: Contest, floor_s: float) -> None:
         """Those that hold a part of the prompt; ``floor_s`` is how busy the least busy one is."""
-        desks, weighed = self._desks, contest.weighed
+        desks, weighing = self._desks, contest.weighing
         rate = self.commons.rate
         fastest = max(rate.tokens_per_s, rate.fastest_own)
         units_per_s = contest.units_per_token * fastest
@@ -155,7 +157,7 @@ class PoolRouter:
                 break  # none has more of it, and none less to do
             likely: list[tuple[float, int]] = []
             for number in level.first(_OF_ONE_LENGTH):
-                if number not in weighed:
+                if not weighing.has(number):
                     queue = desks[number].queue
                     likely.append((queue.since_s + queue.pending_tokens / fastest, number))
             if len(likely) > 1:
@@ -175,6 +177,8 @@ class PoolRouter:
         for _ in range(_TRIES):
             full = False
             for number in self._order.least(contest.now_s):
+                if contest.weighing.has(number):
+                    continue
                 weighed = contest.weigh(desks[number])
                 if weighed is None:
                     desks[number].take_away()

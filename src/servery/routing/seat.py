@@ -2,7 +2,6 @@
 
 from servery.routing.block_index import Stay
 from servery.routing.contest import Contest
-from servery.routing.decision import Weighing
 from servery.routing.desk import Desk
 from servery.routing.placement import Placement
 
@@ -29,11 +28,11 @@ class Seat:
         "_stay",
         "_uncached_tokens",
         "_units_per_token",
-        "_weighed",
         "_wish",
         "cached",
         "placement",
         "replica",
+        "weighing",
     )
 
     def __init__(self, desk: Desk, contest: Contest, *, placement: Placement, stay: Stay | None, stamp: int) -> None:
@@ -43,7 +42,7 @@ class Seat:
         self.cached = cached
         # The contest itself is let go of while it is warm.
         self._wish = wish = contest.wish
-        self._weighed = contest.weighed
+        self.weighing = contest.weighing
         self._sent_s = contest.now_s
         self._length = contest.length
         self._units_per_token = contest.units_per_token
@@ -70,15 +69,6 @@ class Seat:
     @property
     def predicted_cached_tokens(self) -> float:
         return self.cached / self._units_per_token
-
-    @property
-    def weighing(self) -> Weighing:
-        """All that were weighed, as they stood then."""
-        return Weighing(self._desk.commons.names, self._length, self._units_per_token, self._weighed)
-
-    def explain(self) -> str:
-        """The decision in one line."""
-        return self.weighing.decision.told()
 
     def first_byte(self) -> None:
         """The prompt has been computed."""

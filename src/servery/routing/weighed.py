@@ -4,9 +4,19 @@
 class Weighed:
     """Replica ``number``: its ``cost_s``, and what made it: the seconds that it is busy, that its cache would lose, and
     that it is discounted; ``cached`` of the prompt in the chain's unit. ``queued_tokens`` it has to compute,
-    ``computed_tokens`` it has computed so far."""
+    ``computed_tokens`` it has computed so far. ``before`` is the one that was weighed before it."""
 
-    __slots__ = ("busy_s", "cached", "computed_tokens", "cost_s", "discount_s", "dropped_s", "number", "queued_tokens")
+    __slots__ = (
+        "before",
+        "busy_s",
+        "cached",
+        "computed_tokens",
+        "cost_s",
+        "discount_s",
+        "dropped_s",
+        "number",
+        "queued_tokens",
+    )
 
     def __init__(
         self,
@@ -19,6 +29,7 @@ class Weighed:
         discount_s: float,
         queued_tokens: float,
         computed_tokens: float,
+        before: "Weighed | None",
     ) -> None:
         self.number = number
         self.cost_s = cost_s
@@ -28,6 +39,7 @@ class Weighed:
         self.discount_s = discount_s
         self.queued_tokens = queued_tokens
         self.computed_tokens = computed_tokens
+        self.before = before
 
     @property
     def order(self) -> tuple[float, float, float, int]:

@@ -3,8 +3,8 @@
 import msgspec
 
 from servery.routing.decision import RouteReason, Score
-from servery.routing.placed import Placed
 from servery.routing.placements import Placements
+from servery.routing.weighing import Weighing
 
 
 class CandidateResource(msgspec.Struct, rename="camel"):
@@ -43,8 +43,8 @@ def routing_of(request_id: str, placements: Placements, *, worker: int) -> Routi
     return RoutingResource(worker, [_placement(one) for one in placements.of(request_id)])
 
 
-def _placement(placed: Placed) -> PlacementResource:
-    decision = placed.weighing.decision
+def _placement(placed: Weighing) -> PlacementResource:
+    decision = placed.decision
     candidates = [_candidate(score, chosen=score is decision.chosen) for score in decision.scores]
     return PlacementResource(placed.branch, decision.reason, candidates, list(decision.full))
 
