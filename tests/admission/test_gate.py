@@ -34,7 +34,7 @@ class Visitor:
                 replica = house.pool.find_room(10)
                 assert replica is not None
                 replica.occupancy.enter(10)
-                place.seated(replica)
+                place.replica = replica
                 self.is_inside, self.queue_wait_s = True, place.queue_wait_s
                 try:
                     await self._stay()
@@ -259,8 +259,7 @@ async def test_no_sequence_loses_a_place(new_house: Callable[..., House]) -> Non
     await asyncio.gather(*(visitor.task for visitor in visitors), return_exceptions=True)
     assert house.counts == (0, 0)
     assert [one.occupancy.sequences for one in house.pool.replicas] == [0, 0]
-    assert house.gate._calls == {}
-    assert house.gate._on_recall == {}
+    assert len(house.gate._queue._unanswered) == 0
 
 
 async def test_a_pool_that_promises_speed_watches_its_streams(clock: ManualClock) -> None:
@@ -270,7 +269,7 @@ async def test_a_pool_that_promises_speed_watches_its_streams(clock: ManualClock
     gate = Gate(pool, clock, policy=AdmissionPolicy(), speed=speed)
     for tally in (Tally(prompt_tokens_guess=1), None):
         place = await gate.enter(demand())
-        place.seated(pool.replicas[0])
+        place.replica = pool.replicas[0]
         pool.replicas[0].occupancy.enter(10)
         place.first_byte(tally)
         clock.advance(2.0)
@@ -279,7 +278,7 @@ async def test_a_pool_that_promises_speed_watches_its_streams(clock: ManualClock
         pool.replicas[0].occupancy.leave(10)
         place.leave()
     assert speed.percentile(0.5) == 50.5
-    assert gate._streams == {}
+    assert [one.streams for one in speed._watched.values()] == [{}]
 
 
 class Prompts:

@@ -15,52 +15,45 @@ from servery.core.serving_path import ServingClass
 from servery.fleet.replica import Replica
 from servery.fleet.replica_pool import ReplicaPool
 
-_ADMITTED = TicketState.ADMITTED
+_ADMITTED, _RECALLED = TicketState.ADMITTED, TicketState.RECALLED
 
 
-class Place:
+class Place(Ticket):
     """A place in the pool. Whoever was given it calls ``leave``, whatever happens; ``queue_wait_s`` is how long it was
-    waited for, in sum."""
+    waited for, in sum. To the pool's queue it is a ticket."""
 
-    __slots__ = ("_gate", "_ticket", "queue_wait_s")
+    queue_wait_s: float = 0.0
+    admission: asyncio.Future[None] | None = None
+    stream: Stream | None = None
 
-    def __init__(self, gate: "Gate", ticket: Ticket) -> None:
+    def __init__(self, gate: "Gate", demand: Demand, *, on_recall: Callable[[], None] | None) -> None:
+        super().__init__(demand, may_be_recalled=on_recall is not None)
+        self.on_recall = on_recall
         self._gate = gate
-        self._ticket = ticket
-        self.queue_wait_s = 0.0
 
     @property
     def is_recalled(self) -> bool:
         """Whether the request was called back: it stops its engine and calls ``again``, or ``leave``."""
-        return self._ticket.state is TicketState.RECALLED
+        return self.state is _RECALLED
 
     @property
     def is_counted(self) -> bool:
         """Whether what the request really uses is wanted by ``leave``."""
-        return self._ticket.charged > 0.0
-
-    @property
-    def replica(self) -> Replica | None:
-        """Where the request was sent last; None before it was, and once it waits again."""
-        return self._ticket.replica
-
-    def seated(self, replica: Replica) -> None:
-        """The request goes to ``replica``."""
-        self._ticket.replica = replica
+        return self.charged > 0.0
 
     def first_byte(self, count: Counted | None = None) -> None:
         """The answer begins to be passed on. From now on the request is not called back. ``count``: of a stream."""
-        self._gate.first_byte(self._ticket, count)
+        self._gate.first_byte(self, count)
 
     async def again(self) -> None:
         """Its seat is given up: wait for another, at the request's old place. Raises as ``Gate.enter`` does; ``leave``
         is still to be called."""
-        await self._gate.enter_again(self, self._ticket)
+        await self._gate.enter_again(self)
 
     def leave(self, *, work: float | None = None) -> None:
         """The request is over, or failed; its seat is free. ``work`` is what it really was, where that is known. To
         leave again changes nothing."""
-        self._gate.leave(self._ticket, work=work)
+        self._gate.leave(self, work=work)
 
 
 class Gate:
@@ -73,7 +66,7 @@ class Gate:
         self.speed = speed
         self._outcomes = dict.fromkeys(AdmissionOutcome, 0)
         self._at_once = 0
-        self._clock = clock
+        self._now = clock.monotonic_s
         self._policy = policy
         self._queue = PoolQueue(
             pool,
@@ -81,9 +74,6 @@ class Gate:
             policy=policy,
             hour_offset_s=clock.wall_ns() / 1e9 - clock.monotonic_s(),
         )
-        self._calls: dict[Ticket, asyncio.Future[None]] = {}
-        self._streams: dict[Ticket, Stream] = {}
-        self._on_recall: dict[Ticket, Callable[[], None]] = {}
         self._look: asyncio.TimerHandle | None = None
         self._looks_s = inf
         pool.listen(self._room_changed)
@@ -113,21 +103,18 @@ class Gate:
         Raises Overloaded when it would wait too long or did, when the queue is full, or when another takes its place in
         it.
         """
-        ticket = Ticket(demand, may_be_recalled=on_recall is not None)
-        if on_recall is not None:
-            self._on_recall[ticket] = on_recall
-        place = Place(self, ticket)
-        now_s = self._clock.monotonic_s()
-        changed = self._queue.enter(ticket, now_s)
+        place = Place(self, demand, on_recall=on_recall)
+        now_s = self._now()
+        changed = self._queue.enter(place, now_s)
         if changed:
             self._tell(changed)
-        if ticket.state is _ADMITTED:
-            if ticket.held_at is not None:
-                self._queue.redeem(ticket)
+        if place.state is _ADMITTED:
+            if place.held_at is not None:
+                self._queue.redeem(place)
             self._at_once += 1
             return place
         try:
-            await self._wait(place, ticket, now_s)
+            await self._wait(place, now_s)
         except BaseException:
             place.leave()
             raise
@@ -136,63 +123,65 @@ class Gate:
     def enter_beside(self, demand: Demand, other: Replica, *, on_recall: Callable[[], None]) -> Place | None:
         """As ``enter``, for a second attempt at what is at ``other`` already: None if somebody waits, or there is no
         room now at another replica. The caller takes its seat before it awaits anything."""
-        ticket = Ticket(demand, may_be_recalled=True)
-        if not self._queue.enter_beside(ticket, other, self._clock.monotonic_s()):
+        place = Place(self, demand, on_recall=on_recall)
+        if not self._queue.enter_beside(place, other, self._now()):
             return None
-        self._on_recall[ticket] = on_recall
         self._at_once += 1
-        return Place(self, ticket)
+        return place
 
-    async def enter_again(self, place: Place, ticket: Ticket) -> None:
+    async def enter_again(self, place: Place) -> None:
         """``Place.again``."""
-        now_s = self._clock.monotonic_s()
-        self._tell(self._queue.come_back(ticket, now_s))
-        await self._wait(place, ticket, now_s)
+        now_s = self._now()
+        self._tell(self._queue.come_back(place, now_s))
+        await self._wait(place, now_s)
 
-    def first_byte(self, ticket: Ticket, count: Counted | None) -> None:
+    def first_byte(self, place: Place, count: Counted | None) -> None:
         """``Place.first_byte``."""
-        now_s = self._clock.monotonic_s()
-        self._tell(self._queue.first_byte(ticket, now_s, count))
-        if self.speed is not None and count is not None and ticket.replica is not None:
-            self._streams[ticket] = self.speed.begin(ticket.replica, count, now_s)
+        now_s = self._now()
+        self._tell(self._queue.first_byte(place, now_s, count))
+        if self.speed is not None and count is not None and place.replica is not None:
+            place.stream = self.speed.begin(place.replica, count, now_s)
 
-    def leave(self, ticket: Ticket, *, work: float | None) -> None:
+    def leave(self, place: Place, *, work: float | None) -> None:
         """``Place.leave``."""
-        self._on_recall.pop(ticket, None)
-        now_s = self._clock.monotonic_s()
-        if self.speed is not None and (stream := self._streams.pop(ticket, None)) is not None:
-            self.speed.end(stream, now_s)
-        self._tell(self._queue.leave(ticket, now_s, work=work))
+        place.on_recall = None
+        now_s = self._now()
+        if self.speed is not None and place.stream is not None:
+            self.speed.end(place.stream, now_s)
+            place.stream = None
+        self._tell(self._queue.leave(place, now_s, work=work))
 
-    async def _wait(self, place: Place, ticket: Ticket, since_s: float) -> None:
-        """Until ``ticket`` is admitted. Raises Overloaded when it is shed."""
-        if ticket.state is TicketState.WAITING:
+    async def _wait(self, place: Place, since_s: float) -> None:
+        """Until ``place`` is admitted. Raises Overloaded when it is shed."""
+        if place.state is TicketState.WAITING:
             self._plan_look()
-            call = self._calls[ticket] = asyncio.get_running_loop().create_future()
-            is_batch = ticket.demand.serving_class is ServingClass.BATCH
+            admission = place.admission = asyncio.get_running_loop().create_future()
+            is_batch = place.demand.serving_class is ServingClass.BATCH
             try:
                 async with asyncio.timeout(None if is_batch else self._policy.wait_limit_s):
-                    await call
+                    await admission
             except TimeoutError:
-                self._tell(self._queue.expire(ticket, self._clock.monotonic_s()))
+                self._tell(self._queue.expire(place, self._now()))
             except asyncio.CancelledError:
                 self._outcomes[AdmissionOutcome.CLIENT_GONE] += 1
                 raise
             finally:
-                del self._calls[ticket]
-        place.queue_wait_s += self._clock.monotonic_s() - since_s
-        assert ticket.outcome is not None, "a wait ends with an outcome"
-        self._outcomes[ticket.outcome] += 1
-        if ticket.state is TicketState.SHED:
-            raise Overloaded("service overloaded, please try again later", retry_after_s=ticket.retry_after_s)
-        self._queue.redeem(ticket)
+                place.admission = None
+        place.queue_wait_s += self._now() - since_s
+        assert place.outcome is not None, "a wait ends with an outcome"
+        self._outcomes[place.outcome] += 1
+        if place.state is TicketState.SHED:
+            raise Overloaded("service overloaded, please try again later", retry_after_s=place.retry_after_s)
+        self._queue.redeem(place)
 
     def _tell(self, tickets: Iterable[Ticket]) -> None:
-        for ticket in tickets:
-            if ticket.state is TicketState.RECALLED:
-                self._on_recall[ticket]()
-            elif (call := self._calls.get(ticket)) is not None and not call.done():
-                call.set_result(None)
+        for place in tickets:
+            assert isinstance(place, Place), "places are all that enters"
+            if place.state is _RECALLED:
+                assert place.on_recall is not None, "who must not be called back is not"
+                place.on_recall()
+            elif place.admission is not None and not place.admission.done():
+                place.admission.set_result(None)
         self._plan_look()
 
     def _plan_look(self) -> None:
@@ -202,12 +191,12 @@ class Gate:
             if self._look is not None:
                 self._look.cancel()
             self._looks_s = moment_s
-            wait_s = moment_s - self._clock.monotonic_s()
+            wait_s = moment_s - self._now()
             self._look = asyncio.get_running_loop().call_later(wait_s, self._time_passed)
 
     def _time_passed(self) -> None:
         self._look, self._looks_s = None, inf
-        self._tell(self._queue.time_passed(self._clock.monotonic_s()))
+        self._tell(self._queue.time_passed(self._now()))
 
     def _room_changed(self) -> None:
-        self._tell(self._queue.room_changed(self._clock.monotonic_s()))
+        self._tell(self._queue.room_changed(self._now()))

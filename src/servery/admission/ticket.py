@@ -51,6 +51,7 @@ class Ticket:
     period: int = 0
     held_at: Replica | None = None
     is_entitled: bool = False
+    is_unanswered: bool = False
     sent_s: float = 0.0
     heard: Heard | None = None
 

@@ -29,13 +29,16 @@ class Unanswered:
             serving_class = ticket.demand.serving_class
             if serving_class is _STANDARD:
                 self._standard[ticket] = None
+                ticket.is_unanswered = True
             elif serving_class is _BATCH:
                 self._batch[ticket] = None
+                ticket.is_unanswered = True
 
     def over(self, ticket: Ticket) -> None:
         """It has its first byte, or is gone."""
-        self._standard.pop(ticket, None)
-        self._batch.pop(ticket, None)
+        if ticket.is_unanswered:
+            ticket.is_unanswered = False
+            del (self._batch if ticket.demand.serving_class is _BATCH else self._standard)[ticket]
 
     def take_for(self, head: Ticket, *, most: int, now_s: float) -> list[Ticket]:
         """At most so many whose room ``head`` could take: Batch first, and Standard only for Priority; the last that
@@ -46,7 +49,7 @@ class Unanswered:
             oldest_s = 0.0 if sent is self._batch else now_s - self._policy.recall_within_s
             for ticket in [one for one, _ in zip(reversed(sent), range(_CANDIDATES), strict=False)]:
                 if len(taken) < most and ticket.sent_s >= oldest_s and _makes_room(ticket, head):
-                    del sent[ticket]
+                    self.over(ticket)
                     taken.append(ticket)
         return taken
 

@@ -20,7 +20,8 @@ _MOST_OF_REPORT_TOKENS: Final = 16_384.0
 class Desk(Standing):
     """Replica ``number`` of its pool. ``slots`` is None where its engine shares blocks; those are in the pool's
     index. ``is_away``: not to be found as least busy, because it had no room when it was looked at. ``is_sound``: its
-    replica can serve, and was not seen to fail; ``look_at_replica`` keeps this.
+    replica can serve, and was not seen to fail; ``look_at_replica`` keeps this. The ``order`` of the least busy is None
+    where there is no other.
     """
 
     __slots__ = (
@@ -41,7 +42,7 @@ class Desk(Standing):
         "tells_cached",
     )
 
-    def __init__(self, replica: Replica, *, number: int, commons: Commons, order: LeastBusy) -> None:
+    def __init__(self, replica: Replica, *, number: int, commons: Commons, order: LeastBusy | None) -> None:
         super().__init__()
         self.replica = replica
         self.occupancy = replica.occupancy
@@ -134,11 +135,13 @@ class Desk(Standing):
         self.is_away = False
         self.queue.rate = self.rate.tokens_per_s
         self.done_s = self.queue.done_s
-        self._order.put(self.number)
+        if self._order is not None:
+            self._order.put(self.number)
 
     def take_away(self) -> None:
         self.is_away = True
-        self._order.take_away(self.number)
+        if self._order is not None:
+            self._order.take_away(self.number)
 
     def renew(self, slots: SlotCache | None) -> None:
         """The engine was started anew: its cache is empty, and it computes nothing. How fast it was is kept."""

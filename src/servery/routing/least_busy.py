@@ -14,7 +14,7 @@ from heapq import heapify, heappop, heappush, heapreplace
 from typing import Final
 
 _VOID_FACTOR: Final = 8
-_DIGITS: Final = 3
+_ALIKE_PER_S: Final = 1_000.0
 """Pressures that differ by less than a millisecond are alike."""
 
 
@@ -84,7 +84,7 @@ class LeastBusy:
             done_s = replica.done_s
             if done_s <= now_s:
                 heappop(busy)
-                pressure_s = round(self._pressure_s(number), _DIGITS)
+                pressure_s = int(self._pressure_s(number) * _ALIKE_PER_S + 0.5) / _ALIKE_PER_S
                 heappush(self._idle, (pressure_s, replica.computed_tokens, number, serial))
             elif done_s <= shown_s:
                 return done_s, number

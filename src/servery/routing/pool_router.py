@@ -69,7 +69,7 @@ class PoolRouter:
         self._desks: list[Desk] = []
         self._busy_s = 0.0
         self._least_computed = 0.0
-        self._order = LeastBusy(self._desks, self._pressure_s)
+        self._order = LeastBusy(self._desks, self._pressure_s) if len(pool.replicas) > 1 else None
         for number, replica in enumerate(pool.replicas):
             desk = Desk(replica, number=number, commons=self.commons, order=self._order)
             desk.slots = self._new_slots(replica)
@@ -173,6 +173,9 @@ class PoolRouter:
         self._turn += 1
         if self._turn % _REFRESH_EVERY == 0:  # what engines report changes without a word to us
             self._refresh(self._turn // _REFRESH_EVERY % len(desks))
+        if self._order is None:
+            weighed = contest.weigh(desks[0])
+            return 0.0 if weighed is None else weighed.busy_s
         floor_s = inf
         for _ in range(_TRIES):
             full = False

@@ -112,7 +112,7 @@ class Visit:
         self._exchange: Exchange | None = None
         self._is_over = False
         self._trial: Trial = seat.replica.circuit.begin()
-        place.seated(seat.replica)
+        place.replica = seat.replica
 
     def asks(self, tally: Tally, *, empties_slot: bool) -> None:
         """The engine is about to be asked; ``tally`` counts what it answers. ``empties_slot``: see ``CachePlace``."""
