@@ -1,15 +1,16 @@
 """Pools without engines, and demands for them."""
 
-from servery.admission.demand import Demand, Weights
+from servery.admission.demand import Demand
 from servery.admission.ticket import Ticket
 from servery.catalog.pool import Pool, UrlEngine
 from servery.core.clock import ManualClock
 from servery.core.engine_family import EngineFamily
 from servery.core.serving_path import ServingClass
+from servery.core.work_weights import WorkWeights
 from servery.fleet.replica_pool import ReplicaPool
 
 PRIORITY, STANDARD, BATCH = ServingClass
-EVEN = Weights(cached=1.0, generated=1.0)
+EVEN = WorkWeights(cached=1.0, generated=1.0)
 
 
 def pool_of(

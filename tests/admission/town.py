@@ -15,11 +15,12 @@ from random import Random
 
 from tests.admission.pools import STANDARD, pool_of
 
-from servery.admission.demand import Demand, Weights
+from servery.admission.demand import Demand
 from servery.admission.policy import AdmissionPolicy
 from servery.admission.pool_queue import PoolQueue
 from servery.admission.ticket import Ticket, TicketState
 from servery.core.serving_path import ServingClass
+from servery.core.work_weights import WorkWeights
 from servery.fleet.replica import Replica
 from servery.routing.prefill_queue import PrefillQueue
 from servery.routing.prefill_rate import PoolRate, PrefillRate
@@ -49,7 +50,7 @@ class Ask:
                 prompt_tokens=self.prompt,
                 uncached_prompt_tokens=self.prompt,
                 generated_tokens=200,
-                weights=Weights(cached=0.5, generated=4.0),
+                weights=WorkWeights(cached=0.5, generated=4.0),
             ),
             may_be_recalled=True,
         )

@@ -4,6 +4,7 @@ from servery.catalog.model import Model
 from servery.core.price import Price
 from servery.core.serving_path import Endpoint, ServingPath
 from servery.core.value import Value
+from servery.core.work_weights import WorkWeights
 
 
 class Offer(Value):
@@ -11,11 +12,12 @@ class Offer(Value):
     router's), which is also what limits are counted by; ``path`` is the serving path that is served and charged.
 
     In a catalog's offers ``price`` is the first that the file lists and ``price_id`` is empty; the price book gives an
-    offer the price in force and the id of its version. ``endpoints`` are those that the model answers.
+    offer the price in force and the id of its version. ``endpoints`` are those that the model answers;
+    ``work_weights`` are the ratios of the price.
     """
 
     FIELDS = ("name", "model", "path", "pool", "price", "price_id")
-    __slots__ = (*FIELDS, "endpoints")
+    __slots__ = (*FIELDS, "endpoints", "work_weights")
 
     def __init__(
         self, name: str, model: Model, path: ServingPath, pool: str, price: Price, *, price_id: str = ""
@@ -26,4 +28,5 @@ class Offer(Value):
         self.pool = pool
         self.price = price
         self.price_id = price_id
+        self.work_weights = WorkWeights.of(price)
         self.endpoints = frozenset([endpoint for endpoint in Endpoint if model.answers(endpoint)])

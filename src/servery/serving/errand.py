@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Callable
 from typing import Any
 
-from servery.admission.demand import Demand, Weights
+from servery.admission.demand import Demand
 from servery.admission.gate import Place
 from servery.catalog.offer import Offer
 from servery.core.caller import Caller
@@ -65,7 +65,7 @@ class Errand:
             prompt_tokens=wish.prompt_tokens,
             uncached_prompt_tokens=max(0.0, wish.prompt_tokens - cached_tokens),
             generated_tokens=wish.generated_tokens,
-            weights=Weights.of(offer.price),
+            weights=offer.work_weights,
             session=journey.request.session,
         )
         self.recall = Recall(task)

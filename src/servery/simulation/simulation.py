@@ -2,9 +2,9 @@
 
 from random import Random
 
-from servery.admission.demand import Weights
 from servery.core.misconfigured import Misconfigured
 from servery.core.serving_path import ServingPath
+from servery.core.work_weights import WorkWeights
 from servery.limits.estimate import Estimator
 from servery.serving.retry import RetryBudget
 from servery.simulation.account_reservations import AccountReservations
@@ -130,8 +130,8 @@ def _reservations(fleet: DescribedFleet, policy: Policy, agenda: Agenda, random:
     return AccountReservations(fleet.limits, agenda.clock, random)
 
 
-def _weights(fleet: DescribedFleet, pool: str) -> Weights:
+def _weights(fleet: DescribedFleet, pool: str) -> WorkWeights:
     """Those of the first path that the pool serves, which is Standard where it does."""
     paths = [fleet.paths[path] for path in ServingPath if path in fleet.paths]
     served = next((path for path in paths if path.pool == pool), None)
-    return Weights() if served is None else Weights.of(served.price.price())
+    return WorkWeights() if served is None else WorkWeights.of(served.price.price())

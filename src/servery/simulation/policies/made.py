@@ -2,8 +2,8 @@
 
 from typing import assert_never
 
-from servery.admission.demand import Weights
 from servery.admission.policy import AdmissionPolicy
+from servery.core.work_weights import WorkWeights
 from servery.simulation.agenda import Agenda
 from servery.simulation.described.policy import Admission, Policy, Routing
 from servery.simulation.policies.baselines import ChoicePlacing, LeastRequests, PrefixHash, RoundRobin
@@ -46,7 +46,7 @@ def door_of(
     agenda: Agenda,
     *,
     numbers: AdmissionPolicy,
-    weights: Weights,
+    weights: WorkWeights,
     target: float | None,
 ) -> Door:
     """``target`` is what streams of the pool are promised, in tokens per second; only the platform's own door keeps

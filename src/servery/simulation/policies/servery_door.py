@@ -5,13 +5,14 @@ from collections.abc import Iterable
 from math import inf
 from typing import Final
 
-from servery.admission.demand import Demand, Weights
+from servery.admission.demand import Demand
 from servery.admission.policy import AdmissionPolicy
 from servery.admission.pool_queue import PoolQueue
 from servery.admission.speed_control import SpeedControl, Stream
 from servery.admission.ticket import AdmissionOutcome, Ticket, TicketState
 from servery.core.serving_path import ServingClass
 from servery.core.usage import Usage
+from servery.core.work_weights import WorkWeights
 from servery.fleet.replica import Replica
 from servery.simulation.agenda import Agenda
 from servery.simulation.policies.door import Visitor
@@ -36,7 +37,7 @@ class ServeryDoor:
         agenda: Agenda,
         *,
         policy: AdmissionPolicy,
-        weights: Weights,
+        weights: WorkWeights,
         target: float | None = None,
     ) -> None:
         self._agenda = agenda
