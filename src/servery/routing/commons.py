@@ -8,12 +8,12 @@ from servery.routing.prefill_rate import PoolRate
 
 
 class Commons:
-    """One of a pool. ``in_flight`` are the seats that are taken."""
+    """One of a pool. ``in_flight`` are the seats that are taken; ``now_s`` reads the monotonic clock."""
 
-    __slots__ = ("clock", "errors", "home", "in_flight", "index", "names", "rate")
+    __slots__ = ("errors", "home", "in_flight", "index", "names", "now_s", "rate")
 
     def __init__(self, clock: Clock, *, names: tuple[str, ...]) -> None:
-        self.clock = clock
+        self.now_s = clock.monotonic_s
         self.names = names
         self.index = BlockIndex()
         self.errors = IndexErrorSum()

@@ -93,7 +93,7 @@ class PoolRouter:
 
     def seat(self, wish: Wish, avoid: Collection[str]) -> Seat | None:
         """A seat at the replica with the least cost; None when none has room."""
-        now_s = self.commons.clock.monotonic_s()
+        now_s = self.commons.now_s()
         home = None if wish.session is None else self._home(wish.session)
         contest = Contest(
             wish,

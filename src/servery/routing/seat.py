@@ -74,7 +74,7 @@ class Seat:
         """The prompt has been computed."""
         self._is_computed = True
         desk = self._desk
-        now_s = desk.commons.clock.monotonic_s()
+        now_s = desk.commons.now_s()
         service_s = desk.queue.computed(self._stamp, sent_s=self._sent_s, now_s=now_s)
         if service_s is not None:
             self._service_s = service_s
@@ -135,7 +135,7 @@ class Seat:
         if self._slots is not None:
             self._slots.leave(self.placement)
         if service_s is None:
-            queue, now_s = desk.queue, desk.commons.clock.monotonic_s()
+            queue, now_s = desk.queue, desk.commons.now_s()
             tokens = 0.0 if self._is_refused else queue.computed_tokens(self._stamp, now_s)
             queue.gone(self._stamp, now_s)
             desk.eased()

@@ -44,8 +44,8 @@ class Journey:
     how the second attempt ended, if there was one."""
 
     __slots__ = (
-        "_clock",
         "_hold",
+        "_now_s",
         "_reply",
         "_started_s",
         "branches",
@@ -82,13 +82,13 @@ class Journey:
         self.predicted_cached_prompt_tokens: int | None = None
         self.time_to_first_token_s: float | None = None
         self._hold: Hold | None = None
-        self._clock = clock
-        self._started_s = clock.monotonic_s()
+        self._now_s = clock.monotonic_s
+        self._started_s = self._now_s()
         self._reply = reply
 
     @property
     def elapsed_s(self) -> float:
-        return self._clock.monotonic_s() - self._started_s
+        return self._now_s() - self._started_s
 
     @property
     def generated_tokens(self) -> int:
