@@ -73,6 +73,13 @@ def test_questions_after_one_system_prompt_meet_where_it_ends() -> None:
     assert asked[0].went_on is None
 
 
+def test_nothing_is_marked_where_a_prompt_begins() -> None:
+    """All prompts of one message would meet there, with nothing in common."""
+    chain = text_chain("o", conversation(("user", "why " * 90)))
+    assert chain.begun is chain.went_on is None
+    assert chain.whole is not None
+
+
 def test_every_gateway_makes_the_same_chain() -> None:
     """Links do not depend on the process: these are fixed for ever."""
     chain = text_chain("acme/", b"x" * 800)
