@@ -67,7 +67,7 @@ class FakeDisk:
         left = {name: data for name, data in self._gone.items() if self._chance.random() < 0.5}
         for file in self._directory.glob("*"):
             synced, now = self._synced.setdefault(file.name, bytearray()), file.read_bytes()
-            synced.extend(bytes(len(now) - len(synced)))
+            synced.extend(bytes(max(0, len(now) - len(synced))))  # one that was cut short may be long on the disk
             left[file.name] = self._mixed(synced, now)
         return {name: bytes(data) for name, data in left.items()}
 

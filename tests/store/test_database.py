@@ -116,6 +116,17 @@ async def test_a_snapshot_does_not_move(database: Database) -> None:
     assert await database.read(notes) == {"a"}
 
 
+async def test_each_snapshot_is_of_its_own_moment(database: Database) -> None:
+    """One after the other, one inside the other, and after one that came to grief."""
+    for known in ({"a"}, {"a", "b"}, {"a", "b", "c"}):
+        await database.write(inserting(max(known)))
+        with database.snapshot() as outer, database.snapshot() as inner:
+            assert outer is not inner
+            assert notes(outer) == notes(inner) == known
+        with pytest.raises(ZeroDivisionError):
+            await database.read(lambda connection: len(notes(connection)) // 0)
+
+
 async def test_writes_are_refused_after_closing(place: Path | str) -> None:
     """Whoever comes too late is told so."""
     database = Database.open(place)

@@ -228,6 +228,37 @@ async def test_a_disk_that_does_not_answer_holds_up_nothing_else(
     await log.close()
 
 
+async def test_the_watch_over_one_frame_leaves_the_next_its_time(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One look for overdue frames serves many: who came since has its whole time from when it was handed over."""
+    limits = LogLimits(gather_s=0.0, timeout_s=10.0, segment_bytes=8_192, frame_bytes=1_024)
+    log, durable = open_log(tmp_path, limits)
+    now_s, answers, write = 0.0, threading.Event(), os.pwrite
+    monkeypatch.setattr(asyncio.get_running_loop(), "time", lambda: now_s)
+    await append(log, "a")  # the look is due at 10
+
+    def slow(descriptor: int, data: bytes, offset: int) -> int:
+        answers.wait()
+        return write(descriptor, data, offset)
+
+    monkeypatch.setattr(os, "pwrite", slow)
+    now_s = 9.0
+    in_hand = append(log, "b")
+    for at_s in (9.0, 10.5, 18.5):
+        now_s = at_s
+        for _ in range(5):
+            await asyncio.sleep(0)
+        assert not in_hand.done()
+    now_s = 19.5
+    with pytest.raises(Overloaded):
+        await in_hand
+    answers.set()
+    await append(log, "c")
+    assert durable == ["a", "b", "c"]
+    await log.close()
+
+
 async def test_frames_are_bounded(tmp_path: Path) -> None:
     """However much comes at once; what is too long for one is refused alone."""
     log, _ = open_log(tmp_path)

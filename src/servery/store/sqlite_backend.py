@@ -2,6 +2,7 @@
 
 import asyncio
 import sqlite3
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -41,6 +42,9 @@ class SqliteBackend:
             raise
         self.writer = SqliteWriter(connection)
         self._reader = connect_reader(path, limits)
+        self._spare: sqlite3.Connection | None = None  # a reader that is used no more: to open one reads the schema
+        self._is_closed = False
+        self._spare_in_turn = threading.Lock()
 
     @property
     def reader(self) -> Connection:
@@ -52,17 +56,37 @@ class SqliteBackend:
 
     @contextmanager
     def snapshot(self) -> Iterator[Connection]:
-        connection = connect_reader(self._path, self._limits)
+        connection = self._spare_reader() or connect_reader(self._path, self._limits)
+        is_kept = False
         try:
             with snapshot(connection):
                 yield connection
+            is_kept = self._keeps(connection)
         finally:
-            connection.close()
+            if not is_kept:
+                connection.close()
 
     async def wait_configuration_changed(self, *, timeout_s: float) -> None:
         """There is nobody to tell: whoever is interested looks at intervals."""
         await asyncio.sleep(timeout_s)
 
     def close(self) -> None:
+        self._is_closed = True  # before the spare one is taken: who reads at this moment keeps none
+        spare = self._spare_reader()
+        if spare is not None:
+            spare.close()
         self._reader.close()
         self.writer.close()
+
+    def _spare_reader(self) -> sqlite3.Connection | None:
+        """Any thread may ask."""
+        with self._spare_in_turn:
+            spare, self._spare = self._spare, None
+        return spare
+
+    def _keeps(self, connection: sqlite3.Connection) -> bool:
+        with self._spare_in_turn:
+            if self._is_closed or self._spare is not None:
+                return False
+            self._spare = connection
+            return True

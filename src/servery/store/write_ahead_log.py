@@ -139,6 +139,8 @@ class WriteAheadLog(Generic[Item]):
             if self._in_hand is None:
                 self._hand_over()
             await self._drained
+        if self._expiry is not None:
+            self._expiry.cancel()
         await self._writer.end()
 
     def _running_loop(self) -> asyncio.AbstractEventLoop:
@@ -172,14 +174,13 @@ class WriteAheadLog(Generic[Item]):
         if not self._gathered:
             self._last = None
         self._handed_over_s = self._loop.time()
-        self._expiry = self._loop.call_later(self._limits.timeout_s, self._refuse_overdue)
+        if self._expiry is None:  # it outlives frames: a timer for each of them would cost more than their bookkeeping
+            self._expiry = self._loop.call_later(self._limits.timeout_s, self._look_for_overdue)
         self._writer.write(self.next_number, len(frame.texts), b"\n".join(frame.texts), self._loop, self._written)
 
     def _written(self, error: OSError | None) -> None:
         """On the event loop: tell all of a frame, and begin the next."""
         assert self._loop is not None, "whoever appended ran on a loop"
-        assert self._expiry is not None, "a frame is watched"
-        self._expiry.cancel()
         frame, self._in_hand = self._in_hand, None
         assert frame is not None, "what was written was in hand"
         count = len(frame.items)
@@ -200,12 +201,21 @@ class WriteAheadLog(Generic[Item]):
         elif self._drained is not None:
             self._drained.set_result(None)
 
-    def _refuse_overdue(self) -> None:
-        """The disk does not answer: refuse all that wait for it. What is in hand may be written yet."""
+    def _look_for_overdue(self) -> None:
+        """Whether the frame in hand waits for too long; it may be a later one than that for which the look was due."""
         assert self._loop is not None, "whoever appended ran on a loop"
-        self._expiry = self._loop.call_later(self._limits.timeout_s, self._refuse_overdue)
-        if self._in_hand is not None:
-            self._in_hand.fail(_unanswered)
+        self._expiry = None
+        if self._in_hand is None:
+            return
+        left_s = self._handed_over_s + self._limits.timeout_s - self._loop.time()
+        if left_s <= 0:
+            self._refuse_overdue(self._in_hand)
+            left_s = self._limits.timeout_s
+        self._expiry = self._loop.call_later(left_s, self._look_for_overdue)
+
+    def _refuse_overdue(self, in_hand: _Frame[Item]) -> None:
+        """The disk does not answer: refuse all that wait for it. What is in hand may be written yet."""
+        in_hand.fail(_unanswered)
         for frame in self._gathered:
             frame.fail(_unanswered)
             self.appended_to -= len(frame.items)
