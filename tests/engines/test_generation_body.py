@@ -34,6 +34,7 @@ EVERY_SAMPLING = Sampling(
     seed=3,
     ignore_eos=True,
 )
+LENGTH_AND_STOPS = Sampling(min_tokens=5, stop_token_ids=(7, 8))
 OWN_NAMES_OF_LLAMA_CPP = {
     "repetition_penalty": "repeat_penalty",
     "mirostat_target": "mirostat_tau",
@@ -84,7 +85,7 @@ def test_a_stream_asks_for_usage(family: EngineFamily) -> None:
 def test_llama_cpp_has_its_own_names_for_sampling() -> None:
     """Every sampling field arrives, some under the names that llama.cpp reads, and mirostat is switched on."""
     sent = body(changed(CHAT, sampling=EVERY_SAMPLING))
-    for name, value in msgspec.structs.asdict(EVERY_SAMPLING).items():
+    for name, value in EVERY_SAMPLING.given().items():
         assert sent[OWN_NAMES_OF_LLAMA_CPP.get(name, name)] == value
     assert sent["mirostat"] == 2
     assert not OWN_NAMES_OF_LLAMA_CPP.keys() & sent.keys()
@@ -94,7 +95,7 @@ def test_llama_cpp_has_its_own_names_for_sampling() -> None:
 def test_other_families_take_sampling_under_our_names(family: EngineFamily) -> None:
     """Names pass as they are; no switch of llama.cpp's goes along."""
     sent = body(changed(CHAT, sampling=EVERY_SAMPLING), family)
-    assert msgspec.structs.asdict(EVERY_SAMPLING).items() <= sent.items()
+    assert EVERY_SAMPLING.given().items() <= sent.items()
     assert "mirostat" not in sent
 
 
@@ -204,6 +205,8 @@ def test_embeddings_are_asked_for_as_numbers() -> None:
         (EngineFamily.OPENAI, {"sampling": Sampling(top_k=1)}, "top_k"),
         (EngineFamily.OPENAI, {"structure": Structure(StructureKind.GRAMMAR, grammar="x")}, "grammar"),
         (EngineFamily.OPENAI, {"template_options": msgspec.Raw(b"{}")}, "template_options"),
+        (EngineFamily.LLAMA_CPP, {"sampling": Sampling(min_tokens=5)}, "min_tokens"),
+        (EngineFamily.OPENAI, {"sampling": Sampling(stop_token_ids=(7,))}, "stop_token_ids"),
         (EngineFamily.LLAMA_CPP, {"echo": True}, "echo"),
         (EngineFamily.SGLANG, {"echo": True}, "echo"),
     ],
@@ -216,6 +219,22 @@ def test_what_an_engine_would_ignore_is_refused(family: EngineFamily, fields: di
     assert error.value.param == refused
 
 
+@pytest.mark.parametrize("family", [EngineFamily.VLLM, EngineFamily.SGLANG])
+def test_a_least_length_and_stop_tokens_go_to_those_who_know_them(family: EngineFamily) -> None:
+    """Under the names that they share."""
+    generation = changed(CHAT, sampling=LENGTH_AND_STOPS)
+    check_honoured(generation, traits_of(family).honours)
+    sent = body(generation, family)
+    assert (sent["min_tokens"], sent["stop_token_ids"]) == (5, [7, 8])
+
+
+@pytest.mark.parametrize("family", ALL)
+def test_drawing_from_all_tokens_is_told_in_the_familys_number(family: EngineFamily) -> None:
+    """SGLang refuses the 0 that the others take."""
+    told = body(changed(CHAT, sampling=Sampling(top_k=0)), family)["top_k"]
+    assert told == (-1 if family is EngineFamily.SGLANG else 0)
+
+
 @pytest.mark.parametrize("family", ALL)
 def test_what_is_left_out_is_never_refused(family: EngineFamily) -> None:
     """A request that asks for nothing special, or switches something off, suits every family."""
@@ -224,7 +243,7 @@ def test_what_is_left_out_is_never_refused(family: EngineFamily) -> None:
 
 
 def test_every_family_honours_what_only_it_is_asked() -> None:
-    """What the table says llama.cpp honours includes all of our sampling fields."""
+    """What the table says llama.cpp honours includes all sampling fields that the API documents."""
     check_honoured(changed(CHAT, sampling=EVERY_SAMPLING), traits_of(EngineFamily.LLAMA_CPP).honours)
 
 

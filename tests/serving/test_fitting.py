@@ -34,11 +34,11 @@ def model(*capabilities: Capability, context_length: int = 4096) -> Model:
     )
 
 
-def fit(work: Generation | Embedding, to: Model, *, truncate: bool = True) -> Any:
+def fit(work: Generation | Embedding, to: Model, *, truncate: bool = True, honours: frozenset[str] = HONOURS) -> Any:
     request = InferenceRequest(
         request_id="r", endpoint=Endpoint.CHAT, model=to.name, work=(work,), truncate_to_context=truncate
     )
-    return fitted(request, to, HONOURS, prompts=[one.prompt_bytes() for one in request.work])[0]
+    return fitted(request, to, honours, prompts=[one.prompt_bytes() for one in request.work])[0]
 
 
 def test_the_models_sampling_fills_what_was_not_said() -> None:
@@ -62,6 +62,41 @@ def test_a_length_beyond_the_context_is_refused_where_it_may_not_be_cut() -> Non
     with pytest.raises(InvalidRequest) as refusal:
         fit(Generation(messages=MESSAGES, max_tokens=513), model(context_length=512), truncate=False)
     assert refusal.value.param == "max_tokens"
+
+
+def at_least(least: int, **fields: Any) -> Generation:
+    return Generation(messages=MESSAGES, sampling=Sampling(min_tokens=least), **fields)
+
+
+def test_a_least_length_passes_to_those_who_know_it() -> None:
+    """And is cut with the longest answer that the context has room for."""
+    honours = traits_of(EngineFamily.VLLM).honours
+    assert fit(at_least(5, max_tokens=9), model(), honours=honours).sampling.min_tokens == 5
+    assert fit(at_least(600, max_tokens=900), model(context_length=512), honours=honours).sampling.min_tokens == 512
+
+
+def test_a_length_that_is_least_and_most_is_known_everywhere() -> None:
+    """It is an answer that no end of sequence ends; unless something else could end it."""
+    found = fit(at_least(9, max_tokens=9), model())
+    assert (found.sampling.min_tokens, found.sampling.ignore_eos, found.max_tokens) == (None, True, 9)
+    for work in (
+        at_least(8, max_tokens=9),
+        at_least(9, max_tokens=9, stop=("x",)),
+        at_least(9, max_tokens=9, structure=Structure(StructureKind.JSON_OBJECT)),
+        at_least(9, max_tokens=9, tools=msgspec.Raw(b"[]")),
+    ):
+        with pytest.raises(InvalidRequest, match="not supported by the engine") as refusal:
+            fit(work, model(*Capability))
+        assert refusal.value.param == "min_tokens"
+
+
+@pytest.mark.parametrize(("least", "most"), [(10, 9), (DEFAULT_MAX_TOKENS + 1, None)])
+def test_the_least_is_no_more_than_the_most(least: int, most: int | None) -> None:
+    """Whether the most is given or not; whatever the engine would make of it."""
+    for family in EngineFamily:
+        with pytest.raises(InvalidRequest) as refusal:
+            fit(at_least(least, max_tokens=most), model(), honours=traits_of(family).honours)
+        assert refusal.value.param == "min_tokens"
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,8 @@ import msgspec
 
 
 class Sampling(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """How tokens are drawn. None means: as the catalog's model says, else as the engine does by itself."""
+    """How tokens are drawn. None means: as the catalog's model says, else as the engine does by itself. ``top_k`` 0: of
+    all tokens."""
 
     temperature: float | None = None
     top_p: float | None = None
@@ -19,6 +20,8 @@ class Sampling(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     logit_bias: dict[str, float] | None = None
     seed: int | None = None
     ignore_eos: bool | None = None
+    min_tokens: int | None = None
+    stop_token_ids: tuple[int, ...] | None = None
 
     def given(self) -> dict[str, object]:
         """The fields that are set, by name."""

@@ -149,7 +149,7 @@ def _add_features(
     if generation.tools is not None:
         _add_tools(body, generation)
     if generation.sampling != _NOTHING_SET:
-        _add_sampling(body, generation, family)
+        _add_sampling(body, generation, family, traits)
     if generation.logprobs:
         _add_logprobs(body, generation, endpoint, family)
     if generation.structure is not None:
@@ -168,12 +168,14 @@ def _add_tools(body: dict[str, Any], generation: Generation) -> None:
         body["parallel_tool_calls"] = generation.parallel_tool_calls
 
 
-def _add_sampling(body: dict[str, Any], generation: Generation, family: EngineFamily) -> None:
+def _add_sampling(body: dict[str, Any], generation: Generation, family: EngineFamily, traits: Traits) -> None:
     names = _SAMPLING_NAMES.get(family, {})
     for name, value in generation.sampling.given().items():
         body[names.get(name, name)] = value
     if family is EngineFamily.LLAMA_CPP and generation.sampling.mirostat_target is not None:
         body["mirostat"] = 2
+    if generation.sampling.top_k == 0:
+        body["top_k"] = traits.top_k_of_all
 
 
 def _add_logprobs(body: dict[str, Any], generation: Generation, endpoint: Endpoint, family: EngineFamily) -> None:

@@ -22,6 +22,7 @@ class Traits(msgspec.Struct, frozen=True, kw_only=True):
     ``messages_path``: where it speaks Anthropic's messages and loses nothing of ours there, except a priority, which no
     engine takes in that form. None where it does not, or where it drops what keeps tenants apart: llama.cpp ignores the
     slot there; of SGLang it is not known whether it takes a cache salt.
+    ``top_k_of_all``: what the field ``top_k`` holds for drawing from all tokens.
     ``metrics_path``: where it tells its load, in Prometheus' text format.
     ``honours``: the optional features that work rather than being ignored.
     """
@@ -33,6 +34,7 @@ class Traits(msgspec.Struct, frozen=True, kw_only=True):
     cache_salt: bool = False
     context_reserve_tokens: int = 0
     earlier_priority: int = 0
+    top_k_of_all: int = 0
     messages_path: str | None = None
     metrics_path: str | None = "/metrics"
     health_path: str = "/health"
@@ -43,6 +45,7 @@ _SAMPLING_OF_ALL = frozenset(
     {"temperature", "top_p", "frequency_penalty", "presence_penalty", "logit_bias", "seed"}
 )  # fmt: skip
 _SAMPLING_OF_OPEN_ENGINES = _SAMPLING_OF_ALL | {"top_k", "min_p", "repetition_penalty", "ignore_eos"}
+_LENGTH_AND_STOPS = frozenset({"min_tokens", "stop_token_ids"})
 _FEATURES = frozenset({"structure", "tools", "template_options", "logprobs"})
 
 
@@ -70,14 +73,18 @@ def traits_of(family: EngineFamily) -> Traits:
                 cache_salt=True,
                 earlier_priority=-1,
                 messages_path="/v1/messages",
-                honours=_SAMPLING_OF_OPEN_ENGINES | _FEATURES | {"grammar", "echo", "reasoning_effort"},
+                honours=_SAMPLING_OF_OPEN_ENGINES
+                | _LENGTH_AND_STOPS
+                | _FEATURES
+                | {"grammar", "echo", "reasoning_effort"},
             )
         case EngineFamily.SGLANG:
             return Traits(
                 cache_salt=True,
                 context_reserve_tokens=1,
                 earlier_priority=1,
-                honours=_SAMPLING_OF_OPEN_ENGINES | _FEATURES | {"grammar", "reasoning_effort"},
+                top_k_of_all=-1,
+                honours=_SAMPLING_OF_OPEN_ENGINES | _LENGTH_AND_STOPS | _FEATURES | {"grammar", "reasoning_effort"},
             )
         case EngineFamily.OPENAI:
             return Traits(

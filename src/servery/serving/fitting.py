@@ -2,6 +2,8 @@
 
 from collections.abc import Sequence
 
+import msgspec
+
 from servery.catalog.model import Capability, DefaultSampling, Model
 from servery.core.errors import InvalidRequest
 from servery.core.inference import Embedding, Generation, InferenceRequest
@@ -42,8 +44,10 @@ def _fitted_embedding(work: Embedding, honours: frozenset[str]) -> Embedding:
 
 def _fitted_generation(work: Generation, model: Model, honours: frozenset[str], *, truncate: bool) -> Generation:
     _check_capabilities(work, model)
-    check_honoured(work, honours)
     max_tokens = work.max_tokens or min(DEFAULT_MAX_TOKENS, model.context_length)
+    if work.sampling.min_tokens is not None:
+        work = _with_least(work, work.sampling.min_tokens, honours, most=max_tokens)
+    check_honoured(work, honours)
     if max_tokens > model.context_length:
         if not truncate:
             raise InvalidRequest(
@@ -57,6 +61,17 @@ def _fitted_generation(work: Generation, model: Model, honours: frozenset[str], 
     if max_tokens == work.max_tokens and sampling is work.sampling:
         return work
     return work.fitted(max_tokens=max_tokens, sampling=sampling)
+
+
+def _with_least(work: Generation, least: int, honours: frozenset[str], *, most: int) -> Generation:
+    """An answer of at least ``least`` tokens. Where that is also the most there may be, and no word ends it sooner, it
+    is the same as an answer that no end-of-sequence token ends, which more engines know."""
+    if least > most:
+        raise InvalidRequest(f"min_tokens is {least}, and max_tokens is {most}", param="min_tokens")
+    if "min_tokens" in honours or least < most or work.stop or work.structure is not None or work.tools is not None:
+        return work
+    sampling = msgspec.structs.replace(work.sampling, min_tokens=None, ignore_eos=True)
+    return work.fitted(max_tokens=most, sampling=sampling)
 
 
 def _check_lengths(request: InferenceRequest, model: Model, prompts: Sequence[bytes]) -> None:

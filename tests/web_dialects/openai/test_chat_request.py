@@ -72,7 +72,7 @@ def test_a_plain_request() -> None:
         ({"temperature": "1"}, "temperature"),
         ({"top_p": 1.1}, "top_p"),
         ({"top_k": 101}, "top_k"),
-        ({"top_k": -1}, "top_k"),
+        ({"top_k": -2}, "top_k"),
         ({"min_p": 2}, "min_p"),
         ({"frequency_penalty": 2.1}, "frequency_penalty"),
         ({"presence_penalty": -2.1}, "presence_penalty"),
@@ -193,9 +193,21 @@ def test_sampling_reaches_the_engine() -> None:
     fields: dict[str, Any] = {
         "temperature": 0.5, "top_p": 0.9, "top_k": 40, "min_p": 0.1, "typical_p": 0.8, "frequency_penalty": 0.1,
         "presence_penalty": -0.1, "repetition_penalty": 1.1, "mirostat_target": 5.0, "mirostat_lr": 0.1,
-        "logit_bias": {"5": -100.0}, "seed": 7, "ignore_eos": True,
+        "logit_bias": {"5": -100.0}, "seed": 7, "ignore_eos": True, "min_tokens": 3, "stop_token_ids": [7, 9],
     }  # fmt: skip
-    assert msgspec.structs.asdict(generation(**fields).sampling) == fields
+    assert generation(**fields).sampling.given() == {**fields, "stop_token_ids": (7, 9)}
+
+
+@pytest.mark.parametrize("fields", [{"min_tokens": 0}, {"stop_token_ids": []}, {"min_tokens": None}])
+def test_sampling_that_asks_for_nothing_is_none(fields: dict[str, Any]) -> None:
+    """What clients send by habit is taken, whatever the engine knows."""
+    assert generation(**fields) == generation()
+
+
+@pytest.mark.parametrize("top_k", [0, -1])
+def test_of_all_tokens_has_two_spellings(top_k: int) -> None:
+    """That of the API, and that of vLLM and SGLang."""
+    assert generation(top_k=top_k).sampling.top_k == 0
 
 
 def test_choices_have_consecutive_seeds() -> None:

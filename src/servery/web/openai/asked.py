@@ -154,7 +154,7 @@ def sampling(fields: SamplingFields) -> Sampling:
     return Sampling(
         temperature=fields.temperature,
         top_p=fields.top_p,
-        top_k=fields.top_k,
+        top_k=None if fields.top_k is None else max(0, fields.top_k),
         min_p=fields.min_p,
         typical_p=fields.typical_p,
         frequency_penalty=fields.frequency_penalty,
@@ -165,6 +165,8 @@ def sampling(fields: SamplingFields) -> Sampling:
         logit_bias=fields.logit_bias or None,
         seed=fields.seed,
         ignore_eos=fields.ignore_eos,
+        min_tokens=fields.min_tokens or None,
+        stop_token_ids=tuple(fields.stop_token_ids) if fields.stop_token_ids else None,
     )
 
 
