@@ -310,3 +310,19 @@ async def test_usage_contradictory(house: House, stream: bool) -> None:
     assert (usage.prompt_tokens, usage.cached_prompt_tokens, usage.estimated) == (12, 12, True)
     assert reply.served is not None
     assert reply.served.usage == usage
+
+
+@pytest.mark.parametrize("count", [200_000, 10**12, 2**63, 10**30])
+@pytest.mark.parametrize("stream", [True, False])
+async def test_usage_impossible(house: House, stream: bool, count: int) -> None:
+    """More tokens than sixteen contexts are no report: the charge is that of what passed, and the value is marked."""
+    if stream:
+        house.first.always = house.second.always = sends(OPENING, token("a"), usage_chunk(usage_of(count, count)))
+    else:
+        house.first.always = house.second.always = answers("four", prompt=count, generated=count)
+    reply = await house.serve(asked(stream=stream))
+    guess = round(len(HELLO.prompt_bytes()) / 4.0)
+    usage = (await the_receipt(house)).usage
+    assert usage == Usage(guess, 0, 1, estimated=True)
+    assert reply.served is not None
+    assert reply.served.usage == usage

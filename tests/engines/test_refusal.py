@@ -60,6 +60,8 @@ def test_when_to_come_back_is_passed_on() -> None:
     assert refusal_from(503, b"", retry_after=b"17").retry_after_s == 17
     assert refusal_from(429, b"", retry_after=b"Wed, 21 Oct 2026 07:28:00 GMT").retry_after_s == 1
     assert refusal_from(429, b"").retry_after_s == 1
+    for nonsense in (b"-5", b"9" * 6, b"9" * 400, b"9" * 5_000):
+        assert refusal_from(503, b"", retry_after=nonsense).retry_after_s == 1
 
 
 @pytest.mark.parametrize(

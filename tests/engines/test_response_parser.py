@@ -115,6 +115,8 @@ def test_it_takes_no_more_than_another_parser_does(parts: list[bytes]) -> None:
         b"HTTP/1.1 200 OK\r\nfolded: x\r\n y",
         b"HTTP/1.1 200 OK\r\ncontent-length: 5\r\ncontent-length: 6",
         b"HTTP/1.1 200 OK\r\ncontent-length: +5",
+        b"HTTP/1.1 200 OK\r\ncontent-length: " + b"9" * 20,
+        b"HTTP/1.1 200 OK\r\ncontent-length: " + b"0" * 5_000 + b"5",
         b"HTTP/1.1 200 OK\r\ncontent-length: 5\r\ntransfer-encoding: chunked",
         b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\ntransfer-encoding: chunked",
         b"HTTP/1.1 101 Switching Protocols\r\nupgrade: h2c",

@@ -88,3 +88,24 @@ def test_a_report_without_a_prompt_is_no_report() -> None:
     tally.frames = 3
     tally.told_usage(reported("{}"))
     assert tally.usage() == Usage(7, 0, 3, estimated=True)
+
+
+@given(st.integers(min_value=101, max_value=10**400), st.booleans())
+def test_a_count_that_cannot_be_is_no_report(count: int, of_prompt: bool) -> None:
+    """However an engine tells it: what was seen to pass is counted, and marked as estimated."""
+    tally = Tally(prompt_tokens_guess=9, most_tokens=100)
+    tally.frames = 3
+    prompt, generated = (count, 5) if of_prompt else (20, count)
+    told = ReportedUsage(prompt_tokens=prompt, completion_tokens=generated)
+    tally.told_so_far(told)
+    tally.told_prompt(prompt_tokens=count, cached_prompt_tokens=count)
+    tally.told_usage(told)
+    assert not tally.is_reported
+    assert tally.usage() == (Usage(9, 0, 5, estimated=True) if of_prompt else Usage(20, 0, 3, estimated=True))
+
+
+def test_the_most_that_can_be_is_believed() -> None:
+    """To the token."""
+    tally = Tally(prompt_tokens_guess=9, most_tokens=100)
+    tally.told_usage(ReportedUsage(prompt_tokens=100, completion_tokens=100))
+    assert tally.usage() == Usage(100, 0, 100)

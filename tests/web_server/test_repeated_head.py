@@ -3,6 +3,7 @@
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace as changed
 from tests.web_server.server import LIMITS
 
 from servery.core.errors import InvalidRequest, PayloadTooLarge
@@ -164,3 +165,28 @@ def test_a_head_that_asks_for_more_is_parsed_each_time() -> None:
     for _ in range(3):
         parser.feed(post(b"abc", b"Expect: 100-continue"))
     assert invited == [True] * 3
+
+
+@pytest.mark.parametrize("length", [b"9" * 20, b"9" * 5_000])
+def test_a_length_of_many_digits_is_refused(length: bytes) -> None:
+    """Also where the head is one that has been parsed before; it is a client's fault, none of ours."""
+    limits = changed(LIMITS, max_header_bytes=20_000)
+    parser = RequestParser(limits, on_head=lambda waits: None, on_request=lambda request: None)
+    parser.feed(post(b"abc"))
+    with pytest.raises(InvalidRequest):
+        parser.feed(post(b"abc").replace(b"Length: 3", b"Length: " + length))
+
+
+@pytest.mark.parametrize("zeros", [5, 5_000])
+def test_a_length_may_begin_with_zeros(zeros: int) -> None:
+    """As HTTP's grammar has it: it is the same length, or it is refused."""
+    found: list[HttpRequest] = []
+    limits = changed(LIMITS, max_header_bytes=20_000)
+    parser = RequestParser(limits, on_head=lambda waits: None, on_request=found.append)
+    parser.feed(post(b"abc"))
+    try:
+        parser.feed(post(b"abc").replace(b"Length: 3", b"Length: " + b"0" * zeros + b"3"))
+    except InvalidRequest:
+        assert zeros > 12
+    else:
+        assert [one.body for one in found] == [b"abc"] * 2

@@ -16,6 +16,7 @@ from servery.core.errors import (
 from servery.engines.unreadable import UNREADABLE
 
 _MAX_MESSAGE_CHARACTERS = 1_000
+_SECONDS = re.compile(rb"\d{1,5}")
 
 
 class _ErrorObject(msgspec.Struct):
@@ -86,7 +87,7 @@ def refusal_from(status: int, body: bytes, *, retry_after: bytes | None = None, 
     if status == 413:
         return PayloadTooLarge(message or "the engine refused the request as too large")
     if status in {429, 503}:
-        seconds = int(retry_after) if retry_after is not None and retry_after.isdigit() else 1
+        seconds = int(retry_after) if retry_after is not None and _SECONDS.fullmatch(retry_after) else 1
         return Overloaded("service overloaded, please try again later", retry_after_s=float(seconds))
     if status == 500 and "not supported" in message:
         return InvalidRequest(message)  # llama.cpp answers 500 to images for a model without eyes

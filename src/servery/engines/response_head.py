@@ -13,6 +13,7 @@ from typing import Final
 _STATUS_LINE: Final = re.compile(rb"HTTP/1\.(?P<minor>[01]) (?P<status>[1-9]\d\d)(?: [^\r\n\0]*)?")
 _NAME: Final = re.compile(rb"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _LENGTH: Final = re.compile(rb"\r\n[Cc]ontent-[Ll]ength: ?([0-9]{1,12})\r\n")
+_DIGITS: Final = re.compile(rb"\d{1,15}")
 _WITHOUT_BODY: Final = {204, 304}
 
 Headers = dict[bytes, bytes]
@@ -132,7 +133,7 @@ def _headers(lines: list[bytes]) -> Headers:
         if not colon or not _NAME.fullmatch(name):
             raise NotHttp("no header")
         name, value = name.lower(), value.strip(b" \t")
-        if name == b"content-length" and (not value.isdigit() or headers.get(name, value) != value):
+        if name == b"content-length" and (not _DIGITS.fullmatch(value) or headers.get(name, value) != value):
             raise NotHttp("no length")
         if name == b"transfer-encoding" and name in headers:
             raise NotHttp("several transfer codings")

@@ -1,7 +1,11 @@
 """What an engine has told so far of the tokens of one answer."""
 
+from typing import Final
+
 from servery.core.usage import Usage, corrected_usage
 from servery.engines.reported_usage import ReportedUsage
+
+MOST_TOKENS: Final = 2**31 - 1
 
 
 class Tally:
@@ -10,38 +14,44 @@ class Tally:
     ``frames`` are streamed events that carried a token; ``prefill_s`` is how long the engine says that it computed the
     prompt; ``is_held_up`` is set once the client has read too slowly. ``prompt_tokens_guess`` stands in for the prompt
     where an answer breaks off before the engine told it. ``heard_s`` is when the engine was last heard, by the loop's
-    clock.
+    clock. A count of more than ``most_tokens`` cannot be: what holds it is no report.
     """
 
-    __slots__ = ("_cached", "_guess", "_prompt", "_reported", "frames", "heard_s", "is_held_up", "prefill_s")
+    __slots__ = ("_cached", "_guess", "_most", "_prompt", "_reported", "frames", "heard_s", "is_held_up", "prefill_s")
 
-    def __init__(self, *, prompt_tokens_guess: int) -> None:
+    def __init__(self, *, prompt_tokens_guess: int, most_tokens: int = MOST_TOKENS) -> None:
         self.frames = 0
         self.heard_s = 0.0
         self.is_held_up = False
         self.prefill_s: float | None = None
         self._guess = prompt_tokens_guess
+        self._most = most_tokens
         self._prompt: int | None = None
         self._cached = 0
         self._reported: Usage | None = None
 
     def told_prompt(self, *, prompt_tokens: int, cached_prompt_tokens: int) -> None:
-        self._prompt = max(0, prompt_tokens)
-        self._cached = min(max(0, cached_prompt_tokens), self._prompt)
+        if prompt_tokens <= self._most:
+            self._prompt = max(0, prompt_tokens)
+            self._cached = min(max(0, cached_prompt_tokens), self._prompt)
 
     def told_prompt_length(self, prompt_tokens: int) -> None:
         """The prompt's length alone, from an engine that tells only at the end how much of it was cached."""
-        self._guess = max(0, prompt_tokens)
+        if prompt_tokens <= self._most:
+            self._guess = max(0, prompt_tokens)
 
     def told_so_far(self, reported: ReportedUsage) -> None:
         """Usage in the midst of a stream: no proof that the stream is complete, nor of how much was cached."""
         if reported.prompt_tokens is not None:
             self.told_prompt_length(reported.prompt_tokens)
-        self.frames = max(self.frames, reported.completion_tokens or 0)
+        generated = reported.completion_tokens or 0
+        if self.frames < generated <= self._most:
+            self.frames = generated
 
     def told_usage(self, reported: ReportedUsage) -> None:
         """A report that leaves out the prompt is none."""
-        if reported.prompt_tokens is not None:
+        prompt, generated = reported.prompt_tokens, reported.completion_tokens or 0
+        if prompt is not None and prompt <= self._most and generated <= self._most:
             self._reported = usage_of(reported)
 
     @property

@@ -33,6 +33,8 @@ from servery.serving.retry import RetryBudget, may_retry
 from servery.serving.side_by_side import side_by_side
 
 _ASIDE_TIMEOUT_S = 10.0
+_BELIEVED_CONTEXTS = 16
+"""An engine may hold more than the catalog says, but no report of more tokens than these times that is true."""
 
 
 class Dispatch:
@@ -161,7 +163,10 @@ class Dispatch:
         seat, journey, branch = visit.seat, errand.journey, errand.branch
         slot = None if isinstance(branch.work, Embedding) else seat.placement.slot
         is_emptied = slot is not None and seat.placement.erase
-        tally = Tally(prompt_tokens_guess=branch.prompt_tokens_guess)
+        longest = errand.offer.model.context_length * (
+            len(branch.work.inputs) if isinstance(branch.work, Embedding) else 1
+        )
+        tally = Tally(prompt_tokens_guess=branch.prompt_tokens_guess, most_tokens=_BELIEVED_CONTEXTS * longest)
         visit.asks(tally, empties_slot=is_emptied)
         exchange = seat.replica.client.ask(
             branch.work,

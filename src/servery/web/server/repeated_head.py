@@ -8,10 +8,12 @@ The key may come before the length, or not at all.
 """
 
 import re
+from typing import Final
 
 from servery.web.server.http_request import HttpRequest, RequestHead
 
-_LENGTH = re.compile(rb"\r\n[Cc]ontent-[Ll]ength: ?([0-9]{1,12})\r\n")
+_LENGTH_DIGITS: Final = 12
+_LENGTH = re.compile(rb"\r\n[Cc]ontent-[Ll]ength: ?([0-9]{1,%d})\r\n" % _LENGTH_DIGITS)
 _KEY = re.compile(rb"\r\n([Aa]uthorization|[Xx]-[Aa][Pp][Ii]-[Kk][Ee][Yy]): ?((?:[A-Za-z]+ )?[!-~]+)\r\n")
 _KEY_VALUE = re.compile(rb"(?:[A-Za-z]+ )?[!-~]+")
 _KEY_NAMES = (b"authorization", b"x-api-key")
@@ -60,7 +62,7 @@ class RepeatedHead:
             length, key = key, length
         body_begin = second_end + len(self._after)
         body_bytes = len(data) - body_begin
-        if not length.isdigit() or int(length) != body_bytes or body_bytes > most_bytes:
+        if len(length) > _LENGTH_DIGITS or not length.isdigit() or int(length) != body_bytes or body_bytes > most_bytes:
             return None
         if key != self._key:
             if _KEY_VALUE.fullmatch(key) is None:
