@@ -6,10 +6,11 @@ import json
 from pathlib import Path
 
 import pytest
-from tests.engines.asking import Asking
+from tests.engines.asking import HELLO, Asking
 from tests.engines.conftest import NewClient
 from tests.fakes.engine_scripts import (
     OPENING,
+    answer_of,
     answers,
     chunk,
     dies,
@@ -29,6 +30,7 @@ from tests.fakes.fake_engine import FakeEngine, FakeExchange
 from servery.core.engine_family import EngineFamily
 from servery.core.errors import EngineBroke, EngineTimeout, EngineUnavailable, InvalidRequest, Overloaded
 from servery.core.usage import Usage
+from servery.core.value import changed
 from servery.engines.exchange import Exchange
 from servery.engines.plain_frames import PlainFrame
 
@@ -249,6 +251,34 @@ async def test_more_than_is_taken_is_refused(engine: FakeEngine, new_client: New
 
     engine.always = floods
     assert isinstance(await Asking(new_client(max_body_bytes=1_000), stream=False).error(), EngineUnavailable)
+    await engine.wait_connections(0)
+
+
+@pytest.mark.parametrize("logprobs", [False, True])
+async def test_no_more_is_taken_than_the_tokens_may_need(
+    engine: FakeEngine, new_client: NewClient, logprobs: bool
+) -> None:
+    """An engine that goes on and on fills no memory: the bound follows from ``max_tokens``, and from log probabilities,
+    which take far more than their tokens."""
+    said = b"x" * 2_000_000
+
+    async def floods(exchange: FakeExchange) -> None:
+        exchange.whole(200, answer_of(said.decode(), usage_of(12, 100)))
+
+    engine.always = floods
+    work = changed(HELLO, max_tokens=100, logprobs=logprobs, top_logprobs=20 if logprobs else 0)
+    asking = Asking(new_client(), stream=False, work=work)
+    if logprobs:
+        assert said in await asking.answer()
+    else:
+        assert isinstance(await asking.error(), EngineUnavailable)
+        await engine.wait_connections(0)
+
+
+async def test_a_refusal_is_short(engine: FakeEngine, new_client: NewClient) -> None:
+    """What an engine says with another status than 200 is a sentence, or it is not read."""
+    engine.always = refuses(400, "x" * 2_000_000)
+    assert isinstance(await Asking(new_client(), stream=False).error(), EngineUnavailable)
     await engine.wait_connections(0)
 
 

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Callable
-from typing import TypeVar
+from typing import Final, TypeVar
 
 import msgspec
 
@@ -34,6 +34,12 @@ _PATHS = {
 
 _STREAM, _WHOLE = Expectation.STREAM, Expectation.WHOLE
 
+_TOKEN_BYTES: Final = 512
+_LOGPROB_BYTES: Final = 1_024
+_ENVELOPE_BYTES: Final = 1024 * 1024
+"""More than any engine writes for a token, for one of its log probabilities, and around the answer."""
+
+_ASIDE_BYTES: Final = 64 * 1024 * 1024
 
 _Told = TypeVar("_Told", bound=msgspec.Struct)
 
@@ -93,16 +99,18 @@ class EngineClient:
         if form is not None:
             assert self.traits.messages_path is not None, "a form is passed to who takes it"
             path, expected = self.traits.messages_path, expected.of_messages
+        body = self._body(work, form, endpoint=endpoint, stream=stream, place=place, serving_class=serving_class)
         exchange = self._exchange(
             "POST",
             path,
-            self._body(work, form, endpoint=endpoint, stream=stream, place=place, serving_class=serving_class),
+            body,
             expected=expected,
             last=stream and self.traits.closes_after_stream,
             sink=sink,
             on_first=on_first,
             tally=tally,
             on_answer=on_answer,
+            max_body_bytes=None if stream else self._most_bytes(work, len(body)),
         )
         exchange.start()
         return exchange
@@ -138,6 +146,7 @@ class EngineClient:
             sink=NO_EVENTS,
             on_first=_nothing,
             tally=Tally(prompt_tokens_guess=0),
+            max_body_bytes=min(self._limits.max_body_bytes, _ASIDE_BYTES),
         )
         try:
             async with asyncio.timeout(timeout_s):
@@ -177,6 +186,13 @@ class EngineClient:
             serving_class=serving_class,
         )
 
+    def _most_bytes(self, work: Generation | Embedding, asked_bytes: int) -> int:
+        """What a whole answer may need, where its tokens are bounded. Some engines say the prompt again."""
+        if isinstance(work, Embedding) or work.max_tokens is None or work.echo:
+            return self._limits.max_body_bytes
+        each = _TOKEN_BYTES + (_LOGPROB_BYTES * (1 + work.top_logprobs) if work.logprobs else 0)
+        return min(self._limits.max_body_bytes, _ENVELOPE_BYTES + 8 * asked_bytes + each * work.max_tokens)
+
     def _exchange(
         self,
         method: str,
@@ -189,6 +205,7 @@ class EngineClient:
         on_first: Callable[[], None],
         tally: Tally,
         on_answer: Callable[[], None] | None = None,
+        max_body_bytes: int | None = None,
     ) -> Exchange:
         closing = "Connection: close\r\n" if last else ""
         target = f"{self.address.base_path}{path}"
@@ -204,4 +221,5 @@ class EngineClient:
             limits=self._limits,
             served_model=self.address.served_model,
             on_answer=on_answer,
+            max_body_bytes=max_body_bytes,
         )

@@ -74,6 +74,7 @@ class Exchange:
         "_last",
         "_limits",
         "_loop",
+        "_max_body_bytes",
         "_on_answer",
         "_on_first",
         "_opening",
@@ -101,6 +102,7 @@ class Exchange:
         limits: ExchangeLimits,
         served_model: str = "",
         on_answer: Callable[[], None] | None = None,
+        max_body_bytes: int | None = None,
     ) -> None:
         self._loop = wire.loop
         self._request = request
@@ -113,6 +115,7 @@ class Exchange:
         self._on_first = on_first
         self._tally = tally
         self._limits = limits
+        self._max_body_bytes = limits.max_body_bytes if max_body_bytes is None else max_body_bytes
         self._served_model = served_model
         self._on_answer = on_answer
         self._reader: AnswerReader | None = None
@@ -269,7 +272,7 @@ class Exchange:
                 head.status,
                 retry_after=head.headers.get(b"retry-after"),
                 served_model=self._served_model,
-                max_body_bytes=limits.max_body_bytes,
+                max_body_bytes=limits.max_refusal_bytes,
             )
         match self._expected:
             case Expectation.STREAM:
@@ -281,7 +284,7 @@ class Exchange:
                     served_model=self._served_model,
                 )
             case Expectation.WHOLE:
-                return WholeReader(tally=self._tally, max_body_bytes=limits.max_body_bytes)
+                return WholeReader(tally=self._tally, max_body_bytes=self._max_body_bytes)
             case Expectation.MESSAGE_STREAM:
                 return MessageStreamReader(
                     sink=self._sink,
@@ -291,9 +294,9 @@ class Exchange:
                     served_model=self._served_model,
                 )
             case Expectation.WHOLE_MESSAGE:
-                return WholeMessageReader(tally=self._tally, max_body_bytes=limits.max_body_bytes)
+                return WholeMessageReader(tally=self._tally, max_body_bytes=self._max_body_bytes)
             case Expectation.BYTES:
-                return BytesReader(max_body_bytes=limits.max_body_bytes)
+                return BytesReader(max_body_bytes=self._max_body_bytes)
 
     def _end_of_body(self) -> None:
         assert self._reader is not None, "a body ends after its head"
