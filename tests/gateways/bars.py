@@ -3,7 +3,7 @@
 import asyncio
 import itertools
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -15,6 +15,8 @@ from tests.gateways.gateway import MODEL, Gateway, ample_limits, mock_engines, w
 
 DOLLAR = 1_000_000_000
 _LIMIT_S = 300.0
+_REFUSALS = 20
+"""How often a client is refused, on an average, until it counts: however slow the machine, it has tried."""
 
 
 class MeasuredBar(msgspec.Struct, frozen=True):
@@ -31,12 +33,17 @@ class MeasuredBar(msgspec.Struct, frozen=True):
 
 
 @contextmanager
-def running(directory: Path, url: str, *, gateways: int, output_dollars: float) -> Iterator[list[Gateway]]:
+def running(
+    directory: Path, url: str, *, gateways: int, output_dollars: float, after: Sequence[str] = ()
+) -> Iterator[list[Gateway]]:
+    """So many of them, for the block. What the command ``after`` changes, all of them find when they start."""
     directory.mkdir()
     with mock_engines(gap_ms=1.0) as ports:
         catalog = write_catalog(directory / "catalog.yaml", ports, output_dollars=output_dollars)
         running = [Gateway(directory, number, url, catalog, *ample_limits()) for number in range(gateways)]
         try:
+            if after:
+                _prepare(running[0], after)
             for gateway in running:
                 gateway.start()
             for gateway in running:
@@ -49,6 +56,15 @@ def running(directory: Path, url: str, *, gateways: int, output_dollars: float) 
                 gateway.kill()
 
 
+def _prepare(gateway: Gateway, command: Sequence[str]) -> None:
+    """Its first start opens the account that ``command`` is about."""
+    gateway.start()
+    gateway.wait_ready()
+    done = gateway.command(*command)
+    assert done.returncode == 0, done.stderr
+    assert gateway.stop() == 0, gateway.said
+
+
 def wait_forwarded(fleet: list[Gateway]) -> None:
     """Until no spool holds anything; where many share few cores, a commit may take so long that one was used."""
     deadline = time.monotonic() + _LIMIT_S
@@ -56,21 +72,25 @@ def wait_forwarded(fleet: list[Gateway]) -> None:
         assert time.monotonic() < deadline
 
 
+def wait_spent(asking: Clients, *, clients: int) -> None:
+    """Until nothing was served for three seconds in which each client was refused for want of money, and often: then
+    no gateway is about to lend another what it has left."""
+    deadline, still_since, seen, refused = time.monotonic() + _LIMIT_S, time.monotonic(), 0, 0
+    while time.monotonic() - still_since < 3.0 or asking.statuses[412] - refused < _REFUSALS * clients:
+        assert time.monotonic() < deadline, asking.statuses
+        if len(asking.given) > seen:
+            seen, still_since, refused = len(asking.given), time.monotonic(), asking.statuses[412]
+        time.sleep(0.1)
+
+
 def money_bar(
     directory: Path, url: str, *, gateways: int, clients: int, seed: int, output_dollars: float = 16.0
 ) -> MeasuredBar:
-    """An account with one dollar, until nothing is served for three seconds."""
-    with running(directory, url, gateways=gateways, output_dollars=output_dollars) as fleet:
-        limited = fleet[0].command("account", "limit", "default", "1")
-        assert limited.returncode == 0, limited.stderr
-        time.sleep(2.5)  # running gateways notice within two rounds
+    """An account with one dollar, until nothing is served any more."""
+    one_dollar = ("account", "limit", "default", "1")
+    with running(directory, url, gateways=gateways, output_dollars=output_dollars, after=one_dollar) as fleet:
         with Clients([one.port for one in fleet], fleet[0].key, count=clients, seed=seed) as asking:
-            deadline, still_since, seen = time.monotonic() + _LIMIT_S, time.monotonic(), 0
-            while time.monotonic() - still_since < 3.0:
-                assert time.monotonic() < deadline, asking.statuses
-                if len(asking.given) > seen:
-                    seen, still_since = len(asking.given), time.monotonic()
-                time.sleep(0.1)
+            wait_spent(asking, clients=clients)
         wait_forwarded(fleet)
     ((charged, largest),) = _rows(url, "SELECT sum(charge_nanodollars), max(charge_nanodollars) FROM usage_records")
     return MeasuredBar(
@@ -85,15 +105,18 @@ def money_bar(
 def limits_bar(
     directory: Path, url: str, *, gateways: int, clients: int, seconds: float, seed: int, limit: int = 60_000
 ) -> MeasuredBar:
-    """``limit`` generated tokens a minute: what ends in any window of the run, over what one gateway would give."""
-    with running(directory, url, gateways=gateways, output_dollars=0.01) as fleet:
-        fixed = fleet[0].command("limits", "set", MODEL, "--account", "default", "--generated", str(limit))
-        assert fixed.returncode == 0, fixed.stderr
-        time.sleep(2.5)
+    """``limit`` generated tokens a minute: what ends in any window of the run, over what one gateway would give. It
+    goes on for ``seconds``, and until every client was refused some times."""
+    fixed = ("limits", "set", MODEL, "--account", "default", "--generated", str(limit))
+    with running(directory, url, gateways=gateways, output_dollars=0.01, after=fixed) as fleet:
         with Clients(
             [one.port for one in fleet], fleet[0].key, count=clients, seed=seed, max_tokens=(20, 60)
         ) as asking:
             time.sleep(seconds)
+            deadline = time.monotonic() + _LIMIT_S
+            while asking.statuses[429] < _REFUSALS * clients:
+                assert time.monotonic() < deadline, asking.statuses
+                time.sleep(0.1)
         wait_forwarded(fleet)
     rows = _rows(url, "SELECT finished_ns, generated_tokens FROM usage_records ORDER BY finished_ns")
     ends = [(finished_ns / 1e9, tokens) for finished_ns, tokens in rows]

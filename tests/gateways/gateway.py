@@ -17,7 +17,7 @@ from tests.child_environment import child_environment
 
 ROOT = Path(__file__).parents[2]
 MODEL = "accounts/servery/models/mock"
-_START_LIMIT_S = 60.0
+_START_LIMIT_S = 180.0
 _AMPLE = "1000000000000"
 
 
@@ -58,7 +58,7 @@ class Gateway:
         if self._process is None:
             return 0
         self._process.send_signal(signal.SIGTERM)
-        return self._process.wait(60)
+        return self._process.wait(180)
 
     @property
     def said(self) -> str:
@@ -89,7 +89,7 @@ class Gateway:
 
     def _is_healthy(self) -> bool:
         try:
-            with urlopen(f"http://127.0.0.1:{self.port}/health", timeout=2) as answer:
+            with urlopen(f"http://127.0.0.1:{self.port}/health", timeout=10) as answer:
                 return bool(answer.status == 200)
         except (URLError, OSError):
             return False

@@ -30,4 +30,4 @@ def test_every_response_that_ended_is_in_the_books(tmp_path: Path) -> None:
         rounds.check(clients)
         assert [gateway.spooled() for gateway in rounds.gateways] == [0, 0]
         rounds.end()
-        assert len(clients.given) > 200
+        assert len(clients.given) >= 200  # for which the rounds have waited

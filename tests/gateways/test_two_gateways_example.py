@@ -42,8 +42,11 @@ def started() -> Iterator[tuple[str, str, int]]:
             yield re.findall(r"http://\S+", said)[0], re.findall(r"API key +(\S+)", said)[0], port
         finally:
             process.send_signal(signal.SIGINT)
-            status = process.wait(_LIMIT_S)
-            shutil.rmtree(state)
+            try:
+                status = process.wait(_LIMIT_S)
+            finally:
+                process.kill()
+                shutil.rmtree(state)
         assert status == 0
 
 

@@ -46,7 +46,7 @@ class Wire:
         self._call(self._set(is_open=True, refuses=False))
 
     def _call(self, work: Coroutine[None, None, None]) -> None:
-        asyncio.run_coroutine_threadsafe(work, self._loop).result(10)
+        asyncio.run_coroutine_threadsafe(work, self._loop).result(60)
 
     async def _start(self) -> None:
         self._open.set()

@@ -17,12 +17,13 @@ import math
 import random
 import secrets
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import nullcontext
 from typing import Final
 
 import psycopg
 
+from servery.store.connection import Cursor, Parameters
 from servery.store.limits import StoreLimits
 from servery.store.postgresql.connection import PostgresqlConnection, connect
 from servery.store.transaction import Attempt, OpenTransaction, TransactionFailed
@@ -101,7 +102,7 @@ class PostgresqlWriter:
         with Attempt() as attempt, nullcontext() if in_parts else connection.pipeline():
             connection.raw.execute("BEGIN", prepare=False)
             connection.raw.execute(_MARK, (self._name, self._number))
-            body(connection)
+            body(_InParts(connection) if in_parts else connection)
             self._unsure = True
             commit = connection.raw.execute("COMMIT", prepare=False)
         if attempt.error is not None:
@@ -151,6 +152,35 @@ class PostgresqlWriter:
             connection.close()
             raise
         return connection
+
+
+class _InParts:
+    """A transaction whose savepoints keep what fails in them, but not an error that passes: a deadlock, say, is none of
+    a part's own, and all of the transaction is to be run again."""
+
+    __slots__ = ("_connection", "_is_given_up")
+
+    def __init__(self, connection: PostgresqlConnection) -> None:
+        self._connection = connection
+        self._is_given_up = False
+
+    @property
+    def in_transaction(self) -> bool:
+        return not self._is_given_up and self._connection.in_transaction
+
+    def execute(self, sql: str, parameters: Parameters = (), /) -> Cursor:
+        try:
+            return self._connection.execute(sql, parameters)
+        except psycopg.Error as error:
+            self._is_given_up = _passes(error)
+            raise
+
+    def executemany(self, sql: str, parameters: Iterable[Parameters], /) -> Cursor:
+        try:
+            return self._connection.executemany(sql, parameters)
+        except psycopg.Error as error:
+            self._is_given_up = _passes(error)
+            raise
 
 
 def _cause(error: Exception) -> Exception:
