@@ -84,7 +84,7 @@ class Attack:
             for place, _ in enumerate(answer.iter_lines()):
                 if place == 3:
                     self.ask(number + 2, "accounts/acme/apiKeys:delete", {"keyId": made["keyId"]})
-        assert answer.status_code in {200, 412, 503}
+        assert answer.status_code in {200, 412, 429, 503}  # 429: few requests a minute without money
 
 
 def test_the_last_dollar_is_charged_once(tmp_path: Path, postgresql: PostgresqlServer) -> None:
