@@ -2,6 +2,7 @@
 
 import itertools
 import os
+import signal
 from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 
@@ -19,6 +20,12 @@ settings.load_profile("servery")  # no test asserts a time: on a busy machine, e
 
 ON_BOTH_DATABASES = ("billing", "control", "ledger", "limits", "metering", "store", "tenancy")
 """The packages whose tests run over SQLite and over PostgreSQL, where they ask for a ``place`` or a ``database``."""
+
+
+def pytest_configure() -> None:
+    """Processes that tests start are born with the usual signals, though this one may run in the background."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:

@@ -19,7 +19,7 @@ from servery.store.database import Database
 
 BINARIES = sorted(Path("/usr/lib/postgresql").glob("*/bin"), key=lambda bin_: int(bin_.parent.name))
 _FAST = ("fsync=off", "full_page_writes=off", "synchronous_commit=off")
-_START_TIMEOUT_S = 60
+_START_TIMEOUT_S = 180
 
 _KEEP_SEEDS = """
 CREATE SCHEMA seeds;
@@ -107,7 +107,7 @@ class PostgresqlServer:
     def stop(self) -> None:
         assert self._process is not None
         self._process.send_signal(signal.SIGINT)
-        self._process.wait(timeout=30)
+        self._process.wait(timeout=180)
 
     def new_database(self, *, like: str = "template1") -> str:
         """The URL of a fresh copy of the database ``like``."""
@@ -149,7 +149,7 @@ class PostgresqlServer:
         deadline = time.monotonic() + _START_TIMEOUT_S
         while True:
             try:
-                psycopg.connect(self.url("postgres"), connect_timeout=2).close()
+                psycopg.connect(self.url("postgres"), connect_timeout=10).close()
             except psycopg.OperationalError as error:
                 assert self._process is not None
                 if time.monotonic() > deadline:

@@ -125,7 +125,7 @@ async def leave(house: House, task: asyncio.Task[None]) -> None:
     """As a client that closes its connection: its engine must hear of it."""
     task.cancel()
     await asyncio.gather(task, return_exceptions=True)
-    async with asyncio.timeout(2):
+    async with asyncio.timeout(60):
         for exchange in house.first.asked + house.second.asked:
             await exchange.client_left.wait()
 

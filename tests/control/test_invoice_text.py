@@ -97,7 +97,7 @@ def test_the_page_prints(invoice: Invoice, tmp_path: Path) -> None:
         [browser, *options, "--no-pdf-header-footer", f"--print-to-pdf={pdf}", page.as_uri()],
         check=True,
         capture_output=True,
-        timeout=60,
+        timeout=180,
     )
     printed = pdf.read_bytes()
     assert printed.startswith(b"%PDF")

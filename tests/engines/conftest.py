@@ -39,7 +39,7 @@ async def new_client(engine: FakeEngine, clock: ManualClock) -> AsyncIterator[Ne
     clients: list[EngineClient] = []
 
     def make(family: EngineFamily = EngineFamily.LLAMA_CPP, **limits: float) -> EngineClient:
-        of_exchange = {"first_byte_timeout_s": 5.0, "chunk_timeout_s": 5.0, "whole_timeout_s": 5.0}
+        of_exchange = {"first_byte_timeout_s": 60.0, "chunk_timeout_s": 60.0, "whole_timeout_s": 60.0}
         of_exchange |= {name: limits.pop(name) for name in list(limits) if name in ExchangeLimits.__struct_fields__}
         client = EngineClient(
             engine.address(family),

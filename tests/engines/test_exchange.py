@@ -443,7 +443,7 @@ async def test_a_stream_that_stalls_after_its_start_does_not_get_the_first_token
 ) -> None:
     """From the first token on, each has its own, shorter time."""
     engine.always = sends(OPENING, token("a"), then=stalls)
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         error = await Asking(new_client(first_byte_timeout_s=3_600.0, chunk_timeout_s=0.02)).error()
     assert isinstance(error, EngineBroke)
 
@@ -452,7 +452,7 @@ async def test_a_whole_answer_has_its_own_time(engine: FakeEngine, new_client: N
     """Not that of a stream's first token, nor that between tokens."""
     engine.always = stalls
     client = new_client(first_byte_timeout_s=3_600.0, chunk_timeout_s=3_600.0, whole_timeout_s=0.02)
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         assert isinstance(await Asking(client, stream=False).error(), EngineTimeout)
 
 
@@ -486,16 +486,16 @@ async def test_a_steady_engine_does_not_time_out(engine: FakeEngine, new_client:
     """The time counts from the last that was heard, not from the start."""
 
     async def trickles(exchange: FakeExchange) -> None:
-        for _ in range(12):
-            await asyncio.sleep(0.02)
+        for _ in range(5):
+            await asyncio.sleep(0.5)
             exchange.event(token("a"))
-        exchange.event(usage_chunk(usage_of(1, 12)))
+        exchange.event(usage_chunk(usage_of(1, 5)))
         exchange.end_stream()
 
     engine.always = sends(OPENING, then=trickles)
-    asking = Asking(new_client(first_byte_timeout_s=0.15, chunk_timeout_s=0.15))
+    asking = Asking(new_client(first_byte_timeout_s=2.0, chunk_timeout_s=2.0))
     assert await asking.answer() == b""
-    assert asking.tally.frames == 12
+    assert asking.tally.frames == 5
 
 
 # Aborting
@@ -532,7 +532,7 @@ async def test_a_cancelled_wait_and_an_abort_stop_the_engine(
     asked = await engine.wait_asked(1)
     await asyncio.sleep(0.01)
     task.cancel()
-    async with asyncio.timeout(2):
+    async with asyncio.timeout(60):
         await asked.client_left.wait()
     await asyncio.gather(task, return_exceptions=True)
 
@@ -573,7 +573,7 @@ async def test_a_small_request_that_is_cancelled_leaves_no_connection(
     engine.always = hang
     with pytest.raises(EngineUnavailable):
         await new_client().call("GET", "/metrics", timeout_s=0.02)
-    async with asyncio.timeout(2):
+    async with asyncio.timeout(60):
         await engine.wait_connections(0)
 
 
@@ -633,7 +633,7 @@ async def test_a_pause_at_the_end_does_not_reach_the_next_request(engine: FakeEn
         if len(asking.events) > paused_at and not exchange.answer.done():
             await asyncio.sleep(0.01)
             exchange.resume()
-    async with asyncio.timeout(2):
+    async with asyncio.timeout(60):
         await Asking(client).answer()
 
 
@@ -649,7 +649,7 @@ async def test_a_pause_at_the_end_leaves_no_connection(engine: FakeEngine, new_c
     exchange = asking.begin()
     await exchange.answer
     exchange.pause()
-    async with asyncio.timeout(2):
+    async with asyncio.timeout(60):
         await engine.wait_connections(0)
 
 

@@ -12,7 +12,7 @@ from types import TracebackType
 from typing import Self
 
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
-WAIT_LIMIT_S = 60.0
+WAIT_LIMIT_S = 180.0
 BEFORE_THE_STALL_BYTES = 4096
 
 _ABOUT = re.compile(r"/api/models/([^/]+/[^/?]+)")

@@ -16,10 +16,10 @@ async def stuck_writer(database: Database) -> AsyncIterator[None]:
 
     def waits(connection: Connection) -> None:
         entered.set()
-        assert free.wait(timeout=10)
+        assert free.wait(timeout=60)
 
     database.write_soon(waits)
-    assert await asyncio.to_thread(entered.wait, 10)
+    assert await asyncio.to_thread(entered.wait, 60)
     try:
         yield
     finally:

@@ -27,7 +27,7 @@ def told_of(process: int) -> tuple[bytes, bytes]:
 
 
 async def wait_gone(process: int) -> None:
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         while is_alive(process):  # noqa: ASYNC110
             await asyncio.sleep(0.01)
 

@@ -20,8 +20,8 @@ from servery.fleet.url_watcher import UrlWatcher
 from servery.fleet.weights_store import WeightsStore
 
 PACKAGED = Path(__file__).parents[2] / "src" / "servery" / "assets" / "servery-demo.gguf"
-PACE = ProbePace(interval_s=0.02, timeout_s=1.0, failures_to_down=2)
-LIMITS = LaunchLimits(startup_timeout_s=20.0, stop_timeout_s=5.0, first_backoff_s=0.01, max_backoff_s=0.05)
+PACE = ProbePace(interval_s=0.02, timeout_s=20.0, failures_to_down=2)
+LIMITS = LaunchLimits(startup_timeout_s=60.0, stop_timeout_s=30.0, first_backoff_s=0.01, max_backoff_s=0.05)
 
 
 class Steps:
@@ -46,8 +46,8 @@ class Steps:
 def new_client(address: EngineAddress) -> EngineClient:
     return EngineClient(
         address,
-        connection_limits=ConnectionLimits(connect_timeout_s=1.0),
-        exchange_limits=ExchangeLimits(first_byte_timeout_s=5.0, chunk_timeout_s=5.0, whole_timeout_s=5.0),
+        connection_limits=ConnectionLimits(connect_timeout_s=2.0),
+        exchange_limits=ExchangeLimits(first_byte_timeout_s=60.0, chunk_timeout_s=60.0, whole_timeout_s=60.0),
         clock=SystemClock(),
     )
 
@@ -60,7 +60,7 @@ def replica_of(engine: EmbeddedEngine | UrlEngine) -> Replica:
 
 async def wait_state(replica: Replica, state: ReplicaState, *, incarnation: int = 0) -> None:
     """Return once ``replica`` is in ``state``, in that life or a later one."""
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         while replica.state is not state or replica.incarnation < incarnation:  # noqa: ASYNC110
             await asyncio.sleep(0.005)
 

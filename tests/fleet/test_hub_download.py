@@ -16,7 +16,7 @@ from tests.fakes.fake_hub import FakeHub
 
 from servery.fleet.hub_order import HubFiles, HubOrder, HubRefusal
 
-WAIT_LIMIT_S = 60.0
+WAIT_LIMIT_S = 180.0
 MODEL = (resources.files("servery") / "assets" / "servery-demo.gguf").read_bytes()
 SMALL = b"GGUF" + bytes(100_000)
 TINY = "org/tiny"

@@ -123,7 +123,7 @@ async def test_an_engine_that_dies_before_it_is_well_is_not_waited_for(tmp_path:
         launched = Launched(tmp_path, demo(), LaunchLimits(startup_timeout_s=600.0, first_backoff_s=5.0))
         launched.launcher._clients = lambda address: new_client(loading.address(EngineFamily.LLAMA_CPP))
         async with kept(launched.launcher, launched.replica):
-            async with asyncio.timeout(20):
+            async with asyncio.timeout(60):
                 while not loading.probes:  # noqa: ASYNC110
                     await asyncio.sleep(0.01)
             (process,) = engines_of(os.getpid())
@@ -136,7 +136,7 @@ async def test_an_engine_that_hangs_is_replaced(tmp_path: Path) -> None:
     """A stopped process does not answer: it is killed, though it cannot leave by itself, and another takes over."""
     limits = LaunchLimits(stop_timeout_s=0.1, first_backoff_s=0.01)
     launched = Launched(tmp_path, demo(), limits)
-    launched.launcher._pace = type(PACE)(interval_s=0.02, timeout_s=0.2, failures_to_down=2)
+    launched.launcher._pace = type(PACE)(interval_s=0.02, timeout_s=1.5, failures_to_down=2)
     async with kept(launched.launcher, launched.replica):
         await wait_state(launched.replica, ReplicaState.READY)
         (process,) = engines_of(os.getpid())

@@ -14,7 +14,7 @@ from servery.fleet.prober import ProbePace
 from servery.fleet.replica import Replica, ReplicaState
 from servery.fleet.url_watcher import UrlWatcher
 
-PACE = ProbePace(interval_s=0.01, timeout_s=0.05, failures_to_down=2)
+PACE = ProbePace(interval_s=0.01, timeout_s=2.0, failures_to_down=2)
 
 
 @pytest.fixture

@@ -22,7 +22,7 @@ from servery.fleet.replica import ReplicaState
 from servery.fleet.weights_store import WeightsStore
 from servery.fleet.weights_unavailable import WeightsUnavailable
 
-WAIT_LIMIT_S = 60.0
+WAIT_LIMIT_S = 180.0
 PACKAGED = Path(str(resources.files("servery") / "assets" / "servery-demo.gguf"))
 SMALL = b"GGUF" + bytes(50_000)
 TINY = Weights.parse("org/tiny:Q8_0", Path())

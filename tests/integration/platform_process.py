@@ -17,9 +17,9 @@ import httpx
 from servery.metering.spool import spool_directories
 from servery.store.log_contents import read_log
 
-START_LIMIT_S = 120.0
-STOP_LIMIT_S = 60.0
-_IN_BOOKS_LIMIT_S = 30.0
+START_LIMIT_S = 300.0
+STOP_LIMIT_S = 180.0
+_IN_BOOKS_LIMIT_S = 120.0
 
 MODEL = "accounts/servery/models/demo"
 FAST_MODEL = "accounts/servery/routers/demo-fast"
@@ -115,12 +115,12 @@ class PlatformProcess:
             capture_output=True,
             text=True,
             check=False,
-            timeout=60,
+            timeout=180,
         )
 
     def new_key(self, account: str) -> str:
         """A key of ``account``, which is opened, by the control API."""
-        with httpx.Client(base_url=f"{self.base_url}/v1", headers={"x-api-key": self.key}) as control:
+        with httpx.Client(base_url=f"{self.base_url}/v1", headers={"x-api-key": self.key}, timeout=60) as control:
             opened = control.post("/accounts", json={"accountId": account})
             assert opened.status_code in {200, 409}, opened.text
             created = control.post(f"/accounts/{account}/apiKeys", json={"apiKey": {"displayName": "a test's"}})
@@ -128,7 +128,8 @@ class PlatformProcess:
             return str(created.json()["key"])
 
     def usage(self, account: str) -> dict[str, Any]:
-        """The totals of ``servery usage --json`` for one account."""
+        """The totals of ``servery usage --json`` for one account, with all that has been released."""
+        self.wait_in_books()
         shown = self.command("usage", "--account", account, "--json")
         assert shown.returncode == 0, shown.stderr
         return dict(json.loads(shown.stdout)["total"])
@@ -138,7 +139,7 @@ class PlatformProcess:
         return httpx.Client(
             base_url=f"{self.base_url}/inference/v1",
             headers={"Authorization": f"Bearer {key or self.key}"},
-            timeout=60,
+            timeout=180,
             **options,
         )
 

@@ -66,7 +66,7 @@ def _take(seen: Seen, event: dict[str, Any], on_text: Callable[[], None]) -> Non
 
 def read_many(client: httpx.Client, bodies: list[dict[str, Any]], *, when_all_began: Callable[[], None]) -> list[Seen]:
     """Read all streams side by side; ``when_all_began`` is called once, when each has sent text or ended."""
-    began = threading.Barrier(len(bodies) + 1, timeout=60)
+    began = threading.Barrier(len(bodies) + 1, timeout=180)
 
     def read(body: dict[str, Any]) -> Seen:
         waited: list[bool] = []

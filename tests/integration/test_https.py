@@ -29,18 +29,21 @@ def make_certificate(directory: Path) -> tuple[Path, Path]:
 def test_https(tmp_path: Path) -> None:
     """With certificate and key the platform speaks HTTPS, streams included; a plain request is not answered."""
     certificate, key = make_certificate(tmp_path)
-    options = ["--tls-certificate", str(certificate), "--tls-key", str(key), "--header-timeout-s", "1"]
+    options = ["--tls-certificate", str(certificate), "--tls-key", str(key), "--header-timeout-s", "5"]
     with PlatformProcess(tmp_path / "data", *options) as platform:
-        trusting = ssl.create_default_context(cafile=str(certificate))
-        with httpx.Client(verify=trusting, headers={"Authorization": f"Bearer {platform.key}"}) as client:
+        trusting, port = ssl.create_default_context(cafile=str(certificate)), httpx.URL(platform.base_url).port
+        with (
+            socket.create_connection(("127.0.0.1", port), timeout=60) as silent,
+            socket.create_connection(("127.0.0.1", port), timeout=60) as slow,
+            httpx.Client(verify=trusting, headers={"Authorization": f"Bearer {platform.key}"}, timeout=60) as client,
+        ):
+            slow.sendall(b"\x16\x03\x01\x02\x00\x01\x00\x01")  # half of a handshake's first message
             url = f"{platform.base_url}/v1/chat/completions"
             assert url.startswith("https://")
             assert client.post(url, json=chat("Who are you?")).status_code == 200
             assert "[DONE]" in client.post(url, json=chat("Who are you?", stream=True)).text
-        for said in (b"", b"\x16\x03\x01\x02\x00\x01\x00\x01"):  # nothing, and half of a handshake's first message
-            with socket.create_connection(("127.0.0.1", httpx.URL(platform.base_url).port), timeout=20) as slow:
-                slow.sendall(said)
-                assert slow.recv(1) == b"", "a handshake has as long as a request's head"
+            for one in (silent, slow):
+                assert one.recv(1) == b"", "a handshake has as long as a request's head"
 
 
 def test_compressed_body(platform: PlatformProcess) -> None:

@@ -33,7 +33,7 @@ class Tallied:
     def get(self, path: str, **parameters: Any) -> httpx.Response:
         headers = {"x-api-key": self.platform.key}
         base = f"{self.platform.base_url}/v1/accounts/tallied"
-        answer = httpx.get(base + path, headers=headers, params=parameters)
+        answer = httpx.get(base + path, headers=headers, params=parameters, timeout=60)
         assert answer.status_code == 200, answer.text
         return answer
 
@@ -41,7 +41,8 @@ class Tallied:
         """What ``usageCosts:query`` says, by the values of the dimensions."""
         base = f"{self.platform.base_url}/v1/accounts/tallied"
         body = {"groupBy": list(group_by), "pageSize": 200, **fields}
-        answer = httpx.post(f"{base}/usageCosts:query", headers={"x-api-key": self.platform.key}, json=body).json()
+        headers = {"x-api-key": self.platform.key}
+        answer = httpx.post(f"{base}/usageCosts:query", headers=headers, json=body, timeout=60).json()
         rows = {
             tuple(row["dimensions"][one] for one in group_by): nanodollars(row["subtotal"]) for row in answer["rows"]
         }
@@ -242,7 +243,9 @@ def test_a_refused_requests_receipt_says_why(platform: PlatformProcess) -> None:
         refused = client.post("/chat/completions", json={"model": "accounts/servery/models/none", "messages": []})
         assert refused.status_code in {400, 404}
         request_id = refused.headers["x-request-id"]
-    with httpx.Client(base_url=f"{platform.base_url}/v1/accounts/wrong", headers={"x-api-key": key}) as plane:
+    with httpx.Client(
+        base_url=f"{platform.base_url}/v1/accounts/wrong", headers={"x-api-key": key}, timeout=60
+    ) as plane:
         receipt = plane.get(f"/requests/{request_id}").json()
     assert (receipt["state"], receipt["status"]) == ("refused", refused.status_code)
     assert receipt["reason"]

@@ -21,13 +21,14 @@ def limits_of(platform: PlatformProcess, account: str) -> dict[str, str]:
         f"{platform.base_url}/v1/accounts/{account}/serverlessRateLimits",
         params={"deployment": MODEL},
         headers={"x-api-key": platform.key},
+        timeout=60,
     )
     assert answer.status_code == 200, answer.text
     return {one["metric"]: one["effectiveLimit"] for one in answer.json()["rateLimits"]}
 
 
 def wait_for_limit(platform: PlatformProcess, account: str, tokens: str) -> None:
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + 120
     while limits_of(platform, account)["TOKENS_GENERATED"] != tokens:
         assert time.monotonic() < deadline, limits_of(platform, account)
         time.sleep(0.05)

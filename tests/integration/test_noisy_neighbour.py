@@ -10,14 +10,13 @@ import os
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack
 from pathlib import Path
-from random import Random
 
 import httpx
 import openai
 import pytest
 
-from tests.fakes.engine_scripts import FINISH, OPENING, sends, token, usage_chunk, usage_of
-from tests.fakes.fake_engine import FakeEngine, FakeExchange
+from tests.fakes.fake_engine import FakeEngine
+from tests.fakes.held_answers import WORD, HeldAnswers
 from tests.integration.platform_process import PlatformProcess
 
 PLACES, QUEUE = 8, 16
@@ -33,46 +32,6 @@ PATIENT = {  # nobody is refused and nothing is given up because a machine is sl
     "SERVERY_QUEUE_WAIT_LIMIT_S": "3600",
     "SERVERY_CHUNK_TIMEOUT_S": "3600",
 }
-
-
-class HeldAnswers:
-    """What the engines do: they say a word at once, and the rest when ``end_one`` comes to it. ``begun`` are the
-    accounts whose answers began, in that order."""
-
-    def __init__(self) -> None:
-        self.begun: list[str] = []
-        self._held: list[asyncio.Event] = []
-        self._is_over = False
-        self._random = Random(7)
-
-    @property
-    def held(self) -> int:
-        return len(self._held)
-
-    async def __call__(self, exchange: FakeExchange) -> None:
-        self.begun.append(exchange.json["messages"][0]["content"].split()[0])
-        told = asyncio.Event()
-        self._held.append(told)
-        if self._is_over:
-            self.end_one()
-
-        async def rest(exchange: FakeExchange) -> None:
-            await told.wait()
-            exchange.event(FINISH)
-            exchange.event(usage_chunk(usage_of(200, 1)))
-            exchange.end_stream()
-
-        await sends(OPENING, token("word"), then=rest)(exchange)
-
-    def end_one(self) -> None:
-        """Any one: answers differ in length."""
-        self._held.pop(self._random.randrange(len(self._held))).set()
-
-    def end_all(self) -> None:
-        """Those that are held, and from now on each as soon as it has begun."""
-        self._is_over = True
-        while self._held:
-            self.end_one()
 
 
 class Account:
@@ -97,7 +56,7 @@ class Account:
         except openai.APIStatusError as refusal:
             self.refused.append(refusal.status_code)
             return False
-        assert "".join(each.choices[0].delta.content or "" for each in events if each.choices) == "word"
+        assert "".join(each.choices[0].delta.content or "" for each in events if each.choices) == WORD
         self.answers += 1
         return True
 

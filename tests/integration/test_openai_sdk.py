@@ -233,4 +233,4 @@ def test_context_length_exceeded_behavior(client, tokens):
         assert client.chat.completions.create(**fields, **strict).choices
     else:
         with pytest.raises(openai.BadRequestError, match="maximum context length of 4096"):
-            client.chat.completions.create(**fields, extra_body=strict["extra_body"], timeout=20)
+            client.chat.completions.create(**fields, extra_body=strict["extra_body"], timeout=180)

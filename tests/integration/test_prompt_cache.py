@@ -119,7 +119,7 @@ def test_predictions_of_cached_tokens_come_true(platform: PlatformProcess):
     error is at most a twentieth of the prompts."""
 
     def sums() -> tuple[float, float]:
-        text = httpx.get(f"{platform.base_url}/metrics").text
+        text = httpx.get(f"{platform.base_url}/metrics", timeout=60).text
         found = {
             name: sum(float(value) for value in re.findall(rf"^servery_routing_{name}\S* (\S+)$", text, re.MULTILINE))
             for name in ("prompt_tokens", "cached_error_tokens")

@@ -23,7 +23,7 @@ from tests.integration.streams import End, read_stream
 SECONDS = float(os.environ.get("KILL_TEST_SECONDS", "6"))
 STREAMS = int(os.environ.get("KILL_TEST_STREAMS", "16"))
 SEED = int(os.environ.get("KILL_TEST_SEED", "7"))
-HUNG_AFTER_S = 90.0
+HUNG_AFTER_S = 180.0
 
 CATALOG = """
 pools:
@@ -44,7 +44,8 @@ models:
 
 
 class Clients:
-    """Each asks again as soon as it has its answer, until the time is over; ``ends`` are by request id."""
+    """Each asks again as soon as it has its answer, until the time is over and one was answered whole, however slow the
+    machine; ``ends`` are by request id."""
 
     def __init__(self, platform: PlatformProcess) -> None:
         self._platform = platform
@@ -56,7 +57,8 @@ class Clients:
 
     @property
     def is_time(self) -> bool:
-        return time.monotonic() < self._until_s
+        late_s = time.monotonic() - self._until_s
+        return late_s < 0 or (late_s < HUNG_AFTER_S and not self.counts[End.COMPLETE.name])
 
     def _ask(self, number: int) -> None:
         chance = random.Random(f"{SEED}/{number}")
@@ -107,7 +109,7 @@ def test_no_request_is_lost_when_engines_are_killed(platform: PlatformProcess) -
     for thread in clients.threads:
         thread.start()
     killed = 0
-    while clients.is_time:
+    while clients.is_time or killed < SECONDS / 6:
         time.sleep(chance.uniform(0.3, 2.0))
         if engines := list(platform.engines().values()):
             os.kill(chance.choice(engines), signal.SIGKILL)
@@ -116,7 +118,6 @@ def test_no_request_is_lost_when_engines_are_killed(platform: PlatformProcess) -
         thread.join(HUNG_AFTER_S)
     assert [thread for thread in clients.threads if thread.is_alive()] == []
     logging.getLogger(__name__).warning("%s kills, ends: %s", killed, dict(clients.counts))
-    assert killed >= SECONDS / 6
     assert clients.counts[End.COMPLETE.name] > 0
     assert set(clients.counts) <= {End.COMPLETE.name, End.ERROR_FRAME.name, "502", "503"}
     expected = {End.COMPLETE.name: "completed", End.ERROR_FRAME.name: "engine_broke"}

@@ -36,7 +36,9 @@ from servery.store.log_limits import LogLimits
 
 CHARGE = rate(USAGE, PRICE)
 SMALL = LogLimits(segment_bytes=65_536, frame_bytes=32_768)
-LIMITS = StoreLimits(commit_timeout_s=0.2, stall_s=0.02, busy_timeout_s=5.0)
+PATIENT = StoreLimits(commit_timeout_s=60.0, stall_s=60.0, busy_timeout_s=60.0)
+HURRIED = StoreLimits(commit_timeout_s=2.5, stall_s=1.0, busy_timeout_s=5.0)
+"""For what is about a database that is away: long enough for one that is there on a busy machine."""
 
 
 @contextmanager
@@ -49,8 +51,13 @@ def away(path: Path) -> Iterator[None]:
 
 
 @pytest.fixture
-async def database(path: Path) -> AsyncIterator[Database]:
-    async with Database.open(path, limits=LIMITS) as database:
+def limits() -> StoreLimits:
+    return PATIENT
+
+
+@pytest.fixture
+async def database(path: Path, limits: StoreLimits) -> AsyncIterator[Database]:
+    async with Database.open(path, limits=limits) as database:
         yield database
 
 
@@ -91,7 +98,7 @@ def meter(database: Database, clock: ManualClock, journal: Journal, spending: Sp
 @pytest.fixture
 def patient_meter(database: Database, clock: ManualClock, journal: Journal, spending: Spending, spool: Spool) -> Meter:
     """One that releases what the database has."""
-    return Meter(database, clock, journal, spending, spool, spool_after_s=0.05)
+    return Meter(database, clock, journal, spending, spool, spool_after_s=1.5)
 
 
 def row(request_id: str, price_id: str, usage: Usage = USAGE) -> Posting:
@@ -109,7 +116,7 @@ def contents(place: Path, database: Database) -> SpoolContents:
 
 
 async def until_fed(spool: Spool) -> None:
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(60):
         while not spool.is_empty:  # noqa: ASYNC110 - as somebody outside sees it
             await asyncio.sleep(0.01)
 
@@ -124,7 +131,7 @@ async def test_what_is_released_comes_into_the_books(
     open_request(meter, "r2")
     assert await meter.post(record("r1", price_id), PRICE) == CHARGE
     meter.post_soon(record("r2", price_id), PRICE)
-    assert await feed.caught_up()
+    assert await feed.caught_up(timeout_s=60.0)
     assert posted(database) == [("r1", CHARGE.nanodollars), ("r2", CHARGE.nanodollars)]
     assert journal.open_requests == 0
     assert contents(place, database) == SpoolContents()
@@ -145,7 +152,7 @@ async def test_others_can_wait_for_it(database: Database, table: UsageTable, spo
     await spool.keep(row("r1", price_id))
     assert not await wait_fed([place], timeout_s=0.05)
     feed = Feed(spool, database, table, interval_s=0.05)
-    waiting = asyncio.create_task(wait_fed([place, place.parent / "9"], timeout_s=5.0))
+    waiting = asyncio.create_task(wait_fed([place, place.parent / "9"], timeout_s=60.0))
     await feed.all()
     assert await waiting
     assert posted(database) == [("r1", CHARGE.nanodollars)]
@@ -168,6 +175,7 @@ async def test_a_response_ends_while_the_database_is_away(
     assert verify(database).holds
 
 
+@pytest.mark.parametrize("limits", [HURRIED])
 async def test_a_meter_may_wait_for_the_database(
     database: Database, patient_meter: Meter, feed: Feed, spool: Spool, path: Path
 ) -> None:
@@ -253,7 +261,7 @@ async def test_what_the_books_do_not_take_is_told_of(
     """It is put aside with the reason, and holds nothing else up; what is posted twice is posted once."""
     price_id = await price_id_of(database)
     await meter.post(record("r1", price_id), PRICE)
-    assert await feed.caught_up()
+    assert await feed.caught_up(timeout_s=60.0)
     await spool.keep(row("r1", price_id, Usage(1, 0, 1)))
     await spool.keep(row("r2", "price_unknown"))
     await spool.keep(row("r3", price_id))
@@ -289,6 +297,7 @@ async def test_what_the_disk_has_changed_is_told_of(
     assert [request_id for request_id, _ in posted(database)] == ["r0", "r2"]
 
 
+@pytest.mark.parametrize("limits", [HURRIED])
 async def test_a_spool_is_bounded(database: Database, meter: Meter, feed: Feed, spool: Spool, path: Path) -> None:
     """What could not end does not begin; what finds it full is refused."""
     price_id = await price_id_of(database)
@@ -297,7 +306,8 @@ async def test_a_spool_is_bounded(database: Database, meter: Meter, feed: Feed, 
     with away(path):
         for request_id in ("r1", "r2"):
             await meter.post(record(request_id, price_id), PRICE)
-        await asyncio.sleep(0.1)
+        while not database.is_stalled:  # noqa: ASYNC110 - as somebody outside sees it
+            await asyncio.sleep(0.01)
         with pytest.raises(Overloaded):
             open_request(meter, "r5")
         await meter.post(record("r3", price_id), PRICE)
@@ -322,7 +332,7 @@ async def test_a_spool_whose_disk_is_full_leaves_it_to_the_database(
         patched.setattr(os, "pwrite", write)
         await meter.post(record("r1", price_id), PRICE)
         meter.post_soon(record("r2", price_id), PRICE)
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(60):
             while journal.open_requests:  # noqa: ASYNC110 - as somebody outside sees it
                 await asyncio.sleep(0.01)
     assert len(posted(database)) == 2
@@ -335,7 +345,7 @@ async def test_a_spool_whose_disk_does_not_answer_leaves_it_to_the_database(
     """Who has waited for it turns to the database; who comes later goes there at once. What was on its way to the spool
     is charged once."""
     price_id = await price_id_of(database)
-    limits = LogLimits(timeout_s=0.1, stall_s=0.05, segment_bytes=65_536, frame_bytes=32_768)
+    limits = LogLimits(timeout_s=1.5, stall_s=0.5, segment_bytes=65_536, frame_bytes=32_768)
     spool = Spool.open(place, most=9, limits=limits)
     meter = Meter(database, clock, None, spending, spool)
     answers, write = threading.Event(), os.pwrite
@@ -359,6 +369,7 @@ async def test_a_spool_whose_disk_does_not_answer_leaves_it_to_the_database(
     assert verify(database).holds
 
 
+@pytest.mark.parametrize("limits", [HURRIED])
 async def test_neither_disk_takes_it(
     database: Database, meter: Meter, path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

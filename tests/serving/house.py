@@ -225,7 +225,7 @@ class House:
         return EngineClient(
             engine.address(getattr(family, "family", engine.address().family)),
             connection_limits=ConnectionLimits(),
-            exchange_limits=ExchangeLimits(first_byte_timeout_s=5.0, chunk_timeout_s=5.0, whole_timeout_s=5.0),
+            exchange_limits=ExchangeLimits(first_byte_timeout_s=60.0, chunk_timeout_s=60.0, whole_timeout_s=60.0),
             clock=self.clock,
         )
 

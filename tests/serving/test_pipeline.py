@@ -411,7 +411,7 @@ async def test_a_client_that_leaves_a_stream_stops_the_engine_and_pays_so_far(ho
         await asyncio.sleep(0)
     task.cancel()
     await asyncio.gather(task, return_exceptions=True)
-    async with asyncio.timeout(2):
+    async with asyncio.timeout(60):
         for exchange in house.first.asked + house.second.asked:
             await exchange.client_left.wait()
     record = house.ended.records[0]
@@ -428,7 +428,7 @@ async def test_a_client_that_leaves_before_the_first_token_pays_the_prompt(house
         await asyncio.sleep(0)
     task.cancel()
     await asyncio.gather(task, return_exceptions=True)
-    async with asyncio.timeout(2):
+    async with asyncio.timeout(60):
         for exchange in house.first.asked + house.second.asked:
             await exchange.client_left.wait()
     usage = house.ended.records[0].usage

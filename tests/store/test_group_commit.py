@@ -24,10 +24,10 @@ class Gate:
 
     def __call__(self, connection: Connection) -> None:
         self._entered.set()
-        assert self._opened.wait(timeout=10)
+        assert self._opened.wait(timeout=60)
 
     async def wait_entered(self) -> None:
-        assert await asyncio.to_thread(self._entered.wait, 10)
+        assert await asyncio.to_thread(self._entered.wait, 60)
 
     def open(self) -> None:
         self._opened.set()

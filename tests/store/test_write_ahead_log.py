@@ -205,7 +205,7 @@ async def test_a_disk_that_does_not_answer_holds_up_nothing_else(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The event loop goes on, the log says that it is stalled, and who waits is refused in time."""
-    limits = LogLimits(gather_s=0.0, timeout_s=0.05, stall_s=0.01, segment_bytes=8_192, frame_bytes=1_024)
+    limits = LogLimits(gather_s=0.0, timeout_s=1.5, stall_s=0.2, segment_bytes=8_192, frame_bytes=1_024)
     log, durable = open_log(tmp_path, limits)
     answers = threading.Event()
     write = os.pwrite
@@ -216,7 +216,7 @@ async def test_a_disk_that_does_not_answer_holds_up_nothing_else(
 
     monkeypatch.setattr(os, "pwrite", slow)
     in_hand = append(log, "a")
-    await asyncio.sleep(0.02)
+    await asyncio.sleep(0.3)
     gathered = append(log, "b")
     assert log.is_stalled
     for waiting in (in_hand, gathered):

@@ -97,6 +97,6 @@ class RawClient:
         return await self._within(self._reader.readexactly(size))
 
     async def _within(self, reading: Any) -> bytes:
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(60):
             data: bytes = await reading
             return data

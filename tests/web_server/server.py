@@ -41,7 +41,7 @@ class Flow:
         self.changed.set()
 
     async def wait_told(self, word: str) -> None:
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(60):
             while not self.told or self.told[-1] != word:
                 self.changed.clear()
                 await self.changed.wait()
@@ -68,7 +68,7 @@ class Server:
     async def stop(self) -> None:
         for client in self.clients:
             client.abort()
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(60):
             await self.listener.drain(timeout_s=0.05)
         await asyncio.sleep(0)
 
@@ -81,7 +81,7 @@ class Server:
         return list(self.listener._connections)
 
     async def wait_open(self, number: int) -> None:
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(60):
             while self.listener.open_connections != number:  # noqa: ASYNC110
                 await asyncio.sleep(0.001)
 
