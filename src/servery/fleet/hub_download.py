@@ -30,7 +30,7 @@ from servery.fleet.hub_order import HubFiles, HubOrder, HubRefusal
 from servery.fleet.platform_pipe import read_order_line, when_closed, write_reply_line
 from servery.fleet.weights_unavailable import WeightsUnavailable
 
-_CLEANUP_S: Final = 2.0
+_CLEANUP_S: Final = 4.0
 """How long an interrupted download has to remove what it has written."""
 
 
@@ -90,6 +90,7 @@ def _first_line(error: Exception) -> str:
 
 def main() -> None:
     """Download, and tell how it went."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # a child of a background job is born without it
     order = msgspec.json.decode(read_order_line(), type=HubOrder)
     when_closed(_leave)
     reply: HubFiles | HubRefusal
