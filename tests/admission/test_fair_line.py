@@ -2,19 +2,17 @@
 
 from random import Random
 
-import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 from tests.admission.pools import ticket
 
-from servery.admission import fair_line
 from servery.admission.fair_line import FairLine
 from servery.admission.ticket import Ticket
 
 
-def filled(*accounts: str, tokens: float = 10) -> FairLine:
-    line = FairLine()
+def filled(*accounts: str, tokens: float = 10, line: FairLine | None = None) -> FairLine:
+    line = line or FairLine()
     for account in accounts:
         line.push(ticket(account, tokens=tokens))
     return line
@@ -106,10 +104,9 @@ def test_work_ahead_is_what_goes_before() -> None:
     assert line.work_ahead(ticket("b", tokens=50)) == 50
 
 
-def test_memory_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_memory_is_bounded() -> None:
     """However many accounts come and go beside one that waits; and nobody gains by being forgotten."""
-    monkeypatch.setattr(fair_line, "MAX_REMEMBERED", 10)
-    line = filled(*["busy"] * 10)
+    line = filled(*["busy"] * 10, line=FairLine(most_remembered=10))
     for number in range(1_000):
         line.push(ticket(f"passing {number}", tokens=5))
         line.push(ticket("busy"))

@@ -105,6 +105,18 @@ def test_none_asks_whether_a_number_or_a_tuple_is_the_same_object() -> None:
     assert compared == []
 
 
+def test_constants_are_final() -> None:
+    """Compiled code looks up any other by its name, each time."""
+    found = []
+    for name in NATIVE:
+        for node in ast.parse(source_of(name).read_text(encoding="utf-8")).body:
+            if isinstance(node, ast.Assign) and not isinstance(node.value, ast.Tuple):
+                written = ast.unparse(node.targets[0]).strip("_")
+                if written.isupper() or written.islower():
+                    found.append(f"{name}.{written}")
+    assert found == []
+
+
 def test_no_attribute_becomes_a_word_of_c() -> None:
     """mypyc puts an underscore before an attribute's name: ``_thread`` becomes ``__thread``."""
     words = {"_alignof", "_asm", "_attribute", "_const", "_extension", "_inline", "_restrict", "_signed", "_thread"}

@@ -5,12 +5,14 @@ floor / (1 - floor) of it; what has earned the work of its next request sends th
 Standard is sent counts against that, also while no Priority waits: who gets its floor in any case goes before nobody.
 """
 
+from typing import Final
+
 from servery.admission.fair_line import FairLine
 from servery.admission.service_rate import ServiceRate
 from servery.admission.ticket import Ticket
 from servery.core.serving_path import ServingClass
 
-_LEAST_SHARE = 0.01
+_LEAST_SHARE: Final = 0.01
 
 
 class ClassTurns:

@@ -17,15 +17,17 @@ that was nearly empty and in one that was full; and as the places that it leaves
 """
 
 from math import sqrt
+from typing import Final
 
 from servery.admission.speed_control import Counted
 
-_RANGES = 8
-_MOST_STREAMS = 256
+_RANGES: Final = 8
+_MOST_STREAMS: Final = 256
 """So many of a range count; of more the older ones count ever less."""
-_FIT_EVERY, _FEWEST_STREAMS = 16, 32
-_FEWEST_TOKENS = 8
-_MOST_SHARE = 0.95
+_FIT_EVERY: Final = 16
+_FEWEST_STREAMS: Final = 32
+_FEWEST_TOKENS: Final = 8
+_MOST_SHARE: Final = 0.95
 
 
 class Heard:

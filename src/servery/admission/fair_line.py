@@ -15,11 +15,12 @@ at the level in any case. When nobody waits, all of it is over, and the next to 
 """
 
 from collections import OrderedDict
+from typing import Final
 
 from servery.admission.keyed_heap import KeyedHeap
 from servery.admission.ticket import Ticket
 
-MAX_REMEMBERED = 10_000
+_MOST_REMEMBERED: Final = 10_000
 
 
 class _Account:
@@ -36,9 +37,20 @@ class _Account:
 class FairLine:
     """``count`` tickets wait here, ``work`` in sum. Costs O(log accounts) for each ticket that comes or goes."""
 
-    __slots__ = ("_accounts", "_finishes", "_level", "_period", "_remembered", "_starts", "count", "work")
+    __slots__ = (
+        "_accounts",
+        "_finishes",
+        "_level",
+        "_most_remembered",
+        "_period",
+        "_remembered",
+        "_starts",
+        "count",
+        "work",
+    )
 
-    def __init__(self) -> None:
+    def __init__(self, *, most_remembered: int = _MOST_REMEMBERED) -> None:
+        self._most_remembered = most_remembered
         self.count = 0
         self.work = 0.0
         self._accounts: dict[str, _Account] = {}
@@ -136,7 +148,7 @@ class FairLine:
         assert abs(self.work - sum(one.waiting_work for one in waiting.values())) < 1e-3, "and how much"
         assert len(waiting) == len(self._starts) == len(self._finishes), "who waits has a turn"
         assert len(self._accounts) == len(waiting) + len(self._remembered), "others are remembered or forgotten"
-        assert len(self._remembered) <= MAX_REMEMBERED, "memory is bounded"
+        assert len(self._remembered) <= self._most_remembered, "memory is bounded"
 
     def _account(self, name: str) -> _Account:
         account = self._accounts.get(name)
@@ -173,7 +185,7 @@ class FairLine:
             self._finishes.set(name, -account.counter - account.waiting_work)
         elif account.counter > self._level:
             self._remembered.set(name, account.counter)
-            if len(self._remembered) > MAX_REMEMBERED:
+            if len(self._remembered) > self._most_remembered:
                 self._forget_lowest()
         else:
             self._remembered.discard(name)

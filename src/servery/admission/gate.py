@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Callable, Iterable
 from math import inf
+from typing import Final
 
 from servery.admission.demand import Demand
 from servery.admission.policy import AdmissionPolicy
@@ -15,7 +16,8 @@ from servery.core.serving_path import ServingClass
 from servery.fleet.replica import Replica
 from servery.fleet.replica_pool import ReplicaPool
 
-_ADMITTED, _RECALLED = TicketState.ADMITTED, TicketState.RECALLED
+_ADMITTED: Final = TicketState.ADMITTED
+_RECALLED: Final = TicketState.RECALLED
 
 
 class Place(Ticket):

@@ -5,11 +5,11 @@ average; once old entries outnumber the items, all are swept away at once.
 """
 
 from heapq import heapify, heappop, heappush
-from typing import Generic, TypeVar
+from typing import Final, Generic, TypeVar
 
 Item = TypeVar("Item")
 
-_FEW = 64
+_FEW: Final = 64
 
 
 class KeyedHeap(Generic[Item]):

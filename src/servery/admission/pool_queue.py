@@ -15,6 +15,7 @@ furthest over its share gives way, Batch before Standard before Priority. Who wo
 """
 
 from math import inf
+from typing import Final
 
 from servery.admission.class_turns import ClassTurns
 from servery.admission.crowding import Crowding
@@ -29,17 +30,21 @@ from servery.fleet.replica import Replica
 from servery.fleet.replica_pool import ReplicaPool
 
 # Looked up for each request; from its class a member comes a good deal slower.
-_WAITING, _ADMITTED, _RECALLED, _SHED, _LEFT = TicketState
-_BATCH = ServingClass.BATCH
-_DISPATCHED = AdmissionOutcome.DISPATCHED
+_WAITING: Final = TicketState.WAITING
+_ADMITTED: Final = TicketState.ADMITTED
+_RECALLED: Final = TicketState.RECALLED
+_SHED: Final = TicketState.SHED
+_LEFT: Final = TicketState.LEFT
+_BATCH: Final = ServingClass.BATCH
+_DISPATCHED: Final = AdmissionOutcome.DISPATCHED
 
-_PLACE_TOKENS_PER_S = 200.0
+_PLACE_TOKENS_PER_S: Final = 200.0
 """What a place is taken to generate until it is known what it does: quick, so that nobody is refused for a guess."""
-_LEAST_RETRY_S = 1.0
-_MOST_RETRY_S = 60.0
-_LEAST_LOOK_S = 0.002
-_MOST_KEPT = 0.5
-_KEPT_FOR_S = 2.0
+_LEAST_RETRY_S: Final = 1.0
+_MOST_RETRY_S: Final = 60.0
+_LEAST_LOOK_S: Final = 0.002
+_MOST_KEPT: Final = 0.5
+_KEPT_FOR_S: Final = 2.0
 """How long after the last of Priority places are kept for the next."""
 
 

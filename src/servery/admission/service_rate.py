@@ -1,18 +1,20 @@
 """How fast a pool serves when it is full: the rate by which a wait is predicted."""
 
 import math
+from typing import Final
 
 from servery.core.serving_path import ServingClass
 
-HALF_LIFE_S = 10.0
-LEAST_S = 0.25
-_STEADY_S = 2.0
-_GUESS_S = 0.5
-_GUESS_REQUESTS = 4.0
-_LEAST_SHARE, _MOST_SHARE = 0.01, 0.99
-_FIND_NONE = 0.0005
-_DOUBTED_REQUESTS = 4.0
-_MEAN_AGE_S = HALF_LIFE_S / math.log(2)
+HALF_LIFE_S: Final = 10.0
+LEAST_S: Final = 0.25
+_STEADY_S: Final = 2.0
+_GUESS_S: Final = 0.5
+_GUESS_REQUESTS: Final = 4.0
+_LEAST_SHARE: Final = 0.01
+_MOST_SHARE: Final = 0.99
+_FIND_NONE: Final = 0.0005
+_DOUBTED_REQUESTS: Final = 4.0
+_MEAN_AGE_S: Final = HALF_LIFE_S / math.log(2)
 
 
 class ServiceRate:

@@ -15,12 +15,13 @@ lots from a sequence that is evenly spread (multiples of the golden ratio), whic
 """
 
 import math
+from typing import Final
 
 import xxhash
 
-STICKY_S = 3_600.0
-_GOLDEN = (math.sqrt(5.0) - 1.0) / 2.0
-_HASHES = 2.0**64
+STICKY_S: Final = 3_600.0
+_GOLDEN: Final = (math.sqrt(5.0) - 1.0) / 2.0
+_HASHES: Final = 2.0**64
 
 
 def chance_of_shedding(wait_s: float, budget_s: float) -> float:

@@ -16,17 +16,20 @@ only streams that begin and end move anything, because only then does a limit ma
 """
 
 from collections import deque
-from typing import Protocol
+from typing import Final, Protocol
 
 from servery.fleet.replica import Replica
 
-WINDOW_S = 5.0
-_LOOK_S = 0.5
-_ADJUST_S = 1.0
-_FEWEST_SAMPLES = 3
-_FEWEST_TOKENS = 8
-_LEAST_DECREASE, _MOST_DECREASE = 0.8, 0.25
-_AIM, _MARGIN, _LEARNING = 1.1, 1.3, 0.1
+WINDOW_S: Final = 5.0
+_LOOK_S: Final = 0.5
+_ADJUST_S: Final = 1.0
+_FEWEST_SAMPLES: Final = 3
+_FEWEST_TOKENS: Final = 8
+_LEAST_DECREASE: Final = 0.8
+_MOST_DECREASE: Final = 0.25
+_AIM: Final = 1.1
+_MARGIN: Final = 1.3
+_LEARNING: Final = 0.1
 
 
 class Counted(Protocol):

@@ -1,11 +1,14 @@
 """What was sent and has no first byte yet: who can be called back for somebody who goes before it."""
 
+from typing import Final
+
 from servery.admission.policy import AdmissionPolicy
 from servery.admission.ticket import Ticket
 from servery.core.serving_path import ServingClass
 
-_STANDARD, _BATCH = ServingClass.STANDARD, ServingClass.BATCH
-_CANDIDATES = 8
+_STANDARD: Final = ServingClass.STANDARD
+_BATCH: Final = ServingClass.BATCH
+_CANDIDATES: Final = 8
 """So many that were sent last are looked at; one that makes no room is passed over."""
 
 

@@ -1,18 +1,20 @@
 """The money of one account as one of several gateways may spend it."""
 
+from typing import Final
+
 from servery.billing.budget import Purse
 from servery.billing.money_lending import MoneyAsk, MoneyLoan
 from servery.billing.standing import Standing
 from servery.core.clock import Clock
 
-_STOCK_S = 10.0
-_MEMORY = 0.5
+_STOCK_S: Final = 10.0
+_MEMORY: Final = 0.5
 """The share that the last look has in what is known of spending."""
-_AHEAD = 4
+_AHEAD: Final = 4
 """How many times what requests are waiting for is wanted on stock at least."""
-_RENEWALS = 4
+_RENEWALS: Final = 4
 """How often what is kept is asked for again before it may not be spent any more."""
-_LEFT_DIVISOR = 16
+_LEFT_DIVISOR: Final = 16
 """On stock stays at most this part of what is left for all."""
 
 

@@ -7,6 +7,7 @@ Batch follows Standard at half, on every dimension, unless the catalog or the op
 """
 
 from collections.abc import Iterable
+from typing import Final
 
 from servery.billing.listed_price import ListedPrice
 from servery.billing.price_changes import PriceChange, PriceChanges
@@ -20,7 +21,7 @@ from servery.core.price import Price
 from servery.core.serving_path import ServingPath
 from servery.store.database import Database
 
-_END_OF_TIME_NS = 2**63
+_END_OF_TIME_NS: Final = 2**63
 
 Place = tuple[str, ServingPath]
 """Where a price stands: the id that clients ask for, and the serving path."""

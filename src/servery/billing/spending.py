@@ -1,6 +1,7 @@
 """What accounts spend in each month, and how credits pay for it: kept in the transactions that post charges."""
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Final
 
 import msgspec
 
@@ -18,7 +19,7 @@ from servery.store.connection import Connection
 from servery.store.database import Database
 from servery.store.sql import load_queries
 
-OPERATOR = ""
+OPERATOR: Final = ""
 """The writer of what is not posted by a process that serves."""
 
 

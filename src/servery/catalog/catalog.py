@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Mapping
 from datetime import date
 from types import MappingProxyType
+from typing import Final
 
 from servery.catalog.gpu_hour import DEFAULT_GPU_HOURS, GpuHours
 from servery.catalog.model import Model
@@ -15,7 +16,7 @@ from servery.catalog.router import Router
 from servery.core.errors import InvalidRequest, NotFound
 from servery.core.serving_path import Endpoint, ServingPath
 
-NOT_OFFERED = "Model not found, inaccessible, and/or not deployed"
+NOT_OFFERED: Final = "Model not found, inaccessible, and/or not deployed"
 
 
 class Catalog:

@@ -1,11 +1,13 @@
 """Who is calling: the fact that authentication adds to a request."""
 
+from typing import Final
+
 from servery.core.errors import PreconditionFailed
 from servery.core.role import Role
 from servery.core.suspend_state import SuspendState, suspension_message
 from servery.core.value import Value
 
-FIRST_USER = "default"
+FIRST_USER: Final = "default"
 """The user that every account is opened with, an admin."""
 
 

@@ -5,12 +5,13 @@ computed exactly in pico-dollars and rounded once, half to even, to nano-dollars
 """
 
 from decimal import Decimal, InvalidOperation
+from typing import Final
 
-PICODOLLARS_PER_NANODOLLAR = 1_000
-NANODOLLARS_PER_DOLLAR = 1_000_000_000
-MICRODOLLARS_PER_DOLLAR = 1_000_000
+PICODOLLARS_PER_NANODOLLAR: Final = 1_000
+NANODOLLARS_PER_DOLLAR: Final = 1_000_000_000
+MICRODOLLARS_PER_DOLLAR: Final = 1_000_000
 
-_MAX_DOLLARS_PER_MILLION_TOKENS = Decimal(1_000_000)
+_MAX_DOLLARS_PER_MILLION_TOKENS: Final = Decimal(1_000_000)
 
 
 def nanodollars_from_picodollars(picodollars: int) -> int:

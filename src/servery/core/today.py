@@ -1,10 +1,11 @@
 """The day that it is, reckoned once a day."""
 
 from datetime import date
+from typing import Final
 
 from servery.core.clock import utc_date
 
-_DAY_NS = 86_400 * 1_000_000_000
+_DAY_NS: Final = 86_400 * 1_000_000_000
 
 
 class Today:

@@ -1,7 +1,7 @@
 """Reads the body of an engine's response: a stream of events, a whole answer, or a refusal."""
 
 from collections.abc import Callable
-from typing import Protocol
+from typing import Final, Protocol
 
 import msgspec
 
@@ -36,9 +36,9 @@ class NoEvents:
         return None
 
 
-NO_EVENTS = NoEvents()
+NO_EVENTS: Final = NoEvents()
 
-_BYTES_PER_TOKEN = 4
+_BYTES_PER_TOKEN: Final = 4
 
 
 class AnswerReader(Protocol):
@@ -60,8 +60,8 @@ class AnswerReader(Protocol):
         ...
 
 
-_frames = msgspec.json.Decoder(Frame)
-_objects = msgspec.json.Decoder(dict[str, msgspec.Raw])
+_frames: Final = msgspec.json.Decoder(Frame)
+_objects: Final = msgspec.json.Decoder(dict[str, msgspec.Raw])
 
 
 def _only_opens(event: bytes) -> bool:
@@ -193,8 +193,8 @@ class BytesReader:
         return bytes(self._body)
 
 
-_wholes = msgspec.json.Decoder(Whole)
-_texts = msgspec.json.Decoder(Texts)
+_wholes: Final = msgspec.json.Decoder(Whole)
+_texts: Final = msgspec.json.Decoder(Texts)
 
 
 class WholeReader(BytesReader):

@@ -2,7 +2,7 @@
 family's own additions."""
 
 import hashlib
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 
@@ -16,12 +16,12 @@ from servery.core.structure import Structure, StructureKind
 from servery.engines.cache_place import CachePlace
 from servery.engines.family import Traits
 
-_encoder = msgspec.json.Encoder()
-_NOTHING_SET = Sampling()
-_CHAT = Endpoint.CHAT  # looked up for each request; from its class a member comes a good deal slower
+_encoder: Final = msgspec.json.Encoder()
+_NOTHING_SET: Final = Sampling()
+_CHAT: Final = Endpoint.CHAT  # looked up for each request; from its class a member comes a good deal slower
 
 # Our name of a sampling field, where the family calls it otherwise.
-_SAMPLING_NAMES = {
+_SAMPLING_NAMES: Final = {
     EngineFamily.LLAMA_CPP: {
         "repetition_penalty": "repeat_penalty",
         "mirostat_target": "mirostat_tau",
@@ -85,7 +85,7 @@ def generation_body(
     return _encoder.encode(body)
 
 
-_SAMPLING_OF_MESSAGES = frozenset({"temperature", "top_p", "top_k"})
+_SAMPLING_OF_MESSAGES: Final = frozenset({"temperature", "top_p", "top_k"})
 
 
 def form_to_pass(

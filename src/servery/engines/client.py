@@ -26,13 +26,14 @@ from servery.engines.family import Traits, traits_of
 from servery.engines.tally import Tally
 from servery.engines.unreadable import UNREADABLE
 
-_PATHS = {
+_PATHS: Final = {
     Endpoint.CHAT: "/v1/chat/completions",
     Endpoint.COMPLETIONS: "/v1/completions",
     Endpoint.EMBEDDINGS: "/v1/embeddings",
 }
 
-_STREAM, _WHOLE = Expectation.STREAM, Expectation.WHOLE
+_STREAM: Final = Expectation.STREAM
+_WHOLE: Final = Expectation.WHOLE
 
 _TOKEN_BYTES: Final = 512
 _LOGPROB_BYTES: Final = 1_024

@@ -1,11 +1,13 @@
 """Cuts a body of server-sent events into the data of single events, without copying more than it must."""
 
 from collections.abc import Iterable, Iterator
+from typing import Final
 
 from servery.core.errors import EngineBroke
 
-_LF, _CR = b"\n\r"
-_EMPTY_EVENT_BYTES = len(b"data: \n\n")
+_LF: Final = ord("\n")
+_CR: Final = ord("\r")
+_EMPTY_EVENT_BYTES: Final = len(b"data: \n\n")
 
 
 class EventSplitter:

@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Callable
 from enum import Enum, auto
-from typing import Protocol
+from typing import Final, Protocol
 
 from servery.core.errors import EngineBroke, EngineTimeout, EngineUnavailable, ServeryError
 from servery.engines.answer_reader import (
@@ -56,7 +56,8 @@ class Expectation(Enum):
 
 
 # Looked up for each request; from its class a member comes a good deal slower.
-_STREAM, _MESSAGE_STREAM = Expectation.STREAM, Expectation.MESSAGE_STREAM
+_STREAM: Final = Expectation.STREAM
+_MESSAGE_STREAM: Final = Expectation.MESSAGE_STREAM
 
 
 class Exchange:

@@ -9,6 +9,7 @@ message_stop             the end
 """
 
 from collections.abc import Callable
+from typing import Final
 
 import msgspec
 
@@ -21,7 +22,7 @@ from servery.engines.tally import Tally
 from servery.engines.told_message import Event, Message
 from servery.engines.unreadable import UNREADABLE
 
-_events = msgspec.json.Decoder(Event)
+_events: Final = msgspec.json.Decoder(Event)
 
 
 class MessageStreamReader:
@@ -132,7 +133,7 @@ def _check_stop(reason: str | None) -> None:
         raise EngineAborted("the engine gave up on the answer before its end")
 
 
-_messages = msgspec.json.Decoder(Message)
+_messages: Final = msgspec.json.Decoder(Message)
 
 
 class WholeMessageReader(BytesReader):

@@ -40,7 +40,7 @@ class PlainFrame:
         return self.client_head + text + self.client_tail if _is_string(text) else None
 
 
-NEVER = PlainFrame(b"never", b"never", b"", b"")
+NEVER: Final = PlainFrame(b"never", b"never", b"", b"")
 """Translates nothing: no JSON begins like this."""
 
 

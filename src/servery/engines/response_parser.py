@@ -30,7 +30,14 @@ class _Part(Enum):
 
 
 # Looked up many times for each response; from its class a member comes a good deal slower.
-_HEAD, _CHUNK_SIZE, _CHUNK, _CHUNK_END, _TRAILERS, _COUNTED_BODY, _UNTIL_CLOSED, _OVER = _Part
+_HEAD: Final = _Part.HEAD
+_CHUNK_SIZE: Final = _Part.CHUNK_SIZE
+_CHUNK: Final = _Part.CHUNK
+_CHUNK_END: Final = _Part.CHUNK_END
+_TRAILERS: Final = _Part.TRAILERS
+_COUNTED_BODY: Final = _Part.COUNTED_BODY
+_UNTIL_CLOSED: Final = _Part.UNTIL_CLOSED
+_OVER: Final = _Part.OVER
 
 
 class ResponseParser:

@@ -13,11 +13,11 @@ A report is never believed so far that a replica stands idle for it: one request
 the engine's numbers were wrong, or got stuck while it was idle, its next report says so.
 """
 
-from typing import Protocol
+from typing import Final, Protocol
 
 from servery.engines.load import EngineLoad
 
-FEW_TOKENS = 256.0
+FEW_TOKENS: Final = 256.0
 """Prompts of so many tokens together are computed in one step: there is nothing to be gained by sending them singly."""
 
 

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Callable
 from enum import StrEnum
+from typing import Final
 
 import msgspec
 
@@ -16,7 +17,7 @@ from servery.fleet.occupancy import Gone, Occupancy
 
 _FAULTS = (EngineUnavailable.code, EngineTimeout.code, EngineBroke.code, EngineAborted.code)
 
-_AFTER_COOL_DOWN_S = 0.05
+_AFTER_COOL_DOWN_S: Final = 0.05
 """The event loop's clock and the circuit's may differ by a little."""
 
 CallLater = Callable[[float, Callable[[], None]], object]
@@ -37,7 +38,7 @@ class ReplicaState(StrEnum):
     DRAINING = "draining"
 
 
-_READY = ReplicaState.READY
+_READY: Final = ReplicaState.READY
 """Asked for with each request; from its class a member comes a good deal slower."""
 
 

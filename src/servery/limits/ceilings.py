@@ -1,11 +1,13 @@
 """How high an account's limits for a model can rise."""
 
+from typing import Final
+
 from servery.catalog.model import Model
 from servery.catalog.token_limits import TokenLimits
 from servery.limits.ceiling_rules import CeilingRules
 
-_UNCACHED_PROMPT_SHARE = 4
-_GENERATED_SHARE = 100
+_UNCACHED_PROMPT_SHARE: Final = 4
+_GENERATED_SHARE: Final = 100
 
 
 class Ceilings:

@@ -1,18 +1,20 @@
 """How many tokens a request will use, guessed without a tokenizer from what engines have reported before."""
 
+from typing import Final
+
 from servery.core.inference import Embedding, InferenceRequest
 from servery.core.usage import Usage
 from servery.limits.estimated import Estimate
 
-_LEARNING_RATE = 0.05
-_FIRST_BYTES_PER_TOKEN = 4.0
-_FEWEST_BYTES_PER_TOKEN = 1.0
-_MOST_BYTES_PER_TOKEN = 16.0
-_FIRST_GENERATED_TOKENS = 256.0
-_QUANTILE = 0.9
-_QUANTILE_STEP = 0.1
+_LEARNING_RATE: Final = 0.05
+_FIRST_BYTES_PER_TOKEN: Final = 4.0
+_FEWEST_BYTES_PER_TOKEN: Final = 1.0
+_MOST_BYTES_PER_TOKEN: Final = 16.0
+_FIRST_GENERATED_TOKENS: Final = 256.0
+_QUANTILE: Final = 0.9
+_QUANTILE_STEP: Final = 0.1
 
-REMEMBERED_KEYS = 16_384
+REMEMBERED_KEYS: Final = 16_384
 
 
 class Estimator:

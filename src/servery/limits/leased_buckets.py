@@ -1,11 +1,13 @@
 """Buckets that are filled from those that several gateways share, instead of by the clock."""
 
+from typing import Final
+
 from servery.catalog.token_limits import TokenLimits
 from servery.limits.shared_state import NOTHING, Tokens
 from servery.limits.token_buckets import TokenBuckets
 
-_STOCK_S = 2.0
-_MEMORY = 0.5
+_STOCK_S: Final = 2.0
+_MEMORY: Final = 0.5
 """The share that the last look has in what is known of spending."""
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable, Mapping
 from itertools import islice
+from typing import Final
 
 from servery.catalog.token_limits import TokenLimits
 from servery.core.clock import Clock
@@ -19,9 +20,9 @@ from servery.limits.rules import LimitRules
 LimitKey = tuple[str, str]
 """An account, and the name of a model or router."""
 
-_FORGETTING_LOOKS_AT = 64
+_FORGETTING_LOOKS_AT: Final = 64
 
-_NAMES = {
+_NAMES: Final = {
     LimitMetric.PROMPT: "prompt tokens",
     LimitMetric.UNCACHED_PROMPT: "uncached prompt tokens",
     LimitMetric.GENERATED: "generated tokens",

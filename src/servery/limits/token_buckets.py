@@ -10,10 +10,12 @@
 One object, because a request always takes of all three: one refill, one comparison, no objects in between.
 """
 
+from typing import Final
+
 from servery.catalog.token_limits import TokenLimits
 from servery.core.limit_reading import LimitMetric, Shortage
 
-_ROUNDING_TOKENS = 1e-3
+_ROUNDING_TOKENS: Final = 1e-3
 """What a level may lack because it was computed with fractions: who waits as long as told is not sent back for it."""
 
 

@@ -27,7 +27,7 @@ _MODEL: Final = 3
 _REPLICA: Final = 5
 _SUFFIX: Final = ".journal"
 
-_encode = msgspec.json.Encoder().encode
+_encode: Final = msgspec.json.Encoder().encode
 
 
 class Journal:

@@ -22,7 +22,7 @@ ACCOUNT: Final = 1
 FINISHED_NS: Final = 13
 NANODOLLARS: Final = 18
 
-encoded = msgspec.json.Encoder().encode
+encoded: Final = msgspec.json.Encoder().encode
 """A posting as one line of text."""
 
 

@@ -1,9 +1,10 @@
 """Which replicas hold something of an owner, in pools whose replicas have slots and are too many to look at all."""
 
 from collections import OrderedDict
+from typing import Final
 
-OWNERS_MAX = 16_384
-_REPLICAS_MAX = 8
+OWNERS_MAX: Final = 16_384
+_REPLICAS_MAX: Final = 8
 
 
 class Owners:

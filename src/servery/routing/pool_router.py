@@ -44,11 +44,14 @@ _FEW: Final = 16
 _ANYWHERE: Final = Placement()
 """In a cache that shares blocks."""
 
-_UNCACHED_WEIGHT, _MORE_PER_S, _MOST_WEIGHT, _SMOOTHING = 1.15, 6.0, 8.0, 0.05
+_UNCACHED_WEIGHT: Final = 1.15
+_MORE_PER_S: Final = 6.0
+_MOST_WEIGHT: Final = 8.0
+_SMOOTHING: Final = 0.05
 """What a token counts that must be computed again: a little more than its own time where a replica has nothing to do,
 so that siblings wait for each other; and for each second that the least busy one has been busy of late so much more,
 because all who come later wait for it too."""
-_FADING = 0.95
+_FADING: Final = 0.95
 """Of what a replica has computed, each time that it is looked at anew: about a hundred and fifty requests count."""
 
 

@@ -1,6 +1,7 @@
 """Takes a seat for a request: a replica, and a place in its prompt cache, for as long as the request is there."""
 
 from collections.abc import Collection
+from typing import Final
 
 from servery.core.clock import Clock
 from servery.fleet.replica_pool import ReplicaPool
@@ -10,8 +11,8 @@ from servery.routing.pool_router import PoolRouter
 from servery.routing.seat import Seat
 from servery.routing.wish import Wish
 
-DEFAULT_CACHE_TOKENS = 1_048_576
-_EVERYBODY = "*"
+DEFAULT_CACHE_TOKENS: Final = 1_048_576
+_EVERYBODY: Final = "*"
 
 
 class Router:

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Mapping
+from typing import Final
 
 from servery.admission.gate import Gate, Place
 from servery.catalog.offer import Offer
@@ -32,8 +33,8 @@ from servery.serving.journey import Branch, Journey
 from servery.serving.retry import RetryBudget, may_retry
 from servery.serving.side_by_side import side_by_side
 
-_ASIDE_TIMEOUT_S = 10.0
-_BELIEVED_CONTEXTS = 16
+_ASIDE_TIMEOUT_S: Final = 10.0
+_BELIEVED_CONTEXTS: Final = 16
 """An engine may hold more than the catalog says, but no report of more tokens than these times that is true."""
 
 

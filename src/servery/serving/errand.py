@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Final
 
 from servery.admission.demand import Demand
 from servery.admission.gate import Place
@@ -20,8 +20,9 @@ from servery.serving.journey import Branch, Journey
 from servery.serving.recall import Recall
 
 # Looked up for each request; from its class a member comes a good deal slower.
-_PRIORITY = ServingPath.PRIORITY
-_PRIORITY_CLASS, _STANDARD_CLASS = ServingClass.PRIORITY, ServingClass.STANDARD
+_PRIORITY: Final = ServingPath.PRIORITY
+_PRIORITY_CLASS: Final = ServingClass.PRIORITY
+_STANDARD_CLASS: Final = ServingClass.STANDARD
 
 
 class Errand:

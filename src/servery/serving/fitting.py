@@ -1,6 +1,7 @@
 """Whether an offer can do what a request asks, and what the request leaves to the model."""
 
 from collections.abc import Sequence
+from typing import Final
 
 import msgspec
 
@@ -10,14 +11,14 @@ from servery.core.inference import Embedding, Generation, InferenceRequest
 from servery.core.sampling import Sampling
 from servery.engines.body import check_honoured
 
-DEFAULT_MAX_TOKENS = 2_048
+DEFAULT_MAX_TOKENS: Final = 2_048
 
 # No tokenizer puts more than this into each token of a text that means anything. A prompt beyond it is refused here, so
 # that no engine spends seconds on counting the tokens of what it must refuse.
-_MOST_BYTES_PER_TOKEN = 64
+_MOST_BYTES_PER_TOKEN: Final = 64
 
 
-_NOTHING_PRESCRIBED = DefaultSampling()  # of a model's own class: a value of another class is never equal
+_NOTHING_PRESCRIBED: Final = DefaultSampling()  # of a model's own class: a value of another class is never equal
 
 
 def fitted(

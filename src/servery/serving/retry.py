@@ -1,8 +1,10 @@
 """When a request may be tried again on another replica."""
 
+from typing import Final
+
 from servery.core.errors import EngineBroke, EngineUnavailable, Overloaded, ServeryError
 
-ATTEMPTS = 2
+ATTEMPTS: Final = 2
 
 
 class RetryBudget:

@@ -1,6 +1,7 @@
 """Tells metrics and the log of each request that ended."""
 
 import logging
+from typing import Final
 
 from servery.billing.charge import Charge
 from servery.core.serving_path import Outcome, ServingPath
@@ -9,7 +10,7 @@ from servery.telemetry.event_line import EventKind
 from servery.telemetry.log import event_writer
 from servery.telemetry.metrics import Metrics
 
-_ENDED = EventKind(
+_ENDED: Final = EventKind(
     "request ended",
     (
         "request_id",

@@ -11,6 +11,7 @@ Blocks are numbered as they open and never overlap: what belongs to another bloc
 """
 
 from enum import Enum, auto
+from typing import Final
 
 import msgspec
 
@@ -45,7 +46,7 @@ from servery.web.openai.plain_frame import TextKind, learned, plain_text
 from servery.web.openai.read_answer import only_choice, read_event, reasoning_text, stop_text
 
 _THINKING = (TextKind.REASONING_CONTENT, TextKind.REASONING)
-_EMPTY_OBJECT = msgspec.Raw(b"{}")
+_EMPTY_OBJECT: Final = msgspec.Raw(b"{}")
 
 
 class _Open(Enum):

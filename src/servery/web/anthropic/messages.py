@@ -1,6 +1,7 @@
 """``POST /messages``: the request."""
 
 from collections.abc import Mapping
+from typing import Final
 
 import msgspec
 
@@ -20,7 +21,7 @@ from servery.web.openai.json_body import decode_body
 from servery.web.openai.reasoning import OFF, UNCHANGED, Reasoning, at_level, level_of_budget
 from servery.web.presenter import ParsedCall
 
-_DECODER = msgspec.json.Decoder(MessagesBody)
+_DECODER: Final = msgspec.json.Decoder(MessagesBody)
 
 
 def parse_messages(body: bytes, headers: Mapping[str, str], request_id: str) -> ParsedCall:

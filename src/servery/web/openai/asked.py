@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from operator import attrgetter
+from typing import Final
 
 import msgspec
 
@@ -15,9 +16,9 @@ from servery.web.openai.presentation import NO_LOGPROBS, LogprobForm, LogprobsAs
 from servery.web.openai.request_fields import GenerationFields
 from servery.web.openai.sampling_fields import SamplingFields
 
-_LEGACY_LOGPROBS_MAX = 5
+_LEGACY_LOGPROBS_MAX: Final = 5
 
-UNSUPPORTED: Mapping[str, tuple[object, ...]] = {
+UNSUPPORTED: Final[Mapping[str, tuple[object, ...]]] = {
     "echo_last": (0,),
     "include_routing_matrix": (False,),
     "moderation": (),

@@ -1,12 +1,13 @@
 """Whose request this is, beyond the account: its session, its cache partition, its cost labels."""
 
 from collections.abc import Mapping
+from typing import Final
 
 from servery.core.errors import InvalidRequest
 
 COST_LABELS = ("team", "project", "environment")
-LABEL_CHARS_MAX = 128
-KEY_CHARS_MAX = 1_024
+LABEL_CHARS_MAX: Final = 128
+KEY_CHARS_MAX: Final = 1_024
 
 
 def checked_key(key: str, *, param: str) -> str:

@@ -1,6 +1,7 @@
 """``POST /chat/completions``: the request."""
 
 from collections.abc import Mapping
+from typing import Final
 
 import msgspec
 
@@ -19,8 +20,8 @@ from servery.web.openai.structured_output import structure
 from servery.web.openai.tools import Toolbox, toolbox, toolbox_of_functions
 from servery.web.presenter import ParsedCall
 
-_DECODER = msgspec.json.Decoder(ChatBody)
-_UNSUPPORTED = Unsupported(
+_DECODER: Final = msgspec.json.Decoder(ChatBody)
+_UNSUPPORTED: Final = Unsupported(
     {
         **UNSUPPORTED,
         "audio": (),
@@ -34,7 +35,7 @@ _UNSUPPORTED = Unsupported(
 )
 
 
-_NO_TOOLS = Toolbox()
+_NO_TOOLS: Final = Toolbox()
 
 
 def parse_chat(body: bytes, headers: Mapping[str, str], request_id: str) -> ParsedCall:

@@ -1,6 +1,7 @@
 """``POST /completions``: the request."""
 
 from collections.abc import Mapping
+from typing import Final
 
 import msgspec
 
@@ -17,8 +18,8 @@ from servery.web.openai.request_fields import CHOICES_MAX
 from servery.web.openai.structured_output import structure
 from servery.web.presenter import ParsedCall
 
-_DECODER = msgspec.json.Decoder(CompletionBody)
-_UNSUPPORTED = Unsupported(
+_DECODER: Final = msgspec.json.Decoder(CompletionBody)
+_UNSUPPORTED: Final = Unsupported(
     {
         **UNSUPPORTED,
         "images": ([],),

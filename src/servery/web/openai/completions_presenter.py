@@ -1,5 +1,7 @@
 """Completions: ``text_completion``, whole or in a stream of the same shape."""
 
+from typing import Final
+
 from servery.web.openai.answers import TextChoice
 from servery.web.openai.engine_answer import (
     EngineAnswer,
@@ -10,7 +12,7 @@ from servery.web.openai.presentation import Presentation
 from servery.web.openai.read_answer import finish_reason
 from servery.web.openai.text_presenter import TextPresenter
 
-_KIND = "text_completion"
+_KIND: Final = "text_completion"
 
 
 class CompletionsPresenter(TextPresenter):

@@ -1,6 +1,7 @@
 """What is around the choices of an answer: id, time, model, tier, usage; the same for chat and completions."""
 
 from collections.abc import Sequence
+from typing import Final
 
 import msgspec
 from msgspec import UNSET
@@ -14,9 +15,9 @@ from servery.web.openai.errors import error_body, error_frame
 from servery.web.openai.presentation import Presentation
 from servery.web.openai.shown import perf_metrics, service_tier, usage_shown
 
-DONE = b"data: [DONE]\n\n"
-_STANDARD_TIER = service_tier(ServingPath.STANDARD)
-_encode = msgspec.json.Encoder().encode
+DONE: Final = b"data: [DONE]\n\n"
+_STANDARD_TIER: Final = service_tier(ServingPath.STANDARD)
+_encode: Final = msgspec.json.Encoder().encode
 
 
 class Envelope:

@@ -5,7 +5,7 @@ there, whatever spaces, key order or nulls the client's JSON has. Replicas' prom
 Texts are copied as they came, never decoded.
 """
 
-from typing import Literal
+from typing import Final, Literal
 
 import msgspec
 
@@ -22,14 +22,14 @@ from servery.web.openai.message_shapes import (
     ToolCall,
 )
 
-IMAGES_MAX = 30
+IMAGES_MAX: Final = 30
 _IMAGE_URL_SCHEMES = ("https://", "http://", "data:image/")
 _ABSENT = (b"", b"null")
 
 
-_NULL = msgspec.Raw(b"null")
-_encode = msgspec.json.Encoder().encode
-_PARTS = msgspec.json.Decoder(list[TextPart | ImagePart])
+_NULL: Final = msgspec.Raw(b"null")
+_encode: Final = msgspec.json.Encoder().encode
+_PARTS: Final = msgspec.json.Decoder(list[TextPart | ImagePart])
 
 
 def conversation(messages: list[Message], history: ReasoningHistory = None) -> Conversation:

@@ -3,14 +3,15 @@
 import re
 from collections.abc import Callable
 from enum import StrEnum
+from typing import Final
 
 import msgspec
 
 from servery.engines.plain_frames import NEVER, PlainFrame
 from servery.web.openai.engine_answer import EngineAnswer
 
-_LEARNED_FROM_BYTES_MAX = 4_096
-PROBE = "probe\u0001"
+_LEARNED_FROM_BYTES_MAX: Final = 4_096
+PROBE: Final = "probe\u0001"
 """A text that no engine sends."""
 
 
@@ -23,7 +24,7 @@ class TextKind(StrEnum):
     TEXT = "text"
 
 
-_EVENT = msgspec.json.Decoder(EngineAnswer | None)
+_EVENT: Final = msgspec.json.Decoder(EngineAnswer | None)
 
 
 def plain_text(answer: EngineAnswer) -> tuple[TextKind, str] | None:
@@ -62,7 +63,7 @@ def value_pattern(key: str) -> re.Pattern[bytes]:
     return re.compile(rb'"%s"\s*:\s*("(?:[^"\\]|\\.)*")' % key.encode(), re.DOTALL)
 
 
-_VALUE = {kind: value_pattern(kind.value) for kind in TextKind}
+_VALUE: Final = {kind: value_pattern(kind.value) for kind in TextKind}
 
 
 def frame_around(

@@ -1,6 +1,7 @@
 """How the answer to one request is to be shown."""
 
 from enum import Enum, auto
+from typing import Final
 
 from servery.core.value import Value
 
@@ -13,7 +14,7 @@ class LogprobForm(Enum):
     LEGACY = auto()
 
 
-_NONE = LogprobForm.NONE  # looked up for each request; from its class a member comes a good deal slower
+_NONE: Final = LogprobForm.NONE  # looked up for each request; from its class a member comes a good deal slower
 
 
 class LogprobsAsked(Value):
@@ -30,7 +31,7 @@ class LogprobsAsked(Value):
         return self.form is not _NONE
 
 
-NO_LOGPROBS = LogprobsAsked()
+NO_LOGPROBS: Final = LogprobsAsked()
 
 
 class Presentation(Value):

@@ -8,8 +8,8 @@ from servery.core.errors import EngineBroke, ServeryError
 from servery.web.openai.engine_answer import EngineAnswer, EngineChoice, EngineMessage
 
 _Read = TypeVar("_Read")
-_EVENT: msgspec.json.Decoder[EngineAnswer | None] = msgspec.json.Decoder(EngineAnswer | None)
-_WHOLE = msgspec.json.Decoder(EngineAnswer)
+_EVENT: Final[msgspec.json.Decoder[EngineAnswer | None]] = msgspec.json.Decoder(EngineAnswer | None)
+_WHOLE: Final = msgspec.json.Decoder(EngineAnswer)
 
 
 def read_event(event: bytes) -> EngineAnswer | None:

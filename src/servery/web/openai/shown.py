@@ -1,12 +1,14 @@
 """Facts of an answer as OpenAI's dialect shows them."""
 
+from typing import Final
+
 from msgspec import UNSET
 
 from servery.core.serving_path import ServingPath
 from servery.serving.served import Served
 from servery.web.openai.answers import CompletionTokensDetails, PerfMetrics, PromptTokensDetails, UsageShown
 
-PRIORITY = ServingPath.PRIORITY  # looked up for each request; from its class a member comes a good deal slower
+PRIORITY: Final = ServingPath.PRIORITY  # looked up for each request; from its class a member comes a good deal slower
 
 
 def usage_shown(served: Served) -> UsageShown:

@@ -1,5 +1,7 @@
 """``response_format``: the prescribed form of an answer."""
 
+from typing import Final
+
 import msgspec
 
 from servery.core.errors import InvalidRequest
@@ -7,12 +9,12 @@ from servery.core.structure import Structure, StructureKind
 from servery.web.openai.json_body import decode_part
 from servery.web.openai.response_format import ResponseFormat, Wrapper
 
-_GRAMMAR_CHARS_MAX = 100_000
-_PARAM = "response_format"
+_GRAMMAR_CHARS_MAX: Final = 100_000
+_PARAM: Final = "response_format"
 
 
-_KEYS = msgspec.json.Decoder(dict[str, msgspec.Raw])
-_WRAPPER = msgspec.json.Decoder(Wrapper)
+_KEYS: Final = msgspec.json.Decoder(dict[str, msgspec.Raw])
+_WRAPPER: Final = msgspec.json.Decoder(Wrapper)
 
 
 def structure(asked: ResponseFormat | None) -> Structure | None:

@@ -4,7 +4,7 @@ import asyncio
 from collections import deque
 from collections.abc import Awaitable, Callable
 from enum import Enum, auto
-from typing import cast
+from typing import Final, cast
 
 from servery.core.errors import InvalidRequest, RequestTimeout, ServeryError
 from servery.core.write_turn import Outbox, WriteTurn
@@ -32,7 +32,8 @@ class _Phase(Enum):
 
 
 # Looked up for each request; from its class a member comes a good deal slower.
-_IDLE, _RESPONSE = _Phase.IDLE, _Phase.RESPONSE
+_IDLE: Final = _Phase.IDLE
+_RESPONSE: Final = _Phase.RESPONSE
 
 
 class ClientConnection(asyncio.Protocol):

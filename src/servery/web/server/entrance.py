@@ -3,6 +3,7 @@
 import asyncio
 import logging
 from collections.abc import Awaitable, Mapping
+from typing import Final
 
 from servery.core.caller import Caller
 from servery.core.cancellation import uncancel
@@ -23,7 +24,7 @@ from servery.web.server.response_headers import JSON, refusal_headers, request_h
 from servery.web.server.response_writer import ResponseWriter
 from servery.web.server.write_pressure import WritePressure
 
-_DEBUG_HEADER = "x-servery-debug"
+_DEBUG_HEADER: Final = "x-servery-debug"
 
 
 class Entrance:

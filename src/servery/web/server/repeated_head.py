@@ -13,11 +13,11 @@ from typing import Final
 from servery.web.server.http_request import HttpRequest, RequestHead
 
 _LENGTH_DIGITS: Final = 12
-_LENGTH = re.compile(rb"\r\n[Cc]ontent-[Ll]ength: ?([0-9]{1,%d})\r\n" % _LENGTH_DIGITS)
-_KEY = re.compile(rb"\r\n([Aa]uthorization|[Xx]-[Aa][Pp][Ii]-[Kk][Ee][Yy]): ?((?:[A-Za-z]+ )?[!-~]+)\r\n")
-_KEY_VALUE = re.compile(rb"(?:[A-Za-z]+ )?[!-~]+")
+_LENGTH: Final = re.compile(rb"\r\n[Cc]ontent-[Ll]ength: ?([0-9]{1,%d})\r\n" % _LENGTH_DIGITS)
+_KEY: Final = re.compile(rb"\r\n([Aa]uthorization|[Xx]-[Aa][Pp][Ii]-[Kk][Ee][Yy]): ?((?:[A-Za-z]+ )?[!-~]+)\r\n")
+_KEY_VALUE: Final = re.compile(rb"(?:[A-Za-z]+ )?[!-~]+")
 _KEY_NAMES = (b"authorization", b"x-api-key")
-_NOT_REPEATED = frozenset({b"transfer-encoding", b"expect", b"upgrade"})
+_NOT_REPEATED: Final = frozenset({b"transfer-encoding", b"expect", b"upgrade"})
 
 
 class RepeatedHead:

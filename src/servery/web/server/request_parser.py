@@ -1,6 +1,7 @@
 """Turns the bytes of a connection into requests, within limits."""
 
 from collections.abc import Callable
+from typing import Final
 from urllib.parse import urlsplit
 
 import httptools
@@ -10,7 +11,7 @@ from servery.web.server.http_request import HttpRequest, RequestHead
 from servery.web.server.repeated_head import RepeatedHead, repeated_head
 from servery.web.server.server_limits import ServerLimits
 
-OUT_OF_STEP = "the request is not HTTP/1.1 as this server reads it"
+OUT_OF_STEP: Final = "the request is not HTTP/1.1 as this server reads it"
 
 _ONCE = (b"host", b"authorization", b"x-api-key", b"content-type", b"content-encoding")
 

@@ -1,6 +1,7 @@
 """The headers of inference responses, as the lines that go over the wire: most of each is the same every time."""
 
 import math
+from typing import Final
 
 from servery.core.errors import LimitExceeded, ServeryError
 from servery.core.limit_reading import LimitReading
@@ -8,10 +9,12 @@ from servery.serving.reply import StreamStart
 from servery.serving.served import Served
 from servery.web.server.response_writer import header_lines
 
-JSON = b"content-type: application/json\r\n"
-EVENT_STREAM = b"content-type: text/event-stream; charset=utf-8\r\ncache-control: no-cache\r\nx-accel-buffering: no\r\n"
+JSON: Final = b"content-type: application/json\r\n"
+EVENT_STREAM: Final = (
+    b"content-type: text/event-stream; charset=utf-8\r\ncache-control: no-cache\r\nx-accel-buffering: no\r\n"
+)
 
-_LIMITS = (
+_LIMITS: Final = (
     b"x-ratelimit-limit-tokens-prompt: %d\r\n"
     b"x-ratelimit-remaining-tokens-prompt: %d\r\n"
     b"x-ratelimit-limit-tokens-cache-adjusted-prompt: %d\r\n"
@@ -22,9 +25,9 @@ _LIMITS = (
     b"x-ratelimit-remaining-requests: %d\r\n"
     b"x-ratelimit-over-limit: %b\r\n"
 )
-_TOKENS = b"fireworks-prompt-tokens: %d\r\nfireworks-cached-prompt-tokens: %d\r\n"
-_FIRST_TOKEN = b"fireworks-server-time-to-first-token: %.6f\r\n"
-_SERVED = _TOKENS + _FIRST_TOKEN + b"fireworks-server-processing-time: %.6f\r\n"
+_TOKENS: Final = b"fireworks-prompt-tokens: %d\r\nfireworks-cached-prompt-tokens: %d\r\n"
+_FIRST_TOKEN: Final = b"fireworks-server-time-to-first-token: %.6f\r\n"
+_SERVED: Final = _TOKENS + _FIRST_TOKEN + b"fireworks-server-processing-time: %.6f\r\n"
 
 
 def request_headers(request_id: str) -> bytes:

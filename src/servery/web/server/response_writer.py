@@ -2,15 +2,16 @@
 
 from collections.abc import Iterable
 from http import HTTPStatus
+from typing import Final
 
 from servery.core.http_chunk import size_line
 from servery.core.write_turn import Outbox
 
-_STATUS_LINES = {status.value: f"HTTP/1.1 {status.value} {status.phrase}\r\n".encode() for status in HTTPStatus} | {
-    499: b"HTTP/1.1 499 Client Closed Request\r\n"
-}
-_KEPT = b"\r\n"
-_CLOSED = b"connection: close\r\n\r\n"
+_STATUS_LINES: Final = {
+    status.value: f"HTTP/1.1 {status.value} {status.phrase}\r\n".encode() for status in HTTPStatus
+} | {499: b"HTTP/1.1 499 Client Closed Request\r\n"}
+_KEPT: Final = b"\r\n"
+_CLOSED: Final = b"connection: close\r\n\r\n"
 
 
 def header_lines(headers: Iterable[tuple[bytes, bytes]]) -> bytes:
