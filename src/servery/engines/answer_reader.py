@@ -70,9 +70,11 @@ def _only_opens(event: bytes) -> bool:
 
 
 def _check_endings(endings: list[Ending]) -> None:
-    """Raises EngineAborted when the engine has given up on an answer: no client is to take a piece for it."""
-    if any(ending.is_given_up for ending in endings):
-        raise EngineAborted("the engine gave up on the answer before its end")
+    """Raises EngineAborted when the engine has given up on an answer, because its operator paused it, or aborted what
+    runs: no client is to take a piece for it. vLLM and SGLang say so in words that no client knows."""
+    for ending in endings:
+        if ending.finish_reason in ("abort", "error"):
+            raise EngineAborted("the engine gave up on the answer before its end")
 
 
 class StreamReader:
@@ -210,7 +212,8 @@ class WholeReader(BytesReader):
             whole = _wholes.decode(body)
         except UNREADABLE:
             raise EngineUnavailable("the engine that serves this model did not answer with JSON") from None
-        _check_endings(whole.choices or [])
+        if whole.choices is not None:
+            _check_endings(whole.choices)
         if whole.usage is not None:
             self._tally.told_usage(whole.usage)
         if not self._tally.is_reported:

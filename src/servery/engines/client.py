@@ -27,13 +27,15 @@ from servery.engines.tally import Tally
 from servery.engines.unreadable import UNREADABLE
 
 _PATHS: Final = {
-    Endpoint.CHAT: "/v1/chat/completions",
-    Endpoint.COMPLETIONS: "/v1/completions",
-    Endpoint.EMBEDDINGS: "/v1/embeddings",
+    Endpoint.CHAT: b"/v1/chat/completions",
+    Endpoint.COMPLETIONS: b"/v1/completions",
+    Endpoint.EMBEDDINGS: b"/v1/embeddings",
 }
 
 _STREAM: Final = Expectation.STREAM
 _WHOLE: Final = Expectation.WHOLE
+_MESSAGE_STREAM: Final = Expectation.MESSAGE_STREAM
+_WHOLE_MESSAGE: Final = Expectation.WHOLE_MESSAGE
 
 _TOKEN_BYTES: Final = 512
 _LOGPROB_BYTES: Final = 1_024
@@ -73,7 +75,8 @@ class EngineClient:
         self._connections = Connections(address, connection_limits, clock, turn or WriteTurn())
         host = f"[{address.host}]" if ":" in address.host else address.host
         key = f"Authorization: Bearer {address.api_key}\r\n" if address.api_key else ""
-        self._head = f"Host: {host}:{address.port}\r\n{key}Content-Type: application/json\r\n"
+        self._base_path = address.base_path.encode("latin-1")
+        self._head = f"Host: {host}:{address.port}\r\n{key}Content-Type: application/json\r\n".encode("latin-1")
         self.family: EngineFamily = address.family
         self.traits: Traits = traits_of(address.family)
 
@@ -95,14 +98,15 @@ class EngineClient:
         Events and answer are in OpenAI's form, or in Anthropic's where the request was passed so (``form_to_pass``).
         Where the engine cannot be reached, ``answer`` raises EngineUnavailable.
         """
-        path, expected = _PATHS[endpoint], _STREAM if stream else _WHOLE
         form = form_to_pass(work, traits=self.traits, stream=stream, serving_class=serving_class)
-        if form is not None:
+        if form is None:
+            path, expected = _PATHS[endpoint], _STREAM if stream else _WHOLE
+        else:
             assert self.traits.messages_path is not None, "a form is passed to who takes it"
-            path, expected = self.traits.messages_path, expected.of_messages
+            path, expected = self.traits.messages_path.encode(), _MESSAGE_STREAM if stream else _WHOLE_MESSAGE
         body = self._body(work, form, endpoint=endpoint, stream=stream, place=place, serving_class=serving_class)
         exchange = self._exchange(
-            "POST",
+            b"POST",
             path,
             body,
             expected=expected,
@@ -139,8 +143,8 @@ class EngineClient:
         Raises what the engine's refusal stands for, and EngineUnavailable when it does not answer in time.
         """
         exchange = self._exchange(
-            method,
-            path,
+            method.encode(),
+            path.encode(),
             body,
             expected=Expectation.BYTES,
             last=False,
@@ -196,8 +200,8 @@ class EngineClient:
 
     def _exchange(
         self,
-        method: str,
-        path: str,
+        method: bytes,
+        path: bytes,
         body: bytes,
         *,
         expected: Expectation,
@@ -208,11 +212,10 @@ class EngineClient:
         on_answer: Callable[[], None] | None = None,
         max_body_bytes: int | None = None,
     ) -> Exchange:
-        closing = "Connection: close\r\n" if last else ""
-        target = f"{self.address.base_path}{path}"
-        head = f"{method} {target} HTTP/1.1\r\n{self._head}Content-Length: {len(body)}\r\n{closing}\r\n"
+        closing = b"Connection: close\r\n" if last else b""
         return Exchange(
-            head.encode("latin-1") + body,
+            b"%b %b%b HTTP/1.1\r\n%bContent-Length: %d\r\n%b\r\n%b"
+            % (method, self._base_path, path, self._head, len(body), closing, body),
             wire=self._connections,
             last=last,
             expected=expected,

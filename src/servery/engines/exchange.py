@@ -45,15 +45,6 @@ class Expectation(Enum):
     WHOLE_MESSAGE = auto()
     BYTES = auto()
 
-    @property
-    def is_stream(self) -> bool:
-        return self is _STREAM or self is _MESSAGE_STREAM
-
-    @property
-    def of_messages(self) -> "Expectation":
-        """The same in Anthropic's form instead of OpenAI's."""
-        return Expectation.MESSAGE_STREAM if self.is_stream else Expectation.WHOLE_MESSAGE
-
 
 # Looked up for each request; from its class a member comes a good deal slower.
 _STREAM: Final = Expectation.STREAM
@@ -72,6 +63,7 @@ class Exchange:
         "_connection",
         "_expected",
         "_flows",
+        "_is_stream",
         "_last",
         "_limits",
         "_loop",
@@ -124,7 +116,8 @@ class Exchange:
         self._paused = False
         self._flows = False
         self._tally.heard_s = self._loop.time()
-        self._allowed_s = limits.first_byte_timeout_s if expected.is_stream else limits.whole_timeout_s
+        self._is_stream = expected is _STREAM or expected is _MESSAGE_STREAM
+        self._allowed_s = limits.first_byte_timeout_s if self._is_stream else limits.whole_timeout_s
         self.answer: asyncio.Future[bytes] = self._loop.create_future()
 
     # What the owner calls
@@ -170,7 +163,7 @@ class Exchange:
         if self._on_answer is not None:
             self._on_answer()
         self._reader = self._new_reader(head)
-        is_answer = head.status == 200 and self._expected.is_stream
+        is_answer = head.status == 200 and self._is_stream
         if is_answer and b"event-stream" not in head.headers.get(b"content-type", b""):
             self._fail(EngineUnavailable("the engine that serves this model did not answer with a stream"))
 
@@ -276,6 +269,8 @@ class Exchange:
                 max_body_bytes=limits.max_refusal_bytes,
             )
         match self._expected:
+            case Expectation.WHOLE:
+                return WholeReader(tally=self._tally, max_body_bytes=self._max_body_bytes)
             case Expectation.STREAM:
                 return StreamReader(
                     sink=self._sink,
@@ -284,8 +279,6 @@ class Exchange:
                     max_event_bytes=limits.max_event_bytes,
                     served_model=self._served_model,
                 )
-            case Expectation.WHOLE:
-                return WholeReader(tally=self._tally, max_body_bytes=self._max_body_bytes)
             case Expectation.MESSAGE_STREAM:
                 return MessageStreamReader(
                     sink=self._sink,

@@ -56,20 +56,21 @@ class KnownHead:
 
     def begins(self, data: bytes, position: int) -> int:
         """Where the body begins if the head that stands at ``position`` is known, and then is ``head``; else 0."""
-        if self._head is None or not data.startswith(self._before, position):
-            return 0
         begin = position + len(self._before)
+        if self._head is None or data[position:begin] != self._before:
+            return 0
         if not self._length:
             return begin
         end = data.find(b"\r", begin, begin + 13)
-        if end < 0 or not data.startswith(self._after, end):
+        body = end + len(self._after)
+        if end < 0 or data[end:body] != self._after:
             return 0
         length = data[begin:end]
         if length != self._length:
             if not length.isdigit():
                 return 0
             self._length, self._head = length, _of_length(self._head, int(length))
-        return end + len(self._after)
+        return body
 
     @property
     def head(self) -> ResponseHead:

@@ -1,7 +1,5 @@
 """What is read of an engine's answer, and no more: the shapes of its frames and of whole answers."""
 
-from typing import Final
-
 import msgspec
 
 from servery.engines.reported_usage import ReportedUsage
@@ -16,15 +14,6 @@ class Ending(msgspec.Struct):
     """How one answer ended, if it has."""
 
     finish_reason: str | None = None
-
-    @property
-    def is_given_up(self) -> bool:
-        """Whether the engine stopped before the answer's end: its operator paused it, or aborted what runs."""
-        return self.finish_reason in _GIVEN_UP
-
-
-_GIVEN_UP: Final = ("abort", "error")
-"""vLLM and SGLang say so; no client knows these words."""
 
 
 class Frame(msgspec.Struct):

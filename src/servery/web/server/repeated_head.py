@@ -47,20 +47,20 @@ class RepeatedHead:
 
     def request(self, data: bytes, client: tuple[str, int] | None, *, most_bytes: int) -> HttpRequest | None:
         """What ``data`` asks if it is this head once more and its whole body, of ``most_bytes`` at most; else None."""
-        if not data.startswith(self._before):
-            return None
         begin = len(self._before)
-        end = begin + self._key_bytes if self._key_first else data.find(b"\r", begin)
-        if not data.startswith(self._between, end):
+        if data[:begin] != self._before:
             return None
+        end = begin + self._key_bytes if self._key_first else data.find(b"\r", begin)
         second = end + len(self._between)
+        if data[end:second] != self._between:
+            return None
         second_end = data.find(b"\r", second) if self._key_first else second + self._key_bytes
-        if not data.startswith(self._after, second_end):
+        body_begin = second_end + len(self._after)
+        if data[second_end:body_begin] != self._after:
             return None
         length, key = data[begin:end], data[second:second_end]
         if self._key_first:
             length, key = key, length
-        body_begin = second_end + len(self._after)
         body_bytes = len(data) - body_begin
         if len(length) > _LENGTH_DIGITS or not length.isdigit() or int(length) != body_bytes or body_bytes > most_bytes:
             return None
