@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from servery.core.errors import InvalidRequest
+from servery.web.openai.asked import UNSUPPORTED
 from servery.web.openai.chat import parse_chat
 from servery.web.openai.chat_body import ChatBody
 from servery.web.openai.completion_body import CompletionBody
@@ -34,7 +35,7 @@ JSON = st.recursive(LEAF, lambda inner: st.lists(inner, max_size=4) | st.diction
 def test_any_value_in_any_field(parse: Any, body: Any, least: dict[str, Any], data: st.DataObject) -> None:
     """Known fields with values of any shape, beside unknown ones, give a request or InvalidRequest."""
     names = st.sampled_from(msgspec.structs.fields(body)).map(lambda field: field.encode_name)
-    fields = data.draw(st.dictionaries(names | WORD, JSON, max_size=4))
+    fields = data.draw(st.dictionaries(names | WORD | st.sampled_from([*UNSUPPORTED]), JSON, max_size=4))
     with suppress(InvalidRequest):
         assert parse(msgspec.json.encode({**least, **fields}), {}, "chatcmpl-1").request.work
 

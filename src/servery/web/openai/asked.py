@@ -1,7 +1,6 @@
 """What a request for chat and a request for a completion ask alike, understood."""
 
 from collections.abc import Mapping
-from operator import attrgetter
 from typing import Final
 
 import msgspec
@@ -30,30 +29,11 @@ UNSUPPORTED: Final[Mapping[str, tuple[object, ...]]] = {
     "speculation": ("", []),
     "store": (False,),
 }
+"""By name, the values that mean that nothing is asked, beside null."""
 
 
-class Unsupported:
-    """Fields of a body that are known to the API and not supported here; ``off`` holds, by name, the values that mean
-    that nothing is asked, beside null."""
-
-    def __init__(self, off: Mapping[str, tuple[object, ...]]) -> None:
-        self._off = off
-        self._values = attrgetter(*off)
-        self._nothing = (None,) * len(off)
-
-    def check(self, fields: msgspec.Struct) -> None:
-        """Raises InvalidRequest for the first that asks for something."""
-        values = self._values(fields)
-        if values == self._nothing:
-            return
-        for (name, off), value in zip(self._off.items(), values, strict=True):
-            if value is not None and value not in off:
-                raise InvalidRequest(f"{name} is not supported.", param=name)
-
-
-def check(fields: GenerationFields, unsupported: Unsupported) -> None:
-    """Raises InvalidRequest for a field that asks for what is not supported."""
-    unsupported.check(fields)
+def check(fields: GenerationFields) -> None:
+    """Raises InvalidRequest for an option of streams that is not supported."""
     if fields.stream_options is not None:
         if not fields.stream:
             raise InvalidRequest("stream_options is allowed only with stream.", param="stream_options")
@@ -111,29 +91,32 @@ def presentation(
 
 def tokens_max(fields: GenerationFields) -> int | None:
     """Raises InvalidRequest when both of its spellings are given."""
-    if fields.max_tokens is not None and fields.max_completion_tokens is not None:
+    older, newer = fields.max_tokens, fields.max_completion_tokens
+    if older is not None and newer is not None:
         raise InvalidRequest("max_tokens and max_completion_tokens exclude each other.", param="max_completion_tokens")
-    return fields.max_tokens if fields.max_tokens is not None else fields.max_completion_tokens
+    return newer if older is None else older
 
 
 def stops(fields: GenerationFields) -> tuple[str, ...]:
-    if isinstance(fields.stop, str):
-        return (fields.stop,) if fields.stop else ()
-    return tuple(fields.stop or ())
+    stop = fields.stop
+    if isinstance(stop, str):
+        return (stop,) if stop else ()
+    return tuple(stop) if stop else ()
 
 
 def logprobs_asked(fields: GenerationFields) -> LogprobsAsked:
     """A bool asks for OpenAI's chat form, a number for the legacy form with as many alternatives. Raises
     InvalidRequest for a number that is out of range, and for ``top_logprobs`` without ``logprobs: true``."""
-    if fields.logprobs is True:
-        return LogprobsAsked(LogprobForm.CONTENT, fields.top_logprobs or 0)
-    if fields.top_logprobs:
+    logprobs, alternatives = fields.logprobs, fields.top_logprobs
+    if logprobs is True:
+        return LogprobsAsked(LogprobForm.CONTENT, alternatives or 0)
+    if alternatives:
         raise InvalidRequest("top_logprobs needs logprobs: true.", param="top_logprobs")
-    if fields.logprobs is None or fields.logprobs is False:
+    if logprobs is None or logprobs is False:
         return NO_LOGPROBS
-    if not 0 <= fields.logprobs <= _LEGACY_LOGPROBS_MAX:
+    if not 0 <= logprobs <= _LEGACY_LOGPROBS_MAX:
         raise InvalidRequest(f"logprobs is true, false, or 0 to {_LEGACY_LOGPROBS_MAX}.", param="logprobs")
-    return LogprobsAsked(LogprobForm.LEGACY, fields.logprobs)
+    return LogprobsAsked(LogprobForm.LEGACY, logprobs)
 
 
 def choices_of(fields: GenerationFields, generation: Generation) -> tuple[Generation, ...]:

@@ -3,16 +3,14 @@
 from collections.abc import Mapping
 from typing import Final
 
-import msgspec
-
 from servery.core.errors import InvalidRequest
 from servery.core.inference import Generation
 from servery.core.serving_path import Endpoint
 from servery.web.openai import asked
-from servery.web.openai.asked import UNSUPPORTED, Unsupported
+from servery.web.openai.asked import UNSUPPORTED
+from servery.web.openai.body_reader import BodyReader
 from servery.web.openai.chat_body import ChatBody
 from servery.web.openai.chat_presenter import ChatPresenter
-from servery.web.openai.json_body import decode_body
 from servery.web.openai.messages import conversation
 from servery.web.openai.presentation import LogprobsAsked
 from servery.web.openai.reasoning import UNCHANGED, reasoning
@@ -20,8 +18,8 @@ from servery.web.openai.structured_output import structure
 from servery.web.openai.tools import Toolbox, toolbox, toolbox_of_functions
 from servery.web.presenter import ParsedCall
 
-_DECODER: Final = msgspec.json.Decoder(ChatBody)
-_UNSUPPORTED: Final = Unsupported(
+_READER: Final = BodyReader(
+    ChatBody,
     {
         **UNSUPPORTED,
         "audio": (),
@@ -31,7 +29,7 @@ _UNSUPPORTED: Final = Unsupported(
         "safe_tokenization": (False,),
         "verbosity": ("medium",),
         "web_search_options": (),
-    }
+    },
 )
 
 
@@ -45,8 +43,8 @@ def parse_chat(body: bytes, headers: Mapping[str, str], request_id: str) -> Pars
     that asks for what is not supported, and for unknown fields: nothing is dropped silently. Does not know the model:
     whether it exists, and what it can do, is for the catalog to say.
     """
-    fields = decode_body(body, _DECODER)
-    asked.check(fields, _UNSUPPORTED)
+    fields = _READER.read(body)
+    asked.check(fields)
     logprobs = asked.logprobs_asked(fields)
     work = asked.choices_of(fields, _generation(fields, logprobs))
     request = asked.request(fields, headers, request_id=request_id, endpoint=Endpoint.CHAT, work=work)

@@ -19,12 +19,3 @@ class ChatBody(GenerationFields, kw_only=True):
     reasoning_history: ReasoningHistory = None
     thinking: Thinking | None = None
     modalities: list[Literal["text"]] | None = None
-
-    # Not supported.
-    audio: object = None
-    echo: object = None
-    prompt_token_ids: object = None
-    prompt_truncate_len: object = None
-    safe_tokenization: object = None
-    verbosity: object = None
-    web_search_options: object = None

@@ -12,11 +12,4 @@ TokenId = Annotated[int, Meta(ge=0, lt=2**31)]
 class CompletionBody(GenerationFields, kw_only=True):
     prompt: str | list[str | TokenId | list[TokenId]]
     echo: bool | None = None
-
-    # Not supported.
     best_of: object = None
-    images: object = None
-    reasoning_effort: object = None
-    reasoning_history: object = None
-    suffix: object = None
-    thinking: object = None

@@ -3,23 +3,21 @@
 from collections.abc import Mapping
 from typing import Final
 
-import msgspec
-
 from servery.core.errors import InvalidRequest
 from servery.core.inference import Generation
 from servery.core.serving_path import Endpoint
 from servery.core.value import changed
 from servery.web.openai import asked
-from servery.web.openai.asked import UNSUPPORTED, Unsupported
+from servery.web.openai.asked import UNSUPPORTED
+from servery.web.openai.body_reader import BodyReader
 from servery.web.openai.completion_body import CompletionBody
 from servery.web.openai.completions_presenter import CompletionsPresenter
-from servery.web.openai.json_body import decode_body
 from servery.web.openai.request_fields import CHOICES_MAX
 from servery.web.openai.structured_output import structure
 from servery.web.presenter import ParsedCall
 
-_DECODER: Final = msgspec.json.Decoder(CompletionBody)
-_UNSUPPORTED: Final = Unsupported(
+_READER: Final = BodyReader(
+    CompletionBody,
     {
         **UNSUPPORTED,
         "images": ([],),
@@ -27,7 +25,7 @@ _UNSUPPORTED: Final = Unsupported(
         "reasoning_history": (),
         "suffix": ("",),
         "thinking": ({"type": "disabled"},),
-    }
+    },
 )
 
 
@@ -36,8 +34,8 @@ def parse_completions(body: bytes, headers: Mapping[str, str], request_id: str) 
 
     ``headers`` have lower-case names. Raises InvalidRequest as ``parse_chat`` does.
     """
-    fields = decode_body(body, _DECODER)
-    asked.check(fields, _UNSUPPORTED)
+    fields = _READER.read(body)
+    asked.check(fields)
     if fields.best_of is not None and fields.best_of != asked.choices_per_prompt(fields):
         raise InvalidRequest("best_of is supported only where it equals n.", param="best_of")
     logprobs = asked.logprobs_asked(fields)

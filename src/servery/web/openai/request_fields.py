@@ -30,7 +30,7 @@ class StreamOptions(msgspec.Struct, forbid_unknown_fields=True):
 
 
 class GenerationFields(SamplingFields, kw_only=True):
-    """Part of a request's body. Fields typed ``object`` are known to the API and not supported here."""
+    """Part of a request's body. What is known to the API and not supported here is no field."""
 
     model: Annotated[str, Meta(min_length=1, max_length=512)]
     stream: bool | None = None
@@ -54,15 +54,3 @@ class GenerationFields(SamplingFields, kw_only=True):
     safety_identifier: str | None = None
     prompt_cache_retention: str | None = None
     prompt_cache_options: dict[str, object] | None = None
-
-    # Not supported.
-    echo_last: object = None
-    include_routing_matrix: object = None
-    moderation: object = None
-    prediction: object = None
-    prompt_cache_max_len: object = None
-    raw_output: object = None
-    return_token_ids: object = None
-    sampling_mask: object = None
-    speculation: object = None
-    store: object = None
