@@ -12,6 +12,14 @@ for _size, _line in enumerate(_LINES[1:], start=1):
         _BY_WHOLE[_whole] = _line
 
 
+_SIZES: Final = {line[:-2]: size for size, line in enumerate(_LINES)}
+
+
+def size_of(line: bytes) -> int | None:
+    """The size that a line without its end tells, where it is not large, and written as nearly everybody writes it."""
+    return _SIZES.get(line)
+
+
 def size_line(size: int) -> bytes:
     """Before a chunk of ``size`` bytes."""
     return _LINES[size] if size < _KNOWN_BELOW else b"%x\r\n" % size

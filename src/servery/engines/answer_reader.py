@@ -137,7 +137,8 @@ class StreamReader:
                 raise break_from(event, began=self._tally.frames > 0, served_model=self._served_model)
             elif event != b"null":
                 if b'"finish_reason":"' in event or b'"finish_reason": "' in event:
-                    _check_endings(_frames.decode(event).choices)
+                    if b'"abort"' in event or b'"error"' in event:
+                        _check_endings(_frames.decode(event).choices)
                 elif not _only_opens(event):
                     self._tally.frames += 1
                 self._pass_on(event)

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from enum import Enum, auto
 from typing import Final
 
-from servery.core.http_chunk import content_of
+from servery.core.http_chunk import content_of, size_of
 from servery.engines.response_head import KnownHead, NotHttp, ResponseHead, read_head
 
 _HEAD_BYTES_MAX: Final = 65_536
@@ -137,10 +137,10 @@ class ResponseParser:
         line_end = data.find(b"\r\n", position)
         if line_end < 0:
             return self._wait(data, position, at_most=_LINE_BYTES_MAX)
-        found = _SIZE.fullmatch(data, position, line_end)
-        if found is None:
-            raise NotHttp("no size of a chunk")
-        size, begin = int(found[1], 16), line_end + 2
+        begin, line = line_end + 2, data[position:line_end]
+        size = size_of(line)
+        if size is None:
+            size = _unusual_size(line)
         if size and data.startswith(b"\r\n", begin + size):
             self._on_body(data[begin : begin + size])
             return begin + size + 2
@@ -195,3 +195,10 @@ class ResponseParser:
             raise NotHttp("a line or a head without an end")
         self._rest = data[position:]
         return len(data)
+
+
+def _unusual_size(line: bytes) -> int:
+    found = _SIZE.fullmatch(line)
+    if found is None:
+        raise NotHttp("no size of a chunk")
+    return int(found[1], 16)

@@ -9,7 +9,7 @@ from servery.core.caller import Caller
 from servery.core.cancellation import uncancel
 from servery.core.clock import Clock
 from servery.core.errors import InternalError, LimitExceeded, MethodNotAllowed, ServeryError, ShuttingDown
-from servery.core.ids import PseudoRandomHex, new_request_id
+from servery.core.ids import new_request_id, pseudo_random_bits
 from servery.metering.refused_requests import RefusedRequest, RefusedRequests
 from servery.serving.pipeline import Pipeline
 from servery.telemetry.metrics import Metrics
@@ -53,7 +53,7 @@ class Entrance:
         self._logger = logger
         self._refused = refused
         self._clock = clock
-        self._random_hex = PseudoRandomHex()
+        self._random_bits = pseudo_random_bits()
         self.is_draining = False
 
     def cut_off(self) -> None:
@@ -82,7 +82,7 @@ class Entrance:
     async def _infer(
         self, route: InferenceRoute, request: HttpRequest, writer: ResponseWriter, pressure: WritePressure
     ) -> None:
-        request_id = new_request_id(self._random_hex)
+        request_id = new_request_id(self._random_bits)
         reply: HttpReply | None = None
         caller: Caller | None = None
         try:

@@ -1,4 +1,7 @@
-"""The headers of inference responses, as the lines that go over the wire: most of each is the same every time."""
+"""The headers of inference responses, as the lines that go over the wire.
+
+Written out where their values are put in: then compiled code puts them together itself, which is several times faster.
+"""
 
 import math
 from typing import Final
@@ -14,21 +17,6 @@ EVENT_STREAM: Final = (
     b"content-type: text/event-stream; charset=utf-8\r\ncache-control: no-cache\r\nx-accel-buffering: no\r\n"
 )
 
-_LIMITS: Final = (
-    b"x-ratelimit-limit-tokens-prompt: %d\r\n"
-    b"x-ratelimit-remaining-tokens-prompt: %d\r\n"
-    b"x-ratelimit-limit-tokens-cache-adjusted-prompt: %d\r\n"
-    b"x-ratelimit-remaining-tokens-cache-adjusted-prompt: %d\r\n"
-    b"x-ratelimit-limit-tokens-generated: %d\r\n"
-    b"x-ratelimit-remaining-tokens-generated: %d\r\n"
-    b"x-ratelimit-limit-requests: %d\r\n"
-    b"x-ratelimit-remaining-requests: %d\r\n"
-    b"x-ratelimit-over-limit: %b\r\n"
-)
-_TOKENS: Final = b"fireworks-prompt-tokens: %d\r\nfireworks-cached-prompt-tokens: %d\r\n"
-_FIRST_TOKEN: Final = b"fireworks-server-time-to-first-token: %.6f\r\n"
-_SERVED: Final = _TOKENS + _FIRST_TOKEN + b"fireworks-server-processing-time: %.6f\r\n"
-
 
 def request_headers(request_id: str) -> bytes:
     """On every inference response, refusals too."""
@@ -37,7 +25,17 @@ def request_headers(request_id: str) -> bytes:
 
 def limit_headers(reading: LimitReading, *, over_limit: bool = False) -> bytes:
     """The three limits in tokens per minute, that of the account in requests per minute, and what is left of them."""
-    return _LIMITS % (
+    return (
+        b"x-ratelimit-limit-tokens-prompt: %d\r\n"
+        b"x-ratelimit-remaining-tokens-prompt: %d\r\n"
+        b"x-ratelimit-limit-tokens-cache-adjusted-prompt: %d\r\n"
+        b"x-ratelimit-remaining-tokens-cache-adjusted-prompt: %d\r\n"
+        b"x-ratelimit-limit-tokens-generated: %d\r\n"
+        b"x-ratelimit-remaining-tokens-generated: %d\r\n"
+        b"x-ratelimit-limit-requests: %d\r\n"
+        b"x-ratelimit-remaining-requests: %d\r\n"
+        b"x-ratelimit-over-limit: %b\r\n"
+    ) % (
         reading.prompt,
         reading.prompt_remaining,
         reading.uncached_prompt,
@@ -63,20 +61,22 @@ def route_header(told: str) -> bytes:
 def served_headers(served: Served) -> bytes:
     """What is known once an answer is complete; times in seconds."""
     usage, report = served.usage, served.report
-    return _SERVED % (
-        usage.prompt_tokens,
-        usage.cached_prompt_tokens,
-        report.time_to_first_token_s,
-        report.processing_time_s,
+    return _token_headers(usage.prompt_tokens, cached=usage.cached_prompt_tokens) + (
+        b"fireworks-server-time-to-first-token: %.6f\r\nfireworks-server-processing-time: %.6f\r\n"
+        % (report.time_to_first_token_s, report.processing_time_s)
     )
+
+
+def _token_headers(prompt_tokens: int, *, cached: int) -> bytes:
+    return b"fireworks-prompt-tokens: %d\r\nfireworks-cached-prompt-tokens: %d\r\n" % (prompt_tokens, cached)
 
 
 def stream_headers(start: StreamStart) -> bytes:
     """What is known when a stream's first token arrives."""
-    lines = _FIRST_TOKEN % start.time_to_first_token_s
+    lines = b"fireworks-server-time-to-first-token: %.6f\r\n" % start.time_to_first_token_s
     if start.prompt_tokens is None:
         return lines
-    return lines + _TOKENS % (start.prompt_tokens, start.cached_prompt_tokens or 0)
+    return lines + _token_headers(start.prompt_tokens, cached=start.cached_prompt_tokens or 0)
 
 
 def refusal_headers(error: ServeryError) -> bytes:
