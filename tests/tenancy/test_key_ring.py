@@ -169,7 +169,7 @@ async def test_memory_is_bounded(keys: ApiKeys, database: Database, clock: Manua
     for number in range(10):
         assert await is_refused(ring, f"sv_{number}")
     assert (len(ring._known), ring._known.refusals) == (3, 4)
-    assert len(ring._last_used_ns) <= 4
+    assert len(ring._used) <= 4
 
 
 async def test_a_wrong_key_costs_one_lookup_a_second(database: Database, clock: ManualClock) -> None:

@@ -21,7 +21,8 @@ _NEVER: Final = 2**62
 
 
 class Purse:
-    """The money of one account in the current month. ``room_nanodollars`` may be negative."""
+    """The money of one account in the current month. ``room_nanodollars`` may be negative. ``is_active`` is kept by who
+    learns the standings of those that are."""
 
     __slots__ = (
         "_held",
@@ -30,6 +31,7 @@ class Purse:
         "_standing",
         "alert_at_nanodollars",
         "ends_ns",
+        "is_active",
         "last_used_ns",
         "room_nanodollars",
         "starts_ns",
@@ -41,6 +43,7 @@ class Purse:
         self._here_by_month: dict[int, int] = {}
         self.alert_at_nanodollars = _NEVER
         self.last_used_ns = now_ns
+        self.is_active = False
         self._here = 0
         self._take(standing)
 

@@ -79,7 +79,9 @@ class Budgets:
             purse.turn(now_ns)
             self.alerts.add(account)
         purse.last_used_ns = now_ns
-        self._active[account] = None
+        if not purse.is_active:
+            purse.is_active = True
+            self._active[account] = None
         if purse.lacks(nanodollars):
             raise _refusal(purse)
         return Hold(purse, nanodollars, self.alerts)
@@ -108,8 +110,10 @@ class Budgets:
         for account in chosen:
             del self._active[account]
             purse = self._purses.get(account)
-            if purse is not None and purse.is_watched:
-                self._active[account] = None
+            if purse is not None:
+                purse.is_active = purse.is_watched
+                if purse.is_active:
+                    self._active[account] = None
         return chosen
 
     async def _refresh(self, accounts: Sequence[str]) -> None:

@@ -14,10 +14,21 @@ class AccountLimits:
     several gateways share the limits, requests are ``leased`` too, as the first of the three that such buckets hold.
     """
 
-    __slots__ = ("_capacity", "_filled_s", "_is_funded", "_level", "_rules", "leased", "models", "requests_per_minute")
+    __slots__ = (
+        "_asked_last",
+        "_capacity",
+        "_filled_s",
+        "_is_funded",
+        "_level",
+        "_rules",
+        "leased",
+        "models",
+        "requests_per_minute",
+    )
 
     def __init__(self, rules: LimitRules, *, funded: bool, now_s: float, is_shared: bool = False) -> None:
         self.models: dict[str, ModelLimits] = {}
+        self._asked_last: ModelLimits | None = None
         self.leased: LeasedBuckets | None = None
         self._rules = rules
         self._filled_s = now_s
@@ -25,6 +36,13 @@ class AccountLimits:
         self._level = self._capacity
         if is_shared:
             self.leased = LeasedBuckets(self.request_limits, burst_minutes=rules.burst_minutes, now_s=now_s)
+
+    def model(self, name: str) -> ModelLimits | None:
+        """The limits that are counted as ``name``. Most accounts ask for the same again and again."""
+        last = self._asked_last
+        if last is None or last.name != name:
+            last = self._asked_last = self.models.get(name)
+        return last
 
     @property
     def request_limits(self) -> TokenLimits:

@@ -72,7 +72,7 @@ class Limiter:
         tenant = self._accounts.get(account)
         if tenant is None:
             tenant = self._new_account(account, now_s, funded=funded)
-        model = tenant.models.get(counted_as)
+        model = tenant.model(counted_as)
         if model is None:
             model = self._new_model(tenant, account, counted_as, limits, now_s)
         if model.ceilings is not limits:

@@ -29,6 +29,8 @@ _MESSAGE: Final = b'{"role":"'
 _ANSWER: Final = b'{"role":"assistant"'
 _LAST_MESSAGE_BYTES: Final = 4_096
 """How far back a message's beginning is looked for: of a longer one, the blocks say enough."""
+_COPIED_BYTES: Final = 4_096
+"""The parts of a prompt that is no longer are copied, which takes less time than to look at them where they are."""
 
 
 LINK_BYTES: Final = 8
@@ -105,7 +107,7 @@ def text_chain(owner: str, prompt: bytes) -> Chain:
     """
     length, digest = len(prompt), xxh3_64_digest
     owned: int = xxh3_64_intdigest(owner.encode())
-    view = memoryview(prompt)  # whose slices copy nothing
+    view = prompt if length <= _COPIED_BYTES else memoryview(prompt)
     hashes: list[bytes] = []
     if length >= _LEAST_BLOCK_BYTES:
         hashes.append(digest(digest(view[:_LEAST_BLOCK_BYTES]), owned))
@@ -158,7 +160,7 @@ def _message_ends(prompt: bytes) -> list[int]:
     return ends
 
 
-def _marks(prompt: memoryview, links: bytes, owned: int, ends: list[int]) -> list[Mark]:
+def _marks(prompt: bytes | memoryview, links: bytes, owned: int, ends: list[int]) -> list[Mark]:
     """At ``ends``, the last first. ``owned`` is the owner's hash, which the first link has in it."""
     marks: list[Mark] = []
     blocks, start, before = 0, ends[0] + 1, 0
@@ -167,5 +169,5 @@ def _marks(prompt: memoryview, links: bytes, owned: int, ends: list[int]) -> lis
             blocks = bisect_right(_ENDS, end, 0, len(links) // LINK_BYTES)
             start = _ENDS[blocks - 1] if blocks else 0
             before = xxh3_64_intdigest(links[: blocks * LINK_BYTES]) if blocks else owned
-        marks.append((before ^ xxh3_64_intdigest(prompt[start:end]), end, blocks))
+        marks.append((xxh3_64_intdigest(prompt[start:end], before), end, blocks))
     return marks

@@ -1,7 +1,6 @@
 """The key ring: from a presented secret to a caller, on every request."""
 
 import hmac
-from collections.abc import Mapping
 from typing import Final
 
 from servery.core.caller import Caller
@@ -44,7 +43,7 @@ class KeyRing:
             refusal_s=self._limits.refusal_s,
         )
         self._lookups = 0
-        self._last_used_ns: dict[str, int] = {}
+        self._used: list[KnownKey] = []
         self._recording_due_s = clock.monotonic_s() + self._limits.last_used_interval_s
 
     def find(self, presented: str) -> Caller | None:
@@ -109,28 +108,30 @@ class KeyRing:
         Authentication does this by itself at intervals. Needs a running event loop.
         """
         self._recording_due_s = self._clock.monotonic_s() + self._limits.last_used_interval_s
-        if not self._last_used_ns:
+        if not self._used:
             return
-        noted: Mapping[str, int] = self._last_used_ns
-        self._last_used_ns = {}
+        rows = [{"key_id": key.caller.key_id, "last_used_ns": key.last_used_ns} for key in self._used]
 
         def operation(connection: Connection) -> None:
-            connection.executemany(
-                self._record_last_use,
-                [{"key_id": key_id, "last_used_ns": last_used_ns} for key_id, last_used_ns in noted.items()],
-            )
+            connection.executemany(self._record_last_use, rows)
 
         try:
             self._database.write_soon(operation)
         except Overloaded:
-            self._last_used_ns = {**noted, **self._last_used_ns}  # for the next time; it is bounded
+            return  # the next time
+        for key in self._used:
+            key.is_used = False
+        self._used = []
 
     def _admitted(self, key: KnownKey) -> Caller:
         now_ns = self._clock.wall_ns()
         if key.expires_ns is not None and now_ns >= key.expires_ns:
             raise Unauthenticated(_REFUSAL)
-        self._last_used_ns[key.caller.key_id] = now_ns
-        full = len(self._last_used_ns) > self._limits.cached_keys
+        key.last_used_ns = now_ns
+        if not key.is_used:
+            key.is_used = True
+            self._used.append(key)
+        full = len(self._used) > self._limits.cached_keys
         if full or self._clock.monotonic_s() >= self._recording_due_s:
             self.record_last_uses()
         return key.caller

@@ -4,13 +4,15 @@ from servery.core.caller import Caller
 
 
 class KnownKey:
-    """A key that was good when it was read."""
+    """A key that was good when it was read. ``is_used``: at ``last_used_ns``, which is not recorded yet."""
 
-    __slots__ = ("caller", "expires_ns")
+    __slots__ = ("caller", "expires_ns", "is_used", "last_used_ns")
 
     def __init__(self, caller: Caller, expires_ns: int | None) -> None:
         self.caller = caller
         self.expires_ns = expires_ns
+        self.is_used = False
+        self.last_used_ns = 0
 
 
 class KnownKeys:
