@@ -76,9 +76,7 @@ class Contest:
         queue = desk.queue
         rate = queue.rate = desk.rate.tokens_per_s
         units_per_s = self.units_per_token * rate
-        busy_s = desk.pressure_s
-        if queue.oldest is not None:
-            busy_s += queue.backlog_s(self.now_s)
+        busy_s = desk.pressure_s + queue.backlog_s(self.now_s)
         dropped_s = dropped / units_per_s
         discount_s = desk.commons.home.tokens / rate if number == self.home else 0.0
         uncached = self.length - cached
