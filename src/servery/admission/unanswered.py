@@ -16,10 +16,11 @@ class Unanswered:
     """Tickets by class, in the order in which they were sent. Nobody has heard of them yet, so that one which is
     stopped and sent again costs nothing but the engine's work on it, which is least where it was sent last."""
 
-    __slots__ = ("_batch", "_policy", "_standard")
+    __slots__ = ("_batch", "_recall_within_s", "_recalls_per_request", "_standard")
 
     def __init__(self, policy: AdmissionPolicy) -> None:
-        self._policy = policy
+        self._recall_within_s = policy.recall_within_s
+        self._recalls_per_request = policy.recalls_per_request
         self._batch: dict[Ticket, None] = {}
         self._standard: dict[Ticket, None] = {}
 
@@ -28,7 +29,7 @@ class Unanswered:
 
     def sent(self, ticket: Ticket) -> None:
         """``ticket`` was sent. One that is entitled to its turn, or was called back too often, is left in peace."""
-        if ticket.may_be_recalled and not ticket.is_entitled and ticket.recalls < self._policy.recalls_per_request:
+        if ticket.may_be_recalled and not ticket.is_entitled and ticket.recalls < self._recalls_per_request:
             serving_class = ticket.demand.serving_class
             if serving_class is _STANDARD:
                 self._standard[ticket] = None
@@ -49,7 +50,7 @@ class Unanswered:
         taken: list[Ticket] = []
         is_priority = head.demand.serving_class is ServingClass.PRIORITY
         for sent in (self._batch, self._standard) if is_priority else (self._batch,):
-            oldest_s = 0.0 if sent is self._batch else now_s - self._policy.recall_within_s
+            oldest_s = 0.0 if sent is self._batch else now_s - self._recall_within_s
             for ticket in [one for one, _ in zip(reversed(sent), range(_CANDIDATES), strict=False)]:
                 if len(taken) < most and ticket.sent_s >= oldest_s and _makes_room(ticket, head):
                     self.over(ticket)

@@ -1,11 +1,15 @@
 """What a request is expected to use."""
 
-import msgspec
+from servery.core.value import Value
 
 
-class Estimate(msgspec.Struct, frozen=True):
+class Estimate(Value):
     """Tokens that a request is expected to use."""
 
-    prompt_tokens: int
-    uncached_prompt_tokens: int
-    generated_tokens: int
+    FIELDS = ("prompt_tokens", "uncached_prompt_tokens", "generated_tokens")
+    __slots__ = FIELDS
+
+    def __init__(self, prompt_tokens: int, uncached_prompt_tokens: int, generated_tokens: int) -> None:
+        self.prompt_tokens = prompt_tokens
+        self.uncached_prompt_tokens = uncached_prompt_tokens
+        self.generated_tokens = generated_tokens
