@@ -8,6 +8,7 @@ from tests.engines.asking import Asking
 from tests.engines.conftest import NewClient
 from tests.fakes.engine_scripts import answers, dies, resets, streams
 from tests.fakes.fake_engine import FakeEngine, FakeExchange
+from tests.turns import turns
 
 from servery.core.clock import ManualClock
 from servery.core.engine_family import EngineFamily
@@ -98,7 +99,7 @@ async def test_a_connection_that_the_engine_closed_is_not_used(engine: FakeEngin
     await Asking(client).answer()
     engine.asked[0].close()
     await engine.wait_connections(0)
-    await asyncio.sleep(0.01)
+    await turns()
     await Asking(client).answer()
     assert len(engine.asked) == 2
 
@@ -113,7 +114,7 @@ async def test_an_abort_while_a_new_connection_is_made(engine: FakeEngine, new_c
         await asyncio.sleep(0)
     exchange.abort()
     await engine.wait_connections(0)
-    await asyncio.sleep(0.01)
+    await turns()
     assert len(engine.asked) == 2
 
 

@@ -26,6 +26,7 @@ from tests.fakes.engine_scripts import (
     usage_of,
 )
 from tests.fakes.fake_engine import FakeEngine, FakeExchange
+from tests.turns import turns
 
 from servery.core.engine_family import EngineFamily
 from servery.core.errors import EngineBroke, EngineTimeout, EngineUnavailable, InvalidRequest, Overloaded
@@ -84,7 +85,7 @@ async def test_the_short_way_is_shut_with_its_exchange(engine: FakeEngine, new_c
     asking.frames.learn(PlainFrame(head + b'"', b'"' + tail, b"<", b">"))
     exchange = asking.begin()
     await goes_on.wait()
-    await asyncio.sleep(0.02)
+    await turns()
     exchange.abort()
     await asyncio.sleep(0)
     written, frames = len(asking.client.writes), asking.tally.frames

@@ -4,6 +4,7 @@ import asyncio
 import gc
 
 import pytest
+from tests.turns import turns
 from tests.web_server.raw_client import RawClient
 from tests.web_server.server import Server
 
@@ -134,7 +135,7 @@ async def test_pipelined_requests_are_answered_in_order(server: Server, client: 
     for number in range(4):
         client.post(b"x" * number, f"/{number}")
     await server.entered.wait()
-    await asyncio.sleep(0.01)
+    await turns()
     assert len(server.requests) == 1
     server.release.set()
     assert (await client.response()).json["path"] == "/hold"
@@ -148,7 +149,7 @@ async def test_what_came_before_garbage_is_answered(server: Server, client: RawC
     client.get("/second")
     client.send(b"garbage\r\n\r\n")
     await server.entered.wait()
-    await asyncio.sleep(0.01)
+    await turns()
     server.release.set()
     assert (await client.response()).json["path"] == "/hold"
     assert (await client.response()).json["path"] == "/second"
@@ -193,7 +194,7 @@ async def test_no_invitation_within_another_response(server: Server, client: Raw
     client.get("/stream")
     client.send(b"POST /next HTTP/1.1\r\nHost: a\r\nContent-Length: 2\r\nExpect: 100-continue\r\n\r\nhi")
     await server.entered.wait()
-    await asyncio.sleep(0.01)
+    await turns()
     server.release.set()
     assert (await client.response()).body == b"firstlast"
     assert (await client.response()).json["body"] == "hi"

@@ -18,6 +18,7 @@ from starlette.routing import Route
 from tests.fakes.engine_scripts import answers, dies, progress, refuses, sends, serves, stalls, token
 from tests.fakes.fake_engine import FakeEngine
 from tests.serving.house import CHAT, PLAIN, House
+from tests.turns import turns
 from tests.web_server.raw_client import RawClient
 from tests.web_server.server import LIMITS
 
@@ -354,7 +355,7 @@ async def test_who_waits_for_a_place_is_cut_too(door: Door) -> None:
     body = json.dumps({"model": PLAIN, "messages": MESSAGES, "max_tokens": 50}).encode()
     for client in others:
         client.post(body, "/v1/chat/completions", f"Authorization: Bearer {door.secret}")
-        await asyncio.sleep(0.05)
+        await turns(50)
     assert len(door.house.first.asked) == 1
     draining = asyncio.create_task(drained(door))
     assert [(await client.response()).status for client in others] == [503, 503]
@@ -367,7 +368,7 @@ async def test_who_waits_for_a_place_is_cut_too(door: Door) -> None:
 async def test_what_is_no_inference_is_cut_too(door: Door) -> None:
     """With 503, in the control plane's form."""
     door.client.get("/waits")
-    await asyncio.sleep(0.02)
+    await turns()
     draining = asyncio.create_task(drained(door))
     response = await door.client.response()
     await draining

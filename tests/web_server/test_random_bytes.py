@@ -4,6 +4,7 @@ import asyncio
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tests.turns import turns
 from tests.web_server.raw_client import RawClient
 from tests.web_server.server import Server
 
@@ -56,7 +57,7 @@ async def sent(pieces: list[bytes]) -> None:
 async def closing_answers(client: RawClient, server: Server) -> bytes:
     """All that the server says until it closes, which it does at the latest when time runs out."""
     reading = asyncio.create_task(client.rest())
-    await asyncio.sleep(0.002)
+    await turns(2)
     for _ in range(3):  # the phases of a connection that is waited for, refused, and left
         server.sweep(1_000)
         await asyncio.sleep(0)

@@ -2,6 +2,7 @@
 
 import asyncio
 
+from tests.turns import turns
 from tests.web_server.raw_client import RawClient
 from tests.web_server.server import LIMITS, Server
 
@@ -13,7 +14,7 @@ SLOW_READER_BYTES = 4_096
 async def arrived(server: Server) -> None:
     """Give what was sent the time to be read."""
     await server.wait_open(1)
-    await asyncio.sleep(0.02)
+    await turns()
 
 
 async def test_an_idle_connection_is_closed(server: Server, client: RawClient) -> None:
@@ -105,10 +106,10 @@ async def test_a_last_response_that_nobody_reads_is_given_up() -> None:
     client = await server.connect(receive_buffer_bytes=SLOW_READER_BYTES)
     client.get("/flood", "Connection: close")
     await server.entered.wait()
-    await asyncio.sleep(0.2)
+    await turns(100)
     server.flow.pause()
     server.release.set()
-    await asyncio.sleep(0.05)
+    await turns()
     assert server.listener.open_connections == 1
     server.sweep(LIMITS.write_stall_timeout_s + 1)
     await server.wait_open(0)

@@ -14,7 +14,7 @@ from tests.web_server.server import LIMITS, Server
 from servery.core.misconfigured import Misconfigured
 from servery.web.server.listener import Listener
 
-FEW = msgspec.structs.replace(LIMITS, max_connections=5, header_timeout_s=0.3)
+FEW = msgspec.structs.replace(LIMITS, max_connections=5, header_timeout_s=3.0)
 GET = b"GET / HTTP/1.1\r\nHost: a\r\n\r\n"
 
 
@@ -30,7 +30,7 @@ def certificate(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
 
 @pytest.fixture
 async def tls_server(certificate: tuple[Path, Path]) -> AsyncIterator[Server]:
-    """With room for five clients, who have 0.3 seconds for their handshakes."""
+    """With room for five clients, who have three seconds for their handshakes."""
     tls = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
     tls.load_cert_chain(*certificate)
     server = Server(FEW)

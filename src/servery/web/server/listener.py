@@ -13,7 +13,7 @@ from servery.web.server.tls_door import TlsDoor
 
 _SWEEP_S = 1.0
 _BACKLOG = 2_048
-_FAREWELL_S = 1.0
+_FAREWELL_S = 3.0
 """How long clients have to take the last word."""
 
 
