@@ -1,16 +1,17 @@
 """Reads the body of an engine's response: a stream of events, a whole answer, or a refusal."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Final, Protocol
 
 import msgspec
+from msgspec import UNSET
 
 from servery.core.errors import EngineAborted, EngineBroke, EngineUnavailable
 from servery.engines.event_splitter import EventSplitter
 from servery.engines.passage import Passage
 from servery.engines.refusal import break_from, refusal_from
 from servery.engines.tally import Tally
-from servery.engines.told import Ending, Frame, Texts, Whole
+from servery.engines.told import Ending, Frame, Step, Texts, Whole
 from servery.engines.unreadable import UNREADABLE
 
 
@@ -64,12 +65,19 @@ _frames: Final = msgspec.json.Decoder(Frame)
 _objects: Final = msgspec.json.Decoder(dict[str, msgspec.Raw])
 
 
-def _only_opens(event: bytes) -> bool:
-    """Whether the event names the role and says nothing yet. Some engines name it again with each token."""
-    return b'"role":"' in event and (b'"content":""' in event or b'"content":null' in event)
+def _is_token(choices: list[Step]) -> bool:
+    """Whether a frame carries a token: not if it tells why the answer ended, or names the role and says nothing yet.
+    Some engines name the role again with each token."""
+    for choice in choices:
+        if choice.finish_reason is not None:
+            return False
+        delta = choice.delta
+        if delta is not None and delta.role is not None and not delta.content and delta.content is not UNSET:
+            return False
+    return True
 
 
-def _check_endings(endings: list[Ending]) -> None:
+def _check_endings(endings: Sequence[Ending]) -> None:
     """Raises EngineAborted when the engine has given up on an answer, because its operator paused it, or aborted what
     runs: no client is to take a piece for it. vLLM and SGLang say so in words that no client knows."""
     for ending in endings:
@@ -122,26 +130,12 @@ class StreamReader:
 
     def _feed_events(self, piece: bytes) -> bool:
         for event in self._splitter.feed(piece):
-            # Only an event that holds one of these is opened; none can stand inside a JSON string, where quotes are
-            # escaped. This runs once per token, so it is written out.
-            if (
-                b'"usage":{' in event
-                or b'"timings":' in event
-                or b'"prompt_progress":' in event
-                or b'"usage": {' in event
-            ):
-                self._open(event)
-            elif event == b"[DONE]":
+            if event == b"[DONE]":
                 return True
-            elif event.startswith((b'{"error"', b'{ "error"')):
+            if event.startswith((b'{"error"', b'{ "error"')):
                 raise break_from(event, began=self._tally.frames > 0, served_model=self._served_model)
-            elif event != b"null":
-                if b'"finish_reason":"' in event or b'"finish_reason": "' in event:
-                    if b'"abort"' in event or b'"error"' in event:
-                        _check_endings(_frames.decode(event).choices)
-                elif not _only_opens(event):
-                    self._tally.frames += 1
-                self._pass_on(event)
+            if event != b"null":
+                self._read(event)
         return False
 
     def end(self) -> bytes:
@@ -155,20 +149,31 @@ class StreamReader:
             self._on_first()
         self._sink.take(event)
 
-    def _open(self, event: bytes) -> None:
+    def _read(self, event: bytes) -> None:
+        """Decoding it costs less than looking for the few words in it that matter here."""
         frame = _frames.decode(event)
-        _check_endings(frame.choices)
-        goes_on = bool(frame.choices) and all(choice.finish_reason is None for choice in frame.choices)
+        choices = frame.choices or []
+        _check_endings(choices)
+        if frame.usage is not None or frame.timings is not None or frame.prompt_progress is not None:
+            self._tell(event, frame, choices)
+            return
+        if _is_token(choices):
+            self._tally.frames += 1
+        self._pass_on(event)
+
+    def _tell(self, event: bytes, frame: Frame, choices: list[Step]) -> None:
+        """Of usage or progress the client hears at the end; of choices beside it, at once."""
+        goes_on = bool(choices) and all(choice.finish_reason is None for choice in choices)
         if frame.usage is not None and not goes_on:
             self._tally.told_usage(frame.usage)
         if frame.prompt_progress is not None:
             progress = frame.prompt_progress
             self._tally.told_prompt(prompt_tokens=progress.total, cached_prompt_tokens=progress.cache)
-        elif frame.choices:
+        elif choices:
             rest = _objects.decode(event)
             rest.pop("usage", None)
             rest.pop("timings", None)
-            if goes_on and not _only_opens(event):
+            if _is_token(choices):
                 self._tally.frames += 1
             if frame.usage is not None and goes_on:  # as vLLM started with --enable-force-include-usage sends it
                 self._tally.told_so_far(frame.usage)

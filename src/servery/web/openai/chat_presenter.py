@@ -22,11 +22,7 @@ class ChatPresenter(TextPresenter):
         super().__init__(presentation, chunk="chat.completion.chunk", whole="chat.completion")
         self._begun = [False] * presentation.branches
 
-    def _frame_choices(
-        self, branch: int, event: bytes, answer: EngineAnswer, choice: EngineChoice
-    ) -> list[ChunkChoice]:
-        if self._begun[branch]:
-            self._learn(branch, event, answer)
+    def _frame_choices(self, branch: int, choice: EngineChoice) -> list[ChunkChoice]:
         delta = self._delta(choice)
         if not self._begun[branch]:
             self._begun[branch] = True
@@ -38,7 +34,7 @@ class ChatPresenter(TextPresenter):
         return [shown]
 
     def _learn(self, branch: int, event: bytes, answer: EngineAnswer) -> None:
-        plain = plain_text(answer)
+        plain = plain_text(answer) if self._begun[branch] else None
         if plain is None or plain[0] is TextKind.TEXT or self._shown.logprobs:
             return
         kind = plain[0]

@@ -21,8 +21,7 @@ class CompletionsPresenter(TextPresenter):
     def __init__(self, presentation: Presentation) -> None:
         super().__init__(presentation, chunk=_KIND, whole=_KIND)
 
-    def _frame_choices(self, branch: int, event: bytes, answer: EngineAnswer, choice: EngineChoice) -> list[TextChoice]:
-        self._learn(branch, event, answer)
+    def _frame_choices(self, branch: int, choice: EngineChoice) -> list[TextChoice]:
         return [self._choice(branch, choice)]
 
     def _whole_choice(self, branch: int, choice: EngineChoice) -> TextChoice:

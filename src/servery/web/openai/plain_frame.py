@@ -24,6 +24,11 @@ class TextKind(StrEnum):
     TEXT = "text"
 
 
+_TEXT: Final = TextKind.TEXT
+_CONTENT: Final = TextKind.CONTENT
+_REASONING_CONTENT: Final = TextKind.REASONING_CONTENT
+_REASONING: Final = TextKind.REASONING
+
 _EVENT: Final = msgspec.json.Decoder(EngineAnswer | None)
 
 
@@ -34,17 +39,18 @@ def plain_text(answer: EngineAnswer) -> tuple[TextKind, str] | None:
     choice = answer.choices[0]
     if choice.finish_reason is not None or choice.logprobs is not None or choice.message is not None:
         return None
+    said = [] if choice.text is None else [(_TEXT, choice.text)]
     delta = choice.delta
-    texts = [(TextKind.TEXT, choice.text)]
     if delta is not None:
         if delta.role is not None or delta.tool_calls:
             return None
-        texts += [
-            (TextKind.CONTENT, delta.content),
-            (TextKind.REASONING_CONTENT, delta.reasoning_content),
-            (TextKind.REASONING, delta.reasoning),
-        ]
-    said = [(kind, text) for kind, text in texts if text is not None]
+        content, reasoning_content, reasoning = delta.content, delta.reasoning_content, delta.reasoning
+        if content is not None:
+            said.append((_CONTENT, content))
+        if reasoning_content is not None:
+            said.append((_REASONING_CONTENT, reasoning_content))
+        if reasoning is not None:
+            said.append((_REASONING, reasoning))
     return said[0] if len(said) == 1 else None
 
 

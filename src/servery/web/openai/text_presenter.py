@@ -64,11 +64,17 @@ class TextPresenter(ABC):
         if answer is None or (choice := only_choice(answer)) is None:
             return b""
         self._envelope.note(answer)
-        return self._envelope.frame(self._frame_choices(branch, event, answer, choice))
+        self._learn(branch, event, answer)
+        frame = self._plain[branch].of_event(event)
+        return self._envelope.frame(self._frame_choices(branch, choice)) if frame is None else frame
 
     @abstractmethod
-    def _frame_choices(self, branch: int, event: bytes, answer: EngineAnswer, choice: EngineChoice) -> Sequence[Choice]:
-        """The choices to show for an event; may learn from it how to show its like without reading them."""
+    def _learn(self, branch: int, event: bytes, answer: EngineAnswer) -> None:
+        """Learn from an event, where that is possible, how to show its like without reading them."""
+
+    @abstractmethod
+    def _frame_choices(self, branch: int, choice: EngineChoice) -> Sequence[Choice]:
+        """The choices to show for an event."""
 
     @abstractmethod
     def _whole_choice(self, branch: int, choice: EngineChoice) -> Choice:
