@@ -132,7 +132,7 @@ class StreamReader:
         for event in self._splitter.feed(piece):
             if event == b"[DONE]":
                 return True
-            if event.startswith((b'{"error"', b'{ "error"')):
+            if event[:8] == b'{"error"' or event[:9] == b'{ "error"':
                 raise break_from(event, began=self._tally.frames > 0, served_model=self._served_model)
             if event != b"null":
                 self._read(event)

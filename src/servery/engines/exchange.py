@@ -163,8 +163,7 @@ class Exchange:
         if self._on_answer is not None:
             self._on_answer()
         self._reader = self._new_reader(head)
-        is_answer = head.status == 200 and self._is_stream
-        if is_answer and b"event-stream" not in head.headers.get(b"content-type", b""):
+        if head.status == 200 and self._is_stream and not head.tells_events:
             self._fail(EngineUnavailable("the engine that serves this model did not answer with a stream"))
 
     def on_body(self, piece: bytes) -> None:

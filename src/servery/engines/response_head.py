@@ -26,9 +26,10 @@ class NotHttp(Exception):
 
 class ResponseHead:
     """``headers`` are without the body's length. ``length`` is None for a body that is chunked or ends with its
-    connection. ``keeps_alive``: whether another response may follow, as far as the head tells."""
+    connection. ``keeps_alive``: whether another response may follow, as far as the head tells. ``tells_events``: the
+    body is a stream of events."""
 
-    __slots__ = ("headers", "is_chunked", "keeps_alive", "length", "status")
+    __slots__ = ("headers", "is_chunked", "keeps_alive", "length", "status", "tells_events")
 
     def __init__(
         self, status: int, headers: Headers, *, length: int | None, is_chunked: bool, keeps_alive: bool
@@ -38,6 +39,7 @@ class ResponseHead:
         self.length = length
         self.is_chunked = is_chunked
         self.keeps_alive = keeps_alive
+        self.tells_events = b"event-stream" in headers.get(b"content-type", b"")
 
     @property
     def ends_with_connection(self) -> bool:

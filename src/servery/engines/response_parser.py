@@ -141,9 +141,10 @@ class ResponseParser:
         size = size_of(line)
         if size is None:
             size = _unusual_size(line)
-        if size and data.startswith(b"\r\n", begin + size):
-            self._on_body(data[begin : begin + size])
-            return begin + size + 2
+        end = begin + size
+        if size and data[end : end + 2] == b"\r\n":
+            self._on_body(data[begin:end])
+            return end + 2
         self._left = size
         self._part = _CHUNK if size else _TRAILERS
         return begin
