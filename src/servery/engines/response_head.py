@@ -32,19 +32,37 @@ class ResponseHead:
     __slots__ = ("headers", "is_chunked", "keeps_alive", "length", "status", "tells_events")
 
     def __init__(
-        self, status: int, headers: Headers, *, length: int | None, is_chunked: bool, keeps_alive: bool
+        self,
+        status: int,
+        headers: Headers,
+        *,
+        length: int | None,
+        is_chunked: bool,
+        keeps_alive: bool,
+        tells_events: bool,
     ) -> None:
         self.status = status
         self.headers = headers
         self.length = length
         self.is_chunked = is_chunked
         self.keeps_alive = keeps_alive
-        self.tells_events = b"event-stream" in headers.get(b"content-type", b"")
+        self.tells_events = tells_events
 
     @property
     def ends_with_connection(self) -> bool:
         """Whether the body's end is told by nothing else."""
         return self.length is None and b"transfer-encoding" not in self.headers
+
+    def with_length(self, length: int) -> "ResponseHead":
+        """The same head with another length of the body."""
+        return ResponseHead(
+            self.status,
+            self.headers,
+            length=length,
+            is_chunked=self.is_chunked,
+            keeps_alive=self.keeps_alive,
+            tells_events=self.tells_events,
+        )
 
 
 class KnownHead:
@@ -71,7 +89,7 @@ class KnownHead:
         if length != self._length:
             if not length.isdigit():
                 return 0
-            self._length, self._head = length, _of_length(self._head, int(length))
+            self._length, self._head = length, self._head.with_length(int(length))
         return body
 
     @property
@@ -111,11 +129,14 @@ def read_head(text: bytes) -> ResponseHead:
         length, is_chunked = 0, False
     if length is None and not is_chunked:
         keeps_alive = False
-    return ResponseHead(status, headers, length=length, is_chunked=is_chunked, keeps_alive=keeps_alive)
-
-
-def _of_length(head: ResponseHead, length: int) -> ResponseHead:
-    return ResponseHead(head.status, head.headers, length=length, is_chunked=False, keeps_alive=head.keeps_alive)
+    return ResponseHead(
+        status,
+        headers,
+        length=length,
+        is_chunked=is_chunked,
+        keeps_alive=keeps_alive,
+        tells_events=b"event-stream" in headers.get(b"content-type", b""),
+    )
 
 
 def _status(line: bytes) -> tuple[int, bytes]:
