@@ -15,6 +15,9 @@ PIXEL = (
     "data:image/png;base64,"
     "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
 )
+FIRST_LETTER = 3
+"""The token of ``!``, behind the special ones."""
+
 CHAT, COMPLETIONS = "/chat/completions", "/completions"
 COLOURS = {"type": "string", "enum": ["red", "green"]}
 SCHEMA = {"type": "object", "properties": {"colour": COLOURS}, "required": ["colour"], "additionalProperties": False}
@@ -70,6 +73,17 @@ def test_several_choices_share_their_prompt(client: httpx.Client, stream: bool) 
         assert [choice["index"] for choice in answer["choices"]] == [0, 1, 2]
         assert len({choice["message"]["content"] for choice in answer["choices"]}) > 1
         assert usage(answer)[::2] == (TEMPLATE_TOKENS + 100, 24)
+
+
+def test_stop_tokens_and_a_least_length_are_honoured(client: httpx.Client) -> None:
+    """A token by its number ends the answer, but not before the least length; vLLM says so as for a word."""
+    body = chat(fresh(50), max_tokens=24)
+    text = ask(client, CHAT, body)["choices"][0]["message"]["content"]
+    place, letter = next((place, letter) for place, letter in enumerate(text) if "!" <= letter <= "~")
+    stops = {**body, "stop_token_ids": [FIRST_LETTER + ord(letter) - ord("!")]}
+    cut, longer = ask(client, CHAT, stops), ask(client, CHAT, {**stops, "min_tokens": 20})
+    assert (cut["choices"][0]["finish_reason"], usage(cut)[2]) == ("stop", place + 1)
+    assert 20 <= usage(longer)[2] <= 24
 
 
 @pytest.mark.parametrize("stream", [False, True])
