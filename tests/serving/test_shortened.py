@@ -11,7 +11,7 @@ from tests.fakes.engine_scripts import refuses, serves
 from tests.fakes.fake_engine import FakeExchange
 from tests.serving.house import HELLO, PLAIN, House, asked
 
-from servery.core.errors import ContextExceeded
+from servery.core.errors import ContextExceeded, EngineUnavailable
 from servery.core.inference import InferenceRequest
 from servery.core.value import changed
 
@@ -69,3 +69,13 @@ async def test_it_is_tried_once(house: House) -> None:
     with pytest.raises(ContextExceeded):
         await house.serve(asked_for(900))
     assert len(house.first.asked) == 3
+
+
+async def test_an_engine_that_cannot_count_is_at_fault(house: House) -> None:
+    """As one that cannot answer: it is counted as a fault of its replica, and the request is asked for elsewhere."""
+    house.first.always = refuses(500, "no")
+    with pytest.raises(EngineUnavailable):
+        await house.serve(asked_for(1000, truncate_to_context=False))
+    assert [path for path, _ in sent(house)] == ["/tokenize", "/tokenize"]
+    (replica,) = house.pools["solo"].replicas
+    assert replica.faults["ENGINE_UNAVAILABLE"] == 2

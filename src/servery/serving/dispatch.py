@@ -142,9 +142,6 @@ class Dispatch:
                 try:
                     answer = await exchange.answer
                     visit.claim()
-                except (EngineUnavailable, EngineTimeout, EngineBroke) as error:
-                    visit.failed(error)
-                    raise
                 except ContextExceeded as error:
                     if is_shortened:
                         raise
@@ -155,7 +152,9 @@ class Dispatch:
                 finally:
                     visit.ran(exchange)
                 errand.branch.work = await self._shortened(errand, seat.replica.client, refusal)
-        except ServeryError:
+        except ServeryError as error:
+            if isinstance(error, EngineUnavailable | EngineTimeout | EngineBroke):
+                visit.failed(error)
             seat.refused()
             raise
 
