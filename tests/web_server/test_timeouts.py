@@ -123,3 +123,29 @@ async def test_a_refused_client_may_not_go_on_for_ever(server: Server, client: R
     assert server.listener.open_connections == 1
     server.sweep(LIMITS.linger_s + 1)
     await server.wait_open(0)
+
+
+async def test_a_loop_that_was_held_up_blames_no_client(server: Server, client: RawClient) -> None:
+    """What clients have sent in time is read before their time is looked at."""
+    client.send(b"GET / HTTP/1.1\r\n")
+    await arrived(server)
+    (connection,) = server.connections()
+    connection._phase_since_s -= LIMITS.header_timeout_s + 1
+    server.listener._sweeps_s -= 2.0  # when this round should have been
+    assert server.listener._sweeper is not None
+    server.listener._sweeper.cancel()
+    server.listener._sweep()
+    client.send(b"Host: a\r\n\r\n")
+    assert (await client.response()).status == 200
+
+
+async def test_a_round_that_is_in_time_looks_at_all(server: Server, client: RawClient) -> None:
+    """The next one after that."""
+    client.send(b"GET / HTTP/1.1\r\n")
+    await arrived(server)
+    (connection,) = server.connections()
+    connection._phase_since_s -= LIMITS.header_timeout_s + 1
+    assert server.listener._sweeper is not None
+    server.listener._sweeper.cancel()
+    server.listener._sweep()
+    assert (await client.response()).status == 408
