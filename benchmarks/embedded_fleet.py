@@ -27,7 +27,6 @@ LOSS = 0.05
 """How much of what it could serve a pool loses for the places that it keeps free, at most."""
 _TRAFFIC = Traffic(turns=1, new_tokens=100, answer_tokens=120)
 _CALM_PER_S, _CALM_S, _PAUSE_S = 3.0, 15.0, 20.0
-_CHUNK_TOKENS = 512
 _HALVINGS = 12
 _P99 = 0.01
 _MOST_CROWDED = 0.95
@@ -43,7 +42,7 @@ pools:
       decode_tokens_per_s: {alone}
       decode_tokens_per_s_full: {full}
       sequences: {places}
-      prefill_chunk_tokens: {chunk}
+      whole_prompts: true
       cache_tokens: {cache}
 paths:
   standard: {{pool: demo, price: {{input: "0.50", cached_input: "0.25", output: "1.50"}}}}
@@ -118,7 +117,6 @@ def described(speeds: Speeds) -> DescribedFleet:
         prefill=speeds.prefill,
         alone=speeds.alone,
         full=speeds.full,
-        chunk=_CHUNK_TOKENS,
         cache=PLACES * CONTEXT,
     )
     return read_fleet(text, source="embedded engines")

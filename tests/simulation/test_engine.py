@@ -60,6 +60,37 @@ def test_chunked_prefill_slows_streams_and_is_slowed() -> None:
     assert stream.ended_s == pytest.approx(0.1 + 2.0 + (30 - 10) / 10)
 
 
+def test_whole_prompts_share_a_step() -> None:
+    """A stream emits every 0.1 s, from 0.1 s on. Prompts of 100 and 300 tokens that come within a step begin with the
+    next, which takes 0.4 s and 0.1 s for the stream: all three are done with it at once. What comes in the midst of it
+    waits for its end."""
+    agenda = Agenda()
+    engine = engine_of(agenda, whole_prompts=True)
+    stream = NotedJob(agenda, blocks=(1,), generated_tokens=11)
+    prompts = [NotedJob(agenda, blocks=blocks) for blocks in ((10,), (20, 21, 22), (30,))]
+    engine.submit(stream)
+    for at_s, prompt in zip((0.12, 0.17, 0.3), prompts, strict=True):
+        agenda.at(at_s, partial(engine.submit, prompt))
+    agenda.run_out()
+    assert [prompt.first_s for prompt in prompts] == pytest.approx([0.7, 0.7, 0.9])
+    assert stream.ended_s == pytest.approx(0.2 + 0.5 + 0.2 + 7 * 0.1)
+
+
+def test_a_whole_step_goes_on_without_a_prompt_that_was_aborted() -> None:
+    """Nothing of it is cached, and who waits is begun when the step ends, together."""
+    agenda = Agenda()
+    engine = engine_of(agenda, whole_prompts=True)
+    cut, other, later = (NotedJob(agenda, blocks=blocks) for blocks in ((1, 2), (3,), (1, 2)))
+    engine.submit(cut)
+    agenda.at(0.05, partial(engine.submit, other))
+    agenda.at(0.1, partial(engine.abort, cut))
+    agenda.at(0.15, partial(engine.submit, later))
+    agenda.run_out()
+    assert cut.first_s is None
+    assert [other.first_s, later.first_s] == pytest.approx([0.5, 0.5])
+    assert later.cached_tokens == 0
+
+
 def test_who_finds_no_memory_waits() -> None:
     """With room for one of two, the second begins when the first has ended."""
     agenda = Agenda()
@@ -134,17 +165,17 @@ def test_a_slower_engine_takes_longer() -> None:
         min_size=1,
         max_size=30,
     ),
-    st.sampled_from([None, 50]),
+    st.sampled_from([{}, {"prefill_chunk_tokens": 50}, {"whole_prompts": True}]),
     st.sampled_from([None, 1_200]),
 )
 def test_every_job_ends_or_was_aborted(
-    jobs: list[tuple[float, int, int, int, bool]], chunk: int | None, kv_tokens: int | None
+    jobs: list[tuple[float, int, int, int, bool]], steps: dict[str, object], kv_tokens: int | None
 ) -> None:
     """Whatever comes when, of whatever size: nothing is forgotten, nothing is counted twice, and no prompt is computed
     faster than the engine can."""
     agenda = Agenda()
-    rates = {"decode_tokens_per_s_full": 4.0, "prefill_chunk_tokens": chunk, "kv_tokens": kv_tokens}
-    engine = engine_of(agenda, sequences=3, **rates)
+    rates = {"decode_tokens_per_s_full": 4.0, "kv_tokens": kv_tokens}
+    engine = engine_of(agenda, sequences=3, **rates, **steps)
     made = []
     for at_s, length, family, generated, is_cut in jobs:
         blocks = tuple(family * 100 + place for place in range(length))

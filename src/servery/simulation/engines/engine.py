@@ -6,6 +6,12 @@ Between two events nothing about it changes but two sums: the prompt tokens stil
 the tokens that every stream has emitted since the engine began (all streams are equally fast, so one sum serves all: a
 stream that began at sum s with n tokens to go ends at sum s + n). So an event costs the same with 1 stream and 500, and
 no step of the real engine is simulated by itself. The sums are as in processor sharing by virtual time (Zhang, 1990).
+
+An engine of ``whole_prompts`` computes all that wait at once, from where a step ends, and its streams have one token
+meanwhile:
+
+    steps      | 5 streams | 5 streams | 5 streams, prompts of a and b | 7 streams |
+    submitted           a    b            c: waits for the next
 """
 
 from collections import deque
@@ -35,7 +41,8 @@ class SimulatedEngine:
         self._agenda = agenda
         self._block_tokens = block_tokens
         self._waiting: tuple[deque[Job], ...] = tuple(deque() for _ in ServingClass)
-        self._prefilling: Job | None = None
+        self._prefilling: list[Job] = []
+        self._prefill_tokens = 0.0
         self._prefill_left = 0.0
         self._prefill_rate = 0.0
         self._decoding: list[tuple[float, int, Job]] = []
@@ -60,8 +67,7 @@ class SimulatedEngine:
     def prefill_done_tokens(self) -> float:
         """How much of the prompt in hand is computed."""
         self._advance()
-        job = self._prefilling
-        return 0.0 if job is None else job.request.prompt_tokens - job.cached_tokens - self._prefill_left
+        return self._prefill_tokens - self._prefill_left if self._prefilling else 0.0
 
     def generated_tokens(self, job: Job) -> int:
         """How many ``job`` has emitted by now, from its first token on; also when it has just ended or broken."""
@@ -84,7 +90,9 @@ class SimulatedEngine:
                 next(queue for queue in self._waiting if job in queue).remove(job)
             case JobState.PREFILL:
                 self._forget_uncomputed(job)
-                self._prefilling = None
+                self._prefilling.remove(job)
+                if not self.rates.whole_prompts:  # else the step that it is part of goes on
+                    self._prefill_left = 0.0
                 self._resident_tokens -= _resident(job)
             case JobState.DECODING:
                 self._streams -= 1
@@ -107,11 +115,12 @@ class SimulatedEngine:
         """All that it has in hand breaks, and its cache is gone."""
         self._advance()
         broken = [job for queue in self._waiting for job in queue]
-        broken += [self._prefilling] if self._prefilling is not None else []
+        broken += self._prefilling
         broken += [job for _, _, job in sorted(self._decoding)]
         for queue in self._waiting:
             queue.clear()
-        self._prefilling = None
+        self._prefilling = []
+        self._prefill_left = 0.0
         self._decoding = []
         self._streams = self._resident_tokens = 0
         self.cache.clear()
@@ -128,7 +137,7 @@ class SimulatedEngine:
         waiting = sum(map(len, self._waiting))
         kv_tokens = self.rates.kv_tokens
         return EngineLoad(
-            running=self._streams + (self._prefilling is not None),
+            running=self._streams + len(self._prefilling),
             waiting=waiting,
             kv_usage=None if kv_tokens is None else min(1.0, self._resident_tokens / kv_tokens),
             prefix_cache_hits=self._hits,
@@ -139,7 +148,7 @@ class SimulatedEngine:
     def check_integrity(self) -> None:
         assert self._streams == len(self._decoding), "streams are counted"
         in_hand = [job for _, _, job in self._decoding]
-        in_hand += [self._prefilling] if self._prefilling is not None else []
+        in_hand += self._prefilling
         assert self._resident_tokens == sum(map(_resident, in_hand)), "memory is counted"
         assert all(job.state is JobState.DECODING for _, _, job in self._decoding), "streams decode"
 
@@ -158,9 +167,11 @@ class SimulatedEngine:
 
     def _go_on(self) -> None:
         """Finish what is done, begin what can begin, and plan the next event."""
-        first = self._prefilling if self._prefill_left <= _NOTHING_LEFT else None
-        if first is not None:
-            self._prefilled(first)
+        computed: list[Job] = []
+        if self._prefill_left <= _NOTHING_LEFT:
+            computed, self._prefilling, self._prefill_left = self._prefilling, [], 0.0
+        for job in computed:
+            self._prefilled(job)
         ended: list[Job] = []
         decoding = self._decoding
         while decoding and decoding[0][0] - self._emitted <= _NOTHING_LEFT:
@@ -169,31 +180,51 @@ class SimulatedEngine:
             self._resident_tokens -= _resident(job)
             job.state = JobState.OVER
             ended.append(job)
-        if self._prefilling is None:
+        if self._prefill_left == 0.0:
             self._begin_next()
         self._plan_next()
-        if first is not None:  # told last, because who is told may submit the next at once
-            first.first_token()
+        for job in computed:  # told last, because who is told may submit the next at once
+            if job.state is not JobState.OVER or job in ended:
+                job.first_token()
         for job in ended:
             job.ended()
 
     def _prefilled(self, job: Job) -> None:
-        self._prefilling = None
         job.state = JobState.DECODING
         self._sequence += 1
         self._streams += 1
         job.begins_at = self._emitted
         heappush(self._decoding, (self._emitted + job.request.generated_tokens - 1, self._sequence, job))
 
+    @property
+    def _step_left(self) -> float:
+        """The part of a token that the streams have still to emit in this step."""
+        left = -self._emitted % 1.0 if self._streams else 0.0
+        return 0.0 if left > 1.0 - _NOTHING_LEFT else left
+
     def _begin_next(self) -> None:
+        self._prefill_tokens = 0.0
+        whole = self.rates.whole_prompts
+        if whole and self._step_left > _NOTHING_LEFT:
+            return
+        while (job := self._take_next()) is not None:
+            self._begin(job)
+            if not whole:
+                break
+        self._prefill_left = self._prefill_tokens
+
+    def _take_next(self) -> Job | None:
+        """Who waits and finds a sequence and memory."""
         queue = next((one for one in self._waiting if one), None)
-        if queue is None or self._streams >= self.rates.sequences:
-            return
-        job = queue[0]
-        needed, kv_tokens = _resident(job), self.rates.kv_tokens
-        if kv_tokens is not None and self._streams and self._resident_tokens + needed > kv_tokens:
-            return
-        queue.popleft()
+        running = self._streams + len(self._prefilling)
+        if queue is None or running >= self.rates.sequences:
+            return None
+        needed, kv_tokens = _resident(queue[0]), self.rates.kv_tokens
+        if kv_tokens is not None and running and self._resident_tokens + needed > kv_tokens:
+            return None
+        return queue.popleft()
+
+    def _begin(self, job: Job) -> None:
         request = job.request
         cached = min(self._block_tokens * self.cache.held(request.blocks), request.prompt_tokens - 1)
         self.cache.use(request.blocks)
@@ -203,19 +234,22 @@ class SimulatedEngine:
         self._queries += request.prompt_tokens
         self.computed_tokens += request.prompt_tokens - cached
         self.computed_s += (request.prompt_tokens - cached) / self.prefill_rate
-        self._prefilling = job
-        self._prefill_left = float(request.prompt_tokens - cached)
-        self._resident_tokens += needed
+        self._prefilling.append(job)
+        self._prefill_tokens += request.prompt_tokens - cached
+        self._resident_tokens += _resident(job)
 
     def _forget_uncomputed(self, job: Job) -> None:
-        computed = job.request.prompt_tokens - self._prefill_left
+        whole = self.rates.whole_prompts
+        computed = job.cached_tokens if whole else job.request.prompt_tokens - self._prefill_left
         self.cache.drop(job.request.blocks[int(computed // self._block_tokens) :])
 
     def _plan_next(self) -> None:
         self._set_rates()
         wait_s = inf
-        if self._prefilling is not None:
+        if self._prefill_left:
             wait_s = self._prefill_left / self._prefill_rate
+        elif self.rates.whole_prompts and any(self._waiting) and self._step_left > _NOTHING_LEFT:
+            wait_s = self._step_left / self._emit_rate
         if self._decoding:
             wait_s = min(wait_s, (self._decoding[0][0] - self._emitted) / self._emit_rate)
         self._plan += 1
@@ -225,7 +259,8 @@ class SimulatedEngine:
 
     def _set_rates(self) -> None:
         rates, speed, streams = self.rates, self._speed, self._streams
-        chunk, prefills = rates.prefill_chunk_tokens, self._prefilling is not None
+        prefills = self._prefill_left > 0.0
+        chunk = self._prefill_tokens if rates.whole_prompts else rates.prefill_chunk_tokens
         step_s = rates.step_s(streams) if streams else 0.0
         if chunk is not None and prefills:
             step_s += chunk / rates.prefill_tokens_per_s

@@ -16,7 +16,9 @@ class EngineRates(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     (not given: the same). Between the two the time of a step grows evenly with the streams.
 
     ``prefill_chunk_tokens`` is how much of a prompt is computed in one step together with the streams (chunked
-    prefill): both slow each other down. Not given, they do not, as where prefill has machines of its own.
+    prefill): both slow each other down. Not given, they do not, as where prefill has machines of its own. With
+    ``whole_prompts`` all that wait are computed in one step, however long, with a token of each stream; what comes
+    meanwhile waits for its end (llama.cpp).
 
     ``cache_tokens`` of prompts are kept. ``kv_tokens`` bounds prompts and answers of what runs, each counted whole,
     also where two share a prefix; not given, memory is never short. ``honours_priorities``: it takes Priority first.
@@ -27,6 +29,7 @@ class EngineRates(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     decode_tokens_per_s_full: _Rate | None = None
     sequences: Annotated[int, Meta(ge=1, le=1_000_000)] = 256
     prefill_chunk_tokens: Annotated[int, Meta(ge=1, le=1_000_000)] | None = None
+    whole_prompts: bool = False
     cache_tokens: Annotated[int, Meta(ge=0, le=10**12)]
     kv_tokens: Annotated[int, Meta(ge=1, le=10**9)] | None = None
     honours_priorities: bool = False
