@@ -9,7 +9,7 @@ import msgspec
 
 from benchmarks.overload_scenario import FRESH_S, Runs, simulated_runs
 from benchmarks.policies.overload_bars import PRIORITY_SHARE
-from servery.admission.crowding import spared
+from servery.admission.crowding import LEAST_WORTH, MOST_SHARE, spared, superfluous
 from servery.admission.service_rate import places_kept
 from servery.core.serving_path import ServingPath
 from servery.simulation.clients import Clients
@@ -29,7 +29,6 @@ _TRAFFIC = Traffic(turns=1, new_tokens=100, answer_tokens=120)
 _CALM_PER_S, _CALM_S, _PAUSE_S = 3.0, 15.0, 20.0
 _HALVINGS = 12
 _P99 = 0.01
-_MOST_CROWDED = 0.95
 _FLEET = """
 pools:
   demo:
@@ -61,7 +60,7 @@ class Speeds(msgspec.Struct, frozen=True):
     def crowding(self) -> float:
         """``Crowding.share`` of such engines."""
         more_s = (1.0 / self.full - 1.0 / self.alone) / (PLACES - 1)
-        return min(_MOST_CROWDED, PLACES * more_s * self.full)
+        return min(MOST_SHARE, PLACES * more_s * self.full)
 
 
 class _After:
@@ -136,7 +135,8 @@ def attainable(speeds: Speeds, runs: Runs, *, per_s: float) -> str:
     assert unloaded is not None, "some are served"
     places, told = ENGINES * PLACES, []
     for crowding in (0.0, speeds.crowding):
-        kept = places_kept(share, most=places // 2, idle=places * spared(crowding, loss=LOSS))
+        needed = places_kept(share, most=places // 2, idle=places * spared(crowding, loss=LOSS))
+        kept = max(needed, int(places * superfluous(crowding, worth=LEAST_WORTH)))
         wait_s = max(0.0, log(share**kept / _P99)) / (per_s * (1.0 - share))
         told.append(f"with {kept} places kept free {1.0 + wait_s / unloaded.p99:.2f} x can be had")
     return (

@@ -3,8 +3,10 @@
 from random import Random
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from servery.admission.crowding import Crowding, spared
+from servery.admission.crowding import LEAST_WORTH, MOST_SHARE, Crowding, spared, superfluous
 
 PLACES, TOKENS, FULL_S = 64, 101, 0.02
 
@@ -29,7 +31,7 @@ def seen(crowding: Crowding, random: Random, *, share: float, emptiest: float, s
         crowding.inside(inside, now_s)
         stream = crowding.begin(Told(), now_s)
         now_s += token_s * (TOKENS - 1)
-        crowding.end(stream, places=PLACES, now_s=now_s)
+        crowding.end(stream, places=PLACES, replicas=1, now_s=now_s)
         found.append(crowding.share)
     return sum(found[len(found) // 2 :]) / (len(found) - len(found) // 2)
 
@@ -57,7 +59,7 @@ def test_it_is_the_time_inside_that_counts() -> None:
         stream = crowding.begin(Told(), now_s)
         if not alone:
             crowding.inside(PLACES, now_s + 0.01)
-        crowding.end(stream, places=PLACES, now_s=now_s + (1.0 if alone else 10.0))
+        crowding.end(stream, places=PLACES, replicas=1, now_s=now_s + (1.0 if alone else 10.0))
         crowding.inside(0, now_s + 10.0)
     assert crowding.share == pytest.approx(0.9, abs=0.03)
 
@@ -74,7 +76,7 @@ def test_who_tells_nothing_of_the_engine_is_left_out(told: Told) -> None:
         inside = 1 if number % 2 else PLACES
         crowding.inside(inside, 10.0 * number)
         stream = crowding.begin(told, 10.0 * number)
-        crowding.end(stream, places=PLACES, now_s=10.0 * number + 0.1 * inside)
+        crowding.end(stream, places=PLACES, replicas=1, now_s=10.0 * number + 0.1 * inside)
     assert crowding.share == 0.0
 
 
@@ -85,3 +87,40 @@ def test_places_cost_what_their_streams_would_have_generated() -> None:
         empty = spared(share, loss=0.05)
         assert (1.0 - empty) / (1.0 - share * empty) == pytest.approx(0.95)
     assert spared(0.95, loss=0.05) > spared(0.5, loss=0.05) > spared(0.0, loss=0.05)
+
+
+@given(st.floats(0.0, 0.99), st.floats(0.01, 1.0))
+def test_a_place_is_superfluous_when_it_adds_too_little(share: float, worth: float) -> None:
+    """The last that is left adds ``worth`` of what a place of the full pool adds on the average, and one more less;
+    where the last place of all adds as much, none is."""
+    empty = superfluous(share, worth=worth)
+    assert 0.0 <= empty < 1.0
+
+    def generated(used: float) -> float:
+        return used / (1.0 - share + share * used)
+
+    added = (generated(1.0 - empty + 1e-6) - generated(1.0 - empty)) / 1e-6
+    if empty:
+        assert added == pytest.approx(worth, rel=1e-2)
+    else:
+        assert added >= worth * 0.99
+
+
+@given(st.floats(0.0, MOST_SHARE))
+def test_what_is_superfluous_is_a_twentieth_of_the_tokens(share: float) -> None:
+    """Nearly, whatever the pool is like: 0.053 where it is most."""
+    empty = superfluous(share, worth=LEAST_WORTH)
+    assert (1.0 - empty) / (1.0 - share * empty) >= 0.947
+
+
+def test_a_stream_alone_at_its_replica_is_in_as_empty_a_pool_as_can_be() -> None:
+    """Two replicas of eight places, whose streams take turns with each other and with nobody else: of two streams each
+    has a replica for itself, as one has, and the line through these and full pools says that all is shared."""
+    crowding, now_s = Crowding(), 0.0
+    for number in range(256):
+        inside = (1, 2, 8, 16)[number % 4]
+        crowding.inside(inside, now_s)
+        stream = crowding.begin(Told(), now_s)
+        now_s += 0.001 * max(1, inside // 2) * (TOKENS - 1)
+        crowding.end(stream, places=16, replicas=2, now_s=now_s)
+    assert crowding.share == pytest.approx(MOST_SHARE)

@@ -24,6 +24,18 @@ paths:
   standard: {pool: shared, price: {input: "1", output: "3"}}
   priority: {pool: shared, price: {input: "2", output: "6"}}
 """
+COMPUTING = """
+pools:
+  shared:
+    replicas: 2
+    concurrency: 8
+    engine: {prefill_tokens_per_s: 7000, decode_tokens_per_s: 2200, decode_tokens_per_s_full: 290, sequences: 8,
+             whole_prompts: true, cache_tokens: 8192}
+paths:
+  standard: {pool: shared, price: {input: "1", output: "3"}}
+  priority: {pool: shared, price: {input: "2", output: "6"}}
+"""
+"""One core each, which is all that there is to share: eight streams generate hardly more than one."""
 CAPACITY_PER_S, BEGINS_S = 26.0, 40.0
 
 
@@ -48,8 +60,8 @@ def asked(per_s: float, *, seed: int, requests: int) -> Trace:
     return ShapedTrace(trace, Shape(priority_share=0.25, seed=seed))
 
 
-def served(policy: str, seed: int, *, only_priority: bool = False) -> Summary:
-    fleet = read_fleet(FLEET, source="test")
+def served(policy: str, seed: int, *, only_priority: bool = False, described: str = FLEET) -> Summary:
+    fleet = read_fleet(described, source="test")
     trace = CalmFirst(seed, only_priority=only_priority)
     simulation = Simulation(fleet, fleet.policies[policy], trace, clients=Clients(), seed=0)
     simulation.run(counted_from_s=BEGINS_S)
@@ -75,3 +87,19 @@ def test_priority_hardly_waits_for_one_of_sixteen_places() -> None:
         assert ours.total.goodput_tokens_per_s >= 0.95 * served("fifo", seed).total.goodput_tokens_per_s
         assert ours.fairness[ServingPath.STANDARD] >= 0.95
     assert loaded_s <= 2.5 * unloaded_s
+
+
+def test_streams_that_add_nothing_do_not_stand_in_prioritys_way() -> None:
+    """Where an engine generates as much with three streams as with eight, Standard fills no more of it than that while
+    Priority comes: the steps that a new prompt waits for are the shorter. Over six seeds the p99 of its first token is
+    1.2 of its unloaded value at most (1.16 when this was written, and 1.21 with no more places kept free than Priority
+    needs to find one), and as much is served as in a plain line."""
+    loaded_s, unloaded_s, goodput, plainly = 0.0, 0.0, 0.0, 0.0
+    for seed in range(6):
+        ours = served("servery", seed, described=COMPUTING)
+        loaded_s += p99(ours)
+        unloaded_s += p99(served("servery", seed, described=COMPUTING, only_priority=True))
+        goodput += ours.total.goodput_tokens_per_s
+        plainly += served("fifo", seed, described=COMPUTING).total.goodput_tokens_per_s
+    assert loaded_s <= 1.2 * unloaded_s
+    assert goodput >= 0.95 * plainly

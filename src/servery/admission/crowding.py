@@ -11,6 +11,10 @@ share x of places empty a pool generates
 
     (1 - x) / (1 - share x)        of what it does when it is full
 
+and what the next place adds there, against what a place of the full pool adds on the average, is
+
+    (1 - share) / (1 - share x)^2
+
 A straight line is laid through what streams have shown, by ranges of fullness (least squares), and of those that they
 leave probable the flattest is taken (one standard error). So ``share`` is small until streams have been seen in a pool
 that was nearly empty and in one that was full; and as the places that it leaves empty come and go, more is seen.
@@ -27,7 +31,9 @@ _MOST_STREAMS: Final = 256
 _FIT_EVERY: Final = 16
 _FEWEST_STREAMS: Final = 32
 _FEWEST_TOKENS: Final = 8
-_MOST_SHARE: Final = 0.95
+MOST_SHARE: Final = 0.97
+LEAST_WORTH: Final = 0.2
+"""Of what a place adds on the average. Places that each add less add a twentieth of the tokens at most, together."""
 
 
 class Heard:
@@ -85,14 +91,15 @@ class Crowding:
         self.inside(self._inside, now_s)
         return Heard(count, self.crowd_s, now_s)
 
-    def end(self, stream: Heard, *, places: int, now_s: float) -> None:
-        """``stream`` has just ended, in a pool of ``places``. One whose length is not told, or whose client was too
-        slow, says nothing."""
+    def end(self, stream: Heard, *, places: int, replicas: int, now_s: float) -> None:
+        """``stream`` has just ended, in a pool of ``places`` at so many ``replicas``: one that had its replica for
+        itself could not have been in an emptier one. One whose length is not told, or whose client was too slow, says
+        nothing."""
         tokens, seconds = stream.count.generated_tokens, now_s - stream.began_s
         if tokens is None or tokens < _FEWEST_TOKENS or seconds <= 0.0 or places <= 0 or stream.count.is_held_up:
             return
         self.inside(self._inside, now_s)
-        fullness = min(1.0, (self.crowd_s - stream.crowd_s) / (seconds * places))
+        fullness = min(1.0, max(replicas, (self.crowd_s - stream.crowd_s) / seconds) / places)
         self._ranges[min(_RANGES - 1, int(_RANGES * fullness))].add(seconds / (tokens - 1), fullness)
         self._learned += 1
         if self._learned % _FIT_EVERY == 0 and self._learned >= _FEWEST_STREAMS:
@@ -101,6 +108,10 @@ class Crowding:
     def spared(self, loss: float) -> float:
         """The share of the places that may stand empty for no more than the share ``loss`` of the tokens."""
         return spared(self.share, loss=loss)
+
+    def superfluous(self, worth: float) -> float:
+        """The share of the places that each add less than ``worth`` of what a place adds on the average."""
+        return superfluous(self.share, worth=worth)
 
     def _fitted(self) -> float:
         seen = [one for one in self._ranges if one.streams]
@@ -115,9 +126,14 @@ class Crowding:
         more_s = together / spread - sqrt(noise / spread)
         if more_s <= 0.0:
             return 0.0
-        return min(_MOST_SHARE, more_s / (mean_s + more_s * (1.0 - middle)))
+        return min(MOST_SHARE, more_s / (mean_s + more_s * (1.0 - middle)))
 
 
 def spared(share: float, *, loss: float) -> float:
     """``Crowding.spared`` in a pool of that ``share``."""
     return loss / (1.0 - share + loss * share)
+
+
+def superfluous(share: float, *, worth: float) -> float:
+    """``Crowding.superfluous`` in a pool of that ``share``."""
+    return (1.0 - sqrt((1.0 - share) / worth)) / share if 1.0 - share < worth else 0.0

@@ -18,7 +18,7 @@ from math import inf
 from typing import Final
 
 from servery.admission.class_turns import ClassTurns
-from servery.admission.crowding import Crowding
+from servery.admission.crowding import LEAST_WORTH, Crowding
 from servery.admission.policy import AdmissionPolicy
 from servery.admission.service_rate import ServiceRate
 from servery.admission.shedding import Lots, chance_of_shedding
@@ -160,7 +160,7 @@ class PoolQueue:
                 self.rate.done(ticket.work or ticket.demand.work)
             self._let_out(ticket, state, now_s)
             if ticket.heard is not None:
-                self.crowding.end(ticket.heard, places=self._places, now_s=now_s)
+                self.crowding.end(ticket.heard, places=self._places, replicas=self._replicas, now_s=now_s)
             if work is not None and ticket.charged:
                 self._turns.line(ticket.demand.serving_class).correct(ticket, work)
             if not self._turns.waiting:
@@ -220,6 +220,7 @@ class PoolQueue:
     def _measure(self) -> None:
         """What of the pool changes only with its replicas' states and limits."""
         self._places = self._pool.capacity
+        self._replicas = sum(one.capacity > 0 for one in self._pool.replicas)
         self._make_ready_for_priority()
         self._counts_tokens = any(one.occupancy.tokens_limit is not None for one in self._pool.replicas)
 
@@ -311,6 +312,8 @@ class PoolQueue:
         self._reserved = self.rate.places_for_priority(
             most=int(_MOST_KEPT * self._places), idle=crowding.spared(policy.priority_reserve) * self._places
         )
+        if self._reserved:
+            self._reserved = max(self._reserved, int(crowding.superfluous(LEAST_WORTH) * self._places))
         self._ahead_s = policy.prefill_ahead_s
         if self.rate.has_priority:
             self._ahead_s = min(self._ahead_s, policy.prefill_ahead_beside_priority_s)
