@@ -118,6 +118,18 @@ async def test_what_is_cut_may_say_a_last_word(server: Server, client: RawClient
     assert [request.head.path for request in server.requests] == ["/farewell"]
 
 
+async def test_who_leaves_in_the_moment_of_being_cut_is_gone(server: Server, client: RawClient) -> None:
+    """Two reasons for one cancellation, of which the handler hears of one: nothing waits for that client any more."""
+    client.get("/farewell")
+    await server.entered.wait()
+    (connection,) = server.connections()
+    connection.abort()
+    connection.cut_off()
+    await server.wait_open(0)
+    async with asyncio.timeout(5):
+        await server.listener.drain(timeout_s=0.05)
+
+
 async def test_draining_can_be_hurried(server: Server, client: RawClient) -> None:
     """The time for finishing is cut short; the last word is said."""
     client.get("/farewell")

@@ -181,19 +181,24 @@ class ClientConnection(asyncio.Protocol):
         """One request after another, until the connection is over."""
         self._task_began = True
         try:
-            while self._transport is not None and self._outbox is not None:
-                writer = self._writer(request, self._outbox)
+            while (outbox := self._open_outbox()) is not None:
+                writer = self._writer(request, outbox)
                 try:
                     await self._handler(request, writer, self._pressure)
                 finally:
                     self._after(writer)
                 if self._waiting:
                     request = self._waiting.popleft()
-                else:
+                elif self._open_outbox() is not None:
                     self._call = self._loop.create_future()
                     request = await self._call
         finally:
             self._task_is_over()
+
+    def _open_outbox(self) -> Outbox | None:
+        """None once the client is gone. To be asked after each response, too: of a cancellation for two reasons a
+        handler may have heard of the other."""
+        return None if self._transport is None else self._outbox
 
     def _task_is_over(self) -> None:
         self._task = self._call = None
