@@ -13,6 +13,8 @@ from tests.turns import turns
 from servery.core.clock import ManualClock
 from servery.core.engine_family import EngineFamily
 from servery.core.errors import EngineUnavailable
+from servery.engines.connection import EngineConnection
+from servery.engines.connections import Connections
 
 
 async def test_a_connection_serves_one_request_after_another(engine: FakeEngine, new_client: NewClient) -> None:
@@ -139,6 +141,26 @@ async def test_an_engine_that_asks_to_close_is_obeyed(engine: FakeEngine, new_cl
     for _ in range(2):
         await Asking(client, stream=False).answer()
     assert engine.connections_opened == 2
+
+
+async def test_a_connection_that_is_lost_as_soon_as_it_is_made(
+    engine: FakeEngine, new_client: NewClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The engine dies after it was connected to and before it was asked: that is known at once, not when its time to
+    answer is over."""
+    opened = Connections.open
+
+    async def lost(connections: Connections) -> EngineConnection:
+        connection = await opened(connections)
+        await engine.stop()
+        while connection.is_open:  # noqa: ASYNC110
+            await asyncio.sleep(0)
+        return connection
+
+    monkeypatch.setattr(Connections, "open", lost)
+    error = await Asking(new_client(first_byte_timeout_s=1.0)).error()
+    assert isinstance(error, EngineUnavailable)
+    assert engine.asked == []
 
 
 async def test_nobody_listening_is_unavailable(engine: FakeEngine, new_client: NewClient) -> None:

@@ -255,6 +255,9 @@ class Exchange:
             self._fail(error)
         elif self.answer.done():
             opening.result().close()
+        elif not opening.result().is_open:  # nobody would tell that it was lost before there was a reader
+            opening.result().close()
+            self._fail(EngineUnavailable("the connection to the engine was lost before it answered"))
         else:
             self._send_on(opening.result())
 
