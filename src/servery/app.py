@@ -128,7 +128,7 @@ async def build(
     spooling = Spooling(settings, foundation.database, table, station.share)
     spool = await spooling.open()
     add_spool_gauge(foundation.metrics, spool)
-    feed = Feed(spool, foundation.database, table)
+    feed = spooling.feed(spool)
     await spooling.take_over(feed)
     meter = await _meter(foundation, station.share, spool)
     if shared is not None:

@@ -18,6 +18,11 @@ from servery.store.log_limits import LogLimits
 SPOOL_PATIENCE_S: Final = 2.0
 """How long a response's end waits for the spool or the database, whichever comes first, before it tries the other."""
 
+_GATHER_S: Final = 0.5
+_GATHER_BESIDE_OTHERS_S: Final = 0.2
+"""How long charges gather before they are posted together: each posting has its price, whatever it holds. Where there
+are other workers it is less, for they cannot ask for what this one has released, and only wait for it."""
+
 _OTHERS_S: Final = 0.5
 """How long an answer of the control API is kept back by another worker whose charges are not in the books yet."""
 
@@ -39,6 +44,11 @@ class Spooling:
     async def open(self) -> Spool:
         """This worker's spool. Raises Misconfigured."""
         return await self._open(spool_directory(self._settings.spool_directory, self._share.index))
+
+    def feed(self, spool: Spool) -> Feed:
+        """What brings this worker's charges into the books."""
+        interval_s = _GATHER_S if self._share.count == 1 else _GATHER_BESIDE_OTHERS_S
+        return Feed(spool, self._database, self._table, interval_s=interval_s)
 
     async def take_over(self, feed: Feed) -> None:
         """What a killed platform has left in its spools comes into the books; also what is left in those of workers

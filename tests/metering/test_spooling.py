@@ -66,3 +66,27 @@ async def test_a_spool_that_cannot_be_opened_is_told_of(chosen: Settings, books:
     chosen.spool_directory.write_text("no directory")
     with pytest.raises(Misconfigured, match="spool cannot be opened"):
         await Spooling(chosen, books, table, Share(index=0, count=1)).open()
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+async def test_charges_gather_for_longer_where_no_other_worker_waits_for_them(
+    chosen: Settings, books: Database, table: UsageTable, monkeypatch: pytest.MonkeyPatch, workers: int
+) -> None:
+    """Half a second; 0.2 seconds beside others."""
+    price_id = await price_id_of(books)
+    spooling = Spooling(chosen, books, table, Share(index=0, count=workers))
+    spool = await spooling.open()
+    feed = spooling.feed(spool)
+    now_s = begun_s = asyncio.get_running_loop().time()
+    monkeypatch.setattr(asyncio.get_running_loop(), "time", lambda: now_s)
+    await spool.keep(row("r0", price_id))
+    begun = []
+    for later_s in (0.1, 0.3, 0.6):
+        now_s = begun_s + later_s
+        await asyncio.sleep(0)
+        await asyncio.sleep(0)
+        begun.append(spool.is_empty or "feed" in {task.get_name() for task in asyncio.all_tasks()})
+    assert begun == [False, workers > 1, True]
+    await feed.all()
+    await feed.close()
+    await spool.close()
