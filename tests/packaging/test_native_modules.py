@@ -158,6 +158,19 @@ def test_none_waits_while_it_handles_an_exception() -> None:
     assert found == []
 
 
+def test_what_is_gathered_comes_as_a_list() -> None:
+    """mypy's types say that ``asyncio.gather(one, other)`` gives a tuple; it is a list, which compiled code refuses."""
+    found = [
+        f"{name}:{node.lineno}"
+        for name in NATIVE
+        for node in ast.walk(ast.parse(source_of(name).read_text(encoding="utf-8")))
+        if isinstance(node, ast.Call)
+        and ast.unparse(node.func) == "asyncio.gather"
+        and not all(isinstance(each, ast.Starred) for each in node.args)
+    ]
+    assert found == []
+
+
 def test_the_form_under_test_is_the_one_that_was_asked_for() -> None:
     """``make test-compiled`` tests extensions, all of them; ``make test`` none."""
     files = {name: str(importlib.import_module(name).__file__) for name in NATIVE}
