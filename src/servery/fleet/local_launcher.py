@@ -98,8 +98,7 @@ class LocalLauncher:
                 _MODULE,
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
-                stderr=log,
-                start_new_session=True,  # a Ctrl-C at the terminal is the platform's to handle
+                stderr=log,  # no session of its own: docs/decisions/0029
             )
         try:
             address = await self._wait_for_address(process, model_file)

@@ -73,8 +73,7 @@ class Crew:
             "-m",
             _MODULE,
             stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            start_new_session=True,  # a Ctrl-C at the terminal is the supervisor's to handle
+            stdout=subprocess.PIPE,  # no session of its own: docs/decisions/0029
         )
         assert process.stdout is not None, "a worker tells when it is ready"
         self._processes[index] = process

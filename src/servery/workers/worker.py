@@ -21,7 +21,8 @@ from servery.workers.worker_order import WorkerOrder, WorkerReady, read_news, re
 
 def main() -> None:
     """Serve until standard input closes: the supervisor asks so for an orderly end, and a supervisor that was killed
-    cannot help it. A Ctrl-C at the terminal is the supervisor's to handle."""
+    cannot help it. A Ctrl-C at the terminal, which concerns a process group, is the supervisor's to handle."""
+    os.setpgrp()
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     uvloop.run(_work())
 
