@@ -9,7 +9,8 @@ import msgspec
 
 from benchmarks.overload_scenario import FRESH_S, Runs, simulated_runs
 from benchmarks.policies.overload_bars import PRIORITY_SHARE
-from servery.admission.crowding import LEAST_WORTH, MOST_SHARE, spared, superfluous
+from servery.admission.crowding import MOST_SHARE, spared
+from servery.admission.pool_queue import places_left
 from servery.admission.service_rate import places_kept
 from servery.core.serving_path import ServingPath
 from servery.simulation.clients import Clients
@@ -136,7 +137,7 @@ def attainable(speeds: Speeds, runs: Runs, *, per_s: float) -> str:
     places, told = ENGINES * PLACES, []
     for crowding in (0.0, speeds.crowding):
         needed = places_kept(share, most=places // 2, idle=places * spared(crowding, loss=LOSS))
-        kept = max(needed, int(places * superfluous(crowding, worth=LEAST_WORTH)))
+        kept = places_left(needed, places=places, crowding=crowding)
         wait_s = max(0.0, log(share**kept / _P99)) / (per_s * (1.0 - share))
         told.append(f"with {kept} places kept free {1.0 + wait_s / unloaded.p99:.2f} x can be had")
     return (

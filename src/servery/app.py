@@ -68,7 +68,7 @@ from servery.web.control.books_first import BooksFirst
 from servery.web.control.pricing import public_pricing_route
 from servery.web.control.rate_limits import Limits
 from servery.web.control.routes import ControlParts, control_routes
-from servery.web.fallback import exception_handlers
+from servery.web.fallback import exception_handlers, refusal_body
 from servery.web.openai.errors import error_body
 from servery.web.routes import inference_routes
 from servery.web.server.asgi_bridge import AsgiBridge
@@ -143,6 +143,7 @@ async def build(
         pipeline=pipeline,
         key_ring=foundation.key_ring,
         bridge=AsgiBridge(BooksFirst(control, spooling.caught_up(feed))),
+        bridged_refusal=refusal_body,
         metrics=foundation.metrics,
         logger=logger,
         refused=foundation.refused,

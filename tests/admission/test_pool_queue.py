@@ -9,7 +9,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 from tests.admission.pools import BATCH, PRIORITY, STANDARD, pool_of, ticket
 
 from servery.admission.policy import AdmissionPolicy
-from servery.admission.pool_queue import PoolQueue
+from servery.admission.pool_queue import PoolQueue, places_left
 from servery.admission.ticket import AdmissionOutcome, Ticket, TicketState
 from servery.engines.load import EngineLoad
 from servery.fleet.replica import Replica
@@ -541,3 +541,11 @@ class AnyUse(RuleBasedStateMachine):
 
 TestAnyUse = AnyUse.TestCase
 TestAnyUse.settings = settings(max_examples=200, stateful_step_count=40, deadline=None)
+
+
+def test_standard_leaves_free_what_priority_needs_and_what_adds_next_to_nothing() -> None:
+    """The second only in a pool whose streams share what there is, and where there is Priority at all."""
+    assert places_left(0, places=100, crowding=0.95) == 0
+    assert places_left(3, places=100, crowding=0.0) == 3
+    assert places_left(3, places=100, crowding=0.95) > 20
+    assert places_left(90, places=100, crowding=0.95) == 90

@@ -24,13 +24,14 @@ from tests.web_server.server import LIMITS
 
 from servery.control.open_account import create_key
 from servery.core.clock import ManualClock
-from servery.core.errors import LONGEST_MESSAGE
+from servery.core.errors import LONGEST_MESSAGE, InternalError, ShuttingDown
 from servery.core.serving_path import Outcome, ServingPath
 from servery.core.value import changed
 from servery.metering.refused_requests import RefusedRequests
 from servery.store.database import Database
 from servery.telemetry.metrics import Metrics
 from servery.tenancy.key_ring import KeyRing
+from servery.web.fallback import exception_handlers, refusal_body
 from servery.web.presenter import ParsedCall, Presenter
 from servery.web.routes import inference_routes
 from servery.web.server.asgi_bridge import AsgiBridge
@@ -86,7 +87,13 @@ class Door:
             routes={**inference_routes(), "/v1/faulty": faulty(inference_routes()["/v1/chat/completions"])},
             pipeline=house.pipeline,
             key_ring=key_ring,
-            bridge=AsgiBridge(Starlette(routes=[Route("/fails", fails), Route("/waits", waits)])),
+            bridge=AsgiBridge(
+                Starlette(
+                    routes=[Route("/{plane:path}/fails", fails), Route("/{plane:path}/waits", waits)],
+                    exception_handlers=exception_handlers(),
+                )
+            ),
+            bridged_refusal=refusal_body,
             metrics=self.metrics,
             logger=logging.getLogger("test.entrance"),
         )
@@ -263,15 +270,17 @@ async def test_an_answer_that_nobody_can_read_costs_nothing(door: Door) -> None:
 
 async def test_a_fault_of_ours_leaves_an_answer_and_a_trace(door: Door, caplog: pytest.LogCaptureFixture) -> None:
     """500 without details, on both sides of the house; the connection goes on."""
-    door.client.get("/fails")
-    response = await door.client.response()
-    assert response.status == 500
-    assert b"secret" not in response.body
+    for path in ("/v1/accounts/fails", "/v1/models/fails"):
+        door.client.get(path)
+        response = await door.client.response()
+        assert response.status == 500
+        assert response.body == refusal_body(path, InternalError("internal error"))
     door.ask("/v1/faulty")
     response = await door.client.response()
     assert response.status == 500
     assert b"secret" not in response.body
-    assert [record.message for record in caplog.records if record.levelno >= logging.ERROR] == ["fault", "fault"]
+    assert [record.message for record in caplog.records if record.levelno >= logging.ERROR] == ["fault"] * 3
+    assert 'servery_refusals_total{code="INTERNAL",status="500"} 3.0' in door.metrics.render().decode()
     door.ask()
     assert (await door.client.response()).status == 200
 
@@ -365,11 +374,14 @@ async def test_who_waits_for_a_place_is_cut_too(door: Door) -> None:
     assert door.house.ended.records == []
 
 
-async def test_what_is_no_inference_is_cut_too(door: Door) -> None:
-    """With 503, in the control plane's form."""
-    door.client.get("/waits")
+@pytest.mark.parametrize("path", ["/v1/accounts/waits", "/v1/models/waits"])
+async def test_what_is_no_inference_is_cut_too(door: Door, path: str) -> None:
+    """With 503 and a time to come back, in the form of its plane; it counts as every refusal does."""
+    door.client.get(path)
     await turns()
     draining = asyncio.create_task(drained(door))
     response = await door.client.response()
     await draining
-    assert (response.status, response.json["code"]) == (503, 14)
+    assert (response.status, response.headers["retry-after"]) == (503, "1")
+    assert response.body == refusal_body(path, ShuttingDown())
+    assert 'servery_refusals_total{code="SHUTTING_DOWN",status="503"} 1.0' in door.metrics.render().decode()

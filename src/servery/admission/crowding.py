@@ -109,10 +109,6 @@ class Crowding:
         """The share of the places that may stand empty for no more than the share ``loss`` of the tokens."""
         return spared(self.share, loss=loss)
 
-    def superfluous(self, worth: float) -> float:
-        """The share of the places that each add less than ``worth`` of what a place adds on the average."""
-        return superfluous(self.share, worth=worth)
-
     def _fitted(self) -> float:
         seen = [one for one in self._ranges if one.streams]
         weight = sum(one.streams for one in seen)

@@ -18,7 +18,7 @@ from math import inf
 from typing import Final
 
 from servery.admission.class_turns import ClassTurns
-from servery.admission.crowding import LEAST_WORTH, Crowding
+from servery.admission.crowding import LEAST_WORTH, Crowding, superfluous
 from servery.admission.policy import AdmissionPolicy
 from servery.admission.service_rate import ServiceRate
 from servery.admission.shedding import Lots, chance_of_shedding
@@ -309,11 +309,10 @@ class PoolQueue:
         if self._ready_for == ready_for:
             return
         self._ready_for = ready_for
-        self._reserved = self.rate.places_for_priority(
+        needed = self.rate.places_for_priority(
             most=int(_MOST_KEPT * self._places), idle=crowding.spared(policy.priority_reserve) * self._places
         )
-        if self._reserved:
-            self._reserved = max(self._reserved, int(crowding.superfluous(LEAST_WORTH) * self._places))
+        self._reserved = places_left(needed, places=self._places, crowding=crowding.share)
         self._ahead_s = policy.prefill_ahead_s
         if self.rate.has_priority:
             self._ahead_s = min(self._ahead_s, policy.prefill_ahead_beside_priority_s)
@@ -376,3 +375,9 @@ class PoolQueue:
         each_s = head.work / rate
         first_s = self.look_again_s - now_s if self.look_again_s < inf else each_s
         return 0 if first_s > beyond_s else 1 + int((beyond_s - first_s) / each_s)
+
+
+def places_left(needed: int, *, places: int, crowding: float) -> int:
+    """How many of ``places`` Standard leaves free where Priority needs so many: as well those that add next to nothing
+    in a pool of this ``Crowding.share``. None where Priority needs none."""
+    return max(needed, int(superfluous(crowding, worth=LEAST_WORTH) * places)) if needed else 0

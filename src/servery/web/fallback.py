@@ -1,4 +1,4 @@
-"""What is answered where no route is."""
+"""What is answered where no route answers."""
 
 from collections.abc import Mapping
 from http import HTTPStatus
@@ -7,7 +7,7 @@ from typing import Any
 from starlette.requests import Request
 from starlette.responses import Response
 
-from servery.core.errors import MethodNotAllowed, NotFound, ServeryError
+from servery.core.errors import InternalError, MethodNotAllowed, NotFound, ServeryError
 from servery.web.control.resource import control_error
 from servery.web.openai.errors import error_body
 
@@ -22,15 +22,25 @@ async def _method_not_allowed(request: Request, fault: Exception) -> Response:
     return _answer(request, MethodNotAllowed(f"{request.url.path} does not take {request.method}"))
 
 
+async def _fault(request: Request, fault: Exception) -> Response:
+    """Without its details, which are the operator's: whoever called the application is told of it too."""
+    return _answer(request, InternalError("internal error"))
+
+
 def exception_handlers() -> Mapping[Any, Any]:
     """For a Starlette application: refusals in the dialect of the path."""
-    return {HTTPStatus.NOT_FOUND: _not_found, HTTPStatus.METHOD_NOT_ALLOWED: _method_not_allowed}
+    return {
+        HTTPStatus.NOT_FOUND: _not_found,
+        HTTPStatus.METHOD_NOT_ALLOWED: _method_not_allowed,
+        Exception: _fault,
+    }
+
+
+def refusal_body(path: str, error: ServeryError) -> bytes:
+    """In the dialect of the path."""
+    return control_error(error) if path.startswith(_CONTROL_PLANE) else error_body(error, "")
 
 
 def _answer(request: Request, error: ServeryError) -> Response:
-    plane = control_error if request.url.path.startswith(_CONTROL_PLANE) else _inference_error
-    return Response(plane(error), status_code=error.status, media_type="application/json")
-
-
-def _inference_error(error: ServeryError) -> bytes:
-    return error_body(error, "")
+    body = refusal_body(request.url.path, error)
+    return Response(body, status_code=error.status, media_type="application/json")

@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Final
 
 from servery.core.caller import Caller
@@ -28,8 +28,9 @@ _DEBUG_HEADER: Final = "x-servery-debug"
 
 
 class Entrance:
-    """``routes`` are inference endpoints by path; ``max_body_bytes`` bounds a body once it is decompressed. While
-    draining, everything is refused; from ``cut_off`` on, what is cancelled as well."""
+    """``routes`` are inference endpoints by path; ``max_body_bytes`` bounds a body once it is decompressed.
+    ``bridged_refusal`` is the body of a refusal at a path that the bridge leads to. While draining, everything is
+    refused; from ``cut_off`` on, what is cancelled as well."""
 
     def __init__(
         self,
@@ -38,6 +39,7 @@ class Entrance:
         pipeline: Pipeline,
         key_ring: KeyRing,
         bridge: AsgiBridge,
+        bridged_refusal: Callable[[str, ServeryError], bytes],
         metrics: Metrics,
         logger: logging.Logger,
         refused: RefusedRequests,
@@ -49,6 +51,7 @@ class Entrance:
         self._pipeline = pipeline
         self._key_ring = key_ring
         self._bridge = bridge
+        self._bridged_refusal = bridged_refusal
         self._metrics = metrics
         self._logger = logger
         self._refused = refused
@@ -72,12 +75,15 @@ class Entrance:
             if not self._pipeline.is_ending or writer.started:
                 raise
             uncancel()
-            writer.whole(503, JSON, b'{"code":14,"message":"the server is shutting down","details":[]}')
+            self._refuse_bridged(ShuttingDown(), request.head.path, writer)
         except Exception:  # the last door: a fault of ours must not take the connection's other requests with it
             self._logger.exception("fault", extra={"fields": {"path": request.head.path}})
-            self._metrics.refusals.labels("500", InternalError.code).inc()
-            if not writer.started:
-                writer.whole(500, JSON, b'{"code":13,"message":"internal error","details":[]}')
+            self._refuse_bridged(InternalError("internal error"), request.head.path, writer)
+
+    def _refuse_bridged(self, error: ServeryError, path: str, writer: ResponseWriter) -> None:
+        self._metrics.refusals.labels(str(error.status), error.code).inc()
+        if not writer.started:
+            writer.whole(error.status, JSON + refusal_headers(error), self._bridged_refusal(path, error))
 
     async def _infer(
         self, route: InferenceRoute, request: HttpRequest, writer: ResponseWriter, pressure: WritePressure
