@@ -18,6 +18,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import msgspec
+import uvloop
 
 from benchmarks.cores import Cores, pinned
 from benchmarks.mock_engine import BYTES_PER_TOKEN, WORD
@@ -46,6 +47,8 @@ from servery.simulation.traces.synthetic import BLOCK_TOKENS
 
 AGAIN_AFTER_S, _MOST_RETRIES = 0.5, 8
 _AMPLE = 10**12
+_LAST_BYTES = 16
+"""So many of what was read before may belong to what says that an answer is done."""
 _MODEL = "accounts/servery/models/mock"
 
 
@@ -77,7 +80,7 @@ def main() -> int:
 def _run(place: Place, name: str, trace: Trace, *, is_plain: bool = False, retries: int = 0) -> Summary:
     accounts = {request.account for request in trace.requests()}
     with _engines(place, name) as ports, started(place, name, _catalog(ports), accounts, is_plain=is_plain) as gateway:
-        tally = asyncio.run(Replay(gateway, retries).run(trace))
+        tally = uvloop.run(Replay(gateway, retries).run(trace))
     return summary_of(name, tally, {})
 
 
@@ -188,12 +191,12 @@ class Replay:
         reader, writer = await asyncio.open_connection("127.0.0.1", self._gateway.port)
         try:
             writer.write(self._written(request))
-            answer, first_s = b"", 0.0
+            answer, first_s = bytearray(), 0.0
             while piece := await reader.read(65_536):
                 answer += piece
                 if not first_s and self.first_word in answer:
                     first_s = self._now_s
-                if b"[DONE]" in answer:
+                if b"[DONE]" in answer[-len(piece) - _LAST_BYTES :]:
                     break
         finally:
             writer.close()

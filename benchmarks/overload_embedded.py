@@ -9,7 +9,6 @@ are replayed in pieces: a piece by one of them, then by the next. No process is 
 what needs them.
 """
 
-import asyncio
 import json
 import sys
 import tempfile
@@ -17,6 +16,8 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
+
+import uvloop
 
 from benchmarks.cores import Cores
 from benchmarks.embedded_fleet import (
@@ -83,7 +84,7 @@ def main() -> int:
 
 
 def _summed(replay: _Replay, trace: Trace) -> Summary:
-    return summary_of("real", asyncio.run(replay.run(trace)), {})
+    return summary_of("real", uvloop.run(replay.run(trace)), {})
 
 
 def _replay(stack: ExitStack, place: Place, name: str) -> Callable[[int], _Replay]:
@@ -97,7 +98,7 @@ def _in_pieces(replays: Mapping[str, _Replay], trace: Trace) -> Runs:
     for piece in range(_PIECES):
         for name, replay in replays.items():
             its = PriorityAlone(trace) if name == "alone" else trace
-            asyncio.run(replay.run_piece(_piece(its, piece), from_s=piece * _PIECE_S))
+            uvloop.run(replay.run_piece(_piece(its, piece), from_s=piece * _PIECE_S))
     summaries = {name: summary_of(name, replay.tally, {}) for name, replay in replays.items()}
     return Runs(
         unloaded=summaries["alone"], ours=summaries["servery"], plain=summaries["plain"], storm=summaries["storm"]
