@@ -103,6 +103,18 @@ def test_a_good_catalog_is_read_whole() -> None:
         ("input: 0.10, output: 0.40", "input: 0.10", "20: models.m.prices.standard.output: missing"),
         ("2026-11-20", "20.11.2026", "21: models.m.created: expected a date such as 2026-11-20, got '20.11.2026'"),
         ("created:", "sampling: {tempo: 3}\n    created:", "21: models.m.sampling.tempo: unknown"),
+        ("created:", "sampling: {temperature: 3}\n    created:", "21: models.m.sampling.temperature: "),
+        ("created:", "sampling: {top_k: -1}\n    created:", "21: models.m.sampling.top_k: "),
+        (
+            "created:",
+            "sampling: {min_tokens: 3}\n    created:",
+            "21: models.m.sampling.min_tokens: not supported by the llama.cpp engines of pool 'shared'",
+        ),
+        (
+            "created:",
+            "sampling: {typical_p: 0.5}\n    created:",
+            "26: routers.m-fast.pool: the model's sampling.typical_p is not supported by the vllm engines",
+        ),
         ("created:", "deprecation_date: 2026-11-19\n    created:", "21: models.m.deprecation_date: is before"),
         ("  model: m\n", "  model: n\n", "24: routers.m-fast.model: there is no model 'n'"),
         ("pool: upstream", "pool: down", "25: routers.m-fast.pool: there is no pool 'down'"),

@@ -11,6 +11,7 @@ from servery.catalog.pool import Pool
 from servery.catalog.price_row import PriceRow, PriceRows, rows_of
 from servery.catalog.router import Router
 from servery.core.engine_family import EngineFamily
+from servery.core.engine_features import honoured_by
 from servery.core.serving_path import ServingPath
 
 NOTICE: Final = timedelta(days=14)
@@ -126,7 +127,8 @@ class Consistency:
         return pool
 
     def _check_fit(self, path: Path, model: Model, pool: Pool) -> None:
-        """Whether the pool's engine can do what the model promises; only an embedded one is known well enough."""
+        """Whether the pool's engines can do what the model promises; only an embedded one is known well enough."""
+        self._check_sampling(path, model, pool)
         for engine in pool.engines:
             if not isinstance(engine, EmbeddedEngine):
                 continue
@@ -136,6 +138,16 @@ class Consistency:
             if Capability.EMBEDDINGS in model.capabilities and not engine.embeddings:
                 message = f"embeddings need a pool whose engine has embeddings: true; {pool.name!r} has not"
                 self.faults.append((self._nearest(path, "capabilities"), message))
+
+    def _check_sampling(self, path: Path, model: Model, pool: Pool) -> None:
+        """What an engine's family does not know is refused to a request, and so to the model."""
+        for family in sorted({engine.family for engine in pool.engines}):
+            for name in sorted(model.sampling.given().keys() - honoured_by(family)):
+                unknown_to = f"not supported by the {family.value} engines of pool {pool.name!r}"
+                if path[0] == "models":
+                    self.faults.append(((*path, "sampling", name), unknown_to))
+                else:
+                    self.faults.append(((*path, "pool"), f"the model's sampling.{name} is {unknown_to}"))
 
     @staticmethod
     def _nearest(path: Path, field: str) -> Path:

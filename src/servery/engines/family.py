@@ -1,11 +1,11 @@
 """The table of differences between engines that speak OpenAI's protocol. Everything else about them is alike."""
 
-from collections.abc import Iterable
 from typing import assert_never
 
 import msgspec
 
 from servery.core.engine_family import EngineFamily
+from servery.core.engine_features import honoured_by
 
 
 class Traits(msgspec.Struct, frozen=True, kw_only=True):
@@ -24,7 +24,7 @@ class Traits(msgspec.Struct, frozen=True, kw_only=True):
     slot there; of SGLang it is not known whether it takes a cache salt.
     ``top_k_of_all``: what the field ``top_k`` holds for drawing from all tokens.
     ``metrics_path``: where it tells its load, in Prometheus' text format.
-    ``honours``: the optional features that work rather than being ignored.
+    ``honours``: the optional features that work rather than being ignored (``core.engine_features``).
     """
 
     slots: bool = False
@@ -41,19 +41,6 @@ class Traits(msgspec.Struct, frozen=True, kw_only=True):
     honours: frozenset[str] = frozenset()
 
 
-_SAMPLING_OF_ALL = frozenset(
-    {"temperature", "top_p", "frequency_penalty", "presence_penalty", "logit_bias", "seed"}
-)  # fmt: skip
-_SAMPLING_OF_OPEN_ENGINES = _SAMPLING_OF_ALL | {"top_k", "min_p", "repetition_penalty", "ignore_eos"}
-_LENGTH_AND_STOPS = frozenset({"min_tokens", "stop_token_ids"})
-_FEATURES = frozenset({"structure", "tools", "template_options", "logprobs"})
-
-
-def shared_honours(families: Iterable[EngineFamily]) -> frozenset[str]:
-    """The optional features that work at engines of all ``families``."""
-    return frozenset.intersection(*(traits_of(family).honours for family in families))
-
-
 def traits_of(family: EngineFamily) -> Traits:
     """The row of the table for ``family``."""
     match family:
@@ -63,9 +50,7 @@ def traits_of(family: EngineFamily) -> Traits:
                 closes_after_stream=True,
                 counts_prompts=True,
                 tells_prompt_progress=True,
-                honours=_SAMPLING_OF_OPEN_ENGINES
-                | _FEATURES
-                | {"typical_p", "mirostat_target", "mirostat_lr", "grammar", "reasoning_effort"},
+                honours=honoured_by(family),
             )
         case EngineFamily.VLLM:
             return Traits(
@@ -73,10 +58,7 @@ def traits_of(family: EngineFamily) -> Traits:
                 cache_salt=True,
                 earlier_priority=-1,
                 messages_path="/v1/messages",
-                honours=_SAMPLING_OF_OPEN_ENGINES
-                | _LENGTH_AND_STOPS
-                | _FEATURES
-                | {"grammar", "echo", "reasoning_effort"},
+                honours=honoured_by(family),
             )
         case EngineFamily.SGLANG:
             return Traits(
@@ -84,13 +66,13 @@ def traits_of(family: EngineFamily) -> Traits:
                 context_reserve_tokens=1,
                 earlier_priority=1,
                 top_k_of_all=-1,
-                honours=_SAMPLING_OF_OPEN_ENGINES | _LENGTH_AND_STOPS | _FEATURES | {"grammar", "reasoning_effort"},
+                honours=honoured_by(family),
             )
         case EngineFamily.OPENAI:
             return Traits(
                 metrics_path=None,
                 health_path="/v1/models",
-                honours=_SAMPLING_OF_ALL | {"structure", "tools", "logprobs", "reasoning_effort"},
+                honours=honoured_by(family),
             )
         case _:
             assert_never(family)

@@ -7,7 +7,7 @@ from math import inf
 from servery.catalog.pool import Pool
 from servery.catalog.replica_spec import ReplicaSpec
 from servery.core.clock import Clock
-from servery.engines.family import shared_honours
+from servery.core.engine_features import honoured_by_all
 from servery.fleet.occupancy import Occupancy
 from servery.fleet.replica import CallLater, Replica, on_running_loop
 from servery.fleet.share import Share
@@ -23,7 +23,7 @@ class ReplicaPool:
     ) -> None:
         self.spec = spec
         self.share = share or Share()
-        self.honours = shared_honours(engine.family for engine in spec.engines)
+        self.honours = honoured_by_all(engine.family for engine in spec.engines)
         self._listeners: list[Callable[[int], None]] = []
         self.replicas = [
             Replica(

@@ -150,7 +150,7 @@ def sampling(fields: SamplingFields) -> Sampling:
         seed=fields.seed,
         ignore_eos=fields.ignore_eos,
         min_tokens=fields.min_tokens or None,
-        stop_token_ids=tuple(fields.stop_token_ids) if fields.stop_token_ids else None,
+        stop_token_ids=fields.stop_token_ids or None,
     )
 
 
