@@ -12,6 +12,7 @@ from servery.core.serving_path import Endpoint
 from servery.core.write_turn import Outbox, WriteTurn
 from servery.engines.cache_place import CachePlace
 from servery.engines.client import EngineClient
+from servery.engines.engine_answer import EngineEvent
 from servery.engines.exchange import Exchange
 from servery.engines.passage import Passage
 from servery.engines.plain_frames import PlainFrames
@@ -60,7 +61,7 @@ class Asking:
             self.arrived.clear()
             await self.arrived.wait()
 
-    def take(self, event: bytes) -> None:
+    def take(self, event: bytes, read: EngineEvent | None) -> None:
         self.events.append(event)
         self.arrived.set()
         if self.on_event is not None:

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from servery.core.limit_reading import LimitReading
 from servery.core.serving_path import ServingPath
 from servery.engines.answer_reader import EventSink
+from servery.engines.engine_answer import EngineEvent
 from servery.engines.passage import Passage
 from servery.engines.tally import Tally
 from servery.serving.reply import Flow, StreamStart
@@ -71,7 +72,7 @@ class _RecordingSink:
         self._reply = reply
         self._branch = branch
 
-    def take(self, event: bytes) -> None:
+    def take(self, event: bytes, read: EngineEvent | None) -> None:
         assert self._reply.started is not None, "started first"
         assert self._reply.served is None, "nothing follows the end"
         self._reply.frames.append((self._branch, event))

@@ -1,25 +1,25 @@
 """Reads the body of an engine's response: a stream of events, a whole answer, or a refusal."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Final, Protocol
 
 import msgspec
-from msgspec import UNSET
 
 from servery.core.errors import EngineAborted, EngineBroke, EngineUnavailable
+from servery.engines.engine_answer import EngineChoice, EngineEvent
 from servery.engines.event_splitter import EventSplitter
 from servery.engines.passage import Passage
 from servery.engines.refusal import break_from, refusal_from
 from servery.engines.tally import Tally
-from servery.engines.told import Ending, Frame, Step, Texts, Whole
+from servery.engines.told import Texts, Whole
 from servery.engines.unreadable import UNREADABLE
 
 
 class EventSink(Protocol):
     """Where a stream's generated events go. Called inside the connection's ``data_received``, so it must not block."""
 
-    def take(self, event: bytes) -> None:
-        """The JSON of one event."""
+    def take(self, event: bytes, read: EngineEvent | None) -> None:
+        """The JSON of one event, and what was ``read`` of it; None where it is not in OpenAI's form."""
         ...
 
     def passage(self, tally: Tally) -> Passage | None:
@@ -30,7 +30,7 @@ class EventSink(Protocol):
 class NoEvents:
     """For answers that come whole."""
 
-    def take(self, event: bytes) -> None:
+    def take(self, event: bytes, read: EngineEvent | None) -> None:
         raise AssertionError("a whole answer has no events")
 
     def passage(self, tally: Tally) -> Passage | None:
@@ -61,28 +61,27 @@ class AnswerReader(Protocol):
         ...
 
 
-_frames: Final = msgspec.json.Decoder(Frame)
+_events: Final = msgspec.json.Decoder(EngineEvent)
 _objects: Final = msgspec.json.Decoder(dict[str, msgspec.Raw])
 
 
-def _is_token(choices: list[Step]) -> bool:
+def _is_token(choices: list[EngineChoice]) -> bool:
     """Whether a frame carries a token: not if it tells why the answer ended, or names the role and says nothing yet.
     Some engines name the role again with each token."""
     for choice in choices:
         if choice.finish_reason is not None:
             return False
         delta = choice.delta
-        if delta is not None and delta.role is not None and not delta.content and delta.content is not UNSET:
-            return False
+        if delta is not None and delta.role is not None and not delta.content:
+            return bool(delta.reasoning_content or delta.reasoning or delta.tool_calls)
     return True
 
 
-def _check_endings(endings: Sequence[Ending]) -> None:
+def _check_ending(finish_reason: str | None) -> None:
     """Raises EngineAborted when the engine has given up on an answer, because its operator paused it, or aborted what
     runs: no client is to take a piece for it. vLLM and SGLang say so in words that no client knows."""
-    for ending in endings:
-        if ending.finish_reason in ("abort", "error"):
-            raise EngineAborted("the engine gave up on the answer before its end")
+    if finish_reason in ("abort", "error"):
+        raise EngineAborted("the engine gave up on the answer before its end")
 
 
 class StreamReader:
@@ -143,25 +142,28 @@ class StreamReader:
             raise EngineBroke("the engine ended the stream without saying that it was done")
         return b""
 
-    def _pass_on(self, event: bytes) -> None:
+    def _pass_on(self, event: bytes, read: EngineEvent) -> None:
         if not self.began:
             self.began = True
             self._on_first()
-        self._sink.take(event)
+        self._sink.take(event, read)
 
     def _read(self, event: bytes) -> None:
         """Decoding it costs less than looking for the few words in it that matter here."""
-        frame = _frames.decode(event)
-        choices = frame.choices or []
-        _check_endings(choices)
-        if frame.usage is not None or frame.timings is not None or frame.prompt_progress is not None:
-            self._tell(event, frame, choices)
+        read = _events.decode(event)
+        if read.error is not None:
+            raise break_from(event, began=self._tally.frames > 0, served_model=self._served_model)
+        choices = read.choices or []
+        for choice in choices:
+            _check_ending(choice.finish_reason)
+        if read.usage is not None or read.timings is not None or read.prompt_progress is not None:
+            self._tell(event, read, choices)
             return
         if _is_token(choices):
             self._tally.frames += 1
-        self._pass_on(event)
+        self._pass_on(event, read)
 
-    def _tell(self, event: bytes, frame: Frame, choices: list[Step]) -> None:
+    def _tell(self, event: bytes, frame: EngineEvent, choices: list[EngineChoice]) -> None:
         """Of usage or progress the client hears at the end; of choices beside it, at once."""
         goes_on = bool(choices) and all(choice.finish_reason is None for choice in choices)
         if frame.usage is not None and not goes_on:
@@ -177,7 +179,7 @@ class StreamReader:
                 self._tally.frames += 1
             if frame.usage is not None and goes_on:  # as vLLM started with --enable-force-include-usage sends it
                 self._tally.told_so_far(frame.usage)
-            self._pass_on(msgspec.json.encode(rest))
+            self._pass_on(msgspec.json.encode(rest), frame)
 
 
 class BytesReader:
@@ -218,8 +220,8 @@ class WholeReader(BytesReader):
             whole = _wholes.decode(body)
         except UNREADABLE:
             raise EngineUnavailable("the engine that serves this model did not answer with JSON") from None
-        if whole.choices is not None:
-            _check_endings(whole.choices)
+        for ending in whole.choices or ():
+            _check_ending(ending.finish_reason)
         if whole.usage is not None:
             self._tally.told_usage(whole.usage)
         if not self._tally.is_reported:

@@ -107,7 +107,7 @@ class MessageStreamReader:
         if not self.began:
             self.began = True
             self._on_first()
-        self._sink.take(data)
+        self._sink.take(data, None)
 
     def _tell_end(self, event: Event) -> None:
         if event.usage is not None:

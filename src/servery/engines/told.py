@@ -1,14 +1,8 @@
-"""What is read of an engine's answer, and no more: the shapes of its frames and of whole answers."""
+"""What is read of an engine's answer, that is no stream, and no more."""
 
 import msgspec
-from msgspec import UNSET, UnsetType
 
 from servery.engines.reported_usage import ReportedUsage
-
-
-class Progress(msgspec.Struct):
-    total: int = 0
-    cache: int = 0
 
 
 class Timings(msgspec.Struct):
@@ -19,24 +13,6 @@ class Ending(msgspec.Struct):
     """How one answer ended, if it has."""
 
     finish_reason: str | None = None
-
-
-class Delta(msgspec.Struct):
-    role: str | None = None
-    content: str | UnsetType | None = UNSET
-
-
-class Step(Ending):
-    """What a frame says of one answer."""
-
-    delta: Delta | None = None
-
-
-class Frame(msgspec.Struct):
-    choices: list[Step] | None = None
-    usage: ReportedUsage | None = None
-    timings: object = None
-    prompt_progress: Progress | None = None
 
 
 class Message(msgspec.Struct):

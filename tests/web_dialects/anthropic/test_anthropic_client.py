@@ -11,6 +11,7 @@ import pytest
 from anthropic import Anthropic
 from anthropic.types import Message, RawMessageStreamEvent
 from pydantic import TypeAdapter
+from tests.web_dialects.shown import frame_of
 
 from servery.core.errors import EngineBroke, NotFound, ServeryError
 from servery.core.serving_path import ServingPath
@@ -41,7 +42,7 @@ def client(served: Served, *, stream: list[bytes], whole: bytes = b"", breaks: b
         if not call.request.stream:
             headers = {"content-type": "application/json"}
             return httpx2.Response(200, content=shown.whole([whole], served), headers=headers)
-        frames = b"".join(shown.stream_frame(0, event) for event in stream)
+        frames = b"".join(frame_of(shown, 0, event) for event in stream)
         end = shown.error_frame(EngineBroke("the engine broke")) if breaks else shown.stream_end(served)
         return httpx2.Response(200, content=frames + end, headers={"content-type": "text/event-stream"})
 

@@ -19,6 +19,7 @@ from servery.core.http_chunk import content_of
 from servery.core.serving_path import ServingPath
 from servery.core.usage import Usage
 from servery.core.write_turn import Outbox, WriteTurn
+from servery.engines.engine_answer import EngineEvent
 from servery.engines.message_reader import MessageStreamReader
 from servery.engines.passage import Passage
 from servery.engines.tally import Tally
@@ -75,8 +76,8 @@ class Relay:
             sink=self, on_first=lambda: None, tally=self.tally, max_event_bytes=100_000, served_model="e"
         )
 
-    def take(self, event: bytes) -> None:
-        self.sent.append(self._show(0, event))
+    def take(self, event: bytes, read: EngineEvent | None) -> None:
+        self.sent.append(self._show(0, event, read))
 
     def passage(self, tally: Tally) -> Passage | None:
         return Passage(self._frames, self._outbox, tally)

@@ -36,7 +36,7 @@ def read(frames: bytes) -> list[Any]:
 
 def played(events: list[bytes], served: Served) -> list[Any]:
     shown = presenter()
-    return read(b"".join(shown.stream_frame(0, event) for event in events) + shown.stream_end(served))
+    return read(b"".join(shown.stream_frame(0, event, None) for event in events) + shown.stream_end(served))
 
 
 def of_recorded(events: Events, name: str) -> list[bytes]:
@@ -59,7 +59,7 @@ def test_a_recorded_stream(events: Events, served: Served, name: str) -> None:
 def test_the_end_is_held_back(events: Events) -> None:
     """Until the charge is known: the engine's own last event shows nothing."""
     shown, recorded = presenter(), of_recorded(events, "vllm.sse")
-    frames = [shown.stream_frame(0, event) for event in recorded]
+    frames = [shown.stream_frame(0, event, None) for event in recorded]
     assert all(frames[:-1])
     assert frames[-1] == b""
 
@@ -102,7 +102,7 @@ def test_a_stream_that_says_nothing_has_a_start_all_the_same(served: Served) -> 
 def test_an_event_that_cannot_be_read_breaks_the_stream(event: bytes) -> None:
     """Before anything of it is shown."""
     with pytest.raises(EngineBroke):
-        presenter().stream_frame(0, event)
+        presenter().stream_frame(0, event, None)
 
 
 def test_a_recorded_message(whole: Callable[[str], bytes], served: Served) -> None:

@@ -6,11 +6,13 @@ from typing import Any
 
 import msgspec
 import pytest
+from tests.web_dialects.shown import frame_of
 
-from servery.core.errors import EngineBroke, EngineUnavailable, Overloaded
+from servery.core.errors import EngineUnavailable, Overloaded
 from servery.core.serving_path import ServingPath
 from servery.core.value import changed
 from servery.serving.served import Served
+from servery.web.openai.answers import Answer, ChunkChoice, Delta
 from servery.web.openai.chat import parse_chat
 from servery.web.presenter import Presenter
 
@@ -51,7 +53,7 @@ def read(frames: bytes) -> list[Any]:
 
 
 def played(shown: Presenter, events: list[bytes], served: Served) -> list[Any]:
-    return read(b"".join(shown.stream_frame(0, event) for event in events) + shown.stream_end(served))
+    return read(b"".join(frame_of(shown, 0, event) for event in events) + shown.stream_end(served))
 
 
 def test_a_recorded_stream(events: Events, served: Served) -> None:
@@ -104,7 +106,7 @@ def test_the_tier_is_that_of_the_path_served() -> None:
     """A request that asked for Priority and is served on Standard is not told otherwise, and the other way round."""
     asked = presenter(ServingPath.STANDARD, service_tier="priority")
     priority, fast = presenter(ServingPath.PRIORITY), presenter(ServingPath.FAST)
-    tiers = [read(shown.stream_frame(0, ROLE))[0]["service_tier"] for shown in (asked, priority, fast)]
+    tiers = [read(frame_of(shown, 0, ROLE))[0]["service_tier"] for shown in (asked, priority, fast)]
     assert tiers == ["default", "priority", "default"]
 
 
@@ -125,7 +127,7 @@ def test_texts_that_look_like_syntax_are_left_alone(content: str) -> None:
     """No text is mistaken for the frame around it, whether the frame is decoded or passed on."""
     shown = presenter()
     for event in (ROLE, text(content), text(content), text("x"), text(content)):
-        (told,) = read(shown.stream_frame(0, event))
+        (told,) = read(frame_of(shown, 0, event))
         assert told["choices"][0]["delta"].get("content") in ("", "x", content)
         assert (told["id"], told["model"]) == (REQUEST_ID, MODEL)
     assert told["choices"][0]["delta"] == {"content": content}
@@ -134,7 +136,7 @@ def test_texts_that_look_like_syntax_are_left_alone(content: str) -> None:
 def test_an_engines_private_keys_are_dropped() -> None:
     """Timings, progress, debug output, and whatever else an engine adds, at any place, is not shown."""
     shown = presenter()
-    shown.stream_frame(0, ROLE)
+    frame_of(shown, 0, ROLE)
     learned = text("a")
     private = [
         text("b", timings='{"prompt_n":1}'),
@@ -143,8 +145,8 @@ def test_an_engines_private_keys_are_dropped() -> None:
         learned.replace(b'"delta":', b'"private":"secret","delta":').replace(b'"a"', b'"b"'),
     ]
     for event in private:
-        shown.stream_frame(0, learned)
-        told = shown.stream_frame(0, event)
+        frame_of(shown, 0, learned)
+        told = frame_of(shown, 0, event)
         assert b"secret" not in told
         assert b"timings" not in told
         assert read(told)[0]["choices"] == [{"index": 0, "delta": {"content": "b"}, "finish_reason": None}]
@@ -153,7 +155,7 @@ def test_an_engines_private_keys_are_dropped() -> None:
 def test_branches_have_their_own_index_and_role() -> None:
     """Each choice of several begins with a role and carries its number; all share id and time."""
     shown = presenter(n=3)
-    frames = [shown.stream_frame(branch, event) for event in (ROLE, text("a"), text("b")) for branch in range(3)]
+    frames = [frame_of(shown, branch, event) for event in (ROLE, text("a"), text("b")) for branch in range(3)]
     choices = [part["choices"][0] for frame in frames for part in read(frame)]
     assert [choice["index"] for choice in choices] == [0, 1, 2] * 3
     assert [choice["delta"] for choice in choices[:3]] == [{"role": "assistant", "content": ""}] * 3
@@ -163,8 +165,8 @@ def test_branches_have_their_own_index_and_role() -> None:
 def test_an_engine_that_does_not_say_the_role() -> None:
     """The first chunk of a choice carries the role, whatever it brings."""
     shown = presenter()
-    assert read(shown.stream_frame(0, text("a")))[0]["choices"][0]["delta"] == {"role": "assistant", "content": "a"}
-    assert read(shown.stream_frame(0, text("b")))[0]["choices"][0]["delta"] == {"content": "b"}
+    assert read(frame_of(shown, 0, text("a")))[0]["choices"][0]["delta"] == {"role": "assistant", "content": "a"}
+    assert read(frame_of(shown, 0, text("b")))[0]["choices"][0]["delta"] == {"content": "b"}
 
 
 @pytest.mark.parametrize("key", ["reasoning_content", "reasoning"])
@@ -172,7 +174,7 @@ def test_reasoning_has_one_name(key: str) -> None:
     """Engines call it differently; clients see ``reasoning_content``, also where frames are passed on."""
     shown = presenter()
     events = [chunk(f'"index":0,"delta":{{"{key}":"{word}"}},"finish_reason":null') for word in "abc"]
-    told = [read(shown.stream_frame(0, event))[0]["choices"][0]["delta"] for event in [ROLE, *events, text("x")]]
+    told = [read(frame_of(shown, 0, event))[0]["choices"][0]["delta"] for event in [ROLE, *events, text("x")]]
     assert told[1:] == [*({"reasoning_content": word} for word in "abc"), {"content": "x"}]
 
 
@@ -180,29 +182,35 @@ def test_time_stands_still_in_a_stream() -> None:
     """An engine that tells another second in later events does not change ``created``."""
     shown = presenter()
     later = text("b").replace(b"1795200898", b"1795200899")
-    told = [read(shown.stream_frame(0, event))[0]["created"] for event in (ROLE, text("a"), later, later)]
+    told = [read(frame_of(shown, 0, event))[0]["created"] for event in (ROLE, text("a"), later, later)]
     assert told == [1795200898] * 4
 
 
 def test_events_that_say_nothing() -> None:
     """``null`` and events without choices send nothing."""
     shown = presenter()
-    assert shown.stream_frame(0, b"null") == b""
+    assert frame_of(shown, 0, b"null") == b""
     assert (
-        shown.stream_frame(0, b'{"choices":[],"created":1,"id":"x","model":"m","object":"chat.completion.chunk"}')
-        == b""
+        frame_of(shown, 0, b'{"choices":[],"created":1,"id":"x","model":"m","object":"chat.completion.chunk"}') == b""
     )
 
 
-@pytest.mark.parametrize(
-    "event",
-    [b"", b"{", b"[]", b'{"choices":5}', b'{"error":{"message":"no"}}', b'{"choices":[{"delta":"x"}]}', b"\xff"],
-)
-def test_nonsense_breaks_the_stream(event: bytes) -> None:
-    """An event that cannot be read, or is an error, is the engine's failure."""
-    shown = presenter()
-    with pytest.raises(EngineBroke):
-        shown.stream_frame(0, event)
+def test_frames_are_whole_answers_of_their_own() -> None:
+    """What is around a stream's choices is encoded once: each frame is what encoding all of it would be, whatever the
+    names hold, and once the engine tells of its time."""
+    name = 'm"choices":[],\\'
+    shown = presenter(model=name)
+    frames = [
+        frame_of(shown, 0, event) for event in (b'{"choices":[{"delta":{"content":"a"}}]}', ROLE, text("b"), text("c"))
+    ]
+    said = [("a", "assistant", 0), ("", None, 1795200898), ("b", None, 1795200898), ("c", None, 1795200898)]
+    for frame, (content, role, created) in zip(frames, said, strict=True):
+        delta = Delta(content=content) if content else Delta()
+        if role:
+            delta.role = role
+        choice = ChunkChoice(0, delta, None)
+        answer = Answer(REQUEST_ID, "chat.completion.chunk", created, name, [choice], "default")
+        assert frame == b"data: " + msgspec.json.encode(answer) + b"\n\n"
 
 
 def test_a_recorded_tool_call_in_fragments(events: Events, served: Served) -> None:
@@ -238,8 +246,8 @@ def test_a_second_call_does_not_run_into_the_first() -> None:
     """The older spelling knows a single call; an engine's second one is left out, not mixed in."""
     shown = presenter(functions=[{"name": "f"}])
     second = chunk('"index":0,"delta":{"tool_calls":[{"index":1,"function":{"arguments":"x"}}]},"finish_reason":null')
-    shown.stream_frame(0, ROLE)
-    assert read(shown.stream_frame(0, second))[0]["choices"][0]["delta"] == {}
+    frame_of(shown, 0, ROLE)
+    assert read(frame_of(shown, 0, second))[0]["choices"][0]["delta"] == {}
 
 
 def test_a_recorded_whole_answer(whole: Callable[[str], bytes], served: Served) -> None:
@@ -296,7 +304,7 @@ def test_nonsense_in_place_of_an_answer(answer: bytes, served: Served) -> None:
 def test_reasons_outside_the_schema(told: str, shown: str) -> None:
     """A finish reason is one of OpenAI's."""
     event = chunk(f'"index":0,"delta":{{}},"finish_reason":"{told}"')
-    assert read(presenter().stream_frame(0, event))[0]["choices"][0]["finish_reason"] == shown
+    assert read(frame_of(presenter(), 0, event))[0]["choices"][0]["finish_reason"] == shown
 
 
 def test_log_probabilities_as_openai_shows_them(events: Events, whole: Callable[[str], bytes], served: Served) -> None:
@@ -324,7 +332,7 @@ def test_log_probabilities_that_an_engine_leaves_out() -> None:
     shown = presenter(logprobs=True)
     entry = '"logprobs":{"content":[{"token":"b","logprob":-1.0}]}'
     with_them = chunk(f'"finish_reason":null,"index":0,"delta":{{"content":"b"}},{entry}')
-    told = [read(shown.stream_frame(0, event))[0] for event in (ROLE, text("a"), text("a"), with_them)]
+    told = [read(frame_of(shown, 0, event))[0] for event in (ROLE, text("a"), text("a"), with_them)]
     assert [part["choices"][0]["logprobs"] is None for part in told] == [True, True, True, False]
 
 

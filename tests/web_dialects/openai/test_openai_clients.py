@@ -13,6 +13,7 @@ from fireworks import Fireworks
 from openai import OpenAI
 from openai.types import Completion
 from openai.types.chat import ChatCompletion, ChatCompletionChunk
+from tests.web_dialects.shown import frame_of
 
 from servery.core.errors import EngineBroke, ServeryError
 from servery.core.serving_path import ServingPath
@@ -52,7 +53,7 @@ class Platform:
             answers = [self._whole] * len(call.request.work)
             return 200, "application/json", call.presenter.whole(answers, self._served)
         frames = [
-            call.presenter.stream_frame(branch, event)
+            frame_of(call.presenter, branch, event)
             for event in self._stream
             for branch in range(len(call.request.work))
         ]

@@ -6,13 +6,13 @@ import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from tests.web_dialects.shown import frame_of, read_event
 
 from servery.core.errors import EngineBroke
 from servery.engines.plain_frames import NEVER
 from servery.web.openai.chat_presenter import ChatPresenter
 from servery.web.openai.plain_frame import TextKind, learned, plain_text
 from servery.web.openai.presentation import Presentation
-from servery.web.openai.read_answer import read_event
 
 LLAMA_CPP = (
     '{"choices":[{"finish_reason":null,"index":0,"delta":{"content":%s}}],"created":1,"id":"e","model":"m",'
@@ -52,10 +52,10 @@ def test_passing_on_equals_decoding(shape: str, texts: list[str]) -> None:
     learning = presenter()
     for text in ["first", "second", *texts]:
         fresh = presenter()
-        fresh.stream_frame(0, event(shape, "first"))
-        told = learning.stream_frame(0, event(shape, text))
+        frame_of(fresh, 0, event(shape, "first"))
+        told = frame_of(learning, 0, event(shape, text))
         if text != "first":
-            assert told == fresh.stream_frame(0, event(shape, text))
+            assert told == frame_of(fresh, 0, event(shape, text))
 
 
 @given(st.sampled_from(SHAPES), st.binary(max_size=60), st.integers(0, 200), st.integers(0, 60))
@@ -64,10 +64,10 @@ def test_damaged_events_are_never_passed_on(shape: str, noise: bytes, at: int, c
     breaks."""
     shown = presenter()
     for text in "ab":
-        shown.stream_frame(0, event(shape, text))
+        frame_of(shown, 0, event(shape, text))
     damaged = event(shape, "c")[:at] + noise + event(shape, "c")[at + cut :]
     try:
-        told = shown.stream_frame(0, damaged)
+        told = frame_of(shown, 0, damaged)
     except EngineBroke:
         return
     if told:
@@ -85,7 +85,7 @@ def test_only_one_string_stands_between(between: str) -> None:
     """What begins and ends like a plain event but says more, or something else, is decoded."""
     shown = presenter()
     for text in "ab":
-        shown.stream_frame(0, event(LLAMA_CPP, text))
+        frame_of(shown, 0, event(LLAMA_CPP, text))
     odd = (LLAMA_CPP % between).encode()
     frame = shown._plain[0]._frame
     assert odd.startswith(frame.head[:-1])
@@ -97,9 +97,9 @@ def test_broken_text_is_not_passed_on() -> None:
     """Bytes that are no UTF-8 break the stream also where events are passed on."""
     shown = presenter()
     for text in "ab":
-        shown.stream_frame(0, event(LLAMA_CPP, text))
+        frame_of(shown, 0, event(LLAMA_CPP, text))
     with pytest.raises(EngineBroke):
-        shown.stream_frame(0, event(LLAMA_CPP, "?").replace(b"?", b"\xff"))
+        frame_of(shown, 0, event(LLAMA_CPP, "?").replace(b"?", b"\xff"))
 
 
 @pytest.mark.parametrize(
@@ -138,10 +138,40 @@ def test_a_framed_event_is_told_without_its_frame_being_read(shape: str, text: s
     show = shown.plain_frames(0).chunk_of
     assert show(b"data: " + event(shape, "a") + b"\n\n") is None
     for learned_from in "ab":
-        shown.stream_frame(0, event(shape, learned_from))
+        frame_of(shown, 0, event(shape, learned_from))
     framed = b"data: " + event(shape, text) + b"\n\n"
     chunk = show(framed)
-    frame = shown.stream_frame(0, event(shape, text))
+    frame = frame_of(shown, 0, event(shape, text))
     assert chunk == b"%x\r\n%b\r\n" % (len(frame), frame)
     for other in (framed + framed, framed[:-1], framed.replace(b"\n", b"\r\n"), framed[6:], b": ping\n\n" + framed):
         assert show(other) is None
+
+
+ODD = [
+    r'{"x\"content":"a","choices":[{"delta":{"c\u006fntent":"a"}}]}',
+    r'{"choices":[{"delta":{"content":"a"},"x":"\"content\":\"a\""}]}',
+    r'{"x":"content","choices":[{"delta":{"content":"a"}}]}',
+    r'{"content":"a","choices":[{"delta":{"content":"a"}}]}',
+    r'{"choices":[{"delta":{"content":"\n"}}]}',
+    r'{"choices":[{"delta":{"content":"a"}}],"y":"b"}',
+    r'{"choices":[{"delta":{"content" : "a"}}],"y":"content"}',
+    r'{"choices":[{"delta":{"content":"a","x":"content:"}}]}',
+]
+
+
+@pytest.mark.parametrize("odd", ODD)
+def test_no_other_place_is_taken_for_the_texts(odd: str) -> None:
+    """Whatever the keys and strings around it are, an event's like says, when it was learned, what is put there."""
+    frame = learned(odd.encode(), TextKind.CONTENT, client_head=b"<", client_tail=b">")
+    if frame is not NEVER:
+        like = frame.head[:-1] + msgspec.json.encode('other "text"') + frame.tail[1:]
+        answer = read_event(like)
+        assert answer is not None
+        assert plain_text(answer) == (TextKind.CONTENT, 'other "text"')
+        assert frame.translated(like) == b"<" + msgspec.json.encode('other "text"') + b">"
+
+
+def test_most_odd_places_are_learned() -> None:
+    """All but those where a name stands that is not the text's."""
+    learned_from = [learned(odd.encode(), TextKind.CONTENT, client_head=b"", client_tail=b"") for odd in ODD]
+    assert [frame is not NEVER for frame in learned_from] == [False, True, True, False, True, True, True, True]

@@ -17,6 +17,7 @@ import msgspec
 
 from servery.core.serving_path import ServingPath
 from servery.core.usage import Usage
+from servery.engines.engine_answer import EngineAnswer, EngineChoice, EngineEvent, EngineToolCall
 from servery.engines.plain_frames import NEVER, PlainFrame
 from servery.web.anthropic.answers import (
     BlockShown,
@@ -41,9 +42,8 @@ from servery.web.anthropic.answers import (
     stop_reason,
     usage_shown,
 )
-from servery.web.openai.engine_answer import EngineAnswer, EngineChoice, EngineToolCall
 from servery.web.openai.plain_frame import TextKind, learned, plain_text
-from servery.web.openai.read_answer import only_choice, read_event, reasoning_text, stop_text
+from servery.web.openai.read_answer import only_choice, reasoning_text, stop_text
 
 _THINKING = (TextKind.REASONING_CONTENT, TextKind.REASONING)
 _EMPTY_OBJECT: Final = msgspec.Raw(b"{}")
@@ -75,10 +75,11 @@ class MessageStream:
         self._stop_text: str | None = None
         self._plain: PlainFrame = NEVER
 
-    def frame(self, event: bytes) -> bytes:
-        """What the client gets for one event. Raises EngineBroke when it cannot be read."""
+    def frame(self, event: bytes, read: EngineEvent | None) -> bytes:
+        """What the client gets for one event."""
+        assert read is not None, "an engine that began in OpenAI's form goes on in it"
         frame = self._plain.translated(event)
-        return self._read(event) if frame is None else frame
+        return self._read(event, read) if frame is None else frame
 
     def end(self, usage: Usage) -> bytes:
         """The last events, with usage."""
@@ -87,9 +88,9 @@ class MessageStream:
         events = [*self._start(), *self._close(), MessageDelta(stop, usage_shown(usage, self._path)), MessageStop()]
         return event_frames(events)
 
-    def _read(self, event: bytes) -> bytes:
-        answer = read_event(event)
-        if answer is None or (choice := only_choice(answer)) is None:
+    def _read(self, event: bytes, answer: EngineEvent) -> bytes:
+        choice = only_choice(answer)
+        if choice is None:
             return b""
         events = [*self._start(), *self._translated(choice)]
         if choice.finish_reason is not None:

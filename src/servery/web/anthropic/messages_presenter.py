@@ -2,8 +2,9 @@
 
 import msgspec
 
-from servery.core.errors import EngineBroke, EngineUnavailable, ServeryError
+from servery.core.errors import EngineUnavailable, ServeryError
 from servery.core.serving_path import ServingPath
+from servery.engines.engine_answer import EngineEvent, EngineMessage, EngineToolCall
 from servery.engines.plain_frames import PlainFrames
 from servery.serving.served import Served
 from servery.web.anthropic.answers import (
@@ -19,7 +20,6 @@ from servery.web.anthropic.answers import (
 from servery.web.anthropic.errors import error_body, error_frame
 from servery.web.anthropic.message_stream import MessageStream
 from servery.web.anthropic.passed_stream import FRAMING, PassedStream, shown_stop
-from servery.web.openai.engine_answer import EngineMessage, EngineToolCall
 from servery.web.openai.read_answer import only_choice, read_json, read_whole, reasoning_text, stop_text
 
 _EMPTY_OBJECT = msgspec.Raw(b"{}")
@@ -45,7 +45,7 @@ class MessagesPresenter:
     """Shows the answer to one messages request, which has a single choice; see ``Presenter``.
 
     Engines answer in OpenAI's form, or in Anthropic's where the request was passed to them as it was. In which is known
-    from the answer itself, and stays so for all of a stream.
+    from a whole answer itself, and of a stream from who reads it.
     """
 
     def __init__(self, request_id: str, model: str, *, shows_thinking: bool) -> None:
@@ -59,11 +59,11 @@ class MessagesPresenter:
     def admitted(self, path: ServingPath) -> None:
         self._path = path
 
-    def stream_frame(self, branch: int, event: bytes) -> bytes:
-        """Raises EngineBroke when ``event`` cannot be read."""
+    def stream_frame(self, branch: int, event: bytes, read: EngineEvent | None) -> bytes:
+        """Raises EngineBroke when an ``event`` that was not read cannot be."""
         if self._stream is None:
-            self._stream = self._new_stream(passed=_is_message(event, otherwise=EngineBroke))
-        return self._stream.frame(event)
+            self._stream = self._new_stream(passed=read is None)
+        return self._stream.frame(event, read)
 
     def plain_frames(self, branch: int) -> PlainFrames:
         """Of a passed stream; in another, which is translated, none is like another."""

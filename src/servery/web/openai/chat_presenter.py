@@ -2,13 +2,13 @@
 
 from msgspec import UNSET
 
-from servery.web.openai.answers import CalledFunction, ChunkChoice, Delta, Message, MessageChoice, ToolCall
-from servery.web.openai.engine_answer import (
+from servery.engines.engine_answer import (
     EngineAnswer,
     EngineChoice,
     EngineMessage,
     EngineToolCall,
 )
+from servery.web.openai.answers import CalledFunction, ChunkChoice, Delta, Message, MessageChoice, ToolCall
 from servery.web.openai.plain_frame import TextKind, learned, plain_text
 from servery.web.openai.presentation import Presentation
 from servery.web.openai.read_answer import finish_reason, reasoning_text

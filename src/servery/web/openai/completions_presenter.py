@@ -2,11 +2,11 @@
 
 from typing import Final
 
-from servery.web.openai.answers import TextChoice
-from servery.web.openai.engine_answer import (
+from servery.engines.engine_answer import (
     EngineAnswer,
     EngineChoice,
 )
+from servery.web.openai.answers import TextChoice
 from servery.web.openai.plain_frame import TextKind, learned, plain_text
 from servery.web.openai.presentation import Presentation
 from servery.web.openai.read_answer import finish_reason

@@ -11,6 +11,7 @@ from msgspec import UNSET, UnsetType
 
 from servery.core.errors import EngineUnavailable, ServeryError
 from servery.core.serving_path import ServingPath
+from servery.engines.engine_answer import EngineEvent
 from servery.serving.served import Served
 from servery.web.openai.answers import PerfMetrics
 from servery.web.openai.errors import error_body, error_frame
@@ -68,7 +69,7 @@ class EmbeddingsPresenter:
     def admitted(self, path: ServingPath) -> None:
         """Not shown: OpenAI's answer has no tier here."""
 
-    def stream_frame(self, branch: int, event: bytes) -> NoReturn:
+    def stream_frame(self, branch: int, event: bytes, read: EngineEvent | None) -> NoReturn:
         raise AssertionError("embeddings are not streamed")
 
     def plain_frames(self, branch: int) -> None:

@@ -9,7 +9,7 @@ from collections.abc import Iterable
 
 import msgspec
 
-from servery.web.openai.engine_answer import EngineLogprob, EngineLogprobs, EngineTopLogprob
+from servery.engines.engine_answer import EngineLogprob, EngineLogprobs, EngineTopLogprob
 from servery.web.openai.presentation import LogprobForm, LogprobsAsked
 
 IMPOSSIBLE_LOGPROB = -9999.0

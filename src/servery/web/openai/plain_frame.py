@@ -7,8 +7,8 @@ from typing import Final
 
 import msgspec
 
+from servery.engines.engine_answer import EngineAnswer
 from servery.engines.plain_frames import NEVER, PlainFrame
-from servery.web.openai.engine_answer import EngineAnswer
 
 _LEARNED_FROM_BYTES_MAX: Final = 4_096
 PROBE: Final = "probe\u0001"
@@ -55,7 +55,16 @@ def plain_text(answer: EngineAnswer) -> tuple[TextKind, str] | None:
 
 
 def learned(event: bytes, kind: TextKind, *, client_head: bytes, client_tail: bytes) -> PlainFrame:
-    """The frame of which ``event``, whose ``plain_text`` is of ``kind``, is an instance; NEVER if it cannot be told."""
+    """The frame of which ``event``, whose ``plain_text`` is of ``kind``, is an instance; NEVER if it cannot be told.
+
+    Where nothing is escaped, quotes are the ends of strings. So where the kind's name is found once, in quotes and
+    before a colon, it is the key that was read: no other can be spelt like this. In other events a probe tells.
+    """
+    name = _NAME[kind]
+    begin = event.find(name + b':"')
+    if begin >= 0 and len(event) <= _LEARNED_FROM_BYTES_MAX and b"\\" not in event and event.count(name) == 1:
+        begin += len(name) + 2
+        return PlainFrame(event[:begin], event[event.find(b'"', begin) :], client_head, client_tail)
 
     def says_probe(event: bytes) -> bool:
         probe = _EVENT.decode(event)
@@ -69,6 +78,7 @@ def value_pattern(key: str) -> re.Pattern[bytes]:
     return re.compile(rb'"%s"\s*:\s*("(?:[^"\\]|\\.)*")' % key.encode(), re.DOTALL)
 
 
+_NAME: Final = {kind: b'"%b"' % kind.value.encode() for kind in TextKind}
 _VALUE: Final = {kind: value_pattern(kind.value) for kind in TextKind}
 
 

@@ -4,20 +4,11 @@ from typing import Final, TypeVar
 
 import msgspec
 
-from servery.core.errors import EngineBroke, ServeryError
-from servery.web.openai.engine_answer import EngineAnswer, EngineChoice, EngineMessage
+from servery.core.errors import ServeryError
+from servery.engines.engine_answer import EngineAnswer, EngineChoice, EngineMessage
 
 _Read = TypeVar("_Read")
-_EVENT: Final[msgspec.json.Decoder[EngineAnswer | None]] = msgspec.json.Decoder(EngineAnswer | None)
 _WHOLE: Final = msgspec.json.Decoder(EngineAnswer)
-
-
-def read_event(event: bytes) -> EngineAnswer | None:
-    """One streamed event; None where it says nothing (llama.cpp sends ``null`` at times). Raises EngineBroke."""
-    answer = read_json(event, _EVENT, otherwise=EngineBroke)
-    if answer is not None and answer.error is not None:
-        raise EngineBroke("The engine reported an error in place of an answer.")
-    return answer
 
 
 def read_whole(answer: bytes, *, otherwise: type[ServeryError]) -> EngineAnswer:

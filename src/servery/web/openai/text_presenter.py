@@ -6,14 +6,14 @@ from collections.abc import Sequence
 
 from servery.core.errors import EngineUnavailable, ServeryError
 from servery.core.serving_path import ServingPath
+from servery.engines.engine_answer import EngineAnswer, EngineChoice, EngineEvent
 from servery.engines.plain_frames import PlainFrames
 from servery.serving.served import Served
 from servery.web.openai.answers import Choice, Logprobs
-from servery.web.openai.engine_answer import EngineAnswer, EngineChoice
 from servery.web.openai.envelope import Envelope
 from servery.web.openai.logprobs import LogprobView
 from servery.web.openai.presentation import Presentation
-from servery.web.openai.read_answer import only_choice, read_event, read_whole
+from servery.web.openai.read_answer import only_choice, read_whole
 
 
 class TextPresenter(ABC):
@@ -30,10 +30,10 @@ class TextPresenter(ABC):
     def admitted(self, path: ServingPath) -> None:
         self._envelope.admitted(path)
 
-    def stream_frame(self, branch: int, event: bytes) -> bytes:
-        """Raises EngineBroke when ``event`` cannot be read."""
+    def stream_frame(self, branch: int, event: bytes, read: EngineEvent | None) -> bytes:
+        assert read is not None, "engines answer in OpenAI's form"
         frame = self._plain[branch].of_event(event)
-        return self._read(branch, event) if frame is None else frame
+        return self._read(branch, event, read) if frame is None else frame
 
     def plain_frames(self, branch: int) -> PlainFrames:
         return self._plain[branch]
@@ -59,9 +59,9 @@ class TextPresenter(ABC):
     def _logprobs(self, branch: int, choice: EngineChoice) -> Logprobs:
         return self._views[branch].shown(choice.logprobs) if self._views else None
 
-    def _read(self, branch: int, event: bytes) -> bytes:
-        answer = read_event(event)
-        if answer is None or (choice := only_choice(answer)) is None:
+    def _read(self, branch: int, event: bytes, answer: EngineEvent) -> bytes:
+        choice = only_choice(answer)
+        if choice is None:
             return b""
         self._envelope.note(answer)
         self._learn(branch, event, answer)

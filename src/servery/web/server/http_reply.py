@@ -6,6 +6,7 @@ from servery.core.errors import LimitExceeded, ServeryError
 from servery.core.limit_reading import LimitReading
 from servery.core.serving_path import ServingPath
 from servery.engines.answer_reader import EventSink
+from servery.engines.engine_answer import EngineEvent
 from servery.engines.passage import Passage
 from servery.engines.tally import Tally
 from servery.serving.reply import Flow, StreamStart
@@ -113,8 +114,8 @@ class _FrameSink:
         self._frames = presenter.plain_frames(branch)
         self._writer = writer
 
-    def take(self, event: bytes) -> None:
-        self._writer.write(self._show(self._branch, event))
+    def take(self, event: bytes, read: EngineEvent | None) -> None:
+        self._writer.write(self._show(self._branch, event, read))
 
     def passage(self, tally: Tally) -> Passage | None:
         box = self._writer.box_of_chunks

@@ -6,6 +6,8 @@ model's name, timings, progress) is not read, so it cannot be passed on.
 
 import msgspec
 
+from servery.engines.reported_usage import ReportedUsage
+
 
 class EngineTopLogprob(msgspec.Struct):
     """llama.cpp says ``id`` where Fireworks says ``token_id``."""
@@ -72,6 +74,19 @@ class Verbose(msgspec.Struct):
 
 class EngineAnswer(msgspec.Struct):
     choices: list[EngineChoice] | None = None
-    created: float = 0
+    created: float | None = 0
     error: object = None
     verbose: Verbose | None = msgspec.field(default=None, name="__verbose")
+
+
+class Progress(msgspec.Struct):
+    total: int = 0
+    cache: int = 0
+
+
+class EngineEvent(EngineAnswer):
+    """A streamed event, with what is counted of it; read once, for whoever counts and whoever shows it."""
+
+    usage: ReportedUsage | None = None
+    timings: object = None
+    prompt_progress: Progress | None = None
