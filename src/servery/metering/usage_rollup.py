@@ -7,12 +7,11 @@ So a report is exact at any moment, and reads a few rows an hour instead of ever
 ``servery ledger verify`` adds the records up again and compares.
 """
 
-from typing import Final
-
-import msgspec
+from typing import Any, Final
 
 from servery.billing.billing_month import BillingMonth
 from servery.billing.closed_months import ClosedMonths
+from servery.store.bulk_insert import BulkInsert
 from servery.store.connection import Connection
 from servery.store.database import Database
 from servery.store.sql import load_queries
@@ -24,21 +23,11 @@ STEP_RECORDS: Final = 50_000
 which are far fewer."""
 
 
-class _Sum(msgspec.Struct, frozen=True):
-    """A row of the query ``sums_of_records``."""
+_Sum = tuple[Any, ...]
+"""A row of the query ``sums_of_records``: its series or None, the hour, five sums, and the facts of a series."""
 
-    account: str
-    model: str
-    serving_path: str
-    price_id: str
-    key_id: str
-    cost_labels: str
-    hour: int
-    requests: int
-    prompt_tokens: int
-    cached_prompt_tokens: int
-    generated_tokens: int
-    nanodollars: int
+_HOUR: Final = 1
+_FACTS: Final = 7
 
 
 class UsageRollup:
@@ -50,7 +39,7 @@ class UsageRollup:
         self._last_record = queries["last_usage_record"]
         self._sums = queries["sums_of_records"]
         self._insert_series = queries["insert_series"]
-        self._add_to_rollup = queries["add_to_rollup"]
+        self._add_to_rollup = BulkInsert(queries["add_to_rollup"])
         self._database = database
         self._step_records = step_records
         self._mark = Watermark("usage")
@@ -72,10 +61,10 @@ class UsageRollup:
 
     async def step(self, after: int, until: int) -> bool:
         """Take in the records between two numbers, all of which are there; False when the mark is not at ``after``."""
-        bounds = {"after": after, "until": until}
-        sums = await self._database.read(
-            lambda connection: [_Sum(*row) for row in connection.execute(self._sums, bounds)]
-        )
+        sums = await self._read(after, until)
+        if new := [each[_FACTS:] for each in sums if each[0] is None]:
+            await self._database.write(lambda connection: connection.executemany(self._insert_series, new))
+            sums = await self._read(after, until)
 
         def operation(connection: Connection) -> bool:
             if not self._mark.move(connection, after=after, to=until):
@@ -85,17 +74,17 @@ class UsageRollup:
 
         return await self._database.write(operation)
 
+    async def _read(self, after: int, until: int) -> list[_Sum]:
+        bounds = {"after": after, "until": until}
+        return await self._database.read(lambda connection: connection.execute(self._sums, bounds).fetchall())
+
     def _add(self, connection: Connection, sums: list[_Sum]) -> None:
         first_open = self._closed_months.first_open(connection)
-        rows = [
-            {
-                **msgspec.structs.asdict(each),
-                "billing_month": max(BillingMonth.of(each.hour * HOUR_NS), first_open).number,
-            }
-            for each in sums
-        ]
-        connection.executemany(self._insert_series, rows)
-        connection.executemany(self._add_to_rollup, rows)
+        months = {
+            hour: max(BillingMonth.of(hour * HOUR_NS), first_open).number for hour in {each[_HOUR] for each in sums}
+        }
+        rows = [(each[0], months[each[_HOUR]], *each[_HOUR:_FACTS]) for each in sums]
+        self._add_to_rollup.run(connection, rows)
 
     def _horizon(self, connection: Connection) -> int:
         """The number up to which all records are there."""
