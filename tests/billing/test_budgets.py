@@ -7,6 +7,7 @@ import pytest
 from tests.billing.test_budget import PLAIN
 
 from servery.billing.billing_month import BillingMonth
+from servery.billing.budget import Purse
 from servery.billing.budgets import Budgets
 from servery.billing.standing import Standing
 from servery.core.clock import ManualClock
@@ -101,8 +102,24 @@ async def test_the_next_month_resumes_too(budgets: Budgets, clock: ManualClock) 
     budgets.hold("acme", 100).release()
 
 
-async def test_who_was_active_is_looked_at(budgets: Budgets, books: Books) -> None:
-    """Others may have charged them too; nobody else is asked about."""
+def beside_others(books: Books, clock: ManualClock) -> Budgets:
+    """Of one of several who spend."""
+    return Budgets(books, clock, new_purse=lambda standing: Purse(standing, now_ns=clock.wall_ns()))
+
+
+async def test_who_spends_alone_asks_about_nobody_again(budgets: Budgets, books: Books) -> None:
+    """Whatever is spent: what an account has charged is known."""
+    budgets.hold("acme", 60).settle(60)
+    await budgets.refresh()
+    assert books.asked == [["acme"]]
+    with pytest.raises(PreconditionFailed):
+        budgets.hold("acme", 41)
+
+
+async def test_who_was_active_is_looked_at(books: Books, clock: ManualClock) -> None:
+    """Where others may have charged them too; nobody else is asked about."""
+    budgets = beside_others(books, clock)
+    await budgets.learn("acme")
     books.set("beta")
     await budgets.learn("beta")
     books.asked.clear()
@@ -119,7 +136,7 @@ async def test_who_was_active_is_looked_at(budgets: Budgets, books: Books) -> No
 
 async def test_many_who_were_active_are_looked_at_in_turn(books: Books, clock: ManualClock) -> None:
     """A refresh reads a few together, and not all of them: whoever waits longest is next, and nobody is left out."""
-    budgets = Budgets(books, clock)
+    budgets = beside_others(books, clock)
     accounts = [f"tenant-{number}" for number in range(1_500)]
     for account in accounts:
         books.set(account)

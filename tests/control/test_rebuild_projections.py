@@ -17,6 +17,7 @@ from servery.control.reverse_transfer import TransferReversal
 from servery.control.verify_books import verify
 from servery.core.clock import ManualClock
 from servery.store.database import Database
+from servery.tenancy.account_revision import AccountRevision
 
 GIVEN = 3 * CHARGE_NANODOLLARS + 1
 MONTH = "2026-11"
@@ -86,6 +87,17 @@ async def test_lost_projections_come_back(books: Database, place: Path | str, re
     assert (rebuilt.balances > 0, rebuilt.spending_months) == (True, 1)
     assert verify(books).findings == ()
     assert kept(books) == before
+
+
+async def test_who_is_corrected_is_read_anew(books: Database, place: Path | str, rebuild: ProjectionRebuild) -> None:
+    """By a platform that runs meanwhile: the account's revision says that something about it has changed."""
+    revision = AccountRevision()
+    seen, _ = revision.changes(books.reader, since=0)
+    await rebuild.rebuild()
+    assert revision.changes(books.reader, since=seen) == (seen, [])
+    tamper(place, "UPDATE spending_months SET charged_nanodollars = charged_nanodollars + 1")
+    await rebuild.rebuild()
+    assert revision.changes(books.reader, since=seen) == (seen + 1, ["acme"])
 
 
 async def test_a_month_that_is_another_is_found(books: Database, place: Path | str) -> None:

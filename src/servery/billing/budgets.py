@@ -33,7 +33,8 @@ class Standings(Protocol):
 
 class Budgets:
     """Purses by account, learnt when an account is first met, kept by what is charged here, and corrected by what the
-    books say. ``new_purse`` makes them; None: purses of one who spends alone. ``alerts`` are accounts whose standing
+    books say. ``new_purse`` makes them for one of several who spend; None: for one who spends alone, whose books change
+    by what is charged here, and by changes that touch the account's revision. ``alerts`` are accounts whose standing
     somebody should look at; whoever does so takes them out."""
 
     def __init__(
@@ -47,6 +48,7 @@ class Budgets:
         self._standings = standings
         self._clock = clock
         self._max_tracked = max_tracked
+        self._others_spend = new_purse is not None
         self._new_purse = new_purse or (lambda standing: Purse(standing, now_ns=clock.wall_ns()))
         self._purses: dict[str, Purse] = {}
         self._active: dict[str, None] = {}  # a set that keeps its order
@@ -79,7 +81,7 @@ class Budgets:
             purse.turn(now_ns)
             self.alerts.add(account)
         purse.last_used_ns = now_ns
-        if not purse.is_active:
+        if self._others_spend and not purse.is_active:
             purse.is_active = True
             self._active[account] = None
         if purse.lacks(nanodollars):
@@ -95,9 +97,9 @@ class Budgets:
             raise _refusal(purse)
 
     async def refresh(self, accounts: Sequence[str] | None = None) -> None:
-        """Read the standings of those of ``accounts`` that are known, or of those that have been active since they
-        were read last (other processes may have charged them too): 1,024 at most, longest waiting first. Raises
-        Overloaded while the books cannot be read."""
+        """Read the standings of those of ``accounts`` that are known, or where others spend too of those that have been
+        active since they were read last: 1,024 at most, longest waiting first. Raises Overloaded while the books cannot
+        be read."""
         left = min(len(self._active), _REFRESHED_TOGETHER) if accounts is None else len(accounts)
         while left > 0:
             count = min(left, _READ_TOGETHER)

@@ -16,6 +16,7 @@ from servery.ledger.transfer import Transfer, TransferKind
 from servery.store.connection import Connection
 from servery.store.database import Database
 from servery.store.sql import load_queries
+from servery.tenancy.account_revision import AccountRevision
 
 _NS_PER_S = 1_000_000_000
 
@@ -73,6 +74,7 @@ class GpuPosting:
         self._database = database
         self._ledger = Ledger(database, clock)
         self._spending = Spending(database, clock, writer=OPERATOR)
+        self._revision = AccountRevision()
 
     async def posted_s(self, run_id: str) -> int:
         """How many seconds of a run have been posted: where whoever comes next goes on."""
@@ -104,6 +106,7 @@ class GpuPosting:
         self._ledger.append_within(connection, [transfer])
         charge = Charged(transfer.id, record.account, transfer.nanodollars, transfer.created_ns)
         self._spending.charged_within(connection, [charge])
+        self._revision.touch(connection, record.account)
 
 
 def _record(run: GpuRun, interval: GpuInterval, price: GpuPrice) -> GpuUsageRecord:

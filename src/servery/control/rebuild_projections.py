@@ -12,6 +12,7 @@ from servery.ledger.ledger import Ledger
 from servery.store.connection import Connection
 from servery.store.database import Database
 from servery.store.sql import load_queries
+from servery.tenancy.account_revision import AccountRevision
 
 
 class RebuiltProjections(msgspec.Struct, frozen=True):
@@ -29,6 +30,7 @@ class ProjectionRebuild:
         self._database = database
         self._ledger = Ledger(database, clock)
         self._spending = spending
+        self._revision = AccountRevision()
 
     async def rebuild(self) -> RebuiltProjections:
         """In one transaction, in which nobody else posts. Takes seconds for a million usage records; doing it again
@@ -53,6 +55,7 @@ class ProjectionRebuild:
                 credit_added=difference.credit_added,
                 reversed_=difference.reversed,
             )
+            self._revision.touch(connection, account)
         changed = sum(before.get(name, 0) != after.get(name, 0) for name in before | after)
         return RebuiltProjections(balances=changed, spending_months=len(wrong))
 
