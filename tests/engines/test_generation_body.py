@@ -85,7 +85,7 @@ def test_a_stream_asks_for_usage(family: EngineFamily) -> None:
 def test_llama_cpp_has_its_own_names_for_sampling() -> None:
     """Every sampling field arrives, some under the names that llama.cpp reads, and mirostat is switched on."""
     sent = body(changed(CHAT, sampling=EVERY_SAMPLING))
-    for name, value in EVERY_SAMPLING.given().items():
+    for name, value in EVERY_SAMPLING.given.items():
         assert sent[OWN_NAMES_OF_LLAMA_CPP.get(name, name)] == value
     assert sent["mirostat"] == 2
     assert not OWN_NAMES_OF_LLAMA_CPP.keys() & sent.keys()
@@ -95,7 +95,7 @@ def test_llama_cpp_has_its_own_names_for_sampling() -> None:
 def test_other_families_take_sampling_under_our_names(family: EngineFamily) -> None:
     """Names pass as they are; no switch of llama.cpp's goes along."""
     sent = body(changed(CHAT, sampling=EVERY_SAMPLING), family)
-    assert EVERY_SAMPLING.given().items() <= sent.items()
+    assert EVERY_SAMPLING.given.items() <= sent.items()
     assert "mirostat" not in sent
 
 

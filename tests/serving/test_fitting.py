@@ -6,7 +6,8 @@ from typing import Any
 import msgspec
 import pytest
 
-from servery.catalog.model import Capability, DefaultSampling, Model
+from servery.catalog.default_sampling import DefaultSampling
+from servery.catalog.model import Capability, Model
 from servery.catalog.price_row import ModelPrices, PricePerToken, PriceRow
 from servery.core.engine_family import EngineFamily
 from servery.core.errors import InvalidRequest
@@ -78,7 +79,7 @@ def test_a_least_length_passes_to_those_who_know_it() -> None:
 def test_a_length_that_is_least_and_most_is_known_everywhere() -> None:
     """It is an answer that no end of sequence ends; unless something else could end it."""
     found = fit(at_least(9, max_tokens=9), model())
-    assert (found.sampling.min_tokens, found.sampling.ignore_eos, found.max_tokens) == (None, True, 9)
+    assert (found.sampling.min_tokens, found.sampling.given["ignore_eos"], found.max_tokens) == (None, True, 9)
     for work in (
         at_least(8, max_tokens=9),
         at_least(9, max_tokens=9, stop=("x",)),

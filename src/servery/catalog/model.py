@@ -7,10 +7,10 @@ from typing import Annotated
 import msgspec
 from msgspec import Meta
 
+from servery.catalog.default_sampling import DefaultSampling
 from servery.catalog.engine import Count
 from servery.catalog.price_row import ModelPrices
 from servery.catalog.token_limits import TokenLimits
-from servery.core.sampling import Sampling
 from servery.core.serving_path import Endpoint
 
 
@@ -23,10 +23,6 @@ class Capability(StrEnum):
     TOOLS = "tools"
     STRUCTURED_OUTPUT = "structured_output"
     IMAGES = "images"
-
-
-class DefaultSampling(Sampling, frozen=True, kw_only=True, omit_defaults=True, forbid_unknown_fields=True):
-    """How tokens are drawn when a request does not say."""
 
 
 _NEEDED = {endpoint: Capability(endpoint.value) for endpoint in Endpoint}

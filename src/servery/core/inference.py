@@ -77,8 +77,9 @@ class Generation(Value):
 
     def fitted(self, *, max_tokens: int, sampling: Sampling) -> "Generation":
         """The same with so many tokens at most, drawn so; no more are asked for at least."""
-        if sampling.min_tokens is not None and sampling.min_tokens > max_tokens:
-            sampling = msgspec.structs.replace(sampling, min_tokens=max_tokens)
+        least = sampling.min_tokens
+        if least is not None and least > max_tokens:
+            sampling = sampling.but(min_tokens=max_tokens)
         return Generation(
             messages=self.messages,
             prompt=self.prompt,

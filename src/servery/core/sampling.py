@@ -1,48 +1,77 @@
 """How an answer's tokens are drawn."""
 
-from typing import Annotated, Final
+from typing import Any, Final
 
-import msgspec
-from msgspec import Meta
+from servery.core.value import Value
 
-_MOST_STOP_TOKENS: Final = 64
-
-Temperature = Annotated[float, Meta(ge=0, le=2)]
-Probability = Annotated[float, Meta(ge=0, le=1)]
-Penalty = Annotated[float, Meta(ge=-2, le=2)]
-RepetitionPenalty = Annotated[float, Meta(ge=0, le=2)]
-Mirostat = Annotated[float, Meta(ge=0)]
-Bias = Annotated[float, Meta(ge=-100, le=100)]
-Seed = Annotated[int, Meta(ge=-(2**63), le=2**63 - 1)]
-TokenCount = Annotated[int, Meta(ge=0, lt=2**31)]
-TokenId = Annotated[int, Meta(ge=0, lt=2**31)]
-StopTokens = Annotated[tuple[TokenId, ...], Meta(max_length=_MOST_STOP_TOKENS)]
-
-
-class Sampling(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """How tokens are drawn. None means: as the catalog's model says, else as the engine does by itself. ``top_k`` 0: of
-    all tokens. What is read from outside is held to these ranges, which are the API's."""
-
-    temperature: Temperature | None = None
-    top_p: Probability | None = None
-    top_k: TokenCount | None = None
-    min_p: Probability | None = None
-    typical_p: Probability | None = None
-    frequency_penalty: Penalty | None = None
-    presence_penalty: Penalty | None = None
-    repetition_penalty: RepetitionPenalty | None = None
-    mirostat_target: Mirostat | None = None
-    mirostat_lr: Mirostat | None = None
-    logit_bias: dict[str, Bias] | None = None
-    seed: Seed | None = None
-    ignore_eos: bool | None = None
-    min_tokens: TokenCount | None = None
-    stop_token_ids: StopTokens | None = None
-
-    def given(self) -> dict[str, object]:
-        """The fields that are set, by name."""
-        given: dict[str, object] = msgspec.to_builtins(self)  # leaves out what is None, as ``omit_defaults`` says
-        return given
+NAMES: Final = (
+    "temperature",
+    "top_p",
+    "top_k",
+    "min_p",
+    "typical_p",
+    "frequency_penalty",
+    "presence_penalty",
+    "repetition_penalty",
+    "mirostat_target",
+    "mirostat_lr",
+    "logit_bias",
+    "seed",
+    "ignore_eos",
+    "min_tokens",
+    "stop_token_ids",
+)
+"""Of the ways to say how tokens are drawn."""
 
 
-NOTHING_PRESCRIBED = Sampling()
+class Sampling(Value):
+    """How tokens are drawn: what of it is ``given``, by name; not to be changed. The rest is as the catalog's model
+    says, else as the engine does by itself. ``top_k`` 0: of all tokens."""
+
+    FIELDS = ("given",)
+    __slots__ = FIELDS
+
+    def __init__(
+        self,
+        *,
+        temperature: float | None = None,
+        top_p: float | None = None,
+        top_k: int | None = None,
+        min_p: float | None = None,
+        typical_p: float | None = None,
+        frequency_penalty: float | None = None,
+        presence_penalty: float | None = None,
+        repetition_penalty: float | None = None,
+        mirostat_target: float | None = None,
+        mirostat_lr: float | None = None,
+        logit_bias: dict[str, float] | None = None,
+        seed: int | None = None,
+        ignore_eos: bool | None = None,
+        min_tokens: int | None = None,
+        stop_token_ids: tuple[int, ...] | None = None,
+    ) -> None:
+        values: list[object] = [temperature, top_p, top_k, min_p, typical_p, frequency_penalty, presence_penalty]
+        values += [repetition_penalty, mirostat_target, mirostat_lr, logit_bias]
+        values += [seed, ignore_eos, min_tokens, stop_token_ids]
+        given: dict[str, Any] = {}
+        for place, value in enumerate(values):
+            if value is not None:
+                given[NAMES[place]] = value
+        self.given = given
+
+    @property
+    def seed(self) -> int | None:
+        seed: int | None = self.given.get("seed")
+        return seed
+
+    @property
+    def min_tokens(self) -> int | None:
+        tokens: int | None = self.given.get("min_tokens")
+        return tokens
+
+    def but(self, **changes: Any) -> "Sampling":
+        """The same with some fields set otherwise; None: not set."""
+        return Sampling(**(self.given | changes))
+
+
+NOTHING_PRESCRIBED: Final = Sampling()

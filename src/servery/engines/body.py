@@ -10,29 +10,27 @@ from servery.core.anthropic_form import AnthropicForm
 from servery.core.engine_family import EngineFamily
 from servery.core.errors import InvalidRequest
 from servery.core.inference import Embedding, Generation
-from servery.core.sampling import Sampling
 from servery.core.serving_path import Endpoint, ServingClass
 from servery.core.structure import Structure, StructureKind
 from servery.engines.cache_place import CachePlace
 from servery.engines.family import Traits
 
 _encoder: Final = msgspec.json.Encoder()
-_NOTHING_SET: Final = Sampling()
-_CHAT: Final = Endpoint.CHAT  # looked up for each request; from its class a member comes a good deal slower
+# Looked up for each request; from its class a member comes a good deal slower.
+_CHAT: Final = Endpoint.CHAT
+_LLAMA_CPP: Final = EngineFamily.LLAMA_CPP
 
-# Our name of a sampling field, where the family calls it otherwise.
-_SAMPLING_NAMES: Final = {
-    EngineFamily.LLAMA_CPP: {
-        "repetition_penalty": "repeat_penalty",
-        "mirostat_target": "mirostat_tau",
-        "mirostat_lr": "mirostat_eta",
-    }
+# Our name of a sampling field, where it is called otherwise.
+_NAMES_OF_LLAMA_CPP: Final = {
+    "repetition_penalty": "repeat_penalty",
+    "mirostat_target": "mirostat_tau",
+    "mirostat_lr": "mirostat_eta",
 }
 
 
 def check_honoured(generation: Generation, honours: frozenset[str]) -> None:
     """Raise InvalidRequest naming the first feature that is not among those which the engines honour."""
-    asked = [] if generation.sampling == _NOTHING_SET else list(generation.sampling.given())
+    asked = list(generation.sampling.given)
     if generation.tools is not None:
         asked.append("tools")
     if generation.reasoning_effort is not None:
@@ -100,7 +98,7 @@ def form_to_pass(
         return None
     if work.tools is not None and not stream:
         return None
-    return work.anthropic if _SAMPLING_OF_MESSAGES.issuperset(work.sampling.given()) else None
+    return work.anthropic if _SAMPLING_OF_MESSAGES.issuperset(work.sampling.given) else None
 
 
 def messages_body(
@@ -111,7 +109,7 @@ def messages_body(
     for name in form.__struct_fields__:
         if (part := getattr(form, name)) is not None:
             body[name] = part
-    body |= generation.sampling.given()
+    body |= generation.sampling.given
     if generation.stop:
         body["stop_sequences"] = generation.stop
     if generation.template_options is not None:
@@ -148,8 +146,8 @@ def _add_features(
     """What most requests ask nothing of."""
     if generation.tools is not None:
         _add_tools(body, generation)
-    if generation.sampling != _NOTHING_SET:
-        _add_sampling(body, generation, family, traits)
+    if generation.sampling.given:
+        _add_sampling(body, generation.sampling.given, family, traits)
     if generation.logprobs:
         _add_logprobs(body, generation, endpoint, family)
     if generation.structure is not None:
@@ -168,13 +166,15 @@ def _add_tools(body: dict[str, Any], generation: Generation) -> None:
         body["parallel_tool_calls"] = generation.parallel_tool_calls
 
 
-def _add_sampling(body: dict[str, Any], generation: Generation, family: EngineFamily, traits: Traits) -> None:
-    names = _SAMPLING_NAMES.get(family, {})
-    for name, value in generation.sampling.given().items():
-        body[names.get(name, name)] = value
-    if family is EngineFamily.LLAMA_CPP and generation.sampling.mirostat_target is not None:
-        body["mirostat"] = 2
-    if generation.sampling.top_k == 0:
+def _add_sampling(body: dict[str, Any], given: dict[str, Any], family: EngineFamily, traits: Traits) -> None:
+    if family is _LLAMA_CPP:
+        for name, value in given.items():
+            body[_NAMES_OF_LLAMA_CPP.get(name, name)] = value
+        if "mirostat_target" in given:
+            body["mirostat"] = 2
+    else:
+        body.update(given)
+    if given.get("top_k") == 0:
         body["top_k"] = traits.top_k_of_all
 
 

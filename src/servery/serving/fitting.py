@@ -3,9 +3,8 @@
 from collections.abc import Sequence
 from typing import Final
 
-import msgspec
-
-from servery.catalog.model import Capability, DefaultSampling, Model
+from servery.catalog.default_sampling import DefaultSampling
+from servery.catalog.model import Capability, Model
 from servery.core.errors import InvalidRequest
 from servery.core.inference import Embedding, Generation, InferenceRequest
 from servery.core.sampling import Sampling
@@ -18,7 +17,7 @@ DEFAULT_MAX_TOKENS: Final = 2_048
 _MOST_BYTES_PER_TOKEN: Final = 64
 
 
-_NOTHING_PRESCRIBED: Final = DefaultSampling()  # of a model's own class: a value of another class is never equal
+_NOTHING_PRESCRIBED: Final = DefaultSampling()
 
 
 def fitted(
@@ -46,8 +45,9 @@ def _fitted_embedding(work: Embedding, honours: frozenset[str]) -> Embedding:
 def _fitted_generation(work: Generation, model: Model, honours: frozenset[str], *, truncate: bool) -> Generation:
     _check_capabilities(work, model)
     max_tokens = work.max_tokens or min(DEFAULT_MAX_TOKENS, model.context_length)
-    if work.sampling.min_tokens is not None:
-        work = _with_least(work, work.sampling.min_tokens, honours, most=max_tokens)
+    least = work.sampling.min_tokens
+    if least is not None:
+        work = _with_least(work, least, honours, most=max_tokens)
     check_honoured(work, honours)
     if max_tokens > model.context_length:
         if not truncate:
@@ -58,7 +58,7 @@ def _fitted_generation(work: Generation, model: Model, honours: frozenset[str], 
         max_tokens = model.context_length
     sampling = work.sampling
     if model.sampling != _NOTHING_PRESCRIBED:
-        sampling = Sampling(**{**model.sampling.given(), **sampling.given()})  # type: ignore[arg-type]
+        sampling = Sampling(**{**model.sampling.given(), **sampling.given})
     if max_tokens == work.max_tokens and sampling is work.sampling:
         return work
     return work.fitted(max_tokens=max_tokens, sampling=sampling)
@@ -71,7 +71,7 @@ def _with_least(work: Generation, least: int, honours: frozenset[str], *, most: 
         raise InvalidRequest(f"min_tokens is {least}, and max_tokens is {most}", param="min_tokens")
     if "min_tokens" in honours or least < most or work.stop or work.structure is not None or work.tools is not None:
         return work
-    sampling = msgspec.structs.replace(work.sampling, min_tokens=None, ignore_eos=True)
+    sampling = work.sampling.but(min_tokens=None, ignore_eos=True)
     return work.fitted(max_tokens=most, sampling=sampling)
 
 

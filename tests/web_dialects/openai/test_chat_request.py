@@ -195,7 +195,7 @@ def test_sampling_reaches_the_engine() -> None:
         "presence_penalty": -0.1, "repetition_penalty": 1.1, "mirostat_target": 5.0, "mirostat_lr": 0.1,
         "logit_bias": {"5": -100.0}, "seed": 7, "ignore_eos": True, "min_tokens": 3, "stop_token_ids": [7, 9],
     }  # fmt: skip
-    assert generation(**fields).sampling.given() == {**fields, "stop_token_ids": (7, 9)}
+    assert generation(**fields).sampling.given == {**fields, "stop_token_ids": (7, 9)}
 
 
 @pytest.mark.parametrize("fields", [{"min_tokens": 0}, {"stop_token_ids": []}, {"min_tokens": None}])
@@ -207,7 +207,7 @@ def test_sampling_that_asks_for_nothing_is_none(fields: dict[str, Any]) -> None:
 @pytest.mark.parametrize("top_k", [0, -1])
 def test_of_all_tokens_has_two_spellings(top_k: int) -> None:
     """That of the API, and that of vLLM and SGLang."""
-    assert generation(top_k=top_k).sampling.top_k == 0
+    assert generation(top_k=top_k).sampling.given == {"top_k": 0}
 
 
 def test_choices_have_consecutive_seeds() -> None:

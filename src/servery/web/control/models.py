@@ -8,7 +8,8 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from servery.catalog.catalog import Catalog
-from servery.catalog.model import Capability, DefaultSampling, Model
+from servery.catalog.default_sampling import DefaultSampling
+from servery.catalog.model import Capability, Model
 from servery.core.caller import Caller
 from servery.core.clock import Clock, utc_date
 from servery.core.errors import NotFound

@@ -3,8 +3,6 @@
 from collections.abc import Mapping
 from typing import Final
 
-import msgspec
-
 from servery.core.errors import InvalidRequest
 from servery.core.inference import Generation, InferenceRequest
 from servery.core.sampling import Sampling
@@ -125,8 +123,7 @@ def choices_of(fields: GenerationFields, generation: Generation) -> tuple[Genera
     if choices == 1 or seed is None:
         return (generation,) * choices
     return tuple(
-        changed(generation, sampling=msgspec.structs.replace(generation.sampling, seed=nth_seed(seed, choice)))
-        for choice in range(choices)
+        changed(generation, sampling=generation.sampling.but(seed=nth_seed(seed, choice))) for choice in range(choices)
     )
 
 

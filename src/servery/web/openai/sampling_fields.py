@@ -5,7 +5,7 @@ from typing import Annotated
 import msgspec
 from msgspec import Meta
 
-from servery.core.sampling import (
+from servery.core.sampling_ranges import (
     Bias,
     Mirostat,
     Penalty,
