@@ -11,16 +11,14 @@ _LEVEL_NAMES: Final = {level: logging.getLevelName(level).lower().ljust(7) for l
 
 
 class EventKind:
-    """Events of one name, with the same fields. ``template`` is for the time, its thousandths, the level, and the value
-    of each field."""
+    """Events of one name, with the same fields. ``labels`` are what stands before the value of each in a line of text."""
 
-    __slots__ = ("fields", "name", "template")
+    __slots__ = ("fields", "labels", "name")
 
     def __init__(self, name: str, fields: tuple[str, ...]) -> None:
         self.name = name
         self.fields = fields
-        text = name + "".join([f"  {field}=\0" for field in fields])
-        self.template = "%s.%03d %s " + text.replace("%", "%%").replace("\0", "%s")
+        self.labels = [f"  {field}=" for field in fields]
 
 
 class TextLines:
@@ -38,8 +36,12 @@ class TextLines:
         if seconds != self._seconds:
             self._seconds = seconds
             self._clock_time = datetime.fromtimestamp(seconds, UTC).strftime("%H:%M:%S")
-        thousandths = int((created_s - seconds) * 1_000)
-        return kind.template % (self._clock_time, thousandths, _LEVEL_NAMES[level], *values)
+        thousandths = str(int((created_s - seconds) * 1_000)).zfill(3)
+        pieces = [self._clock_time, ".", thousandths, " ", _LEVEL_NAMES[level], " ", kind.name]
+        for place, label in enumerate(kind.labels):  # a template with so many places takes three times as long
+            pieces.append(label)
+            pieces.append(str(values[place]))
+        return "".join(pieces)
 
 
 class JsonLines:
