@@ -73,6 +73,18 @@ def test_questions_after_one_system_prompt_meet_where_it_ends() -> None:
     assert asked[0].went_on is None
 
 
+@given(st.lists(st.text('{}"ab', max_size=40), min_size=2, max_size=5))
+def test_braces_in_a_text_hide_no_message(texts: list[str]) -> None:
+    """However many there are: the last message and the last answer are found where they begin."""
+    prompt = conversation(*[(("user", "assistant")[at % 2], text) for at, text in enumerate(texts)])
+    chain = text_chain("o", prompt)
+    last = prompt.rfind(b'{"role":"')
+    answer = prompt.rfind(b'{"role":"assistant"', 0, last)
+    assert chain.begun is not None
+    assert chain.begun[1] == last - 1
+    assert (chain.went_on[1] if chain.went_on else -1) == max(answer - 1, -1)
+
+
 def test_nothing_is_marked_where_a_prompt_begins() -> None:
     """All prompts of one message would meet there, with nothing in common."""
     chain = text_chain("o", conversation(("user", "why " * 90)))
