@@ -35,6 +35,8 @@ _ADMITTED: Final = TicketState.ADMITTED
 _RECALLED: Final = TicketState.RECALLED
 _SHED: Final = TicketState.SHED
 _LEFT: Final = TicketState.LEFT
+_PRIORITY: Final = ServingClass.PRIORITY
+_STANDARD: Final = ServingClass.STANDARD
 _BATCH: Final = ServingClass.BATCH
 _DISPATCHED: Final = AdmissionOutcome.DISPATCHED
 
@@ -89,7 +91,7 @@ class PoolQueue:
     def enter(self, ticket: Ticket, now_s: float) -> list[Ticket]:
         """Admit, queue or shed ``ticket``; its seat is taken as that of any other that was admitted."""
         turns, serving_class = self._turns, ticket.demand.serving_class
-        if serving_class is ServingClass.PRIORITY:
+        if serving_class is _PRIORITY:
             self._kept_until_s = now_s + _KEPT_FOR_S
         may_go = not (turns.priority.count or turns.standard.count) and serving_class is not _BATCH
         if may_go and self._room_for(ticket, None, now_s) is not None:
@@ -107,7 +109,7 @@ class PoolQueue:
         if head is ticket:
             changed = self._admit(now_s)
         else:  # nothing has changed for the next in line; but one more may be worth a recall
-            changed = self._recall_for(head, now_s) if serving_class is ServingClass.PRIORITY else []
+            changed = self._recall_for(head, now_s) if serving_class is _PRIORITY else []
         if turns.waiting > self._queue_limit:
             blocked = turns.next()
             changed.append(self._make_way(ticket))
@@ -292,7 +294,7 @@ class PoolQueue:
                 break
             self._see_waiting(now_s)
             self._turns.take(ticket)
-            if ticket.demand.serving_class is not ServingClass.BATCH:
+            if ticket.demand.serving_class is not _BATCH:
                 self.rate.sent(ticket.demand.serving_class, ticket.work)
                 self._make_ready_for_priority()
             self._see_waiting(now_s)
@@ -330,16 +332,16 @@ class PoolQueue:
             late_s = first.occupancy.late_s(now_s, ahead_s=ahead_s) if first.has_room_for(tokens) else inf
         if late_s > 0.0:  # else it is not prompts that it waits for
             self.look_again_s = min(self.look_again_s, now_s + max(late_s, _LEAST_LOOK_S))
-        if self._reserved and now_s < self._kept_until_s and head.demand.serving_class is ServingClass.STANDARD:
+        if self._reserved and now_s < self._kept_until_s and head.demand.serving_class is _STANDARD:
             self.look_again_s = min(self.look_again_s, self._kept_until_s)
 
     def _room_for(self, ticket: Ticket, first: Replica | None, now_s: float) -> Replica | None:
         ahead_s = self._ahead_s
-        if ticket.demand.serving_class is ServingClass.BATCH:
+        if ticket.demand.serving_class is _BATCH:
             headroom = self._policy.batch_headroom
             return self._pool.find_idle_room(ticket.resident_tokens, headroom=headroom, now_s=now_s, ahead_s=ahead_s)
         reserved = self._reserved if now_s < self._kept_until_s else 0
-        is_kept_out = reserved and ticket.demand.serving_class is ServingClass.STANDARD
+        is_kept_out = reserved and ticket.demand.serving_class is _STANDARD
         if is_kept_out and not self._turns.is_owed(ticket) and not self._pool.has_more_free_than(reserved):
             return None
         if first is not None and not reserved and not self._counts_tokens:
@@ -350,9 +352,9 @@ class PoolQueue:
     def _recall_for(self, head: Ticket, now_s: float) -> list[Ticket]:
         """``head`` goes next and finds no room: call back one for each that waits like it and for whom no place would
         come up by itself as soon."""
-        if not len(self._unanswered) or head.demand.serving_class is ServingClass.BATCH:
+        if not len(self._unanswered) or head.demand.serving_class is _BATCH:
             return []
-        is_priority = head.demand.serving_class is ServingClass.PRIORITY
+        is_priority = head.demand.serving_class is _PRIORITY
         waiting = self._turns.priority.count if is_priority else self._turns.online
         most = waiting - self._soon(head, now_s) - self._recalls_under_way
         if most <= 0:
