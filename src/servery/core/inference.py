@@ -103,7 +103,8 @@ class Generation(Value):
         """The prompt in the order in which a chat template renders it: tools, then messages. What a replica's
         prompt cache holds is inferred from prefixes of this."""
         if self.messages is not None:
-            return bytes(self.tools or b"") + bytes(self.messages)
+            messages = bytes(self.messages)
+            return messages if self.tools is None else bytes(self.tools) + messages
         assert self.prompt is not None, "a generation has messages or a prompt"
         return self.prompt.encode() if isinstance(self.prompt, str) else msgspec.json.encode(self.prompt)
 

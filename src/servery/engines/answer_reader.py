@@ -188,11 +188,17 @@ class BytesReader:
     def __init__(self, *, max_body_bytes: int) -> None:
         self.began = False
         self._max_body_bytes = max_body_bytes
-        self._body = bytearray()
+        self._body = b""  # most come in one piece, which is not copied
+        self._more: bytearray | None = None
 
     def feed(self, piece: bytes) -> bool:
-        self._body += piece
-        if len(self._body) > self._max_body_bytes:
+        if not self._body:
+            self._body = piece
+        elif self._more is None:
+            self._more = bytearray(piece)
+        else:
+            self._more += piece
+        if len(self._body) + (0 if self._more is None else len(self._more)) > self._max_body_bytes:
             raise EngineUnavailable("the engine that serves this model sent more than is taken")
         return False
 
@@ -200,7 +206,7 @@ class BytesReader:
         return None
 
     def end(self) -> bytes:
-        return bytes(self._body)
+        return self._body if self._more is None else self._body + self._more
 
 
 _wholes: Final = msgspec.json.Decoder(Whole)
@@ -215,7 +221,7 @@ class WholeReader(BytesReader):
         self._tally = tally
 
     def end(self) -> bytes:
-        body = bytes(self._body)
+        body = super().end()
         try:
             whole = _wholes.decode(body)
         except UNREADABLE:
