@@ -50,9 +50,23 @@ class Sampling(Value):
         min_tokens: int | None = None,
         stop_token_ids: tuple[int, ...] | None = None,
     ) -> None:
-        values: list[object] = [temperature, top_p, top_k, min_p, typical_p, frequency_penalty, presence_penalty]
-        values += [repetition_penalty, mirostat_target, mirostat_lr, logit_bias]
-        values += [seed, ignore_eos, min_tokens, stop_token_ids]
+        values = [
+            temperature,
+            top_p,
+            top_k,
+            min_p,
+            typical_p,
+            frequency_penalty,
+            presence_penalty,
+            repetition_penalty,
+            mirostat_target,
+            mirostat_lr,
+            logit_bias,
+            seed,
+            ignore_eos,
+            min_tokens,
+            stop_token_ids,
+        ]
         given: dict[str, Any] = {}
         for place, value in enumerate(values):
             if value is not None:

@@ -11,7 +11,7 @@ _LEVEL_NAMES: Final = {level: logging.getLevelName(level).lower().ljust(7) for l
 
 
 class EventKind:
-    """Events of one name, with the same fields. ``labels`` are what stands before the value of each in a line of text."""
+    """Events of one name, with the same fields. ``labels``: what a line of text has before the value of each."""
 
     __slots__ = ("fields", "labels", "name")
 
