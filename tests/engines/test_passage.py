@@ -99,3 +99,12 @@ def test_whatever_is_read_as_a_chunk_is_one(content: bytes, at: int, noise: byte
     data = chunk(content)[:at] + noise + chunk(content)[at + len(noise) :]
     found = content_of(data)
     assert found is None or data == chunk(found)
+
+
+async def test_a_stream_that_is_far_too_long_leaves_the_short_way() -> None:
+    """Whoever looks at its events ends it."""
+    way = Way()
+    way.tally.frames = way.tally.most_frames - 1
+    assert way.passage.take(event(b'"a"'))
+    assert not way.passage.take(event(b'"a"'))
+    assert way.tally.frames == way.tally.most_frames

@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 import pytest
 from tests.fakes.engine_scripts import OPENING, dies, refuses, sends, streams, token
-from tests.serving.house import ACME, HELLO, House, asked
+from tests.serving.house import ACME, CHAT, HELLO, House, asked
 
 from servery.billing.billing_month import BillingMonth
 from servery.billing.spend_tiers import USUAL_TIERS
@@ -14,6 +14,7 @@ from servery.control.account_review import AccountReview
 from servery.control.credits import Credits
 from servery.control.spend_limit import SpendLimit
 from servery.core.errors import PreconditionFailed, ServeryError
+from servery.core.value import changed
 from servery.limits.estimate import Estimator
 
 _TOKENS = Estimator().estimate(asked(), key_id=ACME.key_id, prompt_bytes=len(HELLO.prompt_bytes()))
@@ -106,21 +107,23 @@ async def test_a_client_that_leaves_pays_for_what_was_done(house: House) -> None
 
 async def test_a_stream_that_outgrows_its_hold_takes_room_from_others(house: House) -> None:
     """Below zero if need be, and it may finish; the next is refused."""
-    await prepay(house, ESTIMATE + 500)
+    long = changed(HELLO, max_tokens=300)
+    tokens = Estimator().estimate(asked(CHAT, long), key_id=ACME.key_id, prompt_bytes=len(HELLO.prompt_bytes()))
+    held, cost = tokens.prompt_tokens * 100 + tokens.generated_tokens * 400, 12 * 100 + 300 * 400
+    await prepay(house, held + 500)
     hold = asyncio.Event()
-    words = ["x"] * 80
-    house.first.always = house.second.always = streams(words, hold=hold)
-    task, reply = house.begin(asked())
-    await until(lambda: len(reply.frames) > 80)
+    house.first.always = house.second.always = streams(["x"] * 300, hold=hold)
+    task, reply = house.begin(asked(CHAT, long))
+    await until(lambda: len(reply.frames) > 300)
     assert room(house) == 500
     await house.holds.cover()
-    assert room(house) == ESTIMATE + 500 - (12 * 100 + 80 * 400) < 0
+    assert room(house) == held + 500 - cost < 0
     with pytest.raises(PreconditionFailed):
         await house.serve(asked())
     hold.set()
     await task
     assert reply.served is not None
-    assert (await standing(house)).spent_nanodollars == 12 * 100 + 80 * 400
+    assert (await standing(house)).spent_nanodollars == cost
     with pytest.raises(PreconditionFailed, match="credits are used up"):
         await house.serve(asked())
 

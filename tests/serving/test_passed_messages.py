@@ -1,5 +1,6 @@
 """The request path of messages that are passed on in Anthropic's form: another wire, the same books."""
 
+import asyncio
 import json
 
 import msgspec
@@ -118,3 +119,20 @@ async def test_a_stream_that_breaks_is_charged_as_delivered(house: House) -> Non
     assert (record.outcome, record.usage) == (Outcome.ENGINE_BROKE, Usage(9, 0, 2, 0, estimated=True))
     (replica,) = house.pools["solo"].replicas
     assert replica.faults["ENGINE_BROKE"] == 1
+
+
+async def test_a_message_that_never_ends_breaks_off(house: House) -> None:
+    """A little beyond what was asked for; no more than that is charged."""
+
+    async def goes_on(exchange: FakeExchange) -> None:
+        while not exchange.client_left.is_set():
+            exchange.event(json.dumps(delta("x")).encode())
+            await asyncio.sleep(0)
+
+    house.first.always = says(started(input_tokens=12), then=goes_on)
+    async with asyncio.timeout(60):
+        with pytest.raises(EngineBroke, match="longer than it was asked"):
+            await house.serve(request())
+        await house.first.wait_connections(0)
+    (record,) = house.ended.records
+    assert (record.outcome, record.usage.generated_tokens) == (Outcome.ENGINE_BROKE, 5)

@@ -213,7 +213,7 @@ async def test_what_cannot_be_served_costs_nothing(house: House) -> None:
 async def test_a_limit_refuses_before_the_engine(house: House) -> None:
     """The refusal leaves nothing taken, and says when to come back; another account is not concerned."""
     house.first.always = serves(["x"] * 380, prompt=12)
-    await house.serve(asked(PLAIN))
+    await house.serve(asked(PLAIN, changed(HELLO, max_tokens=380)))
     refusal = await refused(house, asked(PLAIN))
     assert isinstance(refusal, LimitExceeded)
     assert refusal.retry_after_s is not None

@@ -40,6 +40,8 @@ class NoEvents:
 NO_EVENTS: Final = NoEvents()
 
 _BYTES_PER_TOKEN: Final = 4
+_CUT: Final = msgspec.Raw(b'[{"index":0,"delta":{},"text":"","finish_reason":"length"}]')
+"""How an answer ends that was cut, in the form of chat and of completions."""
 
 
 class AnswerReader(Protocol):
@@ -86,7 +88,8 @@ def _check_ending(finish_reason: str | None) -> None:
 
 class StreamReader:
     """Generated events go to ``sink`` as they come; what carries usage goes to ``tally`` and no further. ``on_first``
-    is called once, before the first event is passed on."""
+    is called once, before the first event is passed on. A stream that goes on for far longer than was asked is over
+    there, cut, as one that an engine ends at its length."""
 
     __slots__ = (
         "_between_events",
@@ -133,8 +136,8 @@ class StreamReader:
                 return True
             if event[:8] == b'{"error"' or event[:9] == b'{ "error"':
                 raise break_from(event, began=self._tally.frames > 0, served_model=self._served_model)
-            if event != b"null":
-                self._read(event)
+            if event != b"null" and self._read(event):
+                return True
         return False
 
     def end(self) -> bytes:
@@ -148,20 +151,31 @@ class StreamReader:
             self._on_first()
         self._sink.take(event, read)
 
-    def _read(self, event: bytes) -> None:
-        """Decoding it costs less than looking for the few words in it that matter here."""
+    def _read(self, event: bytes) -> bool:
+        """True where the stream is cut. Decoding it costs less than looking for the few words in it that matter
+        here."""
         read = _events.decode(event)
         if read.error is not None:
             raise break_from(event, began=self._tally.frames > 0, served_model=self._served_model)
         choices = read.choices or []
         for choice in choices:
             _check_ending(choice.finish_reason)
+        if self._tally.frames >= self._tally.most_frames and _is_token(choices):
+            self._cut(event)
+            return True
         if read.usage is not None or read.timings is not None or read.prompt_progress is not None:
             self._tell(event, read, choices)
-            return
-        if _is_token(choices):
-            self._tally.frames += 1
-        self._pass_on(event, read)
+        else:
+            if _is_token(choices):
+                self._tally.frames += 1
+            self._pass_on(event, read)
+        return False
+
+    def _cut(self, event: bytes) -> None:
+        """Pass on the end of an answer in place of a further piece of it."""
+        self._tally.is_cut = True
+        end = msgspec.json.encode(_objects.decode(event) | {"choices": _CUT})
+        self._pass_on(end, _events.decode(end))
 
     def _tell(self, event: bytes, frame: EngineEvent, choices: list[EngineChoice]) -> None:
         """Of usage or progress the client hears at the end; of choices beside it, at once."""

@@ -178,6 +178,8 @@ class Exchange:
             self._fail(EngineBroke("the engine sent an event that is not understood"))
         else:
             if complete:
+                if self._tally.is_cut:
+                    self._close()  # the engine goes on
                 self._end(b"")
             elif self._reader.began and not self._flows:
                 self._flow()

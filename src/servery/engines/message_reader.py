@@ -27,7 +27,8 @@ _events: Final = msgspec.json.Decoder(Event)
 
 class MessageStreamReader:
     """See ``StreamReader``. All events but pings and the end go to ``sink``, usage goes to ``tally`` as well; events of
-    an unknown type go nowhere."""
+    an unknown type go nowhere. A stream that goes on for far longer than was asked breaks off there: its blocks are
+    the engine's to close."""
 
     __slots__ = (
         "_between_events",
@@ -79,6 +80,7 @@ class MessageStreamReader:
         """True when it was the last."""
         # So the most begin. Where the last key is, if it is given twice, is for whom it is passed on to to see.
         if data.startswith(b'{"type":"content_block_delta",') and b'"signature_delta"' not in data:
+            self._check_length()
             self._pass_on(data)
             self._tally.frames += 1
             return False
@@ -86,6 +88,7 @@ class MessageStreamReader:
         match event.type:
             case "content_block_delta":
                 if event.delta is None or event.delta.type != "signature_delta":
+                    self._check_length()
                     self._tally.frames += 1
             case "message_start":
                 self._tell_prompt(event)
@@ -102,6 +105,10 @@ class MessageStreamReader:
                 return False
         self._pass_on(data)
         return False
+
+    def _check_length(self) -> None:
+        if self._tally.frames >= self._tally.most_frames:
+            raise EngineBroke("the engine went on for far longer than it was asked to")
 
     def _pass_on(self, data: bytes) -> None:
         if not self.began:

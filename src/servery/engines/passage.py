@@ -30,7 +30,7 @@ class Passage:
     def take(self, piece: bytes) -> bool:
         """Take one such event with its framing, ``data: {…}`` and an empty line. False, as above."""
         chunk = self._frames.chunk_of(piece)
-        if chunk is None:
+        if chunk is None or self._tally.frames >= self._tally.most_frames:
             return False
         self._outbox.add(chunk)
         self._tally.frames += 1

@@ -6,6 +6,9 @@ from servery.core.usage import Usage, corrected_usage
 from servery.engines.reported_usage import ReportedUsage
 
 MOST_TOKENS: Final = 2**31 - 1
+_SPARE_PART: Final = 4
+_SPARE_FRAMES: Final = 64
+"""A stream may have a quarter more frames than tokens were asked for, and these."""
 
 
 class Tally:
@@ -15,14 +18,36 @@ class Tally:
     prompt; ``is_held_up`` is set once the client has read too slowly. ``prompt_tokens_guess`` stands in for the prompt
     where an answer breaks off before the engine told it. ``heard_s`` is when the engine was last heard, by the loop's
     clock. A count of more than ``most_tokens`` cannot be: what holds it is no report.
+
+    No more than ``asked_tokens`` of the answer are anybody's to pay, whatever the engine generated or tells. A stream
+    that goes on after ``most_frames`` never heard of them, and is to be cut: a frame is a token or several, and those
+    few that are none (a name of a tool, an empty piece) are a small part of an answer. ``is_cut`` says that it was.
     """
 
-    __slots__ = ("_cached", "_guess", "_most", "_prompt", "_reported", "frames", "heard_s", "is_held_up", "prefill_s")
+    __slots__ = (
+        "_asked",
+        "_cached",
+        "_guess",
+        "_most",
+        "_prompt",
+        "_reported",
+        "frames",
+        "heard_s",
+        "is_cut",
+        "is_held_up",
+        "most_frames",
+        "prefill_s",
+    )
 
-    def __init__(self, *, prompt_tokens_guess: int, most_tokens: int = MOST_TOKENS) -> None:
+    def __init__(
+        self, *, prompt_tokens_guess: int, most_tokens: int = MOST_TOKENS, asked_tokens: int | None = None
+    ) -> None:
         self.frames = 0
         self.heard_s = 0.0
         self.is_held_up = False
+        self.is_cut = False
+        self._asked = MOST_TOKENS if asked_tokens is None else asked_tokens
+        self.most_frames = self._asked + self._asked // _SPARE_PART + _SPARE_FRAMES
         self.prefill_s: float | None = None
         self._guess = prompt_tokens_guess
         self._most = most_tokens
@@ -52,7 +77,7 @@ class Tally:
         """A report that leaves out the prompt is none."""
         prompt, generated = reported.prompt_tokens, reported.completion_tokens or 0
         if prompt is not None and prompt <= self._most and generated <= self._most:
-            self._reported = usage_of(reported)
+            self._reported = self._paid(usage_of(reported))
 
     @property
     def prompt(self) -> tuple[int, int] | None:
@@ -75,7 +100,15 @@ class Tally:
         if self._reported is not None:
             return self._reported
         prompt = self._guess if self._prompt is None else self._prompt
-        return Usage(prompt, min(self._cached, prompt), self.frames, 0, estimated=True)
+        return Usage(prompt, min(self._cached, prompt), min(self.frames, self._asked), 0, estimated=True)
+
+    def _paid(self, usage: Usage) -> Usage:
+        """What of it was asked for: an engine that tells of more has not done as it was asked."""
+        generated = self._asked
+        if usage.generated_tokens <= generated:
+            return usage
+        reasoning = min(usage.reasoning_tokens, generated)
+        return Usage(usage.prompt_tokens, usage.cached_prompt_tokens, generated, reasoning, estimated=True)
 
 
 def usage_of(reported: ReportedUsage) -> Usage:

@@ -166,7 +166,11 @@ class Dispatch:
         longest = errand.offer.model.context_length * (
             len(branch.work.inputs) if isinstance(branch.work, Embedding) else 1
         )
-        tally = Tally(prompt_tokens_guess=branch.prompt_tokens_guess, most_tokens=_BELIEVED_CONTEXTS * longest)
+        tally = Tally(
+            prompt_tokens_guess=branch.prompt_tokens_guess,
+            most_tokens=_BELIEVED_CONTEXTS * longest,
+            asked_tokens=None if isinstance(branch.work, Embedding) else branch.work.max_tokens,
+        )
         visit.asks(tally, empties_slot=is_emptied)
         exchange = seat.replica.client.ask(
             branch.work,

@@ -171,6 +171,8 @@ class Visit:
         """The engine has said all that was asked of it, and how much that was."""
         tally, seat = self._tally, self.seat
         assert tally is not None, "an answer was asked for"
+        if tally.is_cut:
+            seat.replica.faults[EngineBroke.code] += 1
         seat.answered(prefill_s=tally.prefill_s)
         self._errand.journey.first_token(prefill_s=tally.prefill_s, asked_s=self._asked_s)
         if tally.is_reported:
