@@ -163,7 +163,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     recalls_per_request: Annotated[
         int,
         Meta(ge=0, le=100, description="How often a request may be called back for one of a higher class; 0: never."),
-    ] = 2
+    ] = 4
     connect_timeout_s: Annotated[Seconds, Meta(description="How long connecting to an engine may take.")] = 2.0
     first_token_timeout_s: Annotated[
         Seconds, Meta(description="How long an engine may take until its first token; then 504.")

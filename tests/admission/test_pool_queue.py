@@ -152,6 +152,34 @@ def test_standard_that_has_its_floor_goes_before_no_priority() -> None:
         (last,) = door.leave(priority)
 
 
+def test_standard_that_had_more_than_its_floor_goes_before_nobody_for_a_while() -> None:
+    """A run of Priority, as chance brings it, entitles it to nothing; but when only Priority is sent for two seconds it
+    has its floor again."""
+    door = Door(pool_of(), queue_limit=2_000)
+    (last,) = door.entered(ticket())
+    door.queue.first_byte(last, door.now_s)
+    door.entered(*(ticket("s") for _ in range(500)))
+
+    def sent_next() -> Ticket:
+        door.now_s += 0.01
+        (sent,) = (one for one in door.leave(last) if one.state is ADMITTED)
+        door.queue.first_byte(sent, door.now_s)
+        return sent
+
+    for number in range(200):
+        if number % 2:
+            door.enter(ticket("p", PRIORITY))
+        last = sent_next()
+    door.entered(*(ticket("p", PRIORITY) for _ in range(400)))
+    classes = []
+    for _ in range(320):
+        last = sent_next()
+        classes.append(last.demand.serving_class)
+    assert STANDARD not in classes[:150]
+    assert STANDARD in classes[150:220], "two seconds at a hundred a second, and what one takes to earn"
+    assert classes[220:].count(STANDARD) in (9, 10, 11)
+
+
 def test_batch_takes_only_what_is_idle() -> None:
     """It leaves room beside it for whoever comes next, and takes none while anybody waits."""
     door = Door(pool_of(replicas=2, concurrency=10))

@@ -3,6 +3,8 @@
 Priority goes first, but for Standard's floor. For each work that Priority is sent while Standard waits, Standard earns
 floor / (1 - floor) of it; what has earned the work of its next request sends that one before Priority. All that
 Standard is sent counts against that, also while no Priority waits: who gets its floor in any case goes before nobody.
+What it is sent beyond its floor is owed back, so that nobody goes before a Priority because a few of that come in a
+row; but no more than it earns in two seconds in which only Priority is sent: for longer nobody waits for that.
 """
 
 from typing import Final
@@ -13,6 +15,7 @@ from servery.admission.ticket import Ticket
 from servery.core.serving_path import ServingClass
 
 _LEAST_SHARE: Final = 0.01
+_OWED_BACK_S: Final = 2.0
 
 
 class ClassTurns:
@@ -58,14 +61,16 @@ class ClassTurns:
         """Whether ``ticket``, of Standard, may go by its floor."""
         return self._credit >= ticket.work
 
-    def take(self, ticket: Ticket) -> None:
-        """``ticket``, whose turn it is, goes. It is entitled to that where it goes before a Priority."""
+    def take(self, ticket: Ticket, *, work_per_s: float) -> None:
+        """``ticket``, whose turn it is, goes. It is entitled to that where it goes before a Priority. So much work is
+        sent in a second; 0 where that is not known."""
         serving_class = ticket.demand.serving_class
         if serving_class is ServingClass.PRIORITY and self.standard.count:
             self._credit += ticket.work * self._floor / (1.0 - self._floor)
         ticket.is_entitled = serving_class is ServingClass.STANDARD and self.priority.count > 0
         if serving_class is ServingClass.STANDARD:
-            self._credit = max(0.0, self._credit - ticket.work)
+            most_owed = _OWED_BACK_S * work_per_s * self._floor / (1.0 - self._floor)
+            self._credit = max(-most_owed, self._credit - ticket.work)
         self.line(serving_class).take_first()
         self._forget_credit()
 
@@ -97,12 +102,11 @@ class ClassTurns:
         return ahead_s + (self.standard.work + self.batch.work_ahead(ticket)) / left_per_s
 
     def _forget_credit(self) -> None:
-        """What is not waited for is not saved up."""
-        if not self.standard.count:
+        """What is not waited for is not saved up; what is owed is."""
+        if not self.standard.count and self._credit > 0.0:
             self._credit = 0.0
 
     def check_integrity(self) -> None:
         for line in (self.priority, self.standard, self.batch):
             line.check_integrity()
-        assert self._credit >= 0.0, "nobody goes on credit"
-        assert self.standard.count or self._credit == 0.0, "who does not wait saves nothing up"
+        assert self.standard.count or self._credit <= 0.0, "who does not wait saves nothing up"

@@ -33,4 +33,4 @@ class AdmissionPolicy(msgspec.Struct, frozen=True, kw_only=True):
     priority_reserve: float = 0.05
     recall_beyond_s: float = 0.01
     recall_within_s: float = 5.0
-    recalls_per_request: int = 2
+    recalls_per_request: int = 4
