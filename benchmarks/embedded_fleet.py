@@ -9,8 +9,7 @@ import msgspec
 
 from benchmarks.overload_scenario import FRESH_S, Runs, simulated_runs
 from benchmarks.policies.overload_bars import PRIORITY_SHARE
-from servery.admission.crowding import MOST_SHARE, spared
-from servery.admission.pool_queue import places_left
+from servery.admission.crowding import MOST_SHARE, places_left, spared
 from servery.admission.service_rate import places_kept
 from servery.core.serving_path import ServingPath
 from servery.simulation.clients import Clients

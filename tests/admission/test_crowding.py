@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from servery.admission.crowding import LEAST_WORTH, MOST_SHARE, Crowding, spared, superfluous
+from servery.admission.crowding import LEAST_WORTH, MOST_SHARE, Crowding, places_left, spared, superfluous
 
 PLACES, TOKENS, FULL_S = 64, 101, 0.02
 
@@ -124,3 +124,11 @@ def test_a_stream_alone_at_its_replica_is_in_as_empty_a_pool_as_can_be() -> None
         now_s += 0.001 * max(1, inside // 2) * (TOKENS - 1)
         crowding.end(stream, places=16, replicas=2, now_s=now_s)
     assert crowding.share == pytest.approx(MOST_SHARE)
+
+
+def test_standard_leaves_free_what_priority_needs_and_what_adds_next_to_nothing() -> None:
+    """The second only in a pool whose streams share what there is, and where there is Priority at all."""
+    assert places_left(0, places=100, crowding=0.95) == 0
+    assert places_left(3, places=100, crowding=0.0) == 3
+    assert places_left(3, places=100, crowding=0.95) > 20
+    assert places_left(90, places=100, crowding=0.95) == 90

@@ -9,7 +9,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 from tests.admission.pools import BATCH, PRIORITY, STANDARD, pool_of, ticket
 
 from servery.admission.policy import AdmissionPolicy
-from servery.admission.pool_queue import PoolQueue, places_left
+from servery.admission.pool_queue import PoolQueue
 from servery.admission.ticket import AdmissionOutcome, Ticket, TicketState
 from servery.engines.load import EngineLoad
 from servery.fleet.replica import Replica
@@ -38,6 +38,7 @@ class Door:
                 self.queue.redeem(one)
                 one.replica = self.pool.find_room(one.resident_tokens, first=held)
                 assert one.replica is not None, "what was held is there"
+                assert not one.avoids(one.replica), "nobody is sent to whom it has to avoid"
                 one.replica.occupancy.enter(one.resident_tokens)
 
     def unseat(self, one: Ticket) -> None:
@@ -112,6 +113,65 @@ def test_streams_behind_an_open_circuit_hold_up_nobody_else() -> None:
     healthy = next(one for one in old if one.replica is not broken)
     assert door.leave(healthy) == [waiting]
     assert door.queue.inside == 4
+
+
+def test_whom_a_replica_has_failed_waits_for_another() -> None:
+    """Though the one that failed it has room, which others take meanwhile; and goes before them once there is any."""
+    door = Door(pool_of(replicas=2))
+    one, other = door.entered(ticket(), ticket())
+    failed, sound = one.replica, other.replica
+    assert failed is not None
+    one.avoid(failed)
+    assert door.come_back(one) == []
+    (late,) = door.entered(ticket())
+    assert (late.replica, states(one, late)) == (failed, [WAITING, ADMITTED])
+    (later,) = door.entered(ticket("b"))
+    assert (later.state, door.queue.waiting) == (WAITING, 2)
+    assert door.leave(other) == [one]
+    assert one.replica is sound
+    assert door.leave(late) == [later]
+
+
+def test_a_fresh_engine_is_another_replica() -> None:
+    """What failed is no more."""
+    door = Door(pool_of())
+    (one,) = door.entered(ticket())
+    (replica,) = door.pool.replicas
+    one.avoid(replica)
+    assert (door.come_back(one), one.state) == ([], WAITING)
+    replica.ready(is_fresh=True)
+    door.seat(door.queue.room_changed(door.now_s))
+    assert (one.state, one.replica) == (ADMITTED, replica)
+
+
+@pytest.mark.parametrize("gives_up", [True, False])
+def test_who_waits_for_another_replica_may_give_up_or_expire(gives_up: bool) -> None:
+    """Nothing of it is left."""
+    door = Door(pool_of())
+    (one,) = door.entered(ticket())
+    one.avoid(door.pool.replicas[0])
+    door.come_back(one)
+    if gives_up:
+        door.leave(one)
+    else:
+        door.queue.expire(one, door.now_s)
+    assert (door.queue.inside, door.queue.waiting) == (0, 0)
+    assert one.state is (TicketState.LEFT if gives_up else SHED)
+
+
+def test_a_failed_request_of_a_lower_class_does_not_go_first() -> None:
+    """Nor does Batch go where it leaves no room beside it."""
+    door = Door(pool_of(replicas=2))
+    one, other, first = door.entered(ticket(), ticket(), ticket("p", PRIORITY))
+    replica = one.replica
+    assert replica is not None
+    door.queue.first_byte(other, door.now_s)
+    one.avoid(replica)
+    assert door.come_back(one) == [first], "the room that was left is good enough for others"
+    (second,) = door.entered(ticket("p", PRIORITY))
+    assert states(one, second) == [WAITING, WAITING]
+    assert door.leave(other) == [second]
+    assert door.leave(second) == [one]
 
 
 def test_priority_goes_before_standard_goes_before_batch() -> None:
@@ -486,6 +546,15 @@ class AnyUse(RuleBasedStateMachine):
 
     @precondition(lambda self: self.of(ADMITTED))
     @rule(data=st.data())
+    def fail(self, data: st.DataObject) -> None:
+        """A replica fails one of its requests, which is to go to another."""
+        one = data.draw(st.sampled_from(self.of(ADMITTED)))
+        assert one.replica is not None
+        one.avoid(one.replica)
+        self.door.come_back(one)
+
+    @precondition(lambda self: self.of(ADMITTED))
+    @rule(data=st.data())
     def answer(self, data: st.DataObject) -> None:
         self.door.seat(self.door.queue.first_byte(data.draw(st.sampled_from(self.of(ADMITTED))), self.door.now_s))
 
@@ -539,7 +608,13 @@ class AnyUse(RuleBasedStateMachine):
     @invariant()
     def nobody_waits_beside_room(self) -> None:
         waiting = self.of(WAITING)
-        if any(one.demand.serving_class is not BATCH for one in waiting) and not self.of(RECALLED):
+        for one in waiting:
+            if one.avoided and one.demand.serving_class is PRIORITY:
+                assert not any(
+                    each.has_room_for(one.resident_tokens) for each in self.pool.replicas if not one.avoids(each)
+                )
+        in_line = [one for one in waiting if not one.avoided]
+        if any(one.demand.serving_class is not BATCH for one in in_line) and not self.of(RECALLED):
             head = self.door.queue._turns.next()
             assert head is not None
             now_s, ahead_s = self.door.now_s, self.door.queue._ahead_s
@@ -569,11 +644,3 @@ class AnyUse(RuleBasedStateMachine):
 
 TestAnyUse = AnyUse.TestCase
 TestAnyUse.settings = settings(max_examples=200, stateful_step_count=40, deadline=None)
-
-
-def test_standard_leaves_free_what_priority_needs_and_what_adds_next_to_nothing() -> None:
-    """The second only in a pool whose streams share what there is, and where there is Priority at all."""
-    assert places_left(0, places=100, crowding=0.95) == 0
-    assert places_left(3, places=100, crowding=0.0) == 3
-    assert places_left(3, places=100, crowding=0.95) > 20
-    assert places_left(90, places=100, crowding=0.95) == 90

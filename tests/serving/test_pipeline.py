@@ -24,6 +24,7 @@ from tests.fakes.engine_scripts import (
 from tests.fakes.fake_engine import FakeExchange
 from tests.fakes.stuck_writer import stuck_writer
 from tests.serving.house import ACME, CHAT, EMBED, FAST, GLOBEX, HELLO, PLAIN, SLOTTED, House, asked, asked_to_embed
+from tests.turns import turns
 
 from servery.core.errors import (
     EngineBroke,
@@ -322,6 +323,38 @@ async def test_a_death_before_the_first_byte_is_tried_on_another_replica(house: 
     assert len(house.second.asked) == 3
 
 
+@pytest.mark.parametrize("stream", [True, False])
+async def test_a_retry_waits_for_a_place_at_another_replica(house: House, stream: bool) -> None:
+    """However full that is, and however much room there is where it has just been failed."""
+    hold = asyncio.Event()
+    house.first.always, house.second.always = dies, streams(hold=hold)
+    busy = [house.begin(asked(CHAT)) for _ in range(2)]
+    async with asyncio.timeout(60):
+        await house.second.wait_asked(2)
+        house.second.always = serves()
+        task, reply = house.begin(asked(CHAT, stream=stream))
+        while not house.gates["pair"].waiting:  # noqa: ASYNC110
+            await asyncio.sleep(0.001)
+        asked_of_it = len(house.first.asked)
+        await turns(50)
+        assert len(house.first.asked) == asked_of_it
+        assert not task.done()
+        hold.set()
+        await asyncio.gather(task, *(one for one, _ in busy))
+    assert reply.served is not None
+    assert len(house.second.asked) == 3
+
+
+async def test_where_there_is_no_other_replica_a_failure_is_told_at_once(house: House) -> None:
+    """As what it is; nothing is gained by asking the same again."""
+    house.first.always = dies
+    assert isinstance(await refused(house, asked(PLAIN)), EngineUnavailable)
+    assert len(house.first.asked) == 1
+    house.pools["pair"].replicas[1].down("test")
+    assert isinstance(await refused(house, asked(CHAT)), EngineUnavailable)
+    assert len(house.first.asked) == 2
+
+
 async def test_a_death_in_json_is_tried_again_and_charged_once(house: House) -> None:
     """Nothing of the answer had been passed on."""
 
@@ -493,11 +526,11 @@ async def test_a_slot_whose_engine_refused_is_not_empty(house: House) -> None:
     for caller in (ACME, GLOBEX):
         await house.serve(asked(SLOTTED), caller)
     third = changed(ACME, account="initech")
-    house.first.scripts.extend([refuses(500), refuses(500)])
+    house.first.scripts.append(refuses(500))
     await refused(house, asked(SLOTTED), third)
     await house.serve(asked(SLOTTED), third)
     await house.serve(asked(SLOTTED), third)
-    assert [empties(one) for one in house.first.asked[2:]] == [True, True, True, False]
+    assert [empties(one) for one in house.first.asked[2:]] == [True, True, False]
 
 
 async def test_what_the_model_lists_is_filled_in(house: House) -> None:

@@ -72,10 +72,10 @@ async def test_it_is_tried_once(house: House) -> None:
 
 
 async def test_an_engine_that_cannot_count_is_at_fault(house: House) -> None:
-    """As one that cannot answer: it is counted as a fault of its replica, and the request is asked for elsewhere."""
+    """As one that cannot answer: it is counted as a fault of its replica, and there is none besides."""
     house.first.always = refuses(500, "no")
     with pytest.raises(EngineUnavailable):
         await house.serve(asked_for(1000, truncate_to_context=False))
-    assert [path for path, _ in sent(house)] == ["/tokenize", "/tokenize"]
+    assert [path for path, _ in sent(house)] == ["/tokenize"]
     (replica,) = house.pools["solo"].replicas
-    assert replica.faults["ENGINE_UNAVAILABLE"] == 2
+    assert replica.faults["ENGINE_UNAVAILABLE"] == 1

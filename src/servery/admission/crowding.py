@@ -133,3 +133,8 @@ def spared(share: float, *, loss: float) -> float:
 def superfluous(share: float, *, worth: float) -> float:
     """``Crowding.superfluous`` in a pool of that ``share``."""
     return (1.0 - sqrt((1.0 - share) / worth)) / share if 1.0 - share < worth else 0.0
+
+
+def places_left(needed: int, *, places: int, crowding: float) -> int:
+    """How many Standard leaves free where Priority needs so many: also those that add next to nothing."""
+    return max(needed, int(superfluous(crowding, worth=LEAST_WORTH) * places)) if needed else 0

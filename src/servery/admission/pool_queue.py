@@ -8,17 +8,18 @@ because only here can its turn still be changed. As room comes up:
     Batch      when nobody else waits, and only into replicas that keep some room beside it
 
 and inside a class accounts take turns (``fair_line``). Nobody overtakes the next in line because it is smaller, so a
-large request is not starved by small ones. When there is no room for the next in line, what was sent last for a lower
-class and has no first byte yet may be called back (``unanswered``). When the queue is full, the newest of whoever is
-furthest over its share gives way, Batch before Standard before Priority. Who would wait too long is refused on arrival
-(``shedding``).
+large request is not starved by small ones. Whom a replica has failed waits apart, for another (``elsewhere``). When
+there is no room for the next in line, what was sent last for a lower class and has no first byte yet may be called back
+(``unanswered``). When the queue is full, the newest of whoever is furthest over its share gives way, Batch before
+Standard before Priority. Who would wait too long is refused on arrival (``shedding``).
 """
 
 from math import inf
 from typing import Final
 
 from servery.admission.class_turns import ClassTurns
-from servery.admission.crowding import LEAST_WORTH, Crowding, superfluous
+from servery.admission.crowding import Crowding, places_left
+from servery.admission.elsewhere import Elsewhere
 from servery.admission.policy import AdmissionPolicy
 from servery.admission.service_rate import ServiceRate
 from servery.admission.shedding import Lots, chance_of_shedding
@@ -74,6 +75,7 @@ class PoolQueue:
         self._policy = policy
         self._hour_offset_s = hour_offset_s
         self._turns = ClassTurns(standard_floor=policy.standard_floor)
+        self._elsewhere = Elsewhere(pool, headroom=policy.batch_headroom)
         self._unanswered = Unanswered(policy)
         self._recalls_under_way = 0
         self._reserved = 0
@@ -86,7 +88,7 @@ class PoolQueue:
 
     @property
     def waiting(self) -> int:
-        return self._turns.waiting
+        return self._turns.waiting + len(self._elsewhere)
 
     def enter(self, ticket: Ticket, now_s: float) -> list[Ticket]:
         """Admit, queue or shed ``ticket``; its seat is taken as that of any other that was admitted."""
@@ -143,7 +145,7 @@ class PoolQueue:
         self._unanswered.over(ticket)
         if count is not None:
             ticket.heard = self.crowding.begin(count, now_s)
-        return self._admit(now_s, first=ticket.replica) if self._turns.waiting else []
+        return self._admit(now_s, first=ticket.replica) if self.waiting else []
 
     def time_passed(self, now_s: float) -> list[Ticket]:
         """It is ``look_again_s``, or later."""
@@ -165,20 +167,22 @@ class PoolQueue:
                 self.crowding.end(ticket.heard, places=self._places, replicas=self._replicas, now_s=now_s)
             if work is not None and ticket.charged:
                 self._turns.line(ticket.demand.serving_class).correct(ticket, work)
-            if not self._turns.waiting:
-                return []
-            return self._admit(now_s, first=ticket.replica)
+            return self._admit(now_s, first=ticket.replica) if self.waiting else []
         return []
 
     def come_back(self, ticket: Ticket, now_s: float) -> list[Ticket]:
-        """``ticket`` was admitted or recalled, its seat is free again, and it wants another at its old place."""
+        """``ticket`` was admitted or recalled, its seat is free again, and it wants another at its old place; where it
+        avoids replicas, one elsewhere."""
         state, ticket.state = ticket.state, _WAITING
         assert state is _ADMITTED or state is _RECALLED, "only who was inside comes back"
         self._let_out(ticket, state, now_s)
         freed, ticket.replica = ticket.replica, None
         ticket.work = ticket.demand.work
-        self._turns.line(ticket.demand.serving_class).put_back(ticket)
-        self._see_waiting(now_s)
+        if ticket.avoided:
+            self._elsewhere.add(ticket)
+        else:
+            self._turns.line(ticket.demand.serving_class).put_back(ticket)
+            self._see_waiting(now_s)
         return [one for one in self._admit(now_s, first=freed) if one is not ticket]
 
     def expire(self, ticket: Ticket, now_s: float) -> list[Ticket]:
@@ -259,6 +263,12 @@ class PoolQueue:
         self.crowding.inside(self.inside, now_s)
         self._unanswered.sent(ticket)
 
+    def _let_in_at(self, ticket: Ticket, replica: Replica, now_s: float) -> None:
+        """Its room is held there until it takes its seat."""
+        replica.occupancy.hold(ticket.resident_tokens, prefill_tokens=ticket.demand.uncached_prompt_tokens)
+        ticket.held_at = replica
+        self._let_in(ticket, now_s)
+
     def _let_out(self, ticket: Ticket, state: TicketState, now_s: float) -> None:
         self.inside -= 1
         self.crowding.inside(self.inside, now_s)
@@ -270,6 +280,10 @@ class PoolQueue:
 
     def _take_out(self, ticket: Ticket) -> None:
         """It waits no more, and does not go in."""
+        if ticket in self._elsewhere:
+            self._elsewhere.remove(ticket)
+            self._turns.line(ticket.demand.serving_class).correct(ticket, 0.0)
+            return
         self._turns.remove(ticket)
         if not self._turns.online:
             self.rate.nobody_waits()
@@ -286,7 +300,13 @@ class PoolQueue:
     def _admit(self, now_s: float, *, first: Replica | None = None) -> list[Ticket]:
         """Let in who fits, and call back others for one who does not. ``first`` has just got room."""
         changed: list[Ticket] = []
-        while (ticket := self._turns.next()) is not None:
+        while True:
+            if self._elsewhere and (found := self._elsewhere.take(self._turns)) is not None:
+                self._let_in_at(*found, now_s)
+                changed.append(found[0])
+                continue
+            if (ticket := self._turns.next()) is None:
+                break
             replica = self._room_for(ticket, first, now_s)
             if replica is None:
                 self._look_again(ticket, first, now_s)
@@ -298,9 +318,7 @@ class PoolQueue:
                 self.rate.sent(ticket.demand.serving_class, ticket.work)
                 self._make_ready_for_priority()
             self._see_waiting(now_s)
-            replica.occupancy.hold(ticket.resident_tokens, prefill_tokens=ticket.demand.uncached_prompt_tokens)
-            ticket.held_at = replica
-            self._let_in(ticket, now_s)
+            self._let_in_at(ticket, replica, now_s)
             changed.append(ticket)
         return changed
 
@@ -377,9 +395,3 @@ class PoolQueue:
         each_s = head.work / rate
         first_s = self.look_again_s - now_s if self.look_again_s < inf else each_s
         return 0 if first_s > beyond_s else 1 + int((beyond_s - first_s) / each_s)
-
-
-def places_left(needed: int, *, places: int, crowding: float) -> int:
-    """How many of ``places`` Standard leaves free where Priority needs so many: as well those that add next to nothing
-    in a pool of this ``Crowding.share``. None where Priority needs none."""
-    return max(needed, int(superfluous(crowding, worth=LEAST_WORTH) * places)) if needed else 0

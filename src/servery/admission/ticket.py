@@ -36,7 +36,8 @@ class AdmissionOutcome(StrEnum):
 
 class Ticket:
     """``replica`` is where it went, None before and once it waits again. ``retry_after_s`` is set when it is shed.
-    ``work`` is the demand's, set when it has to wait. The rest is the queue's own.
+    ``work`` is the demand's, set when it has to wait. ``avoided`` are replicas that have failed it, each with its
+    incarnation. The rest is the queue's own.
 
     Most find room at once, and one is made for each request: so what only the others need stands on the class until it
     is set.
@@ -47,6 +48,7 @@ class Ticket:
     retry_after_s: float = 0.0
     work: float = 0.0
     recalls: int = 0
+    avoided: tuple[tuple[Replica, int], ...] = ()
     charged: float = 0.0
     period: int = 0
     held_at: Replica | None = None
@@ -60,3 +62,10 @@ class Ticket:
         self.demand = demand
         self.may_be_recalled = may_be_recalled
         self.resident_tokens = demand.resident_tokens
+
+    def avoid(self, replica: Replica) -> None:
+        """It has failed the request, which waits for another from now on, or for a fresh engine in its place."""
+        self.avoided += ((replica, replica.incarnation),)
+
+    def avoids(self, replica: Replica) -> bool:
+        return any(one is replica and incarnation == replica.incarnation for one, incarnation in self.avoided)

@@ -85,8 +85,8 @@ class Dispatch:
         return await side_by_side(journey.branches, serve)
 
     async def _branch(self, errand: Errand) -> bytes:
-        """Wait for a place, and ask an engine. Before the first byte, once more elsewhere if that fails, and again from
-        the old place in the queue if the request is called back."""
+        """Wait for a place, and ask an engine. Before the first byte, once more if that fails, from a place elsewhere
+        in the pool; and again from the old place in the queue if the request is called back."""
         self._retries.earn()
         place = await self._gates[errand.offer.pool].enter(errand.demand, on_recall=errand.recall.call)
         try:
@@ -97,17 +97,28 @@ class Dispatch:
                     if not errand.recall.is_meant():
                         raise
                 except ServeryError as error:
-                    delivered = errand.branch.delivered
-                    if delivered or not may_retry(error, attempt=errand.retries) or not self._retries.spend():
+                    if errand.branch.delivered or not may_retry(error, attempt=errand.retries):
+                        raise
+                    if not self._turns_elsewhere(errand, place) or not self._retries.spend():
                         raise
                     errand.retries += 1
                     errand.branch.in_openai_form()
-                    if place.replica is not None:
-                        errand.tried |= {place.replica.name}
                 errand.branch.tally = None  # what an engine did before it failed or was stopped is nobody's to pay
                 await place.again()
         finally:
             place.leave(work=errand.work if place.is_counted else None)
+
+    def _turns_elsewhere(self, errand: Errand, place: Place) -> bool:
+        """Have the errand avoid the replica that has failed it; false where there is no other that serves, nor another
+        form in which to ask this one."""
+        failed, pool = place.replica, self._pools[errand.offer.pool]
+        if failed is None:
+            return True  # there was no room
+        if not any(one.capacity > 0 and one is not failed and not place.avoids(one) for one in pool.replicas):
+            return errand.branch.is_in_own_form
+        place.avoid(failed)
+        errand.tried |= {failed.name}
+        return True
 
     async def _visit(self, errand: Errand, place: Place) -> bytes:
         """Take a seat and ask the engine; and another one, where the first is slow and that is wanted."""

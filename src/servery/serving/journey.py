@@ -32,6 +32,11 @@ class Branch:
         self.tally: Tally | None = None
         self.delivered = False
 
+    @property
+    def is_in_own_form(self) -> bool:
+        """Whether it may be passed on in the client's own form, and not in OpenAI's."""
+        return isinstance(self.work, Generation) and self.work.anthropic is not None
+
     def in_openai_form(self) -> None:
         """Pass on nothing in the client's own form any more: an engine's trouble with that is not told apart from
         others, and OpenAI's form tells what is wrong with a request."""
