@@ -14,7 +14,6 @@ from servery.metering.refused_requests import RefusedRequest, RefusedRequests
 from servery.serving.pipeline import Pipeline
 from servery.telemetry.metrics import Metrics
 from servery.tenancy.key_ring import KeyRing
-from servery.web.presented_key import presented_key
 from servery.web.server.asgi_bridge import AsgiBridge
 from servery.web.server.content_encoding import BodyDecoder
 from servery.web.server.http_reply import HttpReply
@@ -99,7 +98,7 @@ class Entrance:
             headers, key_ring = request.head.by_name, self._key_ring
             caller = key_ring.find_hashed(request.head.key_sha256)
             if caller is None:
-                caller = await key_ring.authenticate(presented_key(headers))
+                caller = await key_ring.authenticate(request.head.key)
             caller.require_unsuspended()
             body, encoding = request.body, headers.get("content-encoding")
             if encoding is not None:

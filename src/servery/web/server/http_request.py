@@ -1,11 +1,17 @@
 """One request as it came over the wire, whole."""
 
 from collections.abc import Mapping
+from typing import Final
 
 from servery.tenancy.api_keys import secret_sha256
 from servery.web.presented_key import presented_key
 
 Header = tuple[bytes, bytes]
+
+_LENGTH: Final = b"content-length"
+_KEYS: Final = frozenset({b"authorization", b"x-api-key"})
+_ITS_OWN: Final = _KEYS | {_LENGTH}
+"""What each of a connection's requests may say anew, where else their heads are the same."""
 
 
 class RequestHead:
@@ -34,24 +40,30 @@ class RequestHead:
 
     @property
     def by_name(self) -> Mapping[str, str]:
-        """Headers as text by lower-case name, of several with one name the last; without the body's length."""
+        """Headers as text by lower-case name, of several with one name the last; without the body's length and the API
+        key."""
         if self._by_name is None:
             self._by_name = {
-                name.decode("latin-1"): value.decode("latin-1")
-                for name, value in self.headers
-                if name != b"content-length"
+                name.decode("latin-1"): value.decode("latin-1") for name, value in self.headers if name not in _ITS_OWN
             }
         return self._by_name
 
     @property
+    def key(self) -> str:
+        """The API key that it presents. Raises Unauthenticated where there is none."""
+        presented = {name.decode("latin-1"): value.decode("latin-1") for name, value in self.headers if name in _KEYS}
+        return presented_key(presented)
+
+    @property
     def key_sha256(self) -> bytes:
-        """Of the API key that it presents. Raises Unauthenticated where there is none."""
+        """Its hash. Raises Unauthenticated where there is none."""
         if self._key_sha256 is None:
-            self._key_sha256 = secret_sha256(presented_key(self.by_name))
+            self._key_sha256 = secret_sha256(self.key)
         return self._key_sha256
 
     def with_value(self, name: bytes, value: bytes) -> "RequestHead":
-        """The same head with another value of a header that it has once."""
+        """The same head with another length of the body, or another API key, in a header that it has once."""
+        assert name in _ITS_OWN, "what stands in by_name stays"
         said = (name, value)
         head = RequestHead(
             method=self.method,
@@ -61,10 +73,9 @@ class RequestHead:
             http_version=self.http_version,
             keep_alive=self.keep_alive,
         )
-        if name == b"content-length":
-            head._by_name, head._key_sha256 = self.by_name, self._key_sha256
-        else:
-            head._by_name = {**self.by_name, name.decode("latin-1"): value.decode("latin-1")}
+        head._by_name = self.by_name
+        if name == _LENGTH:
+            head._key_sha256 = self._key_sha256
         return head
 
 
