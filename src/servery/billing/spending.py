@@ -7,7 +7,7 @@ import msgspec
 
 from servery.billing.billing_month import BillingMonth
 from servery.billing.charged import Charged
-from servery.billing.ledger_names import credit_account, receivable_account
+from servery.billing.ledger_names import account_of_credit, credit_account, receivable_account
 from servery.billing.spend_tiers import USUAL_TIERS, SpendTiers
 from servery.billing.standing import NEAR_LIMIT_PERCENT, Standing
 from servery.core.clock import Clock
@@ -69,25 +69,27 @@ class Spending:
     def begin_within(self, connection: Connection, charges: Iterable[Charged]) -> Callable[[], None]:
         """The first half of ``charged_within``: ask for the credits that are left. What is returned does the rest, so
         that whoever posts can wait for both answers at once."""
-        months: dict[tuple[str, int], _Month] = {}
-        latest: dict[str, _Month] = {}  # of each account: nearly all charges of a group are of one month
+        by_month: dict[int, dict[str, _Month]] = {}
+        number = -1
+        of_month: dict[str, _Month] = {}  # of the month ``number``: nearly all charges of a group are of one
         for charge in charges:
-            account, number = charge.account, self._month(charge.charged_ns)
-            month = latest.get(account)
-            if month is None or month.month != number:
-                key = (account, number)
-                month = months.get(key)
-                if month is None:
-                    month = months[key] = _Month(account, number, charge)
-                latest[account] = month
+            charged_in = self._month(charge.charged_ns)
+            if charged_in != number:
+                number, of_month = charged_in, by_month.setdefault(charged_in, {})
+            month = of_month.get(charge.account)
+            if month is None:
+                month = of_month[charge.account] = _Month(charge.account, number, charge)
             month.charged += charge.nanodollars
-        ordered = [months[key] for key in sorted(months)]
-        accounts = {credit_account(each.account): each.account for each in ordered}
-        names = {"names": msgspec.json.encode(list(accounts)).decode()}
+        ordered = [month for number in sorted(by_month) for month in by_month[number].values()]
+        ordered.sort(key=_account)  # each account's oldest month stays first; and whoever posts locks in this order
+        names = {"names": msgspec.json.encode([credit_account(each.account) for each in ordered]).decode()}
         asked = connection.execute(self._credits_left, names)
 
         def carry() -> None:
-            left: dict[str, int] = {accounts[name]: nanodollars for name, nanodollars in asked.fetchall()}
+            left: dict[str, int] = {}
+            for name, nanodollars in asked.fetchall():
+                if (account := account_of_credit(name)) is not None:
+                    left[account] = nanodollars
             if left:
                 self._use_credits(connection, ordered, left)
             writer = self._writer
@@ -195,3 +197,7 @@ class Spending:
         if next_tier is not None:
             alerts.append(standing.spent_nanodollars + next_tier - qualifying)
         return msgspec.structs.replace(standing, alerts_nanodollars=tuple(alerts))
+
+
+def _account(month: _Month) -> str:
+    return month.account
