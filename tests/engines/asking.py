@@ -31,6 +31,7 @@ class Asking:
         self.client = KeepingTransport()
         self.tally = Tally(prompt_tokens_guess=7)
         self.arrived = asyncio.Event()
+        self.is_complete = False
         self._client = client
         self._stream = stream
         self._work = work
@@ -66,6 +67,9 @@ class Asking:
         self.arrived.set()
         if self.on_event is not None:
             self.on_event()
+
+    def complete(self) -> None:
+        self.is_complete = True
 
     def passage(self, tally: Tally) -> Passage | None:
         """For what ``frames`` has learned; it leads to ``client``."""

@@ -33,9 +33,13 @@ class _Shown:
 
     def __init__(self) -> None:
         self.events: list[tuple[bytes, EngineEvent | None]] = []
+        self.is_complete = False
 
     def take(self, event: bytes, read: EngineEvent | None) -> None:
         self.events.append((event, read))
+
+    def complete(self) -> None:
+        self.is_complete = True
 
     def passage(self, tally: Tally) -> Passage | None:
         return None
@@ -98,3 +102,14 @@ def test_what_is_read_is_handed_on() -> None:
     assert read is not None
     assert read.choices == msgspec.json.decode(event, type=EngineEvent).choices
     assert tally.usage().prompt_tokens == 7
+
+
+def test_who_shows_a_stream_hears_of_its_end() -> None:
+    """Once all that the engine said has been handed on."""
+    shown = _Shown()
+    reader = stream(shown, Tally(prompt_tokens_guess=1))
+    assert not reader.feed(b'data: {"choices":[{"delta":{"content":"a"}}]}\n\n')
+    assert not shown.is_complete
+    assert reader.feed(b'data: {"choices":[{"delta":{},"finish_reason":"stop"}]}\n\ndata: [DONE]\n\n')
+    assert shown.is_complete
+    assert len(shown.events) == 2

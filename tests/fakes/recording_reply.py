@@ -77,5 +77,8 @@ class _RecordingSink:
         assert self._reply.served is None, "nothing follows the end"
         self._reply.frames.append((self._branch, event))
 
+    def complete(self) -> None:
+        """Nothing is held here."""
+
     def passage(self, tally: Tally) -> Passage | None:
         return None

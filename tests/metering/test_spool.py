@@ -19,6 +19,7 @@ from servery.control.verify_books import verify
 from servery.core.clock import ManualClock
 from servery.core.errors import InternalError, Overloaded
 from servery.core.usage import Usage
+from servery.core.value import changed
 from servery.metering.feed import Feed
 from servery.metering.journal import Journal
 from servery.metering.meter import Meter
@@ -463,3 +464,20 @@ async def test_a_disk_that_takes_a_part_takes_all_in_the_end(tmp_path: Path, mon
     refused.add(row("r1", "price_unknown"), "unknown")
     refused.add(row("r1", "price_other"), "unknown")
     assert [each.posting.price_id for each in refused.read()] == ["price_unknown", "price_other"]
+
+
+async def test_who_took_long_waits_for_company(
+    place: Path, database: Database, clock: ManualClock, journal: Journal, spending: Spending
+) -> None:
+    """A request of half a second is released with the next that ends; a shorter one waits for nobody."""
+    spool = Spool.open(place, most=9, limits=LogLimits(gather_s=3_600.0))
+    meter = Meter(database, clock, journal, spending, spool)
+    price_id = await price_id_of(database)
+    short = record("r2", price_id)
+    long = changed(record("r1", price_id), finished_ns=short.started_ns + 500_000_000)
+    releasing = asyncio.create_task(meter.post(long, PRICE))
+    await asyncio.sleep(0.01)
+    assert not releasing.done()
+    await meter.post(short, PRICE)
+    await releasing
+    await spool.close()

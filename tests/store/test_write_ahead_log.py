@@ -281,6 +281,32 @@ async def test_who_leaves_while_waiting_changes_nothing(tmp_path: Path) -> None:
     assert durable == ["a", "b"]
 
 
+async def test_who_is_patient_waits_for_company(tmp_path: Path) -> None:
+    """And comes into the same frame as who is not, who waits for nobody."""
+    log, durable = open_log(tmp_path, LogLimits(gather_s=3_600.0))
+    patient = [log.append(text.encode(), text, is_patient=True) for text in "ab"]
+    await asyncio.sleep(0.01)
+    assert durable == []
+    await append(log, "c")
+    await asyncio.gather(*patient)
+    assert durable == ["a", "b", "c"]
+    assert [frame.count for frame in read_log(tmp_path).frames] == [3]
+    await log.close()
+
+
+async def test_patience_ends(tmp_path: Path) -> None:
+    """After the time in which others gather, or when the log is closed."""
+    log, durable = open_log(tmp_path, LogLimits(gather_s=0.001))
+    await log.append(b"a", "a", is_patient=True)
+    await log.close()
+    log, durable = open_log(tmp_path, LogLimits(gather_s=3_600.0))
+    waiting = log.append(b"b", "b", is_patient=True)
+    await log.close()
+    await waiting
+    assert durable == ["b"]
+    assert entries(read_log(tmp_path)) == ["a", "b"]
+
+
 async def test_closing_writes_what_is_gathered(tmp_path: Path) -> None:
     """And takes nothing more."""
     log, _ = open_log(tmp_path)

@@ -74,3 +74,23 @@ def test_frequent_events_are_written_as_others_are(capsys: pytest.CaptureFixture
 def test_nobody_writes_for_who_does_not_listen() -> None:
     """Above the level ``info`` such events are not even put together."""
     assert event_writer(set_up_logging(level="warning", as_json=False), EventKind("ended", ())) is None
+
+
+async def test_events_are_put_into_words_in_their_order(capsys: pytest.CaptureFixture[str]) -> None:
+    """Those that come often are, with the time at which they came, when what has gathered is written."""
+    logger = set_up_logging(level="info", as_json=True)
+    write = event_writer(logger, EventKind("first", ("number",)))
+    assert write is not None
+    write((1,))
+    logger.info("second", extra={"fields": {}})
+    write((3,))
+    assert capsys.readouterr().err == ""
+    logger.warning("last", extra={"fields": {}})
+    told = [json.loads(line) for line in capsys.readouterr().err.splitlines()]
+    assert [(one["event"], one.get("number")) for one in told] == [
+        ("first", 1),
+        ("second", None),
+        ("first", 3),
+        ("last", None),
+    ]
+    assert [one["time"] for one in told] == sorted(one["time"] for one in told)

@@ -86,3 +86,35 @@ async def test_nothing_is_sent_to_who_has_gone() -> None:
     transport.gone = True
     await asyncio.sleep(0)
     assert transport.writes == []
+
+
+async def test_what_is_held_goes_out_with_the_end() -> None:
+    """In one write, in the turn that the end comes in, be it the same one."""
+    for turns in (0, 2):
+        turn, transport = WriteTurn(), KeepingTransport()
+        writer, _ = started(transport, turn)
+        writer.write(b"a")
+        writer.hold()
+        for _ in range(turns):
+            await asyncio.sleep(0)
+        assert transport.writes == []
+        writer.end(b"b")
+        await asyncio.sleep(0)
+        assert transport.writes == [b"1\r\na\r\n1\r\nb\r\n0\r\n\r\n"]
+
+
+async def test_what_is_held_is_not_lost_where_no_end_comes() -> None:
+    """Whoever closes the connection flushes it. What was sent before is not held, nor is what is written later."""
+    turn, transport = WriteTurn(), KeepingTransport()
+    writer, box = started(transport, turn)
+    writer.hold()
+    writer.write(b"a")
+    await asyncio.sleep(0)
+    assert transport.writes == [b"1\r\na\r\n"]
+    writer.write(b"b")
+    writer.hold()
+    box.flush()
+    assert transport.writes[1:] == [b"1\r\nb\r\n"]
+    writer.write(b"c")
+    await asyncio.sleep(0)
+    assert transport.writes[2:] == [b"1\r\nc\r\n"]

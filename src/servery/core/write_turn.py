@@ -40,32 +40,42 @@ class WriteTurn:
     def _end(self) -> None:
         gathered, self._gathering = self._gathering, []
         for box in gathered:
-            box.flush()
+            if not box.is_held:
+                box.flush()
 
 
 class Outbox:
     """What is to be sent over one connection. Once that is closing, nothing is."""
 
-    __slots__ = ("_gathered", "_transport", "turn")
+    __slots__ = ("_gathered", "_transport", "is_held", "turn")
 
     def __init__(self, transport: asyncio.Transport, turn: WriteTurn) -> None:
         self.turn = turn
         self._transport = transport
         self._gathered = b""
+        self.is_held = False
 
     def add(self, data: bytes) -> None:
         """Send ``data``, which is not empty, at the end of the turn."""
-        if self._gathered:
-            self._gathered += data
-        else:
+        if not self._gathered:
             self._gathered = data
             self.turn.join(self)
+            return
+        self._gathered += data
+        if self.is_held:
+            self.is_held = False
+            self.turn.join(self)
+
+    def hold(self) -> None:
+        """What has been gathered, if anything, is sent with what is added next, or by ``flush``."""
+        self.is_held = bool(self._gathered)
 
     def flush(self) -> None:
         """Send what has been gathered now."""
         gathered = self._gathered
         if gathered:
             self._gathered = b""
+            self.is_held = False
             transport = self._transport
             if not transport.is_closing():
                 transport.write(gathered)

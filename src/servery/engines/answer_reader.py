@@ -22,6 +22,10 @@ class EventSink(Protocol):
         """The JSON of one event, and what was ``read`` of it; None where it is not in OpenAI's form."""
         ...
 
+    def complete(self) -> None:
+        """The engine has said all: what was just taken may go out with what ends the answer."""
+        ...
+
     def passage(self, tally: Tally) -> Passage | None:
         """The short way past ``take``, on which events count for ``tally``; None where each is to be looked at."""
         ...
@@ -32,6 +36,9 @@ class NoEvents:
 
     def take(self, event: bytes, read: EngineEvent | None) -> None:
         raise AssertionError("a whole answer has no events")
+
+    def complete(self) -> None:
+        raise AssertionError("a whole answer is no stream")
 
     def passage(self, tally: Tally) -> Passage | None:
         return None
@@ -133,6 +140,7 @@ class StreamReader:
     def _feed_events(self, piece: bytes) -> bool:
         for event in self._splitter.feed(piece):
             if event == b"[DONE]":
+                self._sink.complete()
                 return True
             if event[:8] == b'{"error"' or event[:9] == b'{ "error"':
                 raise break_from(event, began=self._tally.frames > 0, served_model=self._served_model)

@@ -96,6 +96,7 @@ class MessageStreamReader:
                 self._tell_end(event)
             case "message_stop":
                 _check_stop(self._stop_reason)
+                self._sink.complete()
                 return True
             case "error":
                 raise break_from(data, began=self._tally.frames > 0, served_model=self._served_model)

@@ -20,6 +20,8 @@ from servery.store.database import Database
 
 _AWAY: Final = (Overloaded, InternalError)
 """What says that nothing was written, and nothing about what was to be written."""
+_PATIENT_AFTER_NS: Final = 500_000_000
+"""A request that has taken so long waits some milliseconds more, about a hundredth, to share the disk with others."""
 
 
 class Meter:
@@ -75,7 +77,8 @@ class Meter:
         # Whoever is cancelled here posts once more, soon; until then the journal keeps the request.
         if spool is not None and self._spool_after_s == 0 and spool.takes(1):
             try:
-                await spool.keep(row)
+                took_ns = record.finished_ns - record.started_ns
+                await spool.keep(row, is_patient=took_ns >= _PATIENT_AFTER_NS)
             except _AWAY:  # its disk is full, or does not answer; the database's may
                 pass
             else:

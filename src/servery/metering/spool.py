@@ -85,12 +85,12 @@ class Spool:
         """Whether its disk answers and there is room for so many more."""
         return self._log.appended_to - self._fed_to + more <= self._most and not self._log.is_stalled
 
-    def keep(self, posting: Posting) -> asyncio.Future[None]:
+    def keep(self, posting: Posting, *, is_patient: bool = False) -> asyncio.Future[None]:
         """What is returned is done when the posting is durable here; it fails as ``WriteAheadLog.append`` says, which
         also says what is raised. Raises Overloaded when the spool is full."""
         if self._log.appended_to - self._fed_to >= self._most:
             raise Overloaded("The spool of charges is full.", retry_after_s=1.0)
-        return self._log.append(encoded(posting), posting)
+        return self._log.append(encoded(posting), posting, is_patient=is_patient)
 
     async def oldest(self, most: int) -> list[Posting]:
         """Those that wait longest to be fed."""

@@ -5,7 +5,8 @@
     loop                   ^ a b c are durable          one call for all of them
 
 The disk is waited for in a thread, so that a slow one never stops the event loop. Who writes alone is written at once;
-while several write, frames are kept some milliseconds apart: what one costs hardly depends on how many share it.
+while several write, frames are kept some milliseconds apart: what one costs hardly depends on how many share it. Who is
+patient waits as long for company from the first.
 """
 
 import asyncio
@@ -78,6 +79,7 @@ class WriteAheadLog(Generic[Item]):
         self._handed_over_s = 0.0
         self._apart_s = 0.0
         self._handover: asyncio.Handle | None = None
+        self._is_put_off = False  # the handover is, for company
         self._expiry: asyncio.TimerHandle | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
         self._closing = False
@@ -109,10 +111,11 @@ class WriteAheadLog(Generic[Item]):
         assert self._loop is not None, "whoever appended ran on a loop"
         return self._loop.time() - self._handed_over_s > self._limits.stall_s
 
-    def append(self, text: bytes, item: Item) -> asyncio.Future[None]:
+    def append(self, text: bytes, item: Item, *, is_patient: bool = False) -> asyncio.Future[None]:
         """``text``, of one line, becomes part of a frame. What is returned is done once it is on the disk; it fails
         with InternalError when it could not be written, and with Overloaded when the disk has not answered in time (it
-        may be written yet). Raises Overloaded while closing, and InternalError when the text is too long."""
+        may be written yet). ``is_patient``: it may wait for ``gather_s`` while it is alone. Raises Overloaded while
+        closing, and InternalError when the text is too long."""
         loop = self._loop or self._running_loop()
         if self._closing:
             raise Overloaded("The log is being closed.")
@@ -122,8 +125,8 @@ class WriteAheadLog(Generic[Item]):
         future: asyncio.Future[None] = loop.create_future()
         frame.add(text, item, future)
         self.appended_to += 1
-        if self._in_hand is None and self._handover is None:
-            self._schedule(loop)
+        if self._in_hand is None and (self._handover is None or (self._is_put_off and not is_patient)):
+            self._schedule(loop, put_off_s=self._limits.gather_s if is_patient else 0.0)
         return future
 
     def need_from(self, number: int) -> None:
@@ -155,9 +158,13 @@ class WriteAheadLog(Generic[Item]):
         self._gathered.append(frame)
         return frame
 
-    def _schedule(self, loop: asyncio.AbstractEventLoop) -> None:
-        due_s = self._handed_over_s + self._apart_s
-        if due_s <= loop.time():  # soon, not now: what else comes in this round of the loop comes along
+    def _schedule(self, loop: asyncio.AbstractEventLoop, *, put_off_s: float = 0.0) -> None:
+        if self._handover is not None:
+            self._handover.cancel()
+        self._is_put_off = put_off_s > 0.0
+        now_s = loop.time()
+        due_s = max(self._handed_over_s + self._apart_s, now_s + put_off_s)
+        if due_s <= now_s:  # soon, not now: what else comes in this round of the loop comes along
             self._handover = loop.call_soon(self._hand_over)
         else:
             self._handover = loop.call_at(due_s, self._hand_over)

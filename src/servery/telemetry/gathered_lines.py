@@ -1,5 +1,5 @@
 """Lines that are written a tenth of a second's worth at a time, so that a busy platform does not pay for a write with
-each request."""
+each request. Events that come often are put into words then, too: one after the other that costs less."""
 
 import asyncio
 import logging
@@ -19,9 +19,9 @@ class GatheredLines:
 
     def __init__(self, stream: IO[str]) -> None:
         self._stream = stream
-        self._lines: list[str] = []
+        self._lines: list[str | _Event] = []
 
-    def take(self, line: str, *, at_once: bool) -> None:
+    def take(self, line: "str | _Event", *, at_once: bool) -> None:
         self._lines.append(line)
         if at_once or len(self._lines) >= _MOST_LINES:
             self.flush()
@@ -33,10 +33,27 @@ class GatheredLines:
 
     def flush(self) -> None:
         if self._lines:
-            text = "\n".join(self._lines) + "\n"
-            self._lines.clear()
-            self._stream.write(text)
+            lines, self._lines = self._lines, []
+            text = "\n".join([line if isinstance(line, str) else line.text() for line in lines])
+            self._stream.write(text + "\n")
             self._stream.flush()
+
+
+class _Event:
+    """An event that is not in words yet. ``values`` of its kind's fields are such as do not change."""
+
+    __slots__ = ("_created_s", "_form", "_kind", "_values")
+
+    def __init__(
+        self, form: TextLines | JsonLines, kind: EventKind, values: tuple[object, ...], created_s: float
+    ) -> None:
+        self._form = form
+        self._kind = kind
+        self._values = values
+        self._created_s = created_s
+
+    def text(self) -> str:
+        return self._form.line(self._kind, self._values, level=logging.INFO, created_s=self._created_s)
 
 
 class EventWriter:
@@ -52,5 +69,4 @@ class EventWriter:
 
     def write(self, values: tuple[object, ...]) -> None:
         """``values`` of the kind's fields, in their order."""
-        line = self._form.line(self._kind, values, level=logging.INFO, created_s=time.time())
-        self._gathered.take(line, at_once=False)
+        self._gathered.take(_Event(self._form, self._kind, values, time.time()), at_once=False)

@@ -79,6 +79,9 @@ class Relay:
     def take(self, event: bytes, read: EngineEvent | None) -> None:
         self.sent.append(self._show(0, event, read))
 
+    def complete(self) -> None:
+        """Nothing is held here."""
+
     def passage(self, tally: Tally) -> Passage | None:
         return Passage(self._frames, self._outbox, tally)
 

@@ -61,9 +61,15 @@ def learned(event: bytes, kind: TextKind, *, client_head: bytes, client_tail: by
     before a colon, it is the key that was read: no other can be spelt like this. In other events a probe tells.
     """
     name = _NAME[kind]
-    begin = event.find(name + b':"')
-    if begin >= 0 and len(event) <= _LEARNED_FROM_BYTES_MAX and b"\\" not in event and event.count(name) == 1:
-        begin += len(name) + 2
+    at = event.find(name)
+    begin = at + len(name) + 2
+    if (
+        at >= 0
+        and event[begin - 2 : begin] == b':"'
+        and event.find(name, begin) < 0
+        and event.find(b"\\") < 0
+        and len(event) <= _LEARNED_FROM_BYTES_MAX
+    ):
         return PlainFrame(event[:begin], event[event.find(b'"', begin) :], client_head, client_tail)
 
     def says_probe(event: bytes) -> bool:

@@ -117,6 +117,9 @@ class _FrameSink:
     def take(self, event: bytes, read: EngineEvent | None) -> None:
         self._writer.write(self._show(self._branch, event, read))
 
+    def complete(self) -> None:
+        self._writer.hold()
+
     def passage(self, tally: Tally) -> Passage | None:
         box = self._writer.box_of_chunks
         return None if box is None or self._frames is None else Passage(self._frames, box, tally)

@@ -75,6 +75,10 @@ class ResponseWriter:
             return
         self._outbox.add(b"%b%b\r\n" % (size_line(len(data)), data) if self._chunked else data)
 
+    def hold(self) -> None:
+        """What was just written goes out with what is written next: with the end, a commit later."""
+        self._outbox.hold()
+
     @property
     def box_of_chunks(self) -> Outbox | None:
         """Where whole chunks go in the place of ``write``; None where the response is not written in chunks."""
