@@ -12,7 +12,7 @@ from servery.core.errors import EngineUnavailable, Overloaded
 from servery.core.serving_path import ServingPath
 from servery.core.value import changed
 from servery.serving.served import Served
-from servery.web.openai.answers import Answer, ChunkChoice, Delta
+from servery.web.openai.answers import ChunkChoice, Delta
 from servery.web.openai.chat import parse_chat
 from servery.web.presenter import Presenter
 
@@ -209,8 +209,25 @@ def test_frames_are_whole_answers_of_their_own() -> None:
         if role:
             delta.role = role
         choice = ChunkChoice(0, delta, None)
-        answer = Answer(REQUEST_ID, "chat.completion.chunk", created, name, [choice], "default")
+        answer = {
+            "id": REQUEST_ID,
+            "object": "chat.completion.chunk",
+            "created": created,
+            "model": name,
+            "choices": [choice],
+            "service_tier": "default",
+        }
         assert frame == b"data: " + msgspec.json.encode(answer) + b"\n\n"
+
+
+def test_a_whole_answer_is_json_whatever_the_names_hold(whole: Callable[[str], bytes], served: Served) -> None:
+    """What is around its choices is written out, byte for byte as encoding all of it would be."""
+    name = 'm"choices":[],\\'
+    told = presenter(model=name, perf_metrics_in_response=True).whole([whole("tools.json")], served)
+    answer = msgspec.json.decode(told)
+    assert msgspec.json.encode(answer) == told
+    assert list(answer) == ["id", "object", "created", "model", "choices", "service_tier", "usage", "perf_metrics"]
+    assert answer["model"] == name
 
 
 def test_a_recorded_tool_call_in_fragments(events: Events, served: Served) -> None:

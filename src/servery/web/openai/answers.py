@@ -1,6 +1,4 @@
-"""The answers of this dialect as values: what a client reads, and nothing else."""
-
-from collections.abc import Sequence
+"""What stands in the answers of this dialect, as values: what a client reads, and nothing else."""
 
 import msgspec
 from msgspec import UNSET, UnsetType
@@ -8,24 +6,6 @@ from msgspec import UNSET, UnsetType
 from servery.web.openai.logprobs import ContentLogprobs, LegacyLogprobs
 
 Logprobs = ContentLogprobs | LegacyLogprobs | None
-
-
-class PromptTokensDetails(msgspec.Struct):
-    cached_tokens: int
-
-
-class CompletionTokensDetails(msgspec.Struct):
-    reasoning_tokens: int
-
-
-class UsageShown(msgspec.Struct):
-    """``prompt_tokens`` includes the cached ones, ``completion_tokens`` those spent on reasoning."""
-
-    prompt_tokens: int
-    completion_tokens: int
-    total_tokens: int
-    prompt_tokens_details: PromptTokensDetails
-    completion_tokens_details: CompletionTokensDetails
 
 
 class PerfMetrics(msgspec.Struct, rename=lambda name: name.replace("_", "-")):
@@ -92,16 +72,3 @@ class TextChoice(msgspec.Struct):
 
 
 Choice = ChunkChoice | MessageChoice | TextChoice
-
-
-class Answer(msgspec.Struct):
-    """A chunk or a whole answer, of chat or of completions."""
-
-    id: str
-    object: str
-    created: int
-    model: str
-    choices: Sequence[Choice]
-    service_tier: str
-    usage: UsageShown | UnsetType = UNSET
-    perf_metrics: PerfMetrics | UnsetType = UNSET

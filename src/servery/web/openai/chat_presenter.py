@@ -19,7 +19,7 @@ class ChatPresenter(TextPresenter):
     """Shows the answer to one chat request; see ``Presenter``."""
 
     def __init__(self, presentation: Presentation) -> None:
-        super().__init__(presentation, chunk="chat.completion.chunk", whole="chat.completion")
+        super().__init__(presentation, chunk=b"chat.completion.chunk", whole=b"chat.completion")
         self._begun = [False] * presentation.branches
 
     def _frame_choices(self, branch: int, choice: EngineChoice) -> list[ChunkChoice]:

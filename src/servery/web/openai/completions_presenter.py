@@ -12,7 +12,7 @@ from servery.web.openai.presentation import Presentation
 from servery.web.openai.read_answer import finish_reason
 from servery.web.openai.text_presenter import TextPresenter
 
-_KIND: Final = "text_completion"
+_KIND: Final = b"text_completion"
 
 
 class CompletionsPresenter(TextPresenter):

@@ -5,20 +5,24 @@ from typing import Final
 from msgspec import UNSET
 
 from servery.core.serving_path import ServingPath
+from servery.core.usage import Usage
 from servery.serving.served import Served
-from servery.web.openai.answers import CompletionTokensDetails, PerfMetrics, PromptTokensDetails, UsageShown
+from servery.web.openai.answers import PerfMetrics
 
 PRIORITY: Final = ServingPath.PRIORITY  # looked up for each request; from its class a member comes a good deal slower
 
 
-def usage_shown(served: Served) -> UsageShown:
-    usage = served.usage
-    return UsageShown(
+def usage_shown(usage: Usage) -> bytes:
+    """``prompt_tokens`` includes the cached ones, ``completion_tokens`` those spent on reasoning."""
+    return (
+        b'{"prompt_tokens":%d,"completion_tokens":%d,"total_tokens":%d,'
+        b'"prompt_tokens_details":{"cached_tokens":%d},"completion_tokens_details":{"reasoning_tokens":%d}}'
+    ) % (
         usage.prompt_tokens,
         usage.generated_tokens,
         usage.total_tokens,
-        PromptTokensDetails(usage.cached_prompt_tokens),
-        CompletionTokensDetails(usage.reasoning_tokens),
+        usage.cached_prompt_tokens,
+        usage.reasoning_tokens,
     )
 
 
@@ -32,6 +36,6 @@ def perf_metrics(served: Served) -> PerfMetrics:
     )
 
 
-def service_tier(path: ServingPath) -> str:
+def service_tier(path: ServingPath) -> bytes:
     """The tier of a path, as OpenAI's field names it: Fast is a model id, not a tier."""
-    return "priority" if path is PRIORITY else "default"
+    return b"priority" if path is PRIORITY else b"default"

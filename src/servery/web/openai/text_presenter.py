@@ -19,7 +19,7 @@ from servery.web.openai.read_answer import only_choice, read_whole
 class TextPresenter(ABC):
     """See ``Presenter``. ``chunk`` and ``whole`` are the ``object`` of a stream's frames and of a whole answer."""
 
-    def __init__(self, presentation: Presentation, *, chunk: str, whole: str) -> None:
+    def __init__(self, presentation: Presentation, *, chunk: bytes, whole: bytes) -> None:
         self._shown = presentation
         self._envelope = Envelope(presentation, chunk=chunk, whole=whole)
         self._plain: defaultdict[int, PlainFrames] = defaultdict(PlainFrames)  # by branch; whole answers have none
