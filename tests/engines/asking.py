@@ -47,7 +47,7 @@ class Asking:
         )
 
     async def answer(self) -> bytes:
-        return await self.begin().answer
+        return (await self.begin().answer).body
 
     async def error(self) -> ServeryError:
         """What the request is refused with; fails if it is not."""

@@ -436,7 +436,7 @@ async def test_the_first_token_has_its_own_time(engine: FakeEngine, new_client: 
     exchange = asking.begin()
     await asyncio.sleep(0.1)
     go_on.set()
-    assert await exchange.answer == b""
+    assert (await exchange.answer).body == b""
 
 
 async def test_a_stream_that_stalls_after_its_start_does_not_get_the_first_tokens_time(

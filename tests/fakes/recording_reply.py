@@ -8,6 +8,7 @@ from servery.engines.answer_reader import EventSink
 from servery.engines.engine_answer import EngineEvent
 from servery.engines.passage import Passage
 from servery.engines.tally import Tally
+from servery.engines.whole_answer import WholeAnswer
 from servery.serving.reply import Flow, StreamStart
 from servery.serving.served import Served
 
@@ -21,7 +22,7 @@ class RecordingReply:
         self.budget_used: float | None = None
         self.started: StreamStart | None = None
         self.frames: list[tuple[int, bytes]] = []
-        self.answers: list[bytes] | None = None
+        self.answers: list[WholeAnswer] | None = None
         self.served: Served | None = None
         self.flows: list[Flow] = []
         self.routes: list[str] = []
@@ -48,7 +49,7 @@ class RecordingReply:
     def sink(self, branch: int) -> EventSink:
         return _RecordingSink(self, branch)
 
-    def last_bytes(self, answers: list[bytes], served: Served) -> bytes:
+    def last_bytes(self, answers: list[WholeAnswer], served: Served) -> bytes:
         assert self.answers is None, "asked once"
         assert not self.flows, "no engine is at work any more"
         self.answers = answers

@@ -82,7 +82,7 @@ async def test_a_whole_answer_is_charged_by_the_engines_usage(house: House) -> N
     house.first.always = house.second.always = answers("I am", prompt=20, generated=2, cached=8)
     reply = await house.serve(asked(stream=False))
     assert reply.answers is not None
-    assert json.loads(reply.answers[0])["choices"][0]["message"]["content"] == "I am"
+    assert json.loads(reply.answers[0].body)["choices"][0]["message"]["content"] == "I am"
     assert reply.started is None
     assert house.ended.charges[0].picodollars == 12 * 100_000 + 8 * 30_000 + 2 * 400_000
 

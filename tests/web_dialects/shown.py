@@ -1,13 +1,16 @@
-"""What a client gets for an engine's event."""
+"""What a client gets for an engine's event, or for a whole answer."""
 
 import msgspec
 
-from servery.core.errors import EngineBroke
-from servery.engines.engine_answer import EngineEvent
+from servery.core.errors import EngineBroke, EngineUnavailable
+from servery.engines.engine_answer import EngineEvent, EngineWhole
 from servery.engines.unreadable import UNREADABLE
+from servery.engines.whole_answer import WholeAnswer
+from servery.serving.served import Served
 from servery.web.presenter import Presenter
 
 _decoder = msgspec.json.Decoder(EngineEvent | None)
+_wholes = msgspec.json.Decoder(EngineWhole)
 
 
 def frame_of(presenter: Presenter, branch: int, event: bytes) -> bytes:
@@ -22,3 +25,19 @@ def read_event(event: bytes) -> EngineEvent | None:
         return _decoder.decode(event)
     except UNREADABLE:
         raise EngineBroke("the engine sent an event that is not understood") from None
+
+
+def whole_of(presenter: Presenter, answers: list[bytes], served: Served) -> bytes:
+    """Of whole answers, which are read as engines' are: what is in Anthropic's form has a type at its top, and is not
+    read. Raises EngineUnavailable."""
+    return presenter.whole([_read(answer) for answer in answers], served)
+
+
+def _read(answer: bytes) -> WholeAnswer:
+    try:
+        form = msgspec.json.decode(answer)
+        if isinstance(form, dict) and "type" in form:
+            return WholeAnswer(answer)
+        return WholeAnswer(answer, _wholes.decode(answer))
+    except UNREADABLE:
+        raise EngineUnavailable("the engine that serves this model did not answer as it should") from None

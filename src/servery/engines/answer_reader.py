@@ -6,13 +6,14 @@ from typing import Final, Protocol
 import msgspec
 
 from servery.core.errors import EngineAborted, EngineBroke, EngineUnavailable
-from servery.engines.engine_answer import EngineChoice, EngineEvent
+from servery.engines.engine_answer import EngineChoice, EngineEvent, EngineWhole
 from servery.engines.event_splitter import EventSplitter
 from servery.engines.passage import Passage
 from servery.engines.refusal import break_from, refusal_from
 from servery.engines.tally import Tally
-from servery.engines.told import Texts, Whole
+from servery.engines.told import Texts
 from servery.engines.unreadable import UNREADABLE
+from servery.engines.whole_answer import WholeAnswer
 
 
 class EventSink(Protocol):
@@ -47,6 +48,9 @@ class NoEvents:
 NO_EVENTS: Final = NoEvents()
 
 _BYTES_PER_TOKEN: Final = 4
+
+STREAMED: Final = WholeAnswer(b"")
+"""What is left of an answer that has been passed on."""
 _CUT: Final = msgspec.Raw(b'[{"index":0,"delta":{},"text":"","finish_reason":"length"}]')
 """How an answer ends that was cut, in the form of chat and of completions."""
 
@@ -65,8 +69,8 @@ class AnswerReader(Protocol):
         """The short way past ``feed``, which may be taken until ``feed`` is called again."""
         ...
 
-    def end(self) -> bytes:
-        """The body has ended: the whole answer, ``b""`` for a stream. Raises what is wrong with it."""
+    def end(self) -> WholeAnswer:
+        """The body has ended. Raises what is wrong with it."""
         ...
 
 
@@ -148,10 +152,10 @@ class StreamReader:
                 return True
         return False
 
-    def end(self) -> bytes:
+    def end(self) -> WholeAnswer:
         if not self._tally.is_reported:
             raise EngineBroke("the engine ended the stream without saying that it was done")
-        return b""
+        return STREAMED
 
     def _pass_on(self, event: bytes, read: EngineEvent) -> None:
         if not self.began:
@@ -227,11 +231,15 @@ class BytesReader:
     def passage(self) -> Passage | None:
         return None
 
-    def end(self) -> bytes:
+    def end(self) -> WholeAnswer:
+        return WholeAnswer(self.body)
+
+    @property
+    def body(self) -> bytes:
         return self._body if self._more is None else self._body + self._more
 
 
-_wholes: Final = msgspec.json.Decoder(Whole)
+_wholes: Final = msgspec.json.Decoder(EngineWhole)
 _texts: Final = msgspec.json.Decoder(Texts)
 
 
@@ -242,12 +250,12 @@ class WholeReader(BytesReader):
         super().__init__(max_body_bytes=max_body_bytes)
         self._tally = tally
 
-    def end(self) -> bytes:
-        body = super().end()
+    def end(self) -> WholeAnswer:
+        body = self.body
         try:
             whole = _wholes.decode(body)
         except UNREADABLE:
-            raise EngineUnavailable("the engine that serves this model did not answer with JSON") from None
+            raise EngineUnavailable("the engine that serves this model did not answer as it should") from None
         for ending in whole.choices or ():
             _check_ending(ending.finish_reason)
         if whole.usage is not None:
@@ -256,7 +264,7 @@ class WholeReader(BytesReader):
             self._tally.frames = _tokens_of(body)
         if whole.timings is not None and whole.timings.prompt_ms is not None:
             self._tally.prefill_s = whole.timings.prompt_ms / 1_000
-        return body
+        return WholeAnswer(body, whole)
 
 
 def _tokens_of(body: bytes) -> int:
@@ -282,6 +290,5 @@ class RefusalReader(BytesReader):
         self._retry_after = retry_after
         self._served_model = served_model
 
-    def end(self) -> bytes:
-        body = super().end()
-        raise refusal_from(self._status, body, retry_after=self._retry_after, served_model=self._served_model)
+    def end(self) -> WholeAnswer:
+        raise refusal_from(self._status, self.body, retry_after=self._retry_after, served_model=self._served_model)

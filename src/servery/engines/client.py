@@ -156,7 +156,7 @@ class EngineClient:
         try:
             async with asyncio.timeout(timeout_s):
                 exchange.start()
-                return await exchange.answer
+                return (await exchange.answer).body
         except TimeoutError as error:
             raise EngineUnavailable("the engine did not answer in time") from error
         finally:

@@ -79,6 +79,17 @@ class EngineAnswer(msgspec.Struct):
     verbose: Verbose | None = msgspec.field(default=None, name="__verbose")
 
 
+class Timings(msgspec.Struct):
+    prompt_ms: float | None = None
+
+
+class EngineWhole(EngineAnswer):
+    """A whole answer, with what is counted of it; vectors too, of which only the usage is looked at here."""
+
+    usage: ReportedUsage | None = None
+    timings: Timings | None = None
+
+
 class Progress(msgspec.Struct):
     total: int = 0
     cache: int = 0

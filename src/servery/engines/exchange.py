@@ -7,6 +7,7 @@ from typing import Final, Protocol
 
 from servery.core.errors import EngineBroke, EngineTimeout, EngineUnavailable, ServeryError
 from servery.engines.answer_reader import (
+    STREAMED,
     AnswerReader,
     BytesReader,
     EventSink,
@@ -21,6 +22,7 @@ from servery.engines.passage import Passage
 from servery.engines.response_head import NotHttp, ResponseHead
 from servery.engines.tally import Tally
 from servery.engines.unreadable import UNREADABLE
+from servery.engines.whole_answer import WholeAnswer
 
 
 class Wire(Protocol):
@@ -54,8 +56,8 @@ _MESSAGE_STREAM: Final = Expectation.MESSAGE_STREAM
 class Exchange:
     """Sends one request and has its response read, within its time.
 
-    States: waiting for the head, reading the body, over. ``answer`` resolves once, with the body of a whole answer or
-    with ``b""`` at the end of a stream. ``on_answer`` is called when the head is there, whatever it says.
+    States: waiting for the head, reading the body, over. ``answer`` resolves once, when all of it is there.
+    ``on_answer`` is called when the head is there, whatever it says.
     """
 
     __slots__ = (
@@ -118,7 +120,7 @@ class Exchange:
         self._tally.heard_s = self._loop.time()
         self._is_stream = expected is _STREAM or expected is _MESSAGE_STREAM
         self._allowed_s = limits.first_byte_timeout_s if self._is_stream else limits.whole_timeout_s
-        self.answer: asyncio.Future[bytes] = self._loop.create_future()
+        self.answer: asyncio.Future[WholeAnswer] = self._loop.create_future()
 
     # What the owner calls
 
@@ -180,7 +182,7 @@ class Exchange:
             if complete:
                 if self._tally.is_cut:
                     self._close()  # the engine goes on
-                self._end(b"")
+                self._end(STREAMED)
             elif self._reader.began and not self._flows:
                 self._flow()
 
@@ -313,10 +315,10 @@ class Exchange:
         if self._connection is not None:
             self._connection.watch(self._tally.heard_s + self._allowed_s)
 
-    def _end(self, body: bytes) -> None:
+    def _end(self, answer: WholeAnswer) -> None:
         if self._paused:
             self.resume()
-        self.answer.set_result(body)
+        self.answer.set_result(answer)
 
     def _fail(self, error: BaseException) -> None:
         self._close()

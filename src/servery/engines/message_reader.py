@@ -14,13 +14,14 @@ from typing import Final
 import msgspec
 
 from servery.core.errors import EngineAborted, EngineBroke, EngineUnavailable
-from servery.engines.answer_reader import BytesReader, EventSink, tokens_by_length
+from servery.engines.answer_reader import STREAMED, BytesReader, EventSink, tokens_by_length
 from servery.engines.event_splitter import EventSplitter
 from servery.engines.passage import Passage
 from servery.engines.refusal import break_from
 from servery.engines.tally import Tally
 from servery.engines.told_message import Event, Message
 from servery.engines.unreadable import UNREADABLE
+from servery.engines.whole_answer import WholeAnswer
 
 _events: Final = msgspec.json.Decoder(Event)
 
@@ -71,10 +72,10 @@ class MessageStreamReader:
     def passage(self) -> Passage | None:
         return self._passage if self._between_events else None
 
-    def end(self) -> bytes:
+    def end(self) -> WholeAnswer:
         if not self._tally.is_reported:
             raise EngineBroke("the engine ended the stream without saying that it was done")
-        return b""
+        return STREAMED
 
     def _take(self, data: bytes) -> bool:
         """True when it was the last."""
@@ -151,8 +152,8 @@ class WholeMessageReader(BytesReader):
         super().__init__(max_body_bytes=max_body_bytes)
         self._tally = tally
 
-    def end(self) -> bytes:
-        body = super().end()
+    def end(self) -> WholeAnswer:
+        body = self.body
         try:
             message = _messages.decode(body)
         except UNREADABLE:
@@ -162,4 +163,4 @@ class WholeMessageReader(BytesReader):
             self._tally.told_usage(message.usage.reported())
         if not self._tally.is_reported:
             self._tally.frames = sum(tokens_by_length(block.generated_bytes) for block in message.content)
-        return body
+        return WholeAnswer(body)

@@ -21,6 +21,7 @@ from servery.engines.cache_place import CachePlace
 from servery.engines.client import EngineClient
 from servery.engines.exchange import Exchange
 from servery.engines.tally import Tally
+from servery.engines.whole_answer import WholeAnswer
 from servery.fleet.replica_pool import ReplicaPool
 from servery.limits.estimate import Estimators
 from servery.metering.meter import Meter
@@ -73,18 +74,18 @@ class Dispatch:
             branch.cached_tokens = cached_tokens
         return int(total)
 
-    async def answers(self, caller: Caller, offer: Offer, journey: Journey) -> list[bytes]:
-        """One engine answer for each branch: its JSON body, or ``b""`` for a stream that has been relayed. Most
+    async def answers(self, caller: Caller, offer: Offer, journey: Journey) -> list[WholeAnswer]:
+        """One engine answer for each branch: empty of a stream that has been relayed. Most
         requests have one branch; more run side by side, a few at a time, and the first failure ends them all."""
         if len(journey.branches) == 1:
             return [await self._branch(self._errand(caller, offer, journey, journey.branches[0]))]
 
-        async def serve(branch: Branch) -> bytes:
+        async def serve(branch: Branch) -> WholeAnswer:
             return await self._branch(self._errand(caller, offer, journey, branch))
 
         return await side_by_side(journey.branches, serve)
 
-    async def _branch(self, errand: Errand) -> bytes:
+    async def _branch(self, errand: Errand) -> WholeAnswer:
         """Wait for a place, and ask an engine. Before the first byte, once more if that fails, from a place elsewhere
         in the pool; and again from the old place in the queue if the request is called back."""
         self._retries.earn()
@@ -120,7 +121,7 @@ class Dispatch:
         errand.tried |= {failed.name}
         return True
 
-    async def _visit(self, errand: Errand, place: Place) -> bytes:
+    async def _visit(self, errand: Errand, place: Place) -> WholeAnswer:
         """Take a seat and ask the engine; and another one, where the first is slow and that is wanted."""
         visit = self._seated(errand, place, errand.tried)
         try:
@@ -141,7 +142,7 @@ class Dispatch:
         self._placements.add(errand.journey.request.request_id, errand.branch.number, seat)
         return Visit(errand, place, seat)
 
-    async def _ask(self, errand: Errand, visit: Visit) -> bytes:
+    async def _ask(self, errand: Errand, visit: Visit) -> WholeAnswer:
         """Ask the engine, relay what it says, and stop it when nobody listens any more. Ask once more, for a shorter
         answer, where the one asked for is refused because it would not fit."""
         seat, is_shortened = visit.seat, False

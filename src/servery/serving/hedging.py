@@ -15,6 +15,7 @@ from typing import Any
 
 from servery.admission.gate import Gate, Place
 from servery.core.hedge_outcome import HedgeOutcome
+from servery.engines.whole_answer import WholeAnswer
 from servery.fleet.replica_pool import ReplicaPool
 from servery.serving.errand import Errand, Visit
 from servery.serving.race import Race
@@ -23,7 +24,7 @@ from servery.serving.retry import RetryBudget
 Seating = Callable[[Errand, Place, frozenset[str]], Visit]
 """Takes a seat for an errand that has a place, in none of the replicas with these names if there is another."""
 
-Asking = Callable[[Errand, Visit], Coroutine[Any, Any, bytes]]
+Asking = Callable[[Errand, Visit], Coroutine[Any, Any, WholeAnswer]]
 """Asks the engine of a visit, until its answer is there."""
 
 
@@ -41,7 +42,7 @@ class Hedging:
 
     async def run(
         self, errand: Errand, place: Place, visit: Visit, *, wait_s: float, seating: Seating, asking: Asking
-    ) -> bytes:
+    ) -> WholeAnswer:
         """The answer of ``visit``, or of a second one. Raises what ``asking`` does. ``place`` and ``visit`` remain the
         caller's, which leaves and ends them even if that was done here."""
         race = Race()

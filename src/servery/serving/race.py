@@ -7,6 +7,7 @@ from typing import Any
 from servery.admission.gate import Place
 from servery.core.errors import EngineBroke, EngineTimeout, EngineUnavailable, Overloaded
 from servery.core.hedge_outcome import HedgeOutcome
+from servery.engines.whole_answer import WholeAnswer
 from servery.serving.errand import Visit
 
 _ENGINES_FAULTS = (EngineUnavailable, EngineTimeout, EngineBroke, Overloaded)
@@ -18,7 +19,7 @@ class Lane:
 
     __slots__ = ("place", "task", "visit")
 
-    def __init__(self, place: Place, visit: Visit, asking: Coroutine[Any, Any, bytes]) -> None:
+    def __init__(self, place: Place, visit: Visit, asking: Coroutine[Any, Any, WholeAnswer]) -> None:
         self.place = place
         self.visit = visit
         self.task = asyncio.get_running_loop().create_task(asking)
@@ -45,7 +46,7 @@ class Race:
         self.winner: Visit | None = None
         self._has_failed = False
 
-    def enter(self, place: Place, visit: Visit, asking: Coroutine[Any, Any, bytes]) -> Lane:
+    def enter(self, place: Place, visit: Visit, asking: Coroutine[Any, Any, WholeAnswer]) -> Lane:
         """``asking`` asks the engine of ``visit``, and begins with the next turn of the event loop."""
         visit.on_claim = self.claim
         visit.counts = not self.lanes
@@ -74,7 +75,7 @@ class Race:
             return HedgeOutcome.LOST if self.winner is self.lanes[0].visit else HedgeOutcome.WON
         return HedgeOutcome.FAILED if self._has_failed else HedgeOutcome.ABANDONED
 
-    async def result(self) -> bytes:
+    async def result(self) -> WholeAnswer:
         """The winner's answer. Raises its error; the first error where none wins; or at once what would be refused
         anywhere. A lane that is over while another runs gives its place back."""
         running = {lane.task: lane for lane in self.lanes}

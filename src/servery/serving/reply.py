@@ -8,6 +8,7 @@ import msgspec
 from servery.core.limit_reading import LimitReading
 from servery.core.serving_path import ServingPath
 from servery.engines.answer_reader import EventSink
+from servery.engines.whole_answer import WholeAnswer
 from servery.serving.served import Served
 
 
@@ -52,7 +53,7 @@ class Reply(Protocol):
         """Passes on the engine events of element ``branch`` of the request's work."""
         ...
 
-    def last_bytes(self, answers: list[bytes], served: Served) -> bytes:
+    def last_bytes(self, answers: list[WholeAnswer], served: Served) -> bytes:
         """The end of the response, or the whole body when it is not a stream; sends nothing. Raises EngineUnavailable
         when an answer is none that a client could be shown: nothing has been charged yet."""
         ...

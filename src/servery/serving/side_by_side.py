@@ -4,17 +4,20 @@ import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 
 from servery.core.errors import ServeryError
+from servery.engines.whole_answer import WholeAnswer
 from servery.serving.journey import Branch
 
 _MAX_PARALLEL_BRANCHES = 4
 
 
-async def side_by_side(branches: Sequence[Branch], serve: Callable[[Branch], Awaitable[bytes]]) -> list[bytes]:
+async def side_by_side(
+    branches: Sequence[Branch], serve: Callable[[Branch], Awaitable[WholeAnswer]]
+) -> list[WholeAnswer]:
     """What ``serve`` returns for each, a few at a time. The first that fails ends them all, and its refusal
     is raised."""
     turns = asyncio.Semaphore(_MAX_PARALLEL_BRANCHES)
 
-    async def in_turn(branch: Branch) -> bytes:
+    async def in_turn(branch: Branch) -> WholeAnswer:
         async with turns:
             return await serve(branch)
 

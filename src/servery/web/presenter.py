@@ -8,6 +8,7 @@ from servery.core.serving_path import ServingPath
 from servery.core.value import Value
 from servery.engines.engine_answer import EngineEvent
 from servery.engines.plain_frames import PlainFrames
+from servery.engines.whole_answer import WholeAnswer
 from servery.serving.served import Served
 
 
@@ -39,8 +40,8 @@ class Presenter(Protocol):
         """The last bytes of a stream: what carries usage, and the terminator. Sent once the charge is durable."""
         ...
 
-    def whole(self, answers: list[bytes], served: Served) -> bytes:
-        """The JSON body of an answer that is not streamed; ``answers`` are the engines' JSON bodies, by branch."""
+    def whole(self, answers: list[WholeAnswer], served: Served) -> bytes:
+        """The JSON body of an answer that is not streamed; ``answers`` are the engines', by branch."""
         ...
 
     def error(self, error: ServeryError) -> bytes:

@@ -11,7 +11,7 @@ import pytest
 from anthropic import Anthropic
 from anthropic.types import Message, RawMessageStreamEvent
 from pydantic import TypeAdapter
-from tests.web_dialects.shown import frame_of
+from tests.web_dialects.shown import frame_of, whole_of
 
 from servery.core.errors import EngineBroke, NotFound, ServeryError
 from servery.core.serving_path import ServingPath
@@ -41,7 +41,7 @@ def client(served: Served, *, stream: list[bytes], whole: bytes = b"", breaks: b
         shown.admitted(ServingPath.STANDARD)
         if not call.request.stream:
             headers = {"content-type": "application/json"}
-            return httpx2.Response(200, content=shown.whole([whole], served), headers=headers)
+            return httpx2.Response(200, content=whole_of(shown, [whole], served), headers=headers)
         frames = b"".join(frame_of(shown, 0, event) for event in stream)
         end = shown.error_frame(EngineBroke("the engine broke")) if breaks else shown.stream_end(served)
         return httpx2.Response(200, content=frames + end, headers={"content-type": "text/event-stream"})

@@ -7,7 +7,7 @@ import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.web_dialects.shown import frame_of
+from tests.web_dialects.shown import frame_of, whole_of
 
 from servery.core import errors
 from servery.core.errors import EngineUnavailable, NotFound, Overloaded, ServeryError
@@ -183,7 +183,7 @@ def test_stop_reasons(finish: str, other: dict[str, Any], reason: str, sequence:
     *_, delta, _ = played(presenter(), [chunk({"content": "a"}), chunk({}, finish, **other)], served)
     assert delta["delta"] == {"stop_reason": reason, "stop_sequence": sequence}
     whole = msgspec.json.encode({"choices": [{"message": {"content": "a"}, "finish_reason": finish, **other}]})
-    told = msgspec.json.decode(presenter().whole([whole], served))
+    told = msgspec.json.decode(whole_of(presenter(), [whole], served))
     assert (told["stop_reason"], told["stop_sequence"]) == (reason, sequence)
 
 
@@ -210,7 +210,7 @@ def test_thinking_can_be_left_out(served: Served) -> None:
         "text_delta",
     ]
     answer = {"choices": [{"message": {"reasoning_content": "abc", "content": "x"}, "finish_reason": "stop"}]}
-    whole = msgspec.json.decode(shown.whole([msgspec.json.encode(answer)], served))
+    whole = msgspec.json.decode(whole_of(shown, [msgspec.json.encode(answer)], served))
     assert whole["content"] == [
         {"type": "thinking", "thinking": "", "signature": ""},
         {"type": "text", "text": "x"},
@@ -226,7 +226,7 @@ def test_the_tier_is_that_of_the_path_served(served: Served) -> None:
 
 def test_a_recorded_whole_answer(whole: Callable[[str], bytes], served: Served) -> None:
     """A message with a block for each part; cached tokens are counted apart from the others."""
-    assert msgspec.json.decode(presenter().whole([whole("tools.json")], served)) == {
+    assert msgspec.json.decode(whole_of(presenter(), [whole("tools.json")], served)) == {
         "id": "msg_" + "ab" * 16,
         "type": "message",
         "role": "assistant",
@@ -250,7 +250,7 @@ def test_a_call_without_a_whole_input(arguments: str | None, served: Served) -> 
     """A model that was cut short in the middle of its arguments gives an empty input, not a broken message."""
     call = {"id": "t", "function": {"name": "f", "arguments": arguments}}
     answer = {"choices": [{"message": {"tool_calls": [call]}, "finish_reason": "length"}]}
-    told = msgspec.json.decode(presenter().whole([msgspec.json.encode(answer)], served))
+    told = msgspec.json.decode(whole_of(presenter(), [msgspec.json.encode(answer)], served))
     assert told["content"] == [{"type": "tool_use", "id": "t", "name": "f", "input": {}}]
 
 
@@ -281,7 +281,7 @@ def test_texts_that_look_like_syntax_are_left_alone(words: str) -> None:
 def test_nonsense_from_an_engine(served: Served) -> None:
     """Before the first byte it may be retried, after it the stream breaks."""
     with pytest.raises(EngineUnavailable):
-        presenter().whole([b"{}"], served)
+        whole_of(presenter(), [b"{}"], served)
 
 
 @pytest.mark.parametrize(

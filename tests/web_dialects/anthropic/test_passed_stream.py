@@ -6,6 +6,7 @@ from typing import Any
 
 import msgspec
 import pytest
+from tests.web_dialects.shown import whole_of
 
 from servery.core.errors import EngineBroke, EngineUnavailable
 from servery.core.serving_path import ServingPath
@@ -107,7 +108,7 @@ def test_an_event_that_cannot_be_read_breaks_the_stream(event: bytes) -> None:
 
 def test_a_recorded_message(whole: Callable[[str], bytes], served: Served) -> None:
     """Whole: the engine's blocks and reason, our id, the client's model, the usage that is charged."""
-    assert msgspec.json.decode(presenter().whole([whole("vllm.json")], served)) == {
+    assert msgspec.json.decode(whole_of(presenter(), [whole("vllm.json")], served)) == {
         "id": "msg_" + "ab" * 16,
         "type": "message",
         "role": "assistant",
@@ -127,7 +128,7 @@ def test_all_kinds_of_blocks_of_a_message(served: Served) -> None:
         {"type": "tool_use", "id": "t", "name": "paint", "input": {"c": [1.5, None]}},
     ]
     sent = {"type": "message", "content": content, "stop_reason": "stop_sequence", "stop_sequence": "END"}
-    told = msgspec.json.decode(presenter().whole([json.dumps(sent).encode()], served))
+    told = msgspec.json.decode(whole_of(presenter(), [json.dumps(sent).encode()], served))
     assert (told["content"], told["stop_reason"], told["stop_sequence"]) == (content, "stop_sequence", "END")
 
 
@@ -137,4 +138,4 @@ def test_all_kinds_of_blocks_of_a_message(served: Served) -> None:
 def test_a_message_that_cannot_be_read_is_none(answer: bytes, served: Served) -> None:
     """It costs nothing, and another engine may do better."""
     with pytest.raises(EngineUnavailable):
-        presenter().whole([answer], served)
+        whole_of(presenter(), [answer], served)

@@ -6,7 +6,7 @@ from typing import Any
 
 import msgspec
 import pytest
-from tests.web_dialects.shown import frame_of
+from tests.web_dialects.shown import frame_of, whole_of
 
 from servery.core.errors import EngineUnavailable, Overloaded
 from servery.core.serving_path import ServingPath
@@ -223,7 +223,7 @@ def test_frames_are_whole_answers_of_their_own() -> None:
 def test_a_whole_answer_is_json_whatever_the_names_hold(whole: Callable[[str], bytes], served: Served) -> None:
     """What is around its choices is written out, byte for byte as encoding all of it would be."""
     name = 'm"choices":[],\\'
-    told = presenter(model=name, perf_metrics_in_response=True).whole([whole("tools.json")], served)
+    told = whole_of(presenter(model=name, perf_metrics_in_response=True), [whole("tools.json")], served)
     answer = msgspec.json.decode(told)
     assert msgspec.json.encode(answer) == told
     assert list(answer) == ["id", "object", "created", "model", "choices", "service_tier", "usage", "perf_metrics"]
@@ -254,7 +254,7 @@ def test_functions_are_answered_in_their_own_words(
     fragments = [part["choices"][0]["delta"].get("function_call") for part in chunks]
     assert fragments[1] == {"name": "get_weather", "arguments": "{"}
     assert chunks[-1]["choices"][0]["finish_reason"] == "function_call"
-    choice = msgspec.json.decode(shown.whole([whole("tools.json")], served))["choices"][0]
+    choice = msgspec.json.decode(whole_of(shown, [whole("tools.json")], served))["choices"][0]
     assert choice["message"]["function_call"] == {"name": "get_weather", "arguments": '{"city": "Munich"}'}
     assert choice["finish_reason"] == "function_call"
 
@@ -271,7 +271,7 @@ def test_a_recorded_whole_answer(whole: Callable[[str], bytes], served: Served) 
     """Choices are numbered by branch; usage is the charge's; the engine's own keys are gone."""
     shown = presenter(ServingPath.PRIORITY, n=2)
     answers = [whole("tools.json"), whole("chat_logprobs.json")]
-    told = msgspec.json.decode(shown.whole(answers, changed(served, path=ServingPath.PRIORITY)))
+    told = msgspec.json.decode(whole_of(shown, answers, changed(served, path=ServingPath.PRIORITY)))
     assert told == {
         "id": REQUEST_ID,
         "object": "chat.completion",
@@ -312,7 +312,7 @@ def test_a_recorded_whole_answer(whole: Callable[[str], bytes], served: Served) 
 def test_nonsense_in_place_of_an_answer(answer: bytes, served: Served) -> None:
     """A whole answer that cannot be read is a failure before the first byte, which may be retried."""
     with pytest.raises(EngineUnavailable):
-        presenter().whole([answer], served)
+        whole_of(presenter(), [answer], served)
 
 
 @pytest.mark.parametrize(
@@ -340,7 +340,9 @@ def test_log_probabilities_as_openai_shows_them(events: Events, whole: Callable[
         "text_offset": 1,
         "top_logprobs": [{"token": " am", "logprob": -0.0559687539935112, "bytes": [32, 97, 109], "token_id": 390}],
     }
-    at_once = msgspec.json.decode(presenter(logprobs=True, top_logprobs=1).whole([whole("chat_logprobs.json")], served))
+    at_once = msgspec.json.decode(
+        whole_of(presenter(logprobs=True, top_logprobs=1), [whole("chat_logprobs.json")], served)
+    )
     assert at_once["choices"][0]["logprobs"]["content"][:3] == entries
 
 
@@ -355,7 +357,7 @@ def test_log_probabilities_that_an_engine_leaves_out() -> None:
 
 def test_log_probabilities_in_the_legacy_form(whole: Callable[[str], bytes], served: Served) -> None:
     """With a number: parallel lists."""
-    told = msgspec.json.decode(presenter(logprobs=2).whole([whole("chat_logprobs.json")], served))
+    told = msgspec.json.decode(whole_of(presenter(logprobs=2), [whole("chat_logprobs.json")], served))
     shown = told["choices"][0]["logprobs"]
     assert shown.keys() == {"tokens", "token_logprobs", "top_logprobs", "text_offset", "token_ids"}
     assert shown["tokens"] == ["I", " am", " the", " Servery", " demo", " model"]

@@ -5,7 +5,7 @@ from typing import Any
 
 import msgspec
 import pytest
-from tests.web_dialects.shown import frame_of
+from tests.web_dialects.shown import frame_of, whole_of
 
 from servery.core.errors import EngineUnavailable
 from servery.core.serving_path import ServingPath
@@ -59,7 +59,7 @@ def test_branches_have_their_own_index(events: Events) -> None:
 
 def test_log_probabilities_in_the_legacy_form(whole: Callable[[str], bytes], served: Served) -> None:
     """llama.cpp answers in the chat form; a completion's client reads parallel lists."""
-    told = msgspec.json.decode(presenter(logprobs=1).whole([whole("completion_logprobs.json")], served))
+    told = msgspec.json.decode(whole_of(presenter(logprobs=1), [whole("completion_logprobs.json")], served))
     assert told["object"] == "text_completion"
     (choice,) = told["choices"]
     assert choice["logprobs"] == {
@@ -93,7 +93,7 @@ def test_log_probabilities_of_an_engine_in_the_legacy_form(served: Served) -> No
     }  # fmt: skip
     answer = msgspec.json.encode({"choices": [{"index": 0, "text": "a\u00e9", "logprobs": engine}], "created": 1})
     legacy, content = (
-        msgspec.json.decode(presenter(**asked).whole([answer], served))["choices"][0]["logprobs"]
+        msgspec.json.decode(whole_of(presenter(**asked), [answer], served))["choices"][0]["logprobs"]
         for asked in ({"logprobs": 1}, {"logprobs": True, "top_logprobs": 1})
     )
     assert legacy == {
@@ -114,13 +114,13 @@ def test_offsets_count_characters_of_split_ones(served: Served) -> None:
         {"id": 3, "token": "x", "bytes": [0x78], "logprob": -1.0, "top_logprobs": []},
     ]
     answer = msgspec.json.encode({"choices": [{"text": "\u00e9x", "logprobs": {"content": tokens}}]})
-    told = msgspec.json.decode(presenter(logprobs=0).whole([answer], served))
+    told = msgspec.json.decode(whole_of(presenter(logprobs=0), [answer], served))
     assert told["choices"][0]["logprobs"]["text_offset"] == [0, 1, 1]
 
 
 def test_several_answers_in_order(whole: Callable[[str], bytes], served: Served) -> None:
     """A whole answer lists the choices by branch."""
-    told = msgspec.json.decode(presenter(n=3).whole([whole("completion_logprobs.json")] * 3, served))
+    told = msgspec.json.decode(whole_of(presenter(n=3), [whole("completion_logprobs.json")] * 3, served))
     assert [choice["index"] for choice in told["choices"]] == [0, 1, 2]
     assert all(choice["logprobs"] is None for choice in told["choices"])
 
@@ -128,4 +128,4 @@ def test_several_answers_in_order(whole: Callable[[str], bytes], served: Served)
 def test_nonsense_from_an_engine(served: Served) -> None:
     """Before the first byte it may be retried, after it the stream breaks."""
     with pytest.raises(EngineUnavailable):
-        presenter().whole([b"{}"], served)
+        whole_of(presenter(), [b"{}"], served)

@@ -8,6 +8,7 @@ import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from tests.web_dialects.shown import whole_of
 
 from servery.core.errors import EngineUnavailable, InvalidRequest
 from servery.core.inference import Embedding
@@ -73,7 +74,7 @@ def test_the_answer_is_openais_list(served: Served) -> None:
     """Vectors in the inputs' order, usage of the prompt alone, nothing of the engine's own."""
     presenter: Presenter = call(input=["a", "b"], perf_metrics_in_response=True).presenter
     presenter.admitted(ServingPath.STANDARD)
-    shown = msgspec.json.decode(presenter.whole([answer([1.0], [2.0])], served))
+    shown = msgspec.json.decode(whole_of(presenter, [answer([1.0], [2.0])], served))
     assert shown == {
         "object": "list",
         "data": [
@@ -102,7 +103,7 @@ def test_base64_is_little_endian_floats(vector: list[float]) -> None:
 
 def test_vectors_are_normalised_on_demand(served: Served) -> None:
     """``normalize`` gives length one; a vector of zeros stays."""
-    shown = msgspec.json.decode(call(normalize=True).presenter.whole([answer([3.0, 4.0], [0.0, 0.0])], served))
+    shown = msgspec.json.decode(whole_of(call(normalize=True).presenter, [answer([3.0, 4.0], [0.0, 0.0])], served))
     assert [row["embedding"] for row in shown["data"]] == [[0.6, 0.8], [0.0, 0.0]]
 
 
@@ -110,4 +111,4 @@ def test_vectors_are_normalised_on_demand(served: Served) -> None:
 def test_nonsense_from_an_engine(nonsense: bytes, served: Served) -> None:
     """An answer that cannot be read is the engine's failure."""
     with pytest.raises(EngineUnavailable):
-        call().presenter.whole([nonsense], served)
+        whole_of(call().presenter, [nonsense], served)

@@ -13,7 +13,7 @@ from fireworks import Fireworks
 from openai import OpenAI
 from openai.types import Completion
 from openai.types.chat import ChatCompletion, ChatCompletionChunk
-from tests.web_dialects.shown import frame_of
+from tests.web_dialects.shown import frame_of, whole_of
 
 from servery.core.errors import EngineBroke, ServeryError
 from servery.core.serving_path import ServingPath
@@ -51,7 +51,7 @@ class Platform:
         call.presenter.admitted(ServingPath.STANDARD)
         if not call.request.stream:
             answers = [self._whole] * len(call.request.work)
-            return 200, "application/json", call.presenter.whole(answers, self._served)
+            return 200, "application/json", whole_of(call.presenter, answers, self._served)
         frames = [
             frame_of(call.presenter, branch, event)
             for event in self._stream

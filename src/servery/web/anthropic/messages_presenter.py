@@ -6,6 +6,7 @@ from servery.core.errors import EngineUnavailable, ServeryError
 from servery.core.serving_path import ServingPath
 from servery.engines.engine_answer import EngineEvent, EngineMessage, EngineToolCall
 from servery.engines.plain_frames import PlainFrames
+from servery.engines.whole_answer import WholeAnswer
 from servery.serving.served import Served
 from servery.web.anthropic.answers import (
     BlockShown,
@@ -25,19 +26,12 @@ from servery.web.openai.read_answer import only_choice, read_json, read_whole, r
 _EMPTY_OBJECT = msgspec.Raw(b"{}")
 
 
-class _Form(msgspec.Struct):
-    """Only what is in Anthropic's form has a type at its top."""
-
-    type: str | None = None
-
-
 class _PassedMessage(msgspec.Struct, tag_field="type", tag="message"):
     content: list[BlockShown]
     stop_reason: str | None = None
     stop_sequence: str | None = None
 
 
-_FORM = msgspec.json.Decoder(_Form | None)
 _PASSED = msgspec.json.Decoder(_PassedMessage)
 
 
@@ -73,15 +67,15 @@ class MessagesPresenter:
         stream = self._stream or self._new_stream(passed=False)
         return stream.end(served.usage)
 
-    def whole(self, answers: list[bytes], served: Served) -> bytes:
+    def whole(self, answers: list[WholeAnswer], served: Served) -> bytes:
         """Raises EngineUnavailable when the answer cannot be read."""
         shown = usage_shown(served.usage, served.path)
-        if _is_message(answers[0], otherwise=EngineUnavailable):
-            passed = read_json(answers[0], _PASSED, otherwise=EngineUnavailable)
+        if answers[0].read is None:
+            passed = read_json(answers[0].body, _PASSED, otherwise=EngineUnavailable)
             message = MessageShown(message_id(self._request_id), self._model, passed.content, shown)
             message.stop_reason, message.stop_sequence = shown_stop(passed.stop_reason, passed.stop_sequence)
             return msgspec.json.encode(message)
-        answer = read_whole(answers[0], otherwise=EngineUnavailable)
+        answer = read_whole(answers[0])
         choice = only_choice(answer)
         told = (choice.message if choice else None) or EngineMessage()
         stop = stop_text(answer)
@@ -112,11 +106,6 @@ class MessagesPresenter:
             call_id = call.id or f"toolu_{self._request_id.removeprefix('chatcmpl-')}_{number}"
             blocks.append(ToolUseShown(call_id, call.function.name or "", _input(call)))
         return blocks
-
-
-def _is_message(answer: bytes, *, otherwise: type[ServeryError]) -> bool:
-    form = read_json(answer, _FORM, otherwise=otherwise)
-    return form is not None and form.type is not None
 
 
 def _input(call: EngineToolCall) -> msgspec.Raw:

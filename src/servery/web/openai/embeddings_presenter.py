@@ -12,6 +12,7 @@ from msgspec import UNSET, UnsetType
 from servery.core.errors import EngineUnavailable, ServeryError
 from servery.core.serving_path import ServingPath
 from servery.engines.engine_answer import EngineEvent
+from servery.engines.whole_answer import WholeAnswer
 from servery.serving.served import Served
 from servery.web.openai.answers import PerfMetrics
 from servery.web.openai.errors import error_body, error_frame
@@ -78,11 +79,11 @@ class EmbeddingsPresenter:
     def stream_end(self, served: Served) -> NoReturn:
         raise AssertionError("embeddings are not streamed")
 
-    def whole(self, answers: list[bytes], served: Served) -> bytes:
+    def whole(self, answers: list[WholeAnswer], served: Served) -> bytes:
         """Raises EngineUnavailable when an answer cannot be read. Vectors keep the order of the inputs."""
         vectors: list[list[float]] = []
         for answer in answers:
-            read = read_json(answer, _DECODER, otherwise=EngineUnavailable)
+            read = read_json(answer.body, _DECODER, otherwise=EngineUnavailable)
             vectors += [vector.embedding for vector in sorted(read.data, key=lambda vector: vector.index)]
         shown = _Vectors(
             [_Vector(index, self._shown(vector)) for index, vector in enumerate(vectors)],

@@ -4,18 +4,18 @@ from typing import Final, TypeVar
 
 import msgspec
 
-from servery.core.errors import ServeryError
+from servery.core.errors import EngineUnavailable, ServeryError
 from servery.engines.engine_answer import EngineAnswer, EngineChoice, EngineMessage
+from servery.engines.whole_answer import WholeAnswer
 
 _Read = TypeVar("_Read")
-_WHOLE: Final = msgspec.json.Decoder(EngineAnswer)
 
 
-def read_whole(answer: bytes, *, otherwise: type[ServeryError]) -> EngineAnswer:
-    """A whole answer with a choice. Raises ``otherwise`` when it is none."""
-    read = read_json(answer, _WHOLE, otherwise=otherwise)
-    if not read.choices:
-        raise otherwise("The engine's answer holds no choice.")
+def read_whole(answer: WholeAnswer) -> EngineAnswer:
+    """What was read of a whole answer. Raises EngineUnavailable when it holds no choice."""
+    read = answer.read
+    if read is None or not read.choices:
+        raise EngineUnavailable("The engine's answer holds no choice.")
     return read
 
 

@@ -4,10 +4,11 @@ from abc import ABC, abstractmethod
 from collections import defaultdict
 from collections.abc import Sequence
 
-from servery.core.errors import EngineUnavailable, ServeryError
+from servery.core.errors import ServeryError
 from servery.core.serving_path import ServingPath
 from servery.engines.engine_answer import EngineAnswer, EngineChoice, EngineEvent
 from servery.engines.plain_frames import PlainFrames
+from servery.engines.whole_answer import WholeAnswer
 from servery.serving.served import Served
 from servery.web.openai.answers import Choice, Logprobs
 from servery.web.openai.envelope import Envelope
@@ -41,11 +42,11 @@ class TextPresenter(ABC):
     def stream_end(self, served: Served) -> bytes:
         return self._envelope.end(served)
 
-    def whole(self, answers: list[bytes], served: Served) -> bytes:
+    def whole(self, answers: list[WholeAnswer], served: Served) -> bytes:
         """Raises EngineUnavailable when an answer cannot be read."""
         choices: list[Choice] = []
-        for branch, text in enumerate(answers):
-            answer = read_whole(text, otherwise=EngineUnavailable)
+        for branch, whole in enumerate(answers):
+            answer = read_whole(whole)
             self._envelope.note(answer)
             choices.append(self._whole_choice(branch, only_choice(answer) or EngineChoice()))
         return self._envelope.whole(choices, served)

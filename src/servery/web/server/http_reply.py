@@ -9,6 +9,7 @@ from servery.engines.answer_reader import EventSink
 from servery.engines.engine_answer import EngineEvent
 from servery.engines.passage import Passage
 from servery.engines.tally import Tally
+from servery.engines.whole_answer import WholeAnswer
 from servery.serving.reply import Flow, StreamStart
 from servery.serving.served import Served
 from servery.web.presenter import Presenter
@@ -72,7 +73,7 @@ class HttpReply:
     def sink(self, branch: int) -> EventSink:
         return _FrameSink(self._writer, self._presenter, branch)
 
-    def last_bytes(self, answers: list[bytes], served: Served) -> bytes:
+    def last_bytes(self, answers: list[WholeAnswer], served: Served) -> bytes:
         return self._presenter.stream_end(served) if self._stream else self._presenter.whole(answers, served)
 
     def finish(self, last: bytes, served: Served) -> None:
