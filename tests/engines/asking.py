@@ -3,7 +3,6 @@
 import asyncio
 from collections.abc import Callable
 
-import msgspec
 from tests.fakes.keeping_transport import KeepingTransport
 
 from servery.core.errors import ServeryError
@@ -18,7 +17,7 @@ from servery.engines.passage import Passage
 from servery.engines.plain_frames import PlainFrames
 from servery.engines.tally import Tally
 
-HELLO = Generation(messages=msgspec.Raw(b'[{"role":"user","content":"hi"}]'))
+HELLO = Generation(messages=b'[{"role":"user","content":"hi"}]')
 
 
 class Asking:

@@ -17,7 +17,7 @@ from servery.engines.body import check_honoured, embedding_body, generation_body
 from servery.engines.cache_place import CachePlace
 from servery.engines.family import traits_of
 
-MESSAGES = msgspec.Raw(b'[{"role":"user","content":"hi"}]')
+MESSAGES = b'[{"role":"user","content":"hi"}]'
 CHAT = Generation(messages=MESSAGES)
 EVERY_SAMPLING = Sampling(
     temperature=0.5,

@@ -5,7 +5,6 @@ from datetime import UTC, datetime
 from pathlib import Path
 from random import Random
 
-import msgspec
 from tests.fakes.fake_engine import FakeEngine
 from tests.fakes.recording_reply import RecordingReply
 
@@ -116,7 +115,7 @@ routers:
 
 ACME = Caller("acme", "key_acme")
 GLOBEX = Caller("globex", "key_globex")
-HELLO = Generation(messages=msgspec.Raw(b'[{"role":"user","content":"Who are you?"}]'), max_tokens=50)
+HELLO = Generation(messages=b'[{"role":"user","content":"Who are you?"}]', max_tokens=50)
 
 
 def asked(

@@ -18,7 +18,7 @@ from servery.core.structure import Structure, StructureKind
 from servery.engines.family import traits_of
 from servery.serving.fitting import DEFAULT_MAX_TOKENS, fitted
 
-MESSAGES = msgspec.Raw(b"[]")
+MESSAGES = b"[]"
 HONOURS = traits_of(EngineFamily.LLAMA_CPP).honours
 
 

@@ -225,7 +225,7 @@ async def test_a_limit_refuses_before_the_engine(house: House) -> None:
 
 async def test_what_is_believed_to_be_cached_is_not_reserved_as_uncached(house: House) -> None:
     """A prompt that a replica has answered before reserves less of that limit while it is served again."""
-    long = changed(HELLO, messages=msgspec.Raw(b'[{"role":"user","content":"' + b"x" * 800 + b'"}]'))
+    long = changed(HELLO, messages=b'[{"role":"user","content":"' + b"x" * 800 + b'"}]')
     house.first.always = serves(prompt=200)
     await house.serve(asked(PLAIN, long))
     first = house.replies[-1].reading

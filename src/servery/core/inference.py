@@ -41,7 +41,7 @@ class Generation(Value):
     def __init__(
         self,
         *,
-        messages: msgspec.Raw | None = None,
+        messages: bytes | None = None,
         prompt: str | list[int] | None = None,
         tools: msgspec.Raw | None = None,
         tool_choice: msgspec.Raw | None = None,
@@ -103,8 +103,7 @@ class Generation(Value):
         """The prompt in the order in which a chat template renders it: tools, then messages. What a replica's
         prompt cache holds is inferred from prefixes of this."""
         if self.messages is not None:
-            messages = bytes(self.messages)
-            return messages if self.tools is None else bytes(self.tools) + messages
+            return self.messages if self.tools is None else bytes(self.tools) + self.messages
         assert self.prompt is not None, "a generation has messages or a prompt"
         return self.prompt.encode() if isinstance(self.prompt, str) else msgspec.json.encode(self.prompt)
 

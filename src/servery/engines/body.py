@@ -17,7 +17,6 @@ from servery.engines.family import Traits
 
 _encoder: Final = msgspec.json.Encoder()
 # Looked up for each request; from its class a member comes a good deal slower.
-_CHAT: Final = Endpoint.CHAT
 _LLAMA_CPP: Final = EngineFamily.LLAMA_CPP
 
 # Our name of a sampling field, where it is called otherwise.
@@ -61,10 +60,10 @@ def generation_body(
 ) -> bytes:
     """The JSON to POST for one sequence."""
     body: dict[str, Any] = {"model": served_model, "stream": stream}
-    if endpoint is _CHAT:
-        body["messages"] = generation.messages
-    else:
+    if generation.messages is None:
         body["prompt"] = generation.prompt
+    else:
+        body["messages"] = msgspec.Raw(generation.messages)
     if stream:
         body["stream_options"] = {"include_usage": True}
     if generation.max_tokens is not None:
@@ -132,7 +131,7 @@ def tokenize_body(generation: Generation, *, served_model: str) -> bytes:
     if generation.messages is None:
         body["prompt"] = generation.prompt
         return _encoder.encode(body)
-    body["messages"] = generation.messages
+    body["messages"] = msgspec.Raw(generation.messages)
     if generation.tools is not None:
         body["tools"] = generation.tools
     if generation.template_options is not None:

@@ -63,8 +63,8 @@ def test_a_plain_request() -> None:
     """The least that is asked: a model, a message, a limit."""
     asked = request()
     assert (asked.endpoint, asked.model, asked.stream, asked.priority) == (Endpoint.CHAT, "m", False, False)
-    hi = msgspec.Raw(b'[{"role":"user","content":"hi"}]')
-    assert asked.work == (Generation(messages=hi, max_tokens=10, anthropic=AnthropicForm(messages=hi)),)
+    hi = b'[{"role":"user","content":"hi"}]'
+    assert asked.work == (Generation(messages=hi, max_tokens=10, anthropic=AnthropicForm(messages=msgspec.Raw(hi))),)
 
 
 def test_max_tokens_may_be_absent() -> None:

@@ -61,7 +61,7 @@ def test_a_plain_request() -> None:
         1,
         True,
     )
-    assert asked.work == (Generation(messages=msgspec.Raw(b'[{"role":"user","content":"hi"}]')),)
+    assert asked.work == (Generation(messages=b'[{"role":"user","content":"hi"}]'),)
 
 
 @pytest.mark.parametrize(

@@ -66,7 +66,7 @@ def conversation(system: msgspec.Raw, messages: list[MessageIn], *, thinking_tur
     if images > IMAGES_MAX:
         raise InvalidRequest(f"messages: at most {IMAGES_MAX} images are taken.", param=_PARAM)
     _forget_thinking(written, thinking_turns)
-    read = msgspec.Raw(msgspec.json.encode(written))
+    read = msgspec.json.encode(written)
     return Rewritten(messages=read, has_images=images > 0, system=told, tells_failures=tells_failures)
 
 

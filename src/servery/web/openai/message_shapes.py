@@ -75,5 +75,5 @@ ReasoningHistory = Literal["disabled", "interleaved", "preserved"] | None
 class Conversation(msgspec.Struct, frozen=True):
     """A JSON array in OpenAI's form, and whether any of its messages shows an image."""
 
-    messages: msgspec.Raw
+    messages: bytes
     has_images: bool = False

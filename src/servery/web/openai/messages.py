@@ -25,6 +25,7 @@ from servery.web.openai.message_shapes import (
 IMAGES_MAX: Final = 30
 _IMAGE_URL_SCHEMES = ("https://", "http://", "data:image/")
 _ABSENT = (b"", b"null")
+_QUOTE: Final = ord(b'"')
 
 
 _NULL: Final = msgspec.Raw(b"null")
@@ -44,9 +45,9 @@ def conversation(messages: list[Message], history: ReasoningHistory = None) -> C
     written: list[EngineMessage] = []
     function_calls = 0
     for index, message in enumerate(messages):
-        content = bytes(message.content)
-        if not content.startswith(b'"'):
-            images += _images(index, message, content)
+        content = memoryview(message.content)  # not copied: it may be long
+        if not content.nbytes or content[0] != _QUOTE:
+            images += _images(index, message, content.tobytes())
         if message.function_call is not None:
             function_calls += 1
         written.append(_translated(index, message, function_calls))
@@ -55,7 +56,7 @@ def conversation(messages: list[Message], history: ReasoningHistory = None) -> C
     if history is not None:
         for engine_message in written[: _reasoning_from(messages, history)]:
             engine_message.reasoning_content = None
-    return Conversation(msgspec.Raw(_encode(written)), images > 0)
+    return Conversation(_encode(written), images > 0)
 
 
 def _reasoning_from(messages: list[Message], history: Literal["disabled", "interleaved", "preserved"]) -> int:
