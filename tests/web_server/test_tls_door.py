@@ -78,6 +78,39 @@ async def test_handshakes_count_as_connections(tls_server: Server, certificate: 
         writer.transport.abort()
 
 
+def client_hello() -> bytes:
+    """The first message of a client that means well."""
+    outgoing = ssl.MemoryBIO()
+    client = ssl.create_default_context().wrap_bio(ssl.MemoryBIO(), outgoing, server_hostname="localhost")
+    with pytest.raises(ssl.SSLWantReadError):
+        client.do_handshake()
+    return outgoing.read()
+
+
+@pytest.mark.parametrize("part", [0.0, 0.5, 1.0])
+async def test_a_handshake_is_given_up_wherever_it_stops(certificate: tuple[Path, Path], part: float) -> None:
+    """A client that connects and says nothing, one that stops in the middle of its first message, and one that never
+    answers the server's: each counts from its connecting on, and is closed when its time is up."""
+    tls = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    tls.load_cert_chain(*certificate)
+    server = Server(LIMITS)
+    server.listener = Listener(server.handle, msgspec.structs.replace(FEW, header_timeout_s=0.5), tls=tls)
+    await server.start()
+    try:
+        hello = client_hello()
+        reader, writer = await asyncio.open_connection("127.0.0.1", server.port)
+        writer.write(hello[: int(part * len(hello))])
+        await wait_handshakes(server, 1)
+        assert server.listener.open_connections == 0
+        async with asyncio.timeout(60):
+            said = await reader.read()
+        assert bool(said) is (part == 1.0), "the server answers a whole message, and no more is said"
+        await wait_handshakes(server, 0)
+        writer.close()
+    finally:
+        await server.stop()
+
+
 async def test_open_connections_leave_less_room(tls_server: Server, certificate: tuple[Path, Path]) -> None:
     """Both kinds count towards the same limit."""
     trusting = ssl.create_default_context(cafile=str(certificate[0]))
