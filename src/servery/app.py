@@ -44,6 +44,7 @@ from servery.metering.feed import Feed
 from servery.metering.journal import Journal, journal_file, orphans
 from servery.metering.meter import Meter
 from servery.metering.refused_requests import RefusedRequests
+from servery.metering.safekeeping import Safekeeping
 from servery.metering.shared_refusals import SharedRefusals
 from servery.metering.spool import Spool
 from servery.metering.usage_table import UsageTable
@@ -137,7 +138,9 @@ async def build(
     keeper = _limit_keeper(foundation, pipeline)
     await keeper.open()
     watch = AccountWatch(foundation.key_ring, foundation.budgets, foundation.review, caught_up=feed.caught_up)
-    control = _asgi_app(foundation, keeper, watch, is_draining=lambda: entrance.is_draining)
+    control = _asgi_app(
+        foundation, keeper, watch, is_draining=lambda: entrance.is_draining, can_keep=lambda: meter.can_keep
+    )
     entrance = Entrance(
         routes=inference_routes(),
         pipeline=pipeline,
@@ -158,6 +161,7 @@ async def build(
         listener=listener,
         rounds=Rounds(
             [
+                Safekeeping(spool, foundation.database, logger=logger).look,
                 pipeline.holds.cover,
                 watch.look,
                 foundation.prices.refresh,
@@ -325,7 +329,12 @@ def _post(foundation: Foundation) -> Post:
 
 
 def _asgi_app(
-    foundation: Foundation, keeper: LimitKeeper, watch: AccountWatch, *, is_draining: Callable[[], bool]
+    foundation: Foundation,
+    keeper: LimitKeeper,
+    watch: AccountWatch,
+    *,
+    is_draining: Callable[[], bool],
+    can_keep: Callable[[], bool],
 ) -> Starlette:
     control = ControlParts(
         catalog=foundation.catalog,
@@ -348,7 +357,7 @@ def _asgi_app(
     )
     return Starlette(
         routes=[
-            *status_routes(foundation.fleet, foundation.shared_metrics, is_draining=is_draining),
+            *status_routes(foundation.fleet, foundation.shared_metrics, is_draining=is_draining, can_keep=can_keep),
             public_pricing_route(foundation.prices, foundation.catalog.gpu_hours, foundation.clock),
             *control_routes(control),
         ],

@@ -4,6 +4,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -103,6 +104,39 @@ def test_an_empty_prompt_leaves_nothing_of_another_account_to_go_on_with(theirs:
         with theirs.client(theirs.new_key(f"empty-{number}")) as client:
             client.post("/completions", json={"model": MODEL, "prompt": "", "max_tokens": 1})
             assert cached(client) == 0
+
+
+def test_a_data_directory_that_goes_away_is_noticed(engine_url: str, tmp_path: Path) -> None:
+    """The platform is not healthy, says so in its log, and serves nothing until the directory is back; then the books
+    agree with all that was served."""
+    (tmp_path / "catalog.yaml").write_text(CATALOG.format(url=engine_url))
+    environment = {**os.environ, "ENGINE_KEY": ENGINE_KEY}
+    options = ["--catalog", str(tmp_path / "catalog.yaml")]
+    with PlatformProcess(tmp_path / "data", *options, environment=environment) as platform:
+        with platform.client() as client:
+
+            def answered(status: int) -> None:
+                deadline = time.monotonic() + 60
+                while client.get(f"{platform.base_url}/health").status_code != status:
+                    assert time.monotonic() < deadline, platform.output
+                    time.sleep(0.05)
+                answer = client.post("/chat/completions", json=chat("Who are you?", max_tokens=3))
+                assert answer.status_code == status
+
+            answered(200)
+            platform.data_dir.rename(tmp_path / "moved")
+            answered(503)
+            (tmp_path / "moved").rename(platform.data_dir)
+            answered(200)
+        assert "charges cannot be kept as they should" in platform.output
+        deadline = time.monotonic() + 60
+        while "charges can be kept again" not in platform.output:
+            assert time.monotonic() < deadline, platform.output
+            time.sleep(0.05)
+        assert platform.stop() == 0
+        verified = platform.command("ledger", "verify")
+        assert verified.stdout.startswith("2 usage records"), verified.stdout
+        assert verified.returncode == 0
 
 
 def test_several_workers_serve_it(engine_url: str, tmp_path: Path) -> None:

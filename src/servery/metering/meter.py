@@ -50,17 +50,26 @@ class Meter:
         self._spool = spool
         self._spool_after_s = spool_after_s
 
+    @property
+    def can_keep(self) -> bool:
+        """Whether what one more request uses could be written down at its end."""
+        database, spool = self._database, self._spool
+        if not database.is_in_place:
+            return False
+        if spool is not None and not spool.is_failing and spool.takes(self._journal.open_requests + 1):
+            return True
+        return not (database.is_stalled or database.is_failing)
+
     def opened(
         self, request_id: str, *, account: str, key_id: str, model: str, path: ServingPath, replica: str
     ) -> None:
         """Journal that an engine begins to work on the request. Every opened request is posted or voided; those that
         a killed platform leaves open are found by its next start, and told of by ``verify``.
 
-        Raises Overloaded where neither the database answers nor the spool has room: a request whose end could not be
-        posted should not begin."""
-        spool = self._spool
-        if spool is None or not spool.takes(self._journal.open_requests + 1):
-            self._database.check_not_stalled()
+        Raises Overloaded where neither the database answers nor the spool has room, or neither can be written: a
+        request whose end could not be posted should not begin."""
+        if not self.can_keep:
+            raise Overloaded("Charges cannot be written down at present, please try again.", retry_after_s=1.0)
         self._journal.opened((request_id, account, key_id, model, path._value_, replica, self._clock.wall_ns()))
 
     async def post(self, record: UsageRecord, price: Price) -> Charge:

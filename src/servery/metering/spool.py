@@ -35,7 +35,7 @@ class Spool:
 
     def __init__(self, directory: Path, lock: DirectoryLock, *, most: int, limits: LogLimits, memory: int) -> None:
         """``Spool.open`` is how to get there."""
-        self._directory = directory
+        self.directory = directory
         self._lock = lock
         self._most = most
         self._memory = memory
@@ -81,6 +81,16 @@ class Spool:
         """Whether nothing waits to be fed."""
         return self._fed_to == self._log.next_number
 
+    @property
+    def is_failing(self) -> bool:
+        """Whether its last write failed, or its files are not where they should be."""
+        return self._log.is_failing
+
+    def look(self) -> None:
+        """Find out soon whether it could be written, also while nothing is; not while its disk does not answer."""
+        if not self._log.is_stalled:
+            self._log.look()
+
     def takes(self, more: int) -> bool:
         """Whether its disk answers and there is room for so many more."""
         return self._log.appended_to - self._fed_to + more <= self._most and not self._log.is_stalled
@@ -122,10 +132,10 @@ class Spool:
     def remove(self) -> None:
         """Take away the files of a spool that is closed and empty. What was put aside stays."""
         assert self.is_empty, "what waits is not thrown away"
-        remove_segments(log_files(self._directory))
-        remove_progress(self._directory)
-        if not any(self._directory.iterdir()):
-            self._directory.rmdir()
+        remove_segments(log_files(self.directory))
+        remove_progress(self.directory)
+        if not any(self.directory.iterdir()):
+            self.directory.rmdir()
 
     def _durable(self, postings: Sequence[Posting]) -> None:
         first = self._log.next_number - len(postings)
@@ -164,8 +174,8 @@ class Spool:
     def _read(self, wanted: range) -> list[Frame]:
         """The frames on the disk with postings of these numbers. What of them cannot be read is written down first, for
         it is passed over."""
-        frames = [frame for frame in read_log(self._directory).frames if frame.first < wanted.stop]
-        LostPostings(self._directory).add(gaps(frames, wanted))
+        frames = [frame for frame in read_log(self.directory).frames if frame.first < wanted.stop]
+        LostPostings(self.directory).add(gaps(frames, wanted))
         return frames
 
 

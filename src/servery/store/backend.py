@@ -14,6 +14,11 @@ class Backend(Protocol):
     """An opened database whose schema is up to date."""
 
     @property
+    def is_in_place(self) -> bool:
+        """Whether what was opened is still what is found there. Does not block."""
+        ...
+
+    @property
     def writer(self) -> Writer:
         """For the writer's thread alone."""
         ...

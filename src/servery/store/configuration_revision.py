@@ -13,6 +13,7 @@ class ConfigurationRevision:
         self._read = queries["configuration_revision"]
         self._bump = queries["bump_configuration_revision"]
         self._hold = queries["hold_configuration"]
+        self._write_again = queries["write_configuration_again"]
 
     def current(self, connection: Connection) -> int:
         """A few microseconds: one row of a table that has one row."""
@@ -24,6 +25,10 @@ class ConfigurationRevision:
         """Before something is read that is to be changed by what it is: until the transaction ends, nobody else who
         does so comes in between, at any gateway."""
         connection.execute(self._hold)
+
+    def write_again(self, connection: Connection) -> None:
+        """Write what is there, and change nothing: where that fails, nothing can be written."""
+        connection.execute(self._write_again)
 
     def bump(self, connection: Connection) -> None:
         """Inside the transaction that makes the change."""

@@ -11,6 +11,7 @@ from typing import Self, TypeVar
 
 from servery.core.errors import Overloaded
 from servery.store.backend import Backend
+from servery.store.configuration_revision import ConfigurationRevision
 from servery.store.connection import Connection
 from servery.store.group_commit import GroupCommit
 from servery.store.limits import StoreLimits
@@ -52,6 +53,8 @@ class Database:
     ) -> None:
         """Takes over ``backend``. ``Database.open`` is how to get there."""
         self._backend = backend
+        self.is_in_place = True
+        """Whether what was opened is still what is found there, as of the last ``look``."""
         self._company: ContextVar[Company | None] = ContextVar("company")
         self._commits = GroupCommit(backend.writer, limits, on_lost_write=on_lost_write or _tell_the_loop)
 
@@ -92,6 +95,19 @@ class Database:
         """Whether the database has not carried out a commit for longer than it ever should. What would need one had
         better not begin."""
         return self._commits.is_stalled
+
+    @property
+    def is_failing(self) -> bool:
+        """Whether the last commit failed, whatever it was to write."""
+        return self._commits.is_failing
+
+    def look(self) -> None:
+        """Find out whether ``is_in_place``. A commit finds out by itself, and fails."""
+        self.is_in_place = self._backend.is_in_place
+
+    async def prove_writable(self) -> None:
+        """Write something that changes nothing. Raises as ``write`` does."""
+        await self.write(ConfigurationRevision().write_again)
 
     def check_not_stalled(self) -> None:
         """For what had better not begin. Raises Overloaded when ``is_stalled``."""

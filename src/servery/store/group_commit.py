@@ -59,6 +59,11 @@ class GroupCommit:
         assert self._loop is not None, "whoever queued ran on a loop"
         return self._loop.time() - self._handed_over_s > self._limits.stall_s
 
+    @property
+    def is_failing(self) -> bool:
+        """Whether the last group could not be committed, whatever it was."""
+        return self._writer_thread.has_failed
+
     async def write(self, operation: GroupOperation[Item, Result], item: Item) -> Result:
         """Queue, and return the result once it is durable. Waits for room when the queue is full."""
         loop = self._loop or self._running_loop()

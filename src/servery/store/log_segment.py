@@ -24,6 +24,7 @@ from pathlib import Path
 from typing import Final
 
 from servery.store.durable_file import sync_directory
+from servery.store.kept_file import KeptFile
 
 _MAGIC: Final = b"SERVERY1"
 _HEADER_BYTES: Final = 64
@@ -56,7 +57,7 @@ class Frame:
 class LogSegment:
     """One file. ``end``: the number after the last entry that is in it, as far as its owner has told."""
 
-    __slots__ = ("_descriptor", "_offset", "_size", "_unsynced", "end", "file", "is_in_doubt")
+    __slots__ = ("_descriptor", "_kept", "_offset", "_size", "_unsynced", "end", "file", "is_in_doubt")
 
     def __init__(self, file: Path) -> None:
         """A file that is there; see ``make_segment``. Raises OSError."""
@@ -70,6 +71,7 @@ class LogSegment:
         except OSError:
             os.close(self._descriptor)
             raise
+        self._kept = KeptFile(file)
         self._size = os.fstat(self._descriptor).st_size
         self._offset = 0  # nothing written in this use
 
@@ -87,6 +89,7 @@ class LogSegment:
                 self._offset = _HEADER_BYTES
             else:
                 self._write(frame, self._offset)
+            self._kept.check()
         except OSError:
             self.is_in_doubt = True
             with contextlib.suppress(OSError):  # who reads it now, or after a kill, should not find it
@@ -105,6 +108,13 @@ class LogSegment:
         """Entries before ``number`` are needed no more. Seldom waited for: who forgets it reads more than needed.
         Raises OSError."""
         os.pwrite(self._descriptor if on_disk else self._unsynced, _header(number), 0)
+
+    def check(self, *, needed_from: int | None = None) -> None:
+        """Raises OSError when the file is not where it was, and, where ``needed_from`` is given to be written once
+        more, when it cannot be written."""
+        self._kept.check()
+        if needed_from is not None:
+            self.mark_needed(needed_from, on_disk=True)
 
     def use_again(self) -> None:
         """Write from the front again."""

@@ -40,11 +40,23 @@ class LogWriter:
                 self._append(first, count, payload)
             except OSError as raised:
                 error = raised
+            self._tell(loop, done, error)
+
+        self._jobs.put(job)
+
+    def look(self, loop: asyncio.AbstractEventLoop, done: Done, *, is_failing: bool) -> None:
+        """Whether all segments are where they were, and, after a write that failed, whether one can be written; then
+        ``done`` is called on ``loop``, with the error where that is not so."""
+
+        def job() -> None:
+            error: OSError | None = None
+            newest = self._newest()
             try:
-                loop.call_soon_threadsafe(done, error)
-            except RuntimeError:
-                # The loop ended without closing the log: nobody is left who could be told.
-                assert loop.is_closed()
+                for segment in self._segments:
+                    segment.check(needed_from=self._needed_from if is_failing and segment is newest else None)
+            except OSError as raised:
+                error = raised
+            self._tell(loop, done, error)
 
         self._jobs.put(job)
 
@@ -59,6 +71,14 @@ class LogWriter:
         segments, self._segments = self._segments, []
         for segment in segments:
             segment.close()
+
+    @staticmethod
+    def _tell(loop: asyncio.AbstractEventLoop, done: Done, error: OSError | None) -> None:
+        try:
+            loop.call_soon_threadsafe(done, error)
+        except RuntimeError:
+            # The loop ended without closing the log: nobody is left who could be told.
+            assert loop.is_closed()
 
     def _run(self) -> None:
         while job := self._jobs.get():

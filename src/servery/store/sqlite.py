@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
+from servery.store.kept_file import KeptFile
 from servery.store.limits import StoreLimits
 from servery.store.transaction import Attempt, OpenTransaction, TransactionFailed
 
@@ -84,8 +85,9 @@ def snapshot(connection: sqlite3.Connection) -> Iterator[None]:
 class SqliteWriter:
     """Transactions on the one writing connection (``transaction.Writer``)."""
 
-    def __init__(self, connection: sqlite3.Connection) -> None:
+    def __init__(self, connection: sqlite3.Connection, kept: KeptFile) -> None:
         self._connection = connection
+        self._kept = kept
 
     def transact(self, body: Callable[[OpenTransaction], None], *, in_parts: bool = False) -> Exception | None:
         """As ``Writer.transact``. Waits for another process that is writing, up to the busy timeout."""
@@ -95,8 +97,9 @@ class SqliteWriter:
             with Attempt() as attempt:
                 body(connection)
             if attempt.error is None:
+                self._kept.check()
                 connection.execute("COMMIT")
-        except sqlite3.Error as failure:
+        except (sqlite3.Error, OSError) as failure:
             raise TransactionFailed("the database could not be written") from failure
         finally:
             if connection.in_transaction:

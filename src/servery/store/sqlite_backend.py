@@ -11,6 +11,7 @@ from typing import TypeVar
 from servery.core.errors import PreconditionFailed
 from servery.store.connection import Connection
 from servery.store.dialect import Dialect
+from servery.store.kept_file import KeptFile
 from servery.store.limits import StoreLimits
 from servery.store.migrations import Migration, packaged_migrations
 from servery.store.sqlite import OLDEST_SQLITE, SqliteWriter, connect_reader, connect_writer, create_file, snapshot
@@ -40,11 +41,16 @@ class SqliteBackend:
         except PreconditionFailed:
             connection.close()
             raise
-        self.writer = SqliteWriter(connection)
+        self._kept = KeptFile(path)
+        self.writer = SqliteWriter(connection, self._kept)
         self._reader = connect_reader(path, limits)
         self._spare: sqlite3.Connection | None = None  # a reader that is used no more: to open one reads the schema
         self._is_closed = False
         self._spare_in_turn = threading.Lock()
+
+    @property
+    def is_in_place(self) -> bool:
+        return self._kept.is_in_place
 
     @property
     def reader(self) -> Connection:

@@ -11,3 +11,7 @@ SELECT revision FROM configuration_revision FOR UPDATE;
 -- name: bump_configuration_revision
 -- Count one more change to accounts or keys.
 UPDATE configuration_revision SET revision = revision + 1;
+
+-- name: write_configuration_again
+-- A write that changes nothing, to prove that there can be one.
+UPDATE configuration_revision SET revision = revision;

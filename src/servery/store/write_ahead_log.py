@@ -73,6 +73,8 @@ class WriteAheadLog(Generic[Item]):
         """That of the next entry that becomes durable."""
         self.appended_to = contents.end
         """The same, once all that was appended is durable."""
+        self.is_failing = False
+        """Whether the last write failed, or the files were not where they should be when they were last looked for."""
         self._gathered: deque[_Frame[Item]] = deque()
         self._last: _Frame[Item] | None = None  # of those that are gathered
         self._in_hand: _Frame[Item] | None = None
@@ -128,6 +130,11 @@ class WriteAheadLog(Generic[Item]):
         if self._in_hand is None and (self._handover is None or (self._is_put_off and not is_patient)):
             self._schedule(loop, put_off_s=self._limits.gather_s if is_patient else 0.0)
         return future
+
+    def look(self) -> None:
+        """Find out soon whether it could be written, also while nothing is."""
+        if not self._closing:
+            self._writer.look(self._loop or self._running_loop(), self._looked, is_failing=self.is_failing)
 
     def need_from(self, number: int) -> None:
         """Entries before ``number`` are needed no more."""
@@ -190,6 +197,7 @@ class WriteAheadLog(Generic[Item]):
         assert self._loop is not None, "whoever appended ran on a loop"
         frame, self._in_hand = self._in_hand, None
         assert frame is not None, "what was written was in hand"
+        self.is_failing = error is not None
         count = len(frame.items)
         self._apart_s = self._limits.gather_s if count > 1 else 0.0
         if error is None:
@@ -207,6 +215,9 @@ class WriteAheadLog(Generic[Item]):
             self._schedule(self._loop)
         elif self._drained is not None:
             self._drained.set_result(None)
+
+    def _looked(self, error: OSError | None) -> None:
+        self.is_failing = error is not None
 
     def _look_for_overdue(self) -> None:
         """Whether the frame in hand waits for too long; it may be a later one than that for which the look was due."""

@@ -61,6 +61,8 @@ class WriterThread:
 
     def __init__(self, writer: Writer) -> None:
         self._writer = writer
+        self.has_failed = False
+        """Whether the last group could not be committed, whatever it was."""
         self._groups: SimpleQueue[tuple[Sequence[AnyEntry], asyncio.AbstractEventLoop, Callable[[], None]] | None]
         self._groups = SimpleQueue()
         # A daemon: a process that fails before it can close the store is not kept alive by it.
@@ -100,7 +102,9 @@ class WriterThread:
                 error = self._writer.transact(lambda connection: _run_apart(connection, group), in_parts=True)
                 for entry in group if error is not None else ():
                     entry.error = error
+            self.has_failed = False
         except TransactionFailed as failure:
+            self.has_failed = True
             for entry in group:
                 entry.error = InternalError("The database could not be written.")
                 entry.error.__cause__ = failure.__cause__ or failure

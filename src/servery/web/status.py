@@ -12,14 +12,18 @@ from servery.telemetry.metrics import CONTENT_TYPE
 from servery.telemetry.shared_metrics import SharedMetrics
 
 
-def status_routes(fleet: Fleet, metrics: SharedMetrics, *, is_draining: Callable[[], bool]) -> list[Route]:
-    """``GET /health`` and ``GET /metrics``."""
+def status_routes(
+    fleet: Fleet, metrics: SharedMetrics, *, is_draining: Callable[[], bool], can_keep: Callable[[], bool]
+) -> list[Route]:
+    """``GET /health`` and ``GET /metrics``. ``can_keep``: whether charges can be written down."""
 
     async def health(request: Request) -> Response:
-        """200 when every pool has a ready replica, else 503; the body tells of each replica."""
-        ready = fleet.is_ready and not is_draining()
+        """200 when every pool has a ready replica and charges can be kept, else 503; the body tells of each
+        replica."""
+        keeps = can_keep()
+        ready = fleet.is_ready and keeps and not is_draining()
         replicas = {replica.name: _replica(replica) for pool in fleet.pools.values() for replica in pool.replicas}
-        status = "ok" if ready else "draining" if is_draining() else "starting"
+        status = "ok" if ready else "draining" if is_draining() else "starting" if keeps else "cannot keep charges"
         return JSONResponse({"status": status, "replicas": replicas}, status_code=200 if ready else 503)
 
     async def show_metrics(request: Request) -> Response:

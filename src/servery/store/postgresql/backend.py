@@ -39,6 +39,11 @@ class PostgresqlBackend:
         self._listener = ConfigurationListener(url, limits)
 
     @property
+    def is_in_place(self) -> bool:
+        """It tells by itself when it is not."""
+        return True
+
+    @property
     def reader(self) -> Connection:
         return self._readers.connection()
 
