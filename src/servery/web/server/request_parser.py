@@ -1,6 +1,7 @@
 """Turns the bytes of a connection into requests, within limits."""
 
 from collections.abc import Callable
+from io import BytesIO
 from typing import Final
 from urllib.parse import urlsplit
 
@@ -110,9 +111,9 @@ class RequestParser:
 
     def on_body(self, piece: bytes) -> None:
         self._unseen_bytes = 0
-        if len(self._body) + len(piece) > self._limits.max_body_bytes:
+        if self._body.tell() + len(piece) > self._limits.max_body_bytes:
             raise self._body_too_large()
-        self._body += piece
+        self._body.write(piece)
 
     def on_message_complete(self) -> None:
         self._unseen_bytes = 0
@@ -128,7 +129,7 @@ class RequestParser:
         self._headers: list[tuple[bytes, bytes]] = []
         self._header_bytes = 0
         self._head_is_whole = False
-        self._body = bytearray()
+        self._body = BytesIO()
 
     def _request(self) -> HttpRequest:
         path, query = self._target()
@@ -140,7 +141,7 @@ class RequestParser:
             http_version=self._parser.get_http_version(),
             keep_alive=self._parser.should_keep_alive(),
         )
-        return HttpRequest(head, bytes(self._body), self.client)
+        return HttpRequest(head, self._body.getvalue(), self.client)
 
     def _target(self) -> tuple[bytes, bytes]:
         """Path and query. Only a target in absolute form has a host in it: ``//a/b`` is a path."""
