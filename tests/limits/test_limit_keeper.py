@@ -1,5 +1,6 @@
 """Limits over restarts, and limits that the operator fixes, with a real database."""
 
+import asyncio
 import logging
 import sqlite3
 from collections.abc import AsyncIterator
@@ -180,6 +181,22 @@ async def test_what_cannot_be_written_is_written_later(database: Database) -> No
     await database.write(lambda connection: connection.execute("ALTER TABLE gone RENAME TO adaptive_limits"))
     await keeper.save()
     assert MODEL in await LimitRecords(database).states_of("acme")
+
+
+async def test_many_are_written_in_parts(database: Database) -> None:
+    """All of them, and whoever waits for the event loop comes between: each part is of another moment."""
+    desk = Desk(RULES, limits=CEILINGS)
+    keeper = keeper_of(desk, database)
+    await keeper.open()
+    for number in range(600):
+        desk.reserve(Estimate(0, 0, 0), account=f"tenant-{number}", counted_as=MODEL).release()
+    saving = asyncio.create_task(keeper.save())
+    while not saving.done():
+        desk.clock.advance(1)
+        await asyncio.sleep(0)
+    await saving
+    parts = database.reader.execute("SELECT count(*) FROM adaptive_limits GROUP BY saved_ns ORDER BY saved_ns")
+    assert [count for (count,) in parts.fetchall()] == [256, 256, 88]
 
 
 CUSTOM = CustomLimits(generated_tokens_per_minute=7)

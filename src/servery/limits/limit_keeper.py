@@ -1,7 +1,8 @@
 """Keeps limits over restarts, and in step with what others have changed: the only part of them that does I/O."""
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from typing import Final
 
 from servery.core.clock import Clock
 from servery.core.errors import ServeryError
@@ -16,6 +17,9 @@ from servery.store.database import Database
 CHANGES_KEPT_DAYS = 31
 _DAY_NS = 86_400 * 1_000_000_000
 _MINUTE_NS = 60 * 1_000_000_000
+
+_SAVED_TOGETHER: Final = 256
+"""Of so many the states are written down at once: a millisecond or so of the event loop, and requests come between."""
 
 
 class LimitKeeper:
@@ -80,16 +84,19 @@ class LimitKeeper:
     async def save(self) -> None:
         """Write down the states of limits that had a minute's end since the last time. Raises what ``Database.write``
         raises; what was not written is tried again the next time."""
-        looked_at = self._limiter.take_looked_at()
-        if not looked_at:
-            return
-        records = [self._record(model) for model in looked_at]
+        left = self._limiter.take_looked_at()
         try:
-            await self._records.save(records)
+            while left:
+                await self._save(left[:_SAVED_TOGETHER])
+                left = left[_SAVED_TOGETHER:]
         except BaseException:
-            self._limiter.look_again(looked_at)
+            self._limiter.look_again(left)
             raise
-        for model, record in zip(looked_at, records, strict=True):
+
+    async def _save(self, models: Sequence[ModelLimits]) -> None:
+        records = [self._record(model) for model in models]
+        await self._records.save(records)
+        for model, record in zip(models, records, strict=True):
             model.recorded = record.changed or model.recorded
 
     async def close(self) -> None:
