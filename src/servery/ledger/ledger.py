@@ -7,6 +7,7 @@ import msgspec
 from servery.core.clock import Clock
 from servery.core.errors import AlreadyExists, NotFound
 from servery.ledger.transfer import Transfer, TransferKind
+from servery.store.bulk_insert import BulkInsert
 from servery.store.connection import Connection
 from servery.store.database import Database
 from servery.store.sql import load_queries
@@ -24,7 +25,7 @@ class Ledger:
         queries = load_queries("servery.ledger", "ledger.sql")
         self._open = queries["open_ledger_account"]
         self._by_ids = queries["transfers_by_ids"]
-        self._insert = queries["insert_transfer"]
+        self._insert = BulkInsert(queries["insert_transfer"])
         self._balance = queries["balance"]
         self._balances = queries["balances"]
         self._clear_balances = queries["clear_balances"]
@@ -76,7 +77,7 @@ class Ledger:
     def append_within(self, connection: Connection, transfers: Sequence[Transfer]) -> None:
         """Post transfers that the caller knows to be new. The database refuses when one of them is not."""
         assert all(transfer.kind is not TransferKind.USAGE for transfer in transfers), "the meter posts usage"
-        connection.executemany(self._insert, [msgspec.structs.astuple(transfer) for transfer in transfers])
+        self._insert.run(connection, [msgspec.structs.astuple(transfer) for transfer in transfers])
 
     def open_within(self, connection: Connection, name: str) -> None:
         """Open a ledger account with a balance of zero, unless it is open."""

@@ -13,6 +13,10 @@ WHERE id IN (SELECT value FROM json_each(:ids));
 -- Append a transfer that is not a usage record's; a trigger moves the two balances.
 INSERT INTO transfers_besides_usage (id, debit_account, credit_account, nanodollars, kind, created_ns, reverses)
 VALUES (?, ?, ?, ?, ?, ?, ?);
+-- postgresql:
+INSERT INTO transfers_besides_usage (id, debit_account, credit_account, nanodollars, kind, created_ns, reverses)
+SELECT r ->> 0, r ->> 1, r ->> 2, (r ->> 3)::bigint, r ->> 4, (r ->> 5)::bigint, r ->> 6
+FROM jsonb_array_elements(CAST(:rows AS jsonb)) AS r;
 
 -- name: balance
 -- The projected balance of a ledger account, or no row.

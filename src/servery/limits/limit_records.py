@@ -7,6 +7,7 @@ import msgspec
 from servery.catalog.token_limits import TokenLimits
 from servery.limits.adaptation import AdaptiveLimits
 from servery.limits.limiter import LimitKey
+from servery.store.bulk_insert import BulkInsert
 from servery.store.connection import Connection
 from servery.store.database import Database
 from servery.store.sql import load_queries
@@ -36,11 +37,11 @@ class LimitRecords:
 
     def __init__(self, database: Database) -> None:
         queries = load_queries("servery.limits", "limits.sql")
-        self._save = queries["save_adaptive_limits"]
+        self._save = BulkInsert(queries["save_adaptive_limits"])
         self._all = queries["adaptive_limits"]
         self._of_account = queries["adaptive_limits_of_account"]
         self._forget = queries["forget_adaptive_limits"]
-        self._record_change = queries["record_limit_change"]
+        self._record_change = BulkInsert(queries["record_limit_change"])
         self._changes = queries["limit_changes"]
         self._forget_changes = queries["forget_limit_changes"]
         self._database = database
@@ -52,10 +53,10 @@ class LimitRecords:
 
     def save_within(self, connection: Connection, records: Sequence[LimitRecord]) -> None:
         """As ``save``, inside a transaction."""
-        connection.executemany(self._save, [_state_row(record) for record in records])
+        self._save.run(connection, [_state_row(record) for record in records])
         changes = [_change_row(record, record.changed) for record in records if record.changed is not None]
         if changes:
-            connection.executemany(self._record_change, changes)
+            self._record_change.run(connection, changes)
 
     async def forget(self, *, states_before_ns: int, changes_before_ns: int) -> None:
         """Let go of what is too old to be needed."""
@@ -98,24 +99,19 @@ def _state(text: str) -> AdaptiveLimits:
     return msgspec.json.decode(text, type=AdaptiveLimits)
 
 
-def _state_row(record: LimitRecord) -> dict[str, str | int]:
-    return {
-        "account": record.account,
-        "model": record.model,
-        "state": msgspec.json.encode(record.state).decode(),
-        "saved_ns": record.saved_ns,
-    }
+def _state_row(record: LimitRecord) -> tuple[str | int, ...]:
+    return record.account, record.model, msgspec.json.encode(record.state).decode(), record.saved_ns
 
 
-def _change_row(record: LimitRecord, limits: TokenLimits) -> dict[str, str | int]:
-    return {
-        "account": record.account,
-        "model": record.model,
-        "changed_ns": record.saved_ns,
-        "prompt": limits.prompt_tokens_per_minute,
-        "uncached_prompt": limits.uncached_prompt_tokens_per_minute,
-        "generated": limits.generated_tokens_per_minute,
-    }
+def _change_row(record: LimitRecord, limits: TokenLimits) -> tuple[str | int, ...]:
+    return (
+        record.account,
+        record.model,
+        record.saved_ns,
+        limits.prompt_tokens_per_minute,
+        limits.uncached_prompt_tokens_per_minute,
+        limits.generated_tokens_per_minute,
+    )
 
 
 def _change(row: tuple[str, int, int, int, int]) -> LimitChange:

@@ -1,6 +1,12 @@
 -- name: save_adaptive_limits
 -- Write down how limits have adapted.
-INSERT INTO adaptive_limits (account, model, state, saved_ns) VALUES (:account, :model, :state, :saved_ns)
+INSERT INTO adaptive_limits (account, model, state, saved_ns)
+VALUES (?, ?, ?, ?)
+ON CONFLICT (account, model) DO UPDATE SET state = excluded.state, saved_ns = excluded.saved_ns;
+-- postgresql:
+INSERT INTO adaptive_limits (account, model, state, saved_ns)
+SELECT r ->> 0, r ->> 1, r ->> 2, (r ->> 3)::bigint
+FROM jsonb_array_elements(CAST(:rows AS jsonb)) AS r
 ON CONFLICT (account, model) DO UPDATE SET state = excluded.state, saved_ns = excluded.saved_ns;
 
 -- name: adaptive_limits
@@ -18,7 +24,12 @@ DELETE FROM adaptive_limits WHERE saved_ns < :before_ns;
 -- name: record_limit_change
 -- Note which limits are enforced from a moment on.
 INSERT INTO limit_changes (account, model, changed_ns, prompt, uncached_prompt, generated)
-VALUES (:account, :model, :changed_ns, :prompt, :uncached_prompt, :generated)
+VALUES (?, ?, ?, ?, ?, ?)
+ON CONFLICT (account, model, changed_ns) DO NOTHING;
+-- postgresql:
+INSERT INTO limit_changes (account, model, changed_ns, prompt, uncached_prompt, generated)
+SELECT r ->> 0, r ->> 1, (r ->> 2)::bigint, (r ->> 3)::bigint, (r ->> 4)::bigint, (r ->> 5)::bigint
+FROM jsonb_array_elements(CAST(:rows AS jsonb)) AS r
 ON CONFLICT (account, model, changed_ns) DO NOTHING;
 
 -- name: limit_changes

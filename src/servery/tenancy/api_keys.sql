@@ -37,10 +37,22 @@ JOIN users ON users.account = api_keys.account AND users.id = api_keys.user_id
 WHERE api_keys.account = :account;
 
 -- name: record_last_use
--- Note when a key was last used; never moves back.
+-- Note when keys were last used, each once; never moves back.
+WITH used (id, moment_ns) AS (
+    VALUES (?, ?)
+)
 UPDATE api_keys
-SET last_used_ns = :last_used_ns
-WHERE key_id = :key_id AND (last_used_ns IS NULL OR last_used_ns < :last_used_ns);
+SET last_used_ns = used.moment_ns
+FROM used
+WHERE key_id = used.id AND (last_used_ns IS NULL OR last_used_ns < used.moment_ns);
+-- postgresql:
+WITH used (id, moment_ns) AS (
+    SELECT r ->> 0, (r ->> 1)::bigint FROM jsonb_array_elements(CAST(:rows AS jsonb)) AS r
+)
+UPDATE api_keys
+SET last_used_ns = used.moment_ns
+FROM used
+WHERE key_id = used.id AND (last_used_ns IS NULL OR last_used_ns < used.moment_ns);
 
 -- name: page_of_api_keys
 -- Some keys of an account, or of one of its users, that are not revoked and follow a place, oldest first.

@@ -8,6 +8,7 @@ from servery.core.clock import Clock
 from servery.core.errors import Overloaded, ServeryError, Unauthenticated
 from servery.core.role import Role
 from servery.core.suspend_state import SuspendState
+from servery.store.bulk_insert import BulkInsert
 from servery.store.connection import Connection
 from servery.store.database import Database
 from servery.store.sql import load_queries
@@ -31,7 +32,7 @@ class KeyRing:
         queries = load_queries("servery.tenancy", "api_keys.sql")
         self._by_secret = queries["api_key_by_secret"]
         self._of_account = queries["api_keys_to_remember"]
-        self._record_last_use = queries["record_last_use"]
+        self._record_last_use = BulkInsert(queries["record_last_use"])
         self._database = database
         self._clock = clock
         self._limits = limits or KeyRingLimits()
@@ -110,10 +111,10 @@ class KeyRing:
         self._recording_due_s = self._clock.monotonic_s() + self._limits.last_used_interval_s
         if not self._used:
             return
-        rows = [{"key_id": key.caller.key_id, "last_used_ns": key.last_used_ns} for key in self._used]
+        used = {key.caller.key_id: key.last_used_ns for key in self._used}  # one that was renewed was used last
 
         def operation(connection: Connection) -> None:
-            connection.executemany(self._record_last_use, rows)
+            self._record_last_use.run(connection, list(used.items()))
 
         try:
             self._database.write_soon(operation)
