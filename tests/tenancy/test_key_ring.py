@@ -264,3 +264,18 @@ async def test_last_use_is_written_in_batches(
     ring.record_last_uses()
     await database.write(lambda connection: None)
     assert {clock.wall_ns(), clock.wall_ns() - 1_000_000_000} == set(await last_used())
+
+
+async def test_a_key_that_changed_between_two_uses_was_used_last(
+    keys: ApiKeys, ring: KeyRing, database: Database, clock: ManualClock
+) -> None:
+    """Both uses are noted, before the change and after it; the later one counts."""
+    secret = (await keys.create("acme")).key
+    await ring.authenticate(secret)
+    await Accounts(database, clock).update("acme", display_name="Acme")
+    assert await ring.refresh() == ["acme"]
+    clock.advance(1)
+    await ring.authenticate(secret)
+    ring.record_last_uses()
+    await database.write(lambda connection: None)
+    assert [key.last_used_ns for key in await keys.list("acme")] == [clock.wall_ns()]
