@@ -158,8 +158,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
         Meta(ge=0, le=0.9, description="The share of a full pool that is Standard's, however much Priority comes."),
     ] = 0.1
     batch_headroom: Annotated[
-        float, Meta(ge=0, le=0.9, description="The share of each replica that Batch leaves free for others.")
-    ] = 0.1
+        float, Meta(ge=0, le=0.9, description="The most of each replica that Batch leaves free for others, as a share.")
+    ] = 0.2
     recalls_per_request: Annotated[
         int,
         Meta(ge=0, le=100, description="How often a request may be called back for one of a higher class; 0: never."),

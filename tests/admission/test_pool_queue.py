@@ -244,9 +244,20 @@ def test_batch_takes_only_what_is_idle() -> None:
     """It leaves room beside it for whoever comes next, and takes none while anybody waits."""
     door = Door(pool_of(replicas=2, concurrency=10))
     batch = door.entered(*(ticket("b", BATCH) for _ in range(30)))
-    assert states(*batch).count(ADMITTED) == 18
+    assert states(*batch).count(ADMITTED) == 16
     online = door.entered(ticket(), ticket())
     assert states(*online) == [ADMITTED, ADMITTED]
+
+
+@pytest.mark.parametrize(("online", "kept"), [(0, 10), (8, 10), (15, 18), (24, 16)])
+def test_batch_leaves_as_much_free_as_chance_may_bring_of_others(online: int, kept: int) -> None:
+    """Three standard deviations of those who are there, in whole places at each of ten replicas, and a fifth at most;
+    but a replica that others fill keeps none."""
+    door = Door(pool_of(replicas=10, concurrency=10), queue_limit=1_000)
+    for one in door.entered(*(ticket() for _ in range(online))):
+        door.queue.first_byte(one, door.now_s)
+    batch = door.entered(*(ticket("b", BATCH) for _ in range(120)))
+    assert 100 - online - states(*batch).count(ADMITTED) == kept
 
 
 def test_a_single_place_is_batchs_while_nobody_uses_it() -> None:

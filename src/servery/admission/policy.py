@@ -1,6 +1,11 @@
 """The numbers by which a pool's queue decides."""
 
+from math import inf
+from typing import assert_never
+
 import msgspec
+
+from servery.core.serving_path import ServingClass
 
 
 class AdmissionPolicy(msgspec.Struct, frozen=True, kw_only=True):
@@ -14,7 +19,7 @@ class AdmissionPolicy(msgspec.Struct, frozen=True, kw_only=True):
     than ``prefill_ahead_beside_priority_s``, because a prompt that an engine has begun does not make way.
 
     ``standard_floor`` of the work that is sent while Priority waits is Standard's, and so much of the queue.
-    ``batch_headroom`` of each replica's limits is left free by Batch.
+    ``batch_headroom`` of each replica's limits is left free by Batch at most, and less while few others are inside.
 
     While Priority comes, Standard leaves so many places free that no more than one Priority in 2,000 would find
     none, but not so many that more than the share ``priority_reserve`` of what the pool generates would be lost by it.
@@ -29,8 +34,20 @@ class AdmissionPolicy(msgspec.Struct, frozen=True, kw_only=True):
     standard_budget_s: float = 10.0
     priority_budget_s: float = 30.0
     standard_floor: float = 0.1
-    batch_headroom: float = 0.1
+    batch_headroom: float = 0.2
     priority_reserve: float = 0.05
     recall_beyond_s: float = 0.01
     recall_within_s: float = 5.0
     recalls_per_request: int = 4
+
+    def budget_s(self, serving_class: ServingClass) -> float:
+        """A request of that class that would wait so long is refused; inf where none is."""
+        match serving_class:
+            case ServingClass.PRIORITY:
+                return self.priority_budget_s
+            case ServingClass.STANDARD:
+                return self.standard_budget_s
+            case ServingClass.BATCH:
+                return inf
+            case _:
+                assert_never(serving_class)

@@ -17,6 +17,7 @@ Standard before Priority. Who would wait too long is refused on arrival (``shedd
 from math import inf
 from typing import Final
 
+from servery.admission.batch_share import BatchShare
 from servery.admission.class_turns import ClassTurns
 from servery.admission.crowding import Crowding, places_left
 from servery.admission.elsewhere import Elsewhere
@@ -78,6 +79,7 @@ class PoolQueue:
         self._elsewhere = Elsewhere(pool, headroom=policy.batch_headroom)
         self._unanswered = Unanswered(policy)
         self._recalls_under_way = 0
+        self._batch = BatchShare(most_headroom=policy.batch_headroom)
         self._reserved = 0
         self._kept_until_s = -inf
         self._looked_for_tokens = 0.0
@@ -208,6 +210,7 @@ class PoolQueue:
         self._turns.check_integrity()
         assert self.inside >= len(self._unanswered), "who has no answer yet is inside"
         assert 0 <= self._recalls_under_way <= self.inside, "who is called back is inside until it comes"
+        assert 0 <= self._batch.inside <= self.inside, "Batch is inside like others"
 
     # Its own
 
@@ -232,13 +235,7 @@ class PoolQueue:
 
     def _is_refused(self, ticket: Ticket, wait_s: float, now_s: float) -> bool:
         demand = ticket.demand
-        match demand.serving_class:
-            case ServingClass.PRIORITY:
-                chance = chance_of_shedding(wait_s, self._policy.priority_budget_s)
-            case ServingClass.STANDARD:
-                chance = chance_of_shedding(wait_s, self._policy.standard_budget_s)
-            case ServingClass.BATCH:
-                return False
+        chance = chance_of_shedding(wait_s, self._policy.budget_s(demand.serving_class))
         return chance > 0.0 and self._lots.of(demand.account, demand.session, now_s + self._hour_offset_s) < chance
 
     def _shed(self, ticket: Ticket, outcome: AdmissionOutcome, wait_s: float) -> None:
@@ -267,11 +264,15 @@ class PoolQueue:
         """Its room is held there until it takes its seat."""
         replica.occupancy.hold(ticket.resident_tokens, prefill_tokens=ticket.demand.uncached_prompt_tokens)
         ticket.held_at = replica
+        if ticket.demand.serving_class is _BATCH:  # which always comes this way
+            self._batch.inside += 1
         self._let_in(ticket, now_s)
 
     def _let_out(self, ticket: Ticket, state: TicketState, now_s: float) -> None:
         self.inside -= 1
         self.crowding.inside(self.inside, now_s)
+        if ticket.demand.serving_class is _BATCH:
+            self._batch.inside -= 1
         if state is _RECALLED:
             self._recalls_under_way -= 1
         if ticket.held_at is not None:
@@ -356,7 +357,7 @@ class PoolQueue:
     def _room_for(self, ticket: Ticket, first: Replica | None, now_s: float) -> Replica | None:
         ahead_s = self._ahead_s
         if ticket.demand.serving_class is _BATCH:
-            headroom = self._policy.batch_headroom
+            headroom = self._batch.headroom(online=self.inside - self._batch.inside, places=self._places)
             return self._pool.find_idle_room(ticket.resident_tokens, headroom=headroom, now_s=now_s, ahead_s=ahead_s)
         reserved = self._reserved if now_s < self._kept_until_s else 0
         is_kept_out = reserved and ticket.demand.serving_class is _STANDARD
