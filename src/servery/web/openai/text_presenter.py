@@ -1,7 +1,6 @@
 """What chat and completions have in common in showing an answer; the rest differs by the shape of a choice."""
 
 from abc import ABC, abstractmethod
-from collections import defaultdict
 from collections.abc import Sequence
 
 from servery.core.errors import ServeryError
@@ -23,7 +22,7 @@ class TextPresenter(ABC):
     def __init__(self, presentation: Presentation, *, chunk: bytes, whole: bytes) -> None:
         self._shown = presentation
         self._envelope = Envelope(presentation, chunk=chunk, whole=whole)
-        self._plain: defaultdict[int, PlainFrames] = defaultdict(PlainFrames)  # by branch; whole answers have none
+        self._plain: dict[int, PlainFrames] = {}  # by branch; whole answers have none
         self._views: list[LogprobView] = []
         if presentation.logprobs:
             self._views = [LogprobView(presentation.logprobs) for _ in range(presentation.branches)]
@@ -33,11 +32,14 @@ class TextPresenter(ABC):
 
     def stream_frame(self, branch: int, event: bytes, read: EngineEvent | None) -> bytes:
         assert read is not None, "engines answer in OpenAI's form"
-        frame = self._plain[branch].of_event(event)
+        frame = self.plain_frames(branch).of_event(event)
         return self._read(branch, event, read) if frame is None else frame
 
     def plain_frames(self, branch: int) -> PlainFrames:
-        return self._plain[branch]
+        frames = self._plain.get(branch)
+        if frames is None:
+            frames = self._plain[branch] = PlainFrames()
+        return frames
 
     def stream_end(self, served: Served) -> bytes:
         return self._envelope.end(served)
@@ -66,7 +68,7 @@ class TextPresenter(ABC):
             return b""
         self._envelope.note(answer)
         self._learn(branch, event, answer)
-        frame = self._plain[branch].of_event(event)
+        frame = self.plain_frames(branch).of_event(event)
         return self._envelope.frame(self._frame_choices(branch, choice)) if frame is None else frame
 
     @abstractmethod

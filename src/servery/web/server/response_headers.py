@@ -62,8 +62,8 @@ def served_headers(served: Served) -> bytes:
     """What is known once an answer is complete; times in seconds."""
     usage, report = served.usage, served.report
     return _token_headers(usage.prompt_tokens, cached=usage.cached_prompt_tokens) + (
-        b"fireworks-server-time-to-first-token: %.6f\r\nfireworks-server-processing-time: %.6f\r\n"
-        % (report.time_to_first_token_s, report.processing_time_s)
+        b"fireworks-server-time-to-first-token: %b\r\nfireworks-server-processing-time: %b\r\n"
+        % (_seconds(report.time_to_first_token_s), _seconds(report.processing_time_s))
     )
 
 
@@ -71,9 +71,15 @@ def _token_headers(prompt_tokens: int, *, cached: int) -> bytes:
     return b"fireworks-prompt-tokens: %d\r\nfireworks-cached-prompt-tokens: %d\r\n" % (prompt_tokens, cached)
 
 
+def _seconds(seconds: float) -> bytes:
+    """To the millionth. A float's own format takes three times as long."""
+    millionths = int(seconds * 1_000_000 + 0.5)
+    return b"%d.%06d" % (millionths // 1_000_000, millionths % 1_000_000)
+
+
 def stream_headers(start: StreamStart) -> bytes:
     """What is known when a stream's first token arrives."""
-    lines = b"fireworks-server-time-to-first-token: %.6f\r\n" % start.time_to_first_token_s
+    lines = b"fireworks-server-time-to-first-token: %b\r\n" % _seconds(start.time_to_first_token_s)
     if start.prompt_tokens is None:
         return lines
     return lines + _token_headers(start.prompt_tokens, cached=start.cached_prompt_tokens or 0)
