@@ -142,6 +142,27 @@ async def test_null_events_and_pings_are_passed_over(engine: FakeEngine, new_cli
     assert texts(asking) == ["a"]
 
 
+@pytest.mark.parametrize("piece", [b": ping\n\n", b"data: null\n\n", b"data: %b\n\n" % progress(12), b"x"])
+async def test_what_is_no_token_makes_the_wait_for_the_first_no_longer(
+    engine: FakeEngine, new_client: NewClient, piece: bytes
+) -> None:
+    """An engine that says again and again that it is there is stopped all the same; so is one whose whole answer comes
+    in pieces and never ends."""
+
+    async def goes_on(exchange: FakeExchange) -> None:
+        exchange.start_stream()
+        while not exchange.client_left.is_set():
+            exchange.piece(piece)
+            await asyncio.sleep(0.01)
+
+    engine.always = goes_on
+    client = new_client(first_byte_timeout_s=0.1, whole_timeout_s=0.1, chunk_timeout_s=3_600.0)
+    for stream in (True, False):
+        async with asyncio.timeout(60):
+            assert isinstance(await Asking(client, stream=stream).error(), EngineTimeout)
+            await engine.wait_connections(0)
+
+
 @pytest.mark.parametrize("family", list(EngineFamily))
 async def test_a_null_usage_on_each_chunk_is_no_usage(
     engine: FakeEngine, new_client: NewClient, family: EngineFamily

@@ -160,7 +160,6 @@ class Exchange:
     # What the connection calls
 
     def on_head(self, head: ResponseHead) -> None:
-        self._tally.heard_s = self._loop.time()
         self._until_closed = head.ends_with_connection
         if self._on_answer is not None:
             self._on_answer()
@@ -171,7 +170,8 @@ class Exchange:
     def on_body(self, piece: bytes) -> None:
         if self.answer.done() or self._reader is None:
             return
-        self._tally.heard_s = self._loop.time()
+        if self._flows:
+            self._tally.heard_s = self._loop.time()
         try:
             complete = self._reader.feed(piece)
         except ServeryError as error:
@@ -306,8 +306,10 @@ class Exchange:
             self._fail(error)
 
     def _flow(self) -> None:
-        """The first token is there: from now on each has its own time."""
+        """The first token is there: from now on each has its own time. Until then all that an engine says has one
+        time together: pings, and pieces of an answer that never becomes whole, do not make it any longer."""
         self._flows = True
+        self._tally.heard_s = self._loop.time()
         self._allowed_s = self._limits.chunk_timeout_s
         self._watch()
 
