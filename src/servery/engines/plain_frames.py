@@ -61,7 +61,11 @@ class PlainFrames:
 
     def __init__(self, framing: bytes = b"data: ") -> None:
         self._framing = framing
-        self.learn(NEVER)
+        self._frame = NEVER
+        self._framed_head = self._framed_tail = NEVER.head
+        self._text_begin = self._text_end = 0
+        self._client_head = self._chunk_tail = b""
+        self._client_bytes = 0
 
     def learn(self, frame: PlainFrame) -> None:
         self._frame = frame

@@ -8,6 +8,7 @@ from servery.engines.engine_answer import (
     EngineMessage,
     EngineToolCall,
 )
+from servery.engines.plain_frames import PlainFrame
 from servery.web.openai.answers import CalledFunction, ChunkChoice, Delta, Message, MessageChoice, ToolCall
 from servery.web.openai.plain_frame import TextKind, learned, plain_text
 from servery.web.openai.presentation import Presentation
@@ -33,15 +34,15 @@ class ChatPresenter(TextPresenter):
             shown.logprobs = self._logprobs(branch, choice)
         return [shown]
 
-    def _learn(self, branch: int, event: bytes, answer: EngineAnswer) -> None:
+    def _learned(self, branch: int, event: bytes, answer: EngineAnswer) -> PlainFrame | None:
         plain = plain_text(answer) if self._begun[branch] else None
         if plain is None or plain[0] is TextKind.TEXT or self._shown.logprobs:
-            return
+            return None
         kind = plain[0]
         delta = Delta(content="") if kind is TextKind.CONTENT else Delta(reasoning_content="")
         # Only at a key does this occur: inside a JSON string the quotes are escaped.
         head, tail = self._envelope.frame([ChunkChoice(branch, delta, None)]).split(b'content":""')
-        self._plain[branch].learn(learned(event, kind, client_head=head + b'content":', client_tail=tail))
+        return learned(event, kind, client_head=head + b'content":', client_tail=tail)
 
     def _delta(self, choice: EngineChoice) -> Delta:
         told = choice.delta or EngineMessage()

@@ -6,6 +6,7 @@ from servery.engines.engine_answer import (
     EngineAnswer,
     EngineChoice,
 )
+from servery.engines.plain_frames import PlainFrame
 from servery.web.openai.answers import TextChoice
 from servery.web.openai.plain_frame import TextKind, learned, plain_text
 from servery.web.openai.presentation import Presentation
@@ -29,13 +30,13 @@ class CompletionsPresenter(TextPresenter):
         shown.finish_reason = shown.finish_reason or "stop"
         return shown
 
-    def _learn(self, branch: int, event: bytes, answer: EngineAnswer) -> None:
+    def _learned(self, branch: int, event: bytes, answer: EngineAnswer) -> PlainFrame | None:
         plain = plain_text(answer)
         if plain is None or plain[0] is not TextKind.TEXT or self._shown.logprobs:
-            return
+            return None
         # Only at a key does this occur: inside a JSON string the quotes are escaped.
         head, tail = self._envelope.frame([TextChoice(branch, "", None, None)]).split(b'"text":""')
-        self._plain[branch].learn(learned(event, TextKind.TEXT, client_head=head + b'"text":', client_tail=tail))
+        return learned(event, TextKind.TEXT, client_head=head + b'"text":', client_tail=tail)
 
     def _choice(self, branch: int, choice: EngineChoice) -> TextChoice:
         logprobs = self._logprobs(branch, choice)

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from servery.core.errors import ServeryError
 from servery.core.serving_path import ServingPath
 from servery.engines.engine_answer import EngineAnswer, EngineChoice, EngineEvent
-from servery.engines.plain_frames import PlainFrames
+from servery.engines.plain_frames import PlainFrame, PlainFrames
 from servery.engines.whole_answer import WholeAnswer
 from servery.serving.served import Served
 from servery.web.openai.answers import Choice, Logprobs
@@ -32,8 +32,9 @@ class TextPresenter(ABC):
 
     def stream_frame(self, branch: int, event: bytes, read: EngineEvent | None) -> bytes:
         assert read is not None, "engines answer in OpenAI's form"
-        frame = self.plain_frames(branch).of_event(event)
-        return self._read(branch, event, read) if frame is None else frame
+        plain = self.plain_frames(branch)
+        frame = plain.of_event(event)
+        return self._read(branch, event, read, plain) if frame is None else frame
 
     def plain_frames(self, branch: int) -> PlainFrames:
         frames = self._plain.get(branch)
@@ -62,18 +63,21 @@ class TextPresenter(ABC):
     def _logprobs(self, branch: int, choice: EngineChoice) -> Logprobs:
         return self._views[branch].shown(choice.logprobs) if self._views else None
 
-    def _read(self, branch: int, event: bytes, answer: EngineEvent) -> bytes:
+    def _read(self, branch: int, event: bytes, answer: EngineEvent, plain: PlainFrames) -> bytes:
         choice = only_choice(answer)
         if choice is None:
             return b""
         self._envelope.note(answer)
-        self._learn(branch, event, answer)
-        frame = self.plain_frames(branch).of_event(event)
+        learned = self._learned(branch, event, answer)
+        frame = None
+        if learned is not None:
+            plain.learn(learned)
+            frame = learned.translated(event)
         return self._envelope.frame(self._frame_choices(branch, choice)) if frame is None else frame
 
     @abstractmethod
-    def _learn(self, branch: int, event: bytes, answer: EngineAnswer) -> None:
-        """Learn from an event, where that is possible, how to show its like without reading them."""
+    def _learned(self, branch: int, event: bytes, answer: EngineAnswer) -> PlainFrame | None:
+        """How to show an event's like without reading them, where that can be learned."""
 
     @abstractmethod
     def _frame_choices(self, branch: int, choice: EngineChoice) -> Sequence[Choice]:
