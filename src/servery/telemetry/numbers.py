@@ -1,6 +1,5 @@
 """A count and a distribution as plain numbers: adding to one costs an addition."""
 
-from bisect import bisect_left
 from collections.abc import Sequence
 from itertools import accumulate
 
@@ -23,12 +22,17 @@ class Distribution:
     __slots__ = ("_bounds", "_numbers", "_sum")
 
     def __init__(self, bounds: Sequence[float]) -> None:
-        self._bounds = bounds
+        self._bounds = list(bounds)
         self._numbers = [0] * (len(bounds) + 1)  # the last: larger than all bounds
         self._sum = 0.0
 
     def observe(self, value: float) -> None:
-        self._numbers[bisect_left(self._bounds, value)] += 1
+        place = 0
+        for bound in self._bounds:  # there are few, and compiled code is through before bisect has begun
+            if value <= bound:
+                break
+            place += 1
+        self._numbers[place] += 1
         self._sum += value
 
     @property
