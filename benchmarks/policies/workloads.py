@@ -4,6 +4,7 @@ Each begins with nobody and swells, so that what is measured is not how a fleet 
 """
 
 from collections.abc import Iterator
+from heapq import merge
 from math import pi, sin
 from random import Random
 
@@ -17,7 +18,8 @@ _UNLIKE = (1.0, 1.0, 0.5, 1.6)
 
 class Workload(msgspec.Struct, frozen=True, kw_only=True):
     """``requests_per_s`` of such traffic by so many accounts, sent to ``replicas`` whose caches hold ``cache_tokens``
-    each, and which are as fast as ``speeds`` say in turns. Rates change every ten seconds by ``rates``, if given."""
+    each, and which are as fast as ``speeds`` say in turns. Rates change every ten seconds by ``rates``, if given.
+    ``beside`` it others ask, of whose workloads only the traffic counts."""
 
     name: str
     kind: Kind
@@ -30,8 +32,18 @@ class Workload(msgspec.Struct, frozen=True, kw_only=True):
     speeds: tuple[float, ...] = (1.0,)
     rates: tuple[float, ...] = ()
     seed: int = 301
+    beside: tuple["Workload", ...] = ()
 
     def trace(self, *, requests: int) -> Trace:
+        """As many requests, of all together."""
+        parts = (self, *self.beside)
+        if len(parts) > 1:
+            per_s = sum(one.requests_per_s for one in parts)
+            return MergedTrace([one.alone(round(requests * one.requests_per_s / per_s)) for one in parts])
+        return self.alone(requests)
+
+    def alone(self, requests: int) -> Trace:
+        """Without those beside it."""
         made = SyntheticTrace(
             self.kind,
             requests=requests,
@@ -42,6 +54,28 @@ class Workload(msgspec.Struct, frozen=True, kw_only=True):
             begins_empty=True,
         )
         return UnevenTrace(made, self.rates, period_s=10.0) if self.rates else made
+
+
+class MergedTrace:
+    """All of ``traces``, whose accounts have nothing in common."""
+
+    _SALT = 1 << 90
+
+    def __init__(self, traces: list[Trace]) -> None:
+        self._traces = traces
+        self.block_tokens = traces[0].block_tokens
+
+    def requests(self) -> Iterator[Request]:
+        return merge(*map(self._marked, range(len(self._traces))), key=lambda one: one.arrives_s)
+
+    def _marked(self, number: int) -> Iterator[Request]:
+        for one in self._traces[number].requests():
+            yield msgspec.structs.replace(
+                one,
+                account=f"{number}-{one.account}",
+                session=f"{number}-{one.session}",
+                blocks=tuple([block + number * self._SALT for block in one.blocks]),
+            )
 
 
 class UnevenTrace:
@@ -81,7 +115,7 @@ def days() -> tuple[float, ...]:
 
 
 def workloads() -> list[Workload]:
-    return [*_of_documents(), *_of_sessions(), *_of_accounts(), *_uneven()]
+    return [*_of_documents(), *_of_sessions(), *_of_accounts(), *_uneven(), *_held_out()]
 
 
 def _of_documents() -> list[Workload]:
@@ -189,4 +223,55 @@ def _uneven() -> list[Workload]:
     return [
         Workload(name="bursts", kind=Kind.CHAT, traffic=chat, requests_per_s=14.0, accounts=20, rates=bursts(seed=301)),
         Workload(name="days", kind=Kind.CHAT, traffic=prompts, requests_per_s=23.0, accounts=50, rates=days()),
+    ]
+
+
+def _held_out() -> list[Workload]:
+    """Made up after routing was as it is, to see how it does."""
+    tools = Traffic(
+        common_tokens=6_144,
+        account_tokens=2_048,
+        turns=40,
+        new_tokens=350,
+        answer_tokens=60,
+        pause_s=1.0,
+        siblings=2,
+        spread=1.2,
+    )
+    huge = Traffic(
+        account_tokens=1_024, documents=1, document_tokens=49_152, shelf=25, turns=4, new_tokens=250, pause_s=15.0
+    )
+    small = Traffic(account_tokens=512, turns=5, new_tokens=200, answer_tokens=150, pause_s=10.0)
+    long = Traffic(account_tokens=1_024, turns=2, new_tokens=6_000, answer_tokens=400, spread=2.0, pause_s=30.0)
+    papers = Traffic(account_tokens=256, documents=1, document_tokens=8_192, shelf=100, turns=2, new_tokens=150)
+    return [
+        Workload(
+            name="tool sessions in bursts",
+            kind=Kind.AGENTS,
+            traffic=tools,
+            requests_per_s=45.0,
+            accounts=40,
+            requests=10_000,
+            rates=bursts(seed=301),
+        ),
+        Workload(
+            name="huge documents, three accounts",
+            kind=Kind.RAG,
+            traffic=huge,
+            requests_per_s=18.0,
+            accounts=3,
+            cache_tokens=512_000,
+        ),
+        Workload(
+            name="all sizes at once",
+            kind=Kind.CHAT,
+            traffic=small,
+            requests_per_s=30.0,
+            accounts=30,
+            cache_tokens=512_000,
+            beside=(
+                Workload(name="long", kind=Kind.CHAT, traffic=long, requests_per_s=3.0, accounts=20, seed=302),
+                Workload(name="papers", kind=Kind.RAG, traffic=papers, requests_per_s=6.0, accounts=5, seed=303),
+            ),
+        ),
     ]

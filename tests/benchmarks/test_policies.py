@@ -6,7 +6,7 @@ from itertools import pairwise
 import pytest
 from benchmarks.policies.caching_engine import Prompt, Queue
 from benchmarks.policies.routing_bars import Course, routing_report, told
-from benchmarks.policies.workloads import UnevenTrace, workloads
+from benchmarks.policies.workloads import MergedTrace, UnevenTrace, workloads
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -76,6 +76,18 @@ def test_an_uneven_trace_has_the_same_requests_at_other_times(rates: tuple[float
         passed_s += rates[periods % len(rates)] * (after.arrives_s - periods * period_s)
         assert passed_s == pytest.approx(before.arrives_s, abs=1e-6)
     assert all(one.arrives_s <= other.arrives_s for one, other in pairwise(uneven))
+
+
+def test_a_merged_trace_has_all_requests_in_order_and_no_block_in_common() -> None:
+    """Also of traces that are equal."""
+    one = SyntheticTrace(Kind.CHAT, requests=50, requests_per_s=5.0, accounts=2, seed=2)
+    found = list(MergedTrace([one, one]).requests())
+    assert [request.arrives_s for request in found] == sorted(2 * [request.arrives_s for request in one.requests()])
+    blocks: dict[str, set[int]] = {"0": set(), "1": set()}
+    for request in found:
+        blocks[request.account[0]].update(request.blocks)
+    assert len(blocks["0"]) == len(blocks["1"])
+    assert not blocks["0"] & blocks["1"]
 
 
 def test_workloads_are_told_apart_and_begin_with_nobody() -> None:
