@@ -5,12 +5,17 @@ Writes find out by themselves, and nothing is taken for kept that is not. This f
 that all is well again.
 """
 
+import asyncio
 import contextlib
 import logging
+from typing import Final
 
 from servery.core.errors import ServeryError
 from servery.metering.spool import Spool
 from servery.store.database import Database
+
+_PROOF_S: Final = 1.0
+"""Whoever looks after other things as well waits no longer for a database to show that it can be written."""
 
 
 class Safekeeping:
@@ -26,9 +31,11 @@ class Safekeeping:
         """To be called again and again."""
         self._spool.look()
         self._database.look()
-        if self._database.is_failing and self._database.is_in_place:
-            with contextlib.suppress(ServeryError):  # which is told below
-                await self._database.prove_writable()
+        database = self._database
+        if database.is_failing and database.is_in_place and not database.is_stalled:
+            with contextlib.suppress(ServeryError, TimeoutError):  # which is told below
+                async with asyncio.timeout(_PROOF_S):
+                    await database.prove_writable()
         self._tell()
 
     def _tell(self) -> None:
