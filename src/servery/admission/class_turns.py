@@ -21,7 +21,7 @@ _OWED_BACK_S: Final = 2.0
 class ClassTurns:
     """``standard_floor`` is a share, from 0 to less than 1."""
 
-    __slots__ = ("_credit", "_floor", "batch", "priority", "standard")
+    __slots__ = ("_credit", "_floor", "_most_owed_s", "batch", "priority", "standard")
 
     def __init__(self, *, standard_floor: float) -> None:
         self.priority = FairLine()
@@ -29,6 +29,7 @@ class ClassTurns:
         self.batch = FairLine()
         self._floor = standard_floor
         self._credit = 0.0
+        self._most_owed_s = _OWED_BACK_S * standard_floor / (1.0 - standard_floor)
 
     @property
     def online(self) -> int:
@@ -61,16 +62,20 @@ class ClassTurns:
         """Whether ``ticket``, of Standard, may go by its floor."""
         return self._credit >= ticket.work
 
-    def take(self, ticket: Ticket, *, work_per_s: float) -> None:
-        """``ticket``, whose turn it is, goes. It is entitled to that where it goes before a Priority. So much work is
-        sent in a second; 0 where that is not known."""
+    def take(self, ticket: Ticket, rate: ServiceRate) -> None:
+        """``ticket``, whose turn it is, goes. It is entitled to that where it goes before a Priority. ``rate`` is the
+        pool's."""
         serving_class = ticket.demand.serving_class
         if serving_class is ServingClass.PRIORITY and self.standard.count:
             self._credit += ticket.work * self._floor / (1.0 - self._floor)
         ticket.is_entitled = serving_class is ServingClass.STANDARD and self.priority.count > 0
         if serving_class is ServingClass.STANDARD:
-            most_owed = _OWED_BACK_S * work_per_s * self._floor / (1.0 - self._floor)
-            self._credit = max(-most_owed, self._credit - ticket.work)
+            credit = self._credit - ticket.work
+            if credit < 0.0:
+                least = -self._most_owed_s * (rate.work_per_s or 0.0)
+                self._credit = credit if credit > least else least
+            else:
+                self._credit = credit
         self.line(serving_class).take_first()
         self._forget_credit()
 

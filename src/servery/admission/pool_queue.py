@@ -314,7 +314,7 @@ class PoolQueue:
                 changed += self._recall_for(ticket, now_s)
                 break
             self._see_waiting(now_s)
-            self._turns.take(ticket, work_per_s=self.rate.work_per_s or 0.0)
+            self._turns.take(ticket, self.rate)
             if ticket.demand.serving_class is not _BATCH:
                 self.rate.sent(ticket.demand.serving_class, ticket.work)
                 self._make_ready_for_priority()
