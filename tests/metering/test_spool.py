@@ -276,6 +276,16 @@ async def test_what_the_books_do_not_take_is_told_of(
     assert (len(posted(database)), contents(place, database).refused) == (2, 2)
 
 
+async def test_what_is_put_aside_is_counted_once(database: Database, spool: Spool, place: Path) -> None:
+    """Also by who looks before it is taken out of the log."""
+    refused, waiting = row("r1", "price_unknown"), row("r2", "price_unknown")
+    await spool.keep(refused)
+    await spool.keep(waiting)
+    await spool.refuse(refused, "no such price")
+    found = contents(place, database)
+    assert (found.requests, found.refused, found.nanodollars) == (2, 1, 2 * CHARGE.nanodollars)
+
+
 async def test_what_the_disk_has_changed_is_told_of(
     database: Database, table: UsageTable, place: Path, path: Path
 ) -> None:

@@ -46,7 +46,11 @@ class SpooledPostings:
             for frame in log.frames:
                 postings = postings_of_lines(frame.payload)[max(0, log.needed_from - frame.first) :]
                 waiting |= {posting[REQUEST_ID]: posting for posting in postings}
-            refused += [each.posting.charge_nanodollars for each in RefusedPostings(place).read()]
+            for each in RefusedPostings(place).read():
+                refused.append(each.posting.charge_nanodollars)
+                posting = msgspec.structs.astuple(each.posting)
+                if waiting.get(posting[REQUEST_ID]) == posting:  # put aside, and not yet taken out of the log
+                    del waiting[posting[REQUEST_ID]]
             lost += sum(map(len, {*log.lost, *LostPostings(place).read()}))
         return cls(waiting, refused, lost=lost)
 
