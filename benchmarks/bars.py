@@ -26,12 +26,18 @@ class Bar(msgspec.Struct, frozen=True):
 def bars(results: Results) -> list[Bar]:
     """All bars, those that could not be measured included."""
     servery, nginx = results.row("Servery"), results.row("nginx")
-    sglang, litellm, direct = results.row("sglang-router"), results.row("LiteLLM"), results.row("direct")
-    held = results.held
+    sglang, aware = results.row("sglang-router, round robin"), results.row("sglang-router, cache_aware")
+    litellm, direct, held = results.row("LiteLLM"), results.row("direct"), results.held
     return [
         Bar("CPU per chunk, of sglang-router's", 0.7, _ratio(servery.chunk_us, sglang.chunk_us)),
+        Bar("CPU per chunk, of sglang-router's with cache_aware", 0.7, _ratio(servery.chunk_us, aware.chunk_us)),
         Bar("CPU per chunk, of nginx's", 1.6, _ratio(servery.chunk_us, nginx.chunk_us)),
         Bar("CPU per JSON request, of sglang-router's", 1.0, _ratio(servery.request_us, sglang.request_us)),
+        Bar(
+            "CPU per JSON request, of sglang-router's with cache_aware",
+            1.0,
+            _ratio(servery.request_us, aware.request_us),
+        ),
         Bar("CPU per JSON request, of LiteLLM proxy's", 0.01, _ratio(servery.request_us, litellm.request_us)),
         Bar("time to first token p99 at 200 streams, over direct", 3.0, _added_ms(servery, direct), "ms"),
         Bar("memory of each of 2,000 streams", 60.0, None if held is None else held.kib_per_stream, "KiB"),

@@ -46,6 +46,7 @@ RESULTS = Results(
         row("Servery", request_us=40, chunk_us=12, first_byte_s=0.002),
         row("nginx", request_us=20, chunk_us=10),
         row("sglang-router, round robin", request_us=50, chunk_us=10),
+        row("sglang-router, cache_aware", request_us=80, chunk_us=20),
         Row(name="LiteLLM proxy", version="", failures={"all": "not installed: no | network"}),
     ],
     held=HeldStreams(
@@ -73,6 +74,8 @@ def test_bars_are_ratios_within_the_run() -> None:
     assert found()["CPU per chunk, of nginx's"] == (1.2, True)
     assert found()["CPU per chunk, of sglang-router's"] == (1.2, False)
     assert found()["CPU per JSON request, of sglang-router's"] == (0.8, True)
+    assert found()["CPU per chunk, of sglang-router's with cache_aware"] == (0.6, True)
+    assert found()["CPU per JSON request, of sglang-router's with cache_aware"] == (0.5, True)
     assert found()["time to first token p99 at 200 streams, over direct"] == (2.0, True)
     assert found()["memory of each of 2,000 streams"] == (50.0, True)
     assert found()["longest gap between chunks at 2,000 streams, of the median"] == (2.0, True)
