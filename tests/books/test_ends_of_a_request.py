@@ -205,7 +205,7 @@ async def test_shed(house: House) -> None:
 async def test_limited(house: House) -> None:
     """Nothing: the account had used up its own limit."""
     house.first.always = serves(["x"] * 380, prompt=12)
-    await house.serve(asked(PLAIN))
+    await house.serve(asked(PLAIN, changed(HELLO, max_tokens=380)))
     assert isinstance(await refusal(house, PLAIN), LimitExceeded)
     assert (await the_receipt(house)).usage.generated_tokens == 380
 
