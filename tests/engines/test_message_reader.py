@@ -25,8 +25,9 @@ from servery.engines.family import traits_of
 
 RECORDED = Path(__file__).parents[1] / "web_dialects" / "anthropic" / "recorded"
 VLLM = traits_of(EngineFamily.VLLM)
-HI = msgspec.Raw(b'[{"role":"user","content":"hi"}]')
-WORK = Generation(messages=HI, max_tokens=5, anthropic=AnthropicForm(messages=HI, system=msgspec.Raw(b'"be brief"')))
+HI = b'[{"role":"user","content":"hi"}]'
+FORM = AnthropicForm(messages=msgspec.Raw(HI), system=msgspec.Raw(b'"be brief"'))
+WORK = Generation(messages=HI, max_tokens=5, anthropic=FORM)
 
 
 def recorded(name: str, *, piece_bytes: int = 4_096, then: Script | None = None) -> Script:
