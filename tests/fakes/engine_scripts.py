@@ -29,8 +29,9 @@ def token(text: str) -> bytes:
     return chunk({"content": text})
 
 
-def progress(prompt: int, *, cached: int = 0) -> bytes:
-    told = {"total": prompt, "cache": cached, "processed": prompt, "time_ms": 1}
+def progress(prompt: int, *, cached: int = 0, computed: int | None = None) -> bytes:
+    processed = prompt if computed is None else computed
+    told = {"total": prompt, "cache": cached, "processed": processed, "time_ms": 1}
     return chunk({"role": "assistant", "content": None}, prompt_progress=told)
 
 

@@ -79,15 +79,15 @@ _objects: Final = msgspec.json.Decoder(dict[str, msgspec.Raw])
 
 
 def _is_token(choices: list[EngineChoice]) -> bool:
-    """Whether a frame carries a token: not if it tells why the answer ended, or names the role and says nothing yet.
-    Some engines name the role again with each token."""
+    """Whether a frame carries a token: not if it is of no choice, tells why the answer ended, or names the role and
+    says nothing yet. Some engines name the role again with each token."""
     for choice in choices:
         if choice.finish_reason is not None:
             return False
         delta = choice.delta
         if delta is not None and delta.role is not None and not delta.content:
             return bool(delta.reasoning_content or delta.reasoning or delta.tool_calls)
-    return True
+    return bool(choices)
 
 
 def _check_ending(finish_reason: str | None) -> None:
@@ -197,6 +197,7 @@ class StreamReader:
         if frame.prompt_progress is not None:
             progress = frame.prompt_progress
             self._tally.told_prompt(prompt_tokens=progress.total, cached_prompt_tokens=progress.cache)
+            self._tally.computed = progress.processed
         elif choices:
             rest = _objects.decode(event)
             rest.pop("usage", None)

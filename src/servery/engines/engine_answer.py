@@ -93,6 +93,7 @@ class EngineWhole(EngineAnswer):
 class Progress(msgspec.Struct):
     total: int = 0
     cache: int = 0
+    processed: int = 0
 
 
 class EngineEvent(EngineAnswer):

@@ -62,14 +62,18 @@ class Exchange:
 
     __slots__ = (
         "_allowed_s",
+        "_computed",
         "_connection",
         "_expected",
         "_flows",
+        "_frames",
         "_is_stream",
         "_last",
         "_limits",
         "_loop",
         "_max_body_bytes",
+        "_most_s",
+        "_moved_s",
         "_on_answer",
         "_on_first",
         "_opening",
@@ -117,9 +121,11 @@ class Exchange:
         self._until_closed = False
         self._paused = False
         self._flows = False
-        self._tally.heard_s = self._loop.time()
+        self._tally.heard_s = self._moved_s = self._loop.time()
+        self._frames = self._computed = 0
         self._is_stream = expected is _STREAM or expected is _MESSAGE_STREAM
         self._allowed_s = limits.first_byte_timeout_s if self._is_stream else limits.whole_timeout_s
+        self._most_s = max(self._allowed_s, limits.whole_timeout_s)
         self.answer: asyncio.Future[WholeAnswer] = self._loop.create_future()
 
     # What the owner calls
@@ -153,7 +159,7 @@ class Exchange:
 
     def resume(self) -> None:
         self._paused = False
-        self._tally.heard_s = self._loop.time()
+        self._tally.heard_s = self._moved_s = self._loop.time()
         if self._connection is not None:
             self._connection.resume_reading()
 
@@ -183,8 +189,8 @@ class Exchange:
                 if self._tally.is_cut:
                     self._close()  # the engine goes on
                 self._end(STREAMED)
-            elif self._reader.began and not self._flows:
-                self._flow()
+            elif not self._flows:
+                self._come_nearer(self._reader)
 
     def passage(self) -> Passage | None:
         """The short way past ``on_body``, which may be taken until ``on_body`` is called again."""
@@ -225,25 +231,30 @@ class Exchange:
             self._fail(EngineUnavailable("the connection to the engine was lost before it answered"))
 
     def on_time(self) -> None:
-        """One timer serves all timeouts: it is set anew only when it fires, never for each event."""
-        now_s = self._loop.time()
+        """One timer serves all timeouts: it is set anew only when it fires, never for each event. So whether there
+        was a token is seen a little late."""
+        now_s, tally = self._loop.time(), self._tally
         if self._paused:
-            self._tally.heard_s = now_s
-        if self._tally.heard_s + self._allowed_s > now_s:
+            tally.heard_s = self._moved_s = now_s
+        elif tally.frames > self._frames:
+            self._frames, self._moved_s = tally.frames, now_s
+        if self._ends_s() > now_s:
             self._watch()
         elif self.answer.done():
             self._close()  # the answer was complete, but its connection never came to rest
-        elif self._flows:
+        elif not self._flows:
+            self._fail(EngineTimeout(f"the engine did not answer within {round(now_s - self._moved_s, 1):g} seconds"))
+        elif tally.heard_s + self._allowed_s <= now_s:
             self._fail(EngineBroke(f"the engine fell silent for {self._allowed_s:g} seconds"))
         else:
-            self._fail(EngineTimeout(f"the engine did not answer within {self._allowed_s:g} seconds"))
+            self._fail(EngineBroke(f"the engine said no more of its answer for {self._most_s:g} seconds"))
 
     # Its own
 
     def _send_on(self, connection: EngineConnection) -> None:
         self._connection = connection
         connection.send(self._request, self, last=self._last)
-        connection.watch(self._tally.heard_s + self._allowed_s)
+        connection.watch(self._ends_s())
         if self._paused:
             connection.pause_reading()
 
@@ -305,17 +316,30 @@ class Exchange:
         except ServeryError as error:
             self._fail(error)
 
+    def _come_nearer(self, reader: AnswerReader) -> None:
+        """Until the first token is there, all that an engine says has one time together: pings, and pieces of an answer
+        that never becomes whole, do not make it any longer. Only a prompt of which more and more is computed does."""
+        if reader.began:
+            self._flow()
+        elif self._tally.computed > self._computed:
+            self._computed, self._tally.heard_s = self._tally.computed, self._loop.time()
+
     def _flow(self) -> None:
-        """The first token is there: from now on each has its own time. Until then all that an engine says has one
-        time together: pings, and pieces of an answer that never becomes whole, do not make it any longer."""
+        """The first token is there: from now on each has its own time."""
         self._flows = True
-        self._tally.heard_s = self._loop.time()
-        self._allowed_s = self._limits.chunk_timeout_s
+        self._tally.heard_s = self._moved_s = self._loop.time()
+        self._frames, self._allowed_s = self._tally.frames, self._limits.chunk_timeout_s
+        self._most_s = max(self._allowed_s, self._limits.whole_timeout_s)
         self._watch()
+
+    def _ends_s(self) -> float:
+        """When it is over unless more is heard by then: some time after the last sign of life, and at most so long
+        after the last that was one of the answer itself."""
+        return min(self._tally.heard_s + self._allowed_s, self._moved_s + self._most_s)
 
     def _watch(self) -> None:
         if self._connection is not None:
-            self._connection.watch(self._tally.heard_s + self._allowed_s)
+            self._connection.watch(self._ends_s())
 
     def _end(self, answer: WholeAnswer) -> None:
         if self._paused:

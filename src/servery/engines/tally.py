@@ -17,7 +17,8 @@ class Tally:
     ``frames`` are streamed events that carried a token; ``prefill_s`` is how long the engine says that it computed the
     prompt; ``is_held_up`` is set once the client has read too slowly. ``prompt_tokens_guess`` stands in for the prompt
     where an answer breaks off before the engine told it. ``heard_s`` is when the engine was last heard, by the loop's
-    clock. A count of more than ``most_tokens`` cannot be: what holds it is no report.
+    clock; ``computed`` is how much of the prompt it told to have done. A count of more than ``most_tokens`` cannot be:
+    what holds it is no report.
 
     No more than ``asked_tokens`` of the answer are anybody's to pay, whatever the engine generated or tells. A stream
     that goes on after ``most_frames`` never heard of them, and is to be cut: a frame is a token or several, and those
@@ -31,6 +32,7 @@ class Tally:
         "_most",
         "_prompt",
         "_reported",
+        "computed",
         "frames",
         "heard_s",
         "is_cut",
@@ -44,6 +46,7 @@ class Tally:
     ) -> None:
         self.frames = 0
         self.heard_s = 0.0
+        self.computed = 0
         self.is_held_up = False
         self.is_cut = False
         self._asked = MOST_TOKENS if asked_tokens is None else asked_tokens
