@@ -174,6 +174,74 @@ def test_a_failed_request_of_a_lower_class_does_not_go_first() -> None:
     assert door.leave(second) == [one]
 
 
+def test_whom_a_replica_has_failed_calls_others_back() -> None:
+    """As if it waited in line, and only those whose room is good for it; it goes before those in line."""
+    door = Door(pool_of(replicas=3))
+    one, first, second = door.entered(ticket("p", PRIORITY), ticket(), ticket())
+    failed = one.replica
+    assert failed is not None
+    one.avoid(failed)
+    assert door.come_back(one) == [second], "the last that was sent"
+    assert (states(one, first, second), door.queue.recalls) == ([WAITING, ADMITTED, RECALLED], 1)
+    (third,) = door.entered(ticket())
+    assert third.replica is failed
+    room = second.replica
+    assert door.come_back(second) == [one]
+    assert one.replica is room
+    assert states(first, second, third) == [ADMITTED, WAITING, ADMITTED]
+
+
+def test_nobody_is_called_back_from_where_a_request_failed() -> None:
+    """Its room would be of no use."""
+    door = Door(pool_of(replicas=2))
+    one, heard = door.entered(ticket("p", PRIORITY), ticket())
+    door.queue.first_byte(heard, door.now_s)
+    assert one.replica is not None
+    one.avoid(one.replica)
+    door.come_back(one)
+    (late,) = door.entered(ticket())
+    door.queue.room_changed(door.now_s)
+    assert states(one, heard, late) == [WAITING, ADMITTED, ADMITTED]
+
+
+def test_one_is_called_back_for_each_that_waits_elsewhere_or_in_line() -> None:
+    """Also where both wait for the same; Standard calls Batch back."""
+    door = Door(pool_of(replicas=4))
+    one, *rest = door.entered(ticket("p", PRIORITY), ticket(), ticket(), ticket())
+    assert one.replica is not None
+    one.avoid(one.replica)
+    door.come_back(one)
+    assert states(*rest).count(RECALLED) == 1
+    door.entered(ticket("q", PRIORITY), ticket("r", PRIORITY))
+    assert states(*rest).count(RECALLED) == 2, "one of them found the room that was left"
+
+
+def test_standard_calls_batch_back_from_elsewhere() -> None:
+    """And nobody else."""
+    door = Door(pool_of(replicas=3))
+    one, other, batch = door.entered(ticket(), ticket(), ticket("b", BATCH))
+    assert one.replica is not None
+    one.avoid(one.replica)
+    assert door.come_back(one) == [batch]
+    assert states(one, other, batch) == [WAITING, ADMITTED, RECALLED]
+    assert door.come_back(batch) == [one]
+
+
+def test_the_highest_class_goes_first_elsewhere() -> None:
+    """Whoever was failed first."""
+    door = Door(pool_of(replicas=3))
+    low, high, inside = door.entered(ticket(), ticket("p", PRIORITY), ticket())
+    door.queue.first_byte(inside, door.now_s)
+    for one in (low, high):
+        for replica in door.pool.replicas:
+            if replica is not inside.replica:
+                one.avoid(replica)
+        door.come_back(one)
+    assert states(low, high) == [WAITING, WAITING]
+    assert door.leave(inside) == [high]
+    assert door.leave(high) == [low]
+
+
 def test_priority_goes_before_standard_goes_before_batch() -> None:
     """Whoever came first."""
     door = Door(pool_of())

@@ -12,8 +12,8 @@ from servery.fleet.replica_pool import ReplicaPool
 
 
 class Elsewhere:
-    """No more than were inside of ``pool``, in the order in which they came. ``headroom``: see ``AdmissionPolicy``, of
-    Batch."""
+    """No more than were inside of ``pool``; the highest class first, and who came first in it. ``headroom``: see
+    ``AdmissionPolicy``, of Batch."""
 
     __slots__ = ("_headroom", "_pool", "_tickets")
 
@@ -37,11 +37,22 @@ class Elsewhere:
 
     def take(self, turns: ClassTurns) -> tuple[Ticket, Replica] | None:
         """The next who may go, and where there is room for it; it waits no more. None where nobody may go."""
-        for ticket in self._tickets:
+        for ticket in self._in_turn():
             if (replica := self._room_for(ticket, turns)) is not None:
                 del self._tickets[ticket]
                 return ticket, replica
         return None
+
+    def next(self) -> Ticket | None:
+        """Who is the first to go, wherever there is room for it."""
+        return next(iter(self._in_turn()), None)
+
+    def count(self, serving_class: ServingClass) -> int:
+        """How many wait who go no later than that class."""
+        return sum(ticket.demand.serving_class <= serving_class for ticket in self._tickets)
+
+    def _in_turn(self) -> list[Ticket]:
+        return sorted(self._tickets, key=lambda ticket: ticket.demand.serving_class)
 
     def _room_for(self, ticket: Ticket, turns: ClassTurns) -> Replica | None:
         """At once where it has room: the prompts before it there are no reason to wait any longer."""

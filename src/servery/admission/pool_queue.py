@@ -54,7 +54,7 @@ _KEPT_FOR_S: Final = 2.0
 
 class PoolQueue:
     """At most ``queue_limit`` tickets wait for the replicas of ``pool``, beside those that come back. ``inside`` is how
-    many are there, ``recalls`` how often one was called back.
+    many are there.
 
     Methods return the tickets whose state they changed, other than the one they were called with. Each admitted one has
     its room held until ``redeem``; each recalled one must have its engine stopped and be given to ``come_back``, or
@@ -67,7 +67,6 @@ class PoolQueue:
         self, pool: ReplicaPool, *, queue_limit: int, policy: AdmissionPolicy, hour_offset_s: float = 0.0
     ) -> None:
         self.inside = 0
-        self.recalls = 0
         self.look_again_s = inf
         self.rate = ServiceRate()
         self.crowding = Crowding()
@@ -78,7 +77,6 @@ class PoolQueue:
         self._turns = ClassTurns(standard_floor=policy.standard_floor)
         self._elsewhere = Elsewhere(pool, headroom=policy.batch_headroom)
         self._unanswered = Unanswered(policy)
-        self._recalls_under_way = 0
         self._batch = BatchShare(most_headroom=policy.batch_headroom)
         self._reserved = 0
         self._kept_until_s = -inf
@@ -91,6 +89,11 @@ class PoolQueue:
     @property
     def waiting(self) -> int:
         return self._turns.waiting + len(self._elsewhere)
+
+    @property
+    def recalls(self) -> int:
+        """How often one was called back."""
+        return self._unanswered.recalls
 
     def enter(self, ticket: Ticket, now_s: float) -> list[Ticket]:
         """Admit, queue or shed ``ticket``; its seat is taken as that of any other that was admitted."""
@@ -209,7 +212,7 @@ class PoolQueue:
     def check_integrity(self) -> None:
         self._turns.check_integrity()
         assert self.inside >= len(self._unanswered), "who has no answer yet is inside"
-        assert 0 <= self._recalls_under_way <= self.inside, "who is called back is inside until it comes"
+        assert 0 <= self._unanswered.under_way <= self.inside, "who is called back is inside until it comes"
         assert 0 <= self._batch.inside <= self.inside, "Batch is inside like others"
 
     # Its own
@@ -274,7 +277,7 @@ class PoolQueue:
         if ticket.demand.serving_class is _BATCH:
             self._batch.inside -= 1
         if state is _RECALLED:
-            self._recalls_under_way -= 1
+            self._unanswered.under_way -= 1
         if ticket.held_at is not None:
             self.redeem(ticket)
         self._unanswered.over(ticket)
@@ -321,7 +324,7 @@ class PoolQueue:
             self._see_waiting(now_s)
             self._let_in_at(ticket, replica, now_s)
             changed.append(ticket)
-        return changed
+        return changed + self._recall_for_elsewhere(now_s) if self._elsewhere else changed
 
     def _make_ready_for_priority(self) -> None:
         """As far as its share and the pool ask for that; neither moves much from one request to the next."""
@@ -371,28 +374,22 @@ class PoolQueue:
     def _recall_for(self, head: Ticket, now_s: float) -> list[Ticket]:
         """``head`` goes next and finds no room: call back one for each that waits like it and for whom no place would
         come up by itself as soon."""
-        if not len(self._unanswered) or head.demand.serving_class is _BATCH:
-            return []
-        is_priority = head.demand.serving_class is _PRIORITY
-        waiting = self._turns.priority.count if is_priority else self._turns.online
-        most = waiting - self._soon(head, now_s) - self._recalls_under_way
-        if most <= 0:
-            return []
-        recalled = self._unanswered.take_for(head, most=most, now_s=now_s)
-        for ticket in recalled:
-            ticket.state = _RECALLED
-            ticket.recalls += 1
-        self._recalls_under_way += len(recalled)
-        self.recalls += len(recalled)
-        return recalled
+        return self._recall(head, waiting=self._in_line_like(head), first_s=self.look_again_s - now_s, now_s=now_s)
 
-    def _soon(self, head: Ticket, now_s: float) -> int:
-        """How many of those in line will go within ``recall_beyond_s`` if nobody is called back, all like ``head``:
-        the first when prompts will have been computed or, if that is not what it waits for, as the others, one after
-        another at the rate at which the pool serves."""
-        rate, beyond_s = self.rate.work_per_s, self._policy.recall_beyond_s
-        if rate is None:
-            return 0
-        each_s = head.work / rate
-        first_s = self.look_again_s - now_s if self.look_again_s < inf else each_s
-        return 0 if first_s > beyond_s else 1 + int((beyond_s - first_s) / each_s)
+    def _recall_for_elsewhere(self, now_s: float) -> list[Ticket]:
+        """The same for the first of those who find no room elsewhere: one for each that waits like it, there or in
+        line. Prompts before it are not what it waits for."""
+        if (head := self._elsewhere.next()) is None:
+            return []
+        waiting = self._elsewhere.count(head.demand.serving_class) + self._in_line_like(head)
+        return self._recall(head, waiting=waiting, first_s=inf, now_s=now_s)
+
+    def _in_line_like(self, head: Ticket) -> int:
+        return self._turns.priority.count if head.demand.serving_class is _PRIORITY else self._turns.online
+
+    def _recall(self, head: Ticket, *, waiting: int, first_s: float, now_s: float) -> list[Ticket]:
+        unanswered = self._unanswered
+        if not len(unanswered) or head.demand.serving_class is _BATCH:
+            return []
+        soon = self.rate.soon(head.work, first_s=first_s, within_s=self._policy.recall_beyond_s)
+        return unanswered.recall_for(head, most=waiting - soon - unanswered.under_way, now_s=now_s)

@@ -66,6 +66,15 @@ class ServiceRate:
         guess_s = max(_GUESS_S, _GUESS_REQUESTS * work / guess) * max(_LEAST_SHARE, 1.0 - self._seconds / _MEAN_AGE_S)
         return (self._done_work + guess_s * guess) / (self._seconds + guess_s)
 
+    def soon(self, work: float, *, first_s: float, within_s: float) -> int:
+        """How many requests of so much ``work`` will go within that time, as far as it is known: the first in
+        ``first_s`` or, where that is inf, like the others, one after another."""
+        if (rate := self.work_per_s) is None:
+            return 0
+        each_s = work / rate
+        first_s = each_s if first_s == math.inf else first_s
+        return 0 if first_s > within_s else 1 + int((within_s - first_s) / each_s)
+
     @property
     def work_per_s(self) -> float | None:
         """None as long as there is too little to tell it from."""

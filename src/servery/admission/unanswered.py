@@ -3,9 +3,10 @@
 from typing import Final
 
 from servery.admission.policy import AdmissionPolicy
-from servery.admission.ticket import Ticket
+from servery.admission.ticket import Ticket, TicketState
 from servery.core.serving_path import ServingClass
 
+_RECALLED: Final = TicketState.RECALLED
 _STANDARD: Final = ServingClass.STANDARD
 _BATCH: Final = ServingClass.BATCH
 _CANDIDATES: Final = 8
@@ -14,11 +15,14 @@ _CANDIDATES: Final = 8
 
 class Unanswered:
     """Tickets by class, in the order in which they were sent. Nobody has heard of them yet, so that one which is
-    stopped and sent again costs nothing but the engine's work on it, which is least where it was sent last."""
+    stopped and sent again costs nothing but the engine's work on it, which is least where it was sent last. ``recalls``
+    is how often one was called back, ``under_way`` how many of those are still inside."""
 
-    __slots__ = ("_batch", "_recall_within_s", "_recalls_per_request", "_standard")
+    __slots__ = ("_batch", "_recall_within_s", "_recalls_per_request", "_standard", "recalls", "under_way")
 
     def __init__(self, policy: AdmissionPolicy) -> None:
+        self.recalls = 0
+        self.under_way = 0
         self._recall_within_s = policy.recall_within_s
         self._recalls_per_request = policy.recalls_per_request
         self._batch: dict[Ticket, None] = {}
@@ -44,24 +48,30 @@ class Unanswered:
             ticket.is_unanswered = False
             del (self._batch if ticket.demand.serving_class is _BATCH else self._standard)[ticket]
 
-    def take_for(self, head: Ticket, *, most: int, now_s: float) -> list[Ticket]:
-        """At most so many whose room ``head`` could take: Batch first, and Standard only for Priority; the last that
-        was sent first."""
+    def recall_for(self, head: Ticket, *, most: int, now_s: float) -> list[Ticket]:
+        """Call back at most so many whose room ``head`` could take: Batch first, and Standard only for Priority; the
+        last that was sent first."""
         taken: list[Ticket] = []
+        if most <= 0:
+            return taken
         is_priority = head.demand.serving_class is ServingClass.PRIORITY
         for sent in (self._batch, self._standard) if is_priority else (self._batch,):
             oldest_s = 0.0 if sent is self._batch else now_s - self._recall_within_s
             for ticket in [one for one, _ in zip(reversed(sent), range(_CANDIDATES), strict=False)]:
                 if len(taken) < most and ticket.sent_s >= oldest_s and _makes_room(ticket, head):
                     self.over(ticket)
+                    ticket.state = _RECALLED
+                    ticket.recalls += 1
                     taken.append(ticket)
+        self.under_way += len(taken)
+        self.recalls += len(taken)
         return taken
 
 
 def _makes_room(ticket: Ticket, head: Ticket) -> bool:
     """Whether ``head`` could go where ``ticket`` is, if that were not."""
     replica = ticket.replica
-    if replica is None or not replica.is_ready or not replica.circuit.is_closed:
+    if replica is None or not replica.is_ready or not replica.circuit.is_closed or head.avoids(replica):
         return False
     occupancy = replica.occupancy
     if occupancy.sequences == 1:
