@@ -16,11 +16,14 @@ from servery.engines.unreadable import UNREADABLE
     [
         ({"content": "twelve bytes"}, 3),
         ({"content": "twelve bytes", "tool_calls": None}, 3),
+        ({"content": "двенад"}, 3),
+        ({"content": "four", "reasoning_content": "twelve bytes"}, 4),
+        ({"content": "four", "reasoning": "twelve bytes"}, 4),
         ({"content": None, "tool_calls": [{"function": {"name": "f", "arguments": "{}"}}]}, 11),
     ],
 )
 def test_tokens_are_counted_by_length(message: object, tokens: int) -> None:
-    """Of the text and of the calls, four bytes each."""
+    """Of the text, of what was thought, and of the calls, four bytes each."""
     tally = Tally(prompt_tokens_guess=1)
     reader = WholeReader(tally=tally, max_body_bytes=1_000)
     reader.feed(msgspec.json.encode({"choices": [{"message": message, "finish_reason": "stop"}]}))

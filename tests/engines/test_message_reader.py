@@ -148,15 +148,15 @@ async def test_what_was_written_to_the_cache_is_of_the_prompt(engine: FakeEngine
     assert asking.tally.usage() == Usage(157, 32, 5)
 
 
+@pytest.mark.parametrize("text", ["twelve bytes", "двенад"])
 async def test_a_whole_message_without_usage_is_counted_by_its_length(
-    engine: FakeEngine, new_client: NewClient
+    engine: FakeEngine, new_client: NewClient, text: str
 ) -> None:
     """As in OpenAI's form."""
 
     async def untold(exchange: FakeExchange) -> None:
-        exchange.whole(
-            200, b'{"type":"message","content":[{"type":"text","text":"twelve bytes"}],"stop_reason":"end_turn"}'
-        )
+        message = {"type": "message", "content": [{"type": "text", "text": text}], "stop_reason": "end_turn"}
+        exchange.whole(200, json.dumps(message).encode())
 
     engine.always = untold
     asking = Asking(new_client(EngineFamily.VLLM), stream=False, work=WORK)

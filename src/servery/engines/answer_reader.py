@@ -11,7 +11,6 @@ from servery.engines.event_splitter import EventSplitter
 from servery.engines.passage import Passage
 from servery.engines.refusal import break_from, refusal_from
 from servery.engines.tally import Tally
-from servery.engines.told import Texts
 from servery.engines.unreadable import UNREADABLE
 from servery.engines.whole_answer import WholeAnswer
 
@@ -241,7 +240,6 @@ class BytesReader:
 
 
 _wholes: Final = msgspec.json.Decoder(EngineWhole)
-_texts: Final = msgspec.json.Decoder(Texts)
 
 
 class WholeReader(BytesReader):
@@ -257,28 +255,20 @@ class WholeReader(BytesReader):
             whole = _wholes.decode(body)
         except UNREADABLE:
             raise EngineUnavailable("the engine that serves this model did not answer as it should") from None
-        for ending in whole.choices or ():
-            _check_ending(ending.finish_reason)
+        choices = whole.choices or []  # vectors have none
+        for choice in choices:
+            _check_ending(choice.finish_reason)
         if whole.usage is not None:
             self._tally.told_usage(whole.usage)
         if not self._tally.is_reported:
-            self._tally.frames = _tokens_of(body)
+            self._tally.frames = sum(tokens_by_length(choice.generated_bytes) for choice in choices)
         if whole.timings is not None and whole.timings.prompt_ms is not None:
             self._tally.prefill_s = whole.timings.prompt_ms / 1_000
         return WholeAnswer(body, whole)
 
 
-def _tokens_of(body: bytes) -> int:
-    """A guess at what was generated, for an engine that does not tell."""
-    try:
-        texts = _texts.decode(body)
-    except UNREADABLE:
-        return 0  # an answer without texts, such as vectors
-    return sum(tokens_by_length(choice.generated_bytes) for choice in texts.choices)
-
-
 def tokens_by_length(generated_bytes: int) -> int:
-    """A guess at the tokens of one text."""
+    """A guess at the tokens of one text, for an engine that does not tell."""
     return -(-generated_bytes // _BYTES_PER_TOKEN)
 
 

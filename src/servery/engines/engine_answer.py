@@ -1,7 +1,8 @@
-"""What engines send, in OpenAI's form: whole answers and streamed events, read into one shape.
+"""What engines send, in OpenAI's form: whole answers and streamed events, read once, for whoever counts and whoever
+shows.
 
-Only what a client may be shown, or a presenter needs, is a field here; whatever else an engine sends (its id, its
-model's name, timings, progress) is not read, so it cannot be passed on.
+Only what is shown to a client, or counted, is a field here, and presenters are given no more than ``EngineAnswer``;
+whatever else an engine sends (its id, its model's name) is not read, so it cannot be passed on.
 """
 
 import msgspec
@@ -37,7 +38,7 @@ class EngineFunction(msgspec.Struct):
     arguments: str | None = None
 
 
-class EngineToolCall(msgspec.Struct):
+class EngineToolCall(msgspec.Struct, omit_defaults=True):
     """Whole, or the next fragment of the call at ``index``."""
 
     function: EngineFunction
@@ -66,6 +67,14 @@ class EngineChoice(msgspec.Struct):
     logprobs: EngineLogprobs | None = None
     stop_reason: object = None
     matched_stop: object = None
+
+    @property
+    def generated_bytes(self) -> int:
+        """So much text is in a whole one, what was thought and what is called included."""
+        told = self.message or EngineMessage()
+        texts = (self.text, told.content, told.reasoning_content or told.reasoning)
+        calls = msgspec.json.encode(told.tool_calls) if told.tool_calls else b""
+        return sum(len(text.encode()) for text in texts if text) + len(calls)
 
 
 class Verbose(msgspec.Struct):
@@ -97,7 +106,7 @@ class Progress(msgspec.Struct):
 
 
 class EngineEvent(EngineAnswer):
-    """A streamed event, with what is counted of it; read once, for whoever counts and whoever shows it."""
+    """A streamed event, with what is counted of it."""
 
     usage: ReportedUsage | None = None
     timings: object = None

@@ -48,7 +48,7 @@ class Block(msgspec.Struct):
 
     @property
     def generated_bytes(self) -> int:
-        return len(self.text) + len(self.thinking) + len(bytes(self.input))
+        return len(self.text.encode()) + len(self.thinking.encode()) + len(bytes(self.input))
 
 
 class Message(msgspec.Struct):

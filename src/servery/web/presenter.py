@@ -6,7 +6,7 @@ from servery.core.errors import ServeryError
 from servery.core.inference import InferenceRequest
 from servery.core.serving_path import ServingPath
 from servery.core.value import Value
-from servery.engines.engine_answer import EngineEvent
+from servery.engines.engine_answer import EngineAnswer
 from servery.engines.plain_frames import PlainFrames
 from servery.engines.whole_answer import WholeAnswer
 from servery.serving.served import Served
@@ -26,7 +26,7 @@ class Presenter(Protocol):
         ``error``."""
         ...
 
-    def stream_frame(self, branch: int, event: bytes, read: EngineEvent | None) -> bytes:
+    def stream_frame(self, branch: int, event: bytes, read: EngineAnswer | None) -> bytes:
         """Bytes to send for one event of element ``branch`` of the request's work; may be empty. ``read``: what was
         read of it, None where it is not in OpenAI's form."""
         ...

@@ -17,7 +17,7 @@ import msgspec
 
 from servery.core.serving_path import ServingPath
 from servery.core.usage import Usage
-from servery.engines.engine_answer import EngineAnswer, EngineChoice, EngineEvent, EngineToolCall
+from servery.engines.engine_answer import EngineAnswer, EngineChoice, EngineToolCall
 from servery.engines.plain_frames import NEVER, PlainFrame
 from servery.web.anthropic.answers import (
     BlockShown,
@@ -75,7 +75,7 @@ class MessageStream:
         self._stop_text: str | None = None
         self._plain: PlainFrame = NEVER
 
-    def frame(self, event: bytes, read: EngineEvent | None) -> bytes:
+    def frame(self, event: bytes, read: EngineAnswer | None) -> bytes:
         """What the client gets for one event."""
         assert read is not None, "an engine that began in OpenAI's form goes on in it"
         frame = self._plain.translated(event)
@@ -88,7 +88,7 @@ class MessageStream:
         events = [*self._start(), *self._close(), MessageDelta(stop, usage_shown(usage, self._path)), MessageStop()]
         return event_frames(events)
 
-    def _read(self, event: bytes, answer: EngineEvent) -> bytes:
+    def _read(self, event: bytes, answer: EngineAnswer) -> bytes:
         choice = only_choice(answer)
         if choice is None:
             return b""

@@ -4,7 +4,7 @@ import msgspec
 
 from servery.core.errors import EngineUnavailable, ServeryError
 from servery.core.serving_path import ServingPath
-from servery.engines.engine_answer import EngineEvent, EngineMessage, EngineToolCall
+from servery.engines.engine_answer import EngineAnswer, EngineMessage, EngineToolCall
 from servery.engines.plain_frames import PlainFrames
 from servery.engines.whole_answer import WholeAnswer
 from servery.serving.served import Served
@@ -39,7 +39,7 @@ class MessagesPresenter:
     """Shows the answer to one messages request, which has a single choice; see ``Presenter``.
 
     Engines answer in OpenAI's form, or in Anthropic's where the request was passed to them as it was. In which is known
-    from a whole answer itself, and of a stream from who reads it.
+    from who reads the answer: what is in Anthropic's form is not read before it is here.
     """
 
     def __init__(self, request_id: str, model: str, *, shows_thinking: bool) -> None:
@@ -53,7 +53,7 @@ class MessagesPresenter:
     def admitted(self, path: ServingPath) -> None:
         self._path = path
 
-    def stream_frame(self, branch: int, event: bytes, read: EngineEvent | None) -> bytes:
+    def stream_frame(self, branch: int, event: bytes, read: EngineAnswer | None) -> bytes:
         """Raises EngineBroke when an ``event`` that was not read cannot be."""
         if self._stream is None:
             self._stream = self._new_stream(passed=read is None)

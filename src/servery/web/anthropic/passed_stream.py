@@ -17,7 +17,7 @@ import msgspec
 from servery.core.errors import EngineBroke
 from servery.core.serving_path import ServingPath
 from servery.core.usage import Usage
-from servery.engines.engine_answer import EngineEvent
+from servery.engines.engine_answer import EngineAnswer
 from servery.engines.plain_frames import NEVER, PlainFrame, PlainFrames
 from servery.web.anthropic.answers import (
     ContentBlockDelta,
@@ -74,7 +74,7 @@ class PassedStream:
         self._started = False
         self._stop = _Stop()
 
-    def frame(self, event: bytes, _read: EngineEvent | None) -> bytes:
+    def frame(self, event: bytes, _read: EngineAnswer | None) -> bytes:
         """What the client gets for one event. Raises EngineBroke when it cannot be read."""
         plain = self._plain.of_event(event)
         if plain is not None:

@@ -11,7 +11,7 @@ from msgspec import UNSET, UnsetType
 
 from servery.core.errors import EngineUnavailable, ServeryError
 from servery.core.serving_path import ServingPath
-from servery.engines.engine_answer import EngineEvent
+from servery.engines.engine_answer import EngineAnswer
 from servery.engines.whole_answer import WholeAnswer
 from servery.serving.served import Served
 from servery.web.openai.answers import PerfMetrics
@@ -70,7 +70,7 @@ class EmbeddingsPresenter:
     def admitted(self, path: ServingPath) -> None:
         """Not shown: OpenAI's answer has no tier here."""
 
-    def stream_frame(self, branch: int, event: bytes, read: EngineEvent | None) -> NoReturn:
+    def stream_frame(self, branch: int, event: bytes, read: EngineAnswer | None) -> NoReturn:
         raise AssertionError("embeddings are not streamed")
 
     def plain_frames(self, branch: int) -> None:

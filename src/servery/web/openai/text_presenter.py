@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 from servery.core.errors import ServeryError
 from servery.core.serving_path import ServingPath
-from servery.engines.engine_answer import EngineAnswer, EngineChoice, EngineEvent
+from servery.engines.engine_answer import EngineAnswer, EngineChoice
 from servery.engines.plain_frames import PlainFrame, PlainFrames
 from servery.engines.whole_answer import WholeAnswer
 from servery.serving.served import Served
@@ -30,7 +30,7 @@ class TextPresenter(ABC):
     def admitted(self, path: ServingPath) -> None:
         self._envelope.admitted(path)
 
-    def stream_frame(self, branch: int, event: bytes, read: EngineEvent | None) -> bytes:
+    def stream_frame(self, branch: int, event: bytes, read: EngineAnswer | None) -> bytes:
         assert read is not None, "engines answer in OpenAI's form"
         plain = self.plain_frames(branch)
         frame = plain.of_event(event)
@@ -63,7 +63,7 @@ class TextPresenter(ABC):
     def _logprobs(self, branch: int, choice: EngineChoice) -> Logprobs:
         return self._views[branch].shown(choice.logprobs) if self._views else None
 
-    def _read(self, branch: int, event: bytes, answer: EngineEvent, plain: PlainFrames) -> bytes:
+    def _read(self, branch: int, event: bytes, answer: EngineAnswer, plain: PlainFrames) -> bytes:
         choice = only_choice(answer)
         if choice is None:
             return b""
