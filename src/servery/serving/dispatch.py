@@ -110,20 +110,19 @@ class Dispatch:
             place.leave(work=errand.work if place.is_counted else None)
 
     def _turns_elsewhere(self, errand: Errand, place: Place) -> bool:
-        """Have the errand avoid the replica that has failed it; false where there is no other that serves, nor another
-        form in which to ask this one."""
+        """Have the place avoid the replica that has failed the errand; false where there is no other that serves, nor
+        another form in which to ask this one."""
         failed, pool = place.replica, self._pools[errand.offer.pool]
         if failed is None:
             return True  # there was no room
         if not any(one.capacity > 0 and one is not failed and not place.avoids(one) for one in pool.replicas):
             return errand.branch.is_in_own_form
         place.avoid(failed)
-        errand.tried |= {failed.name}
         return True
 
     async def _visit(self, errand: Errand, place: Place) -> WholeAnswer:
         """Take a seat and ask the engine; and another one, where the first is slow and that is wanted."""
-        visit = self._seated(errand, place, errand.tried)
+        visit = self._seated(errand, place, frozenset([replica.name for replica, _ in place.avoided]))
         try:
             errand.journey.seated(visit.seat, queue_wait_s=place.queue_wait_s)
             if not errand.journey.dispatched:

@@ -26,8 +26,8 @@ _STANDARD_CLASS: Final = ServingClass.STANDARD
 
 
 class Errand:
-    """Served in ``task``. ``cached_tokens`` of its prompt are believed to be in some replica's cache;
-    ``tried`` are the replicas that have failed it; it was sent elsewhere for want of an answer ``retries`` times."""
+    """Served in ``task``. ``cached_tokens`` of its prompt are believed to be in some replica's cache; it was sent
+    elsewhere for want of an answer ``retries`` times."""
 
     __slots__ = (
         "branch",
@@ -38,7 +38,6 @@ class Errand:
         "recall",
         "retries",
         "serving_class",
-        "tried",
         "wish",
     )
 
@@ -71,7 +70,6 @@ class Errand:
         )
         self.recall = Recall(task)
         self.retries = 0
-        self.tried: frozenset[str] = frozenset()
 
     @property
     def work(self) -> float:

@@ -68,7 +68,7 @@ class Hedging:
             place.leave()
             return
         try:
-            visit = seating(errand, place, errand.tried | {first.name})
+            visit = seating(errand, place, frozenset({first.name}))
         except BaseException:
             place.leave()
             raise
