@@ -8,7 +8,7 @@ from servery.web.openai.request_fields import GenerationFields
 from servery.web.openai.tools import Function, FunctionCall, Tool, ToolChoice
 
 
-class ChatBody(GenerationFields, kw_only=True):
+class ChatBody(GenerationFields, frozen=True, kw_only=True):
     messages: list[Message]
     tools: list[Tool] | None = None
     tool_choice: ToolChoice = None

@@ -29,7 +29,7 @@ class StreamOptions(msgspec.Struct, forbid_unknown_fields=True):
     buffer_mode: str | None = None
 
 
-class GenerationFields(SamplingFields, kw_only=True):
+class GenerationFields(SamplingFields, frozen=True, kw_only=True):
     """Part of a request's body. What is known to the API and not supported here is no field."""
 
     model: Annotated[str, Meta(min_length=1, max_length=512)]
