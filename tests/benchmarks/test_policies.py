@@ -5,8 +5,10 @@ from itertools import pairwise
 
 import pytest
 from benchmarks.policies.caching_engine import Prompt, Queue
+from benchmarks.policies.merged_trace import MergedTrace
 from benchmarks.policies.routing_bars import Course, routing_report, told
-from benchmarks.policies.workloads import MergedTrace, UnevenTrace, workloads
+from benchmarks.policies.uneven_trace import UnevenTrace
+from benchmarks.policies.workloads import workloads
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
