@@ -12,6 +12,8 @@ from servery.core.errors import InternalError, LimitExceeded, MethodNotAllowed, 
 from servery.core.ids import new_request_id, pseudo_random_bits
 from servery.metering.refused_requests import RefusedRequest, RefusedRequests
 from servery.serving.pipeline import Pipeline
+from servery.telemetry.event_line import EventKind
+from servery.telemetry.log import event_writer
 from servery.telemetry.metrics import Metrics
 from servery.tenancy.key_ring import KeyRing
 from servery.web.server.asgi_bridge import AsgiBridge
@@ -24,6 +26,7 @@ from servery.web.server.response_writer import ResponseWriter
 from servery.web.server.write_pressure import WritePressure
 
 _DEBUG_HEADER: Final = "x-servery-debug"
+_REFUSED: Final = EventKind("request refused", ("request_id", "status", "code"))
 
 
 class Entrance:
@@ -53,6 +56,7 @@ class Entrance:
         self._bridged_refusal = bridged_refusal
         self._metrics = metrics
         self._logger = logger
+        self._tell_refused = event_writer(logger, _REFUSED)
         self._refused = refused
         self._clock = clock
         self._random_bits = pseudo_random_bits()
@@ -152,8 +156,8 @@ class Entrance:
         self._metrics.refusals.labels(str(error.status), error.code).inc()
         if isinstance(error, LimitExceeded) and error.shortage is not None:
             self._metrics.limit_refusals.labels(error.shortage.metric.value).inc()
-        fields = {"request_id": request_id, "status": error.status, "code": error.code}
-        self._logger.info("request refused", extra={"fields": fields})
+        if self._tell_refused is not None:
+            self._tell_refused((request_id, error.status, error.code))
         if reply is not None:
             reply.refuse(error)
         else:

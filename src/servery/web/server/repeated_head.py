@@ -73,25 +73,40 @@ class RepeatedHead:
         return HttpRequest(self._head, data[body_begin:], client)
 
 
-def repeated_head(data: bytes, request: HttpRequest) -> RepeatedHead | None:
+class LoneHead:
+    """A head that came with its body and nothing else. Many a connection brings no second one, so what makes it easy to
+    recognize is made when something follows."""
+
+    __slots__ = ("_bytes", "_head")
+
+    def __init__(self, head_bytes: bytes, head: RequestHead) -> None:
+        self._bytes = head_bytes
+        self._head = head
+
+    def to_repeat(self) -> RepeatedHead | None:
+        """None when the head says something that has to be looked at each time."""
+        data, head = self._bytes, self._head
+        found = _LENGTH.search(data)
+        names = [name for name, _ in head.headers]
+        if found is None or not head.keep_alive:
+            return None
+        if names.count(b"content-length") != 1 or not _NOT_REPEATED.isdisjoint(names):
+            return None
+        begin, stop = found.span(1)
+        keyed = _KEY.search(data) if sum(names.count(name) for name in _KEY_NAMES) == 1 else None
+        if keyed is None:
+            parts = data[:begin], data[stop:], b""
+            return RepeatedHead(parts, head, length=found[1], key=(b"", b""), key_first=False)
+        first, last = sorted([(begin, stop), keyed.span(2)])
+        parts = data[: first[0]], data[first[1] : last[0]], data[last[1] :]
+        key = keyed[1].lower(), keyed[2]
+        return RepeatedHead(parts, head, length=found[1], key=key, key_first=first[0] != begin)
+
+
+def lone_head(data: bytes, request: HttpRequest) -> LoneHead | None:
     """The head of ``request``, which has been parsed from the last bytes of ``data``; None unless ``data`` is that
-    request and nothing else, and its head says nothing that has to be looked at each time."""
-    head = request.head
-    end = data.find(b"\r\n\r\n")
-    found = _LENGTH.search(data, 0, end + 2)
-    names = [name for name, _ in head.headers]
-    if end < 0 or found is None or not head.keep_alive:
+    request and nothing else."""
+    begin = data.find(b"\r\n\r\n") + 4
+    if begin < 4 or len(data) - begin != len(request.body) or not data.endswith(request.body):
         return None
-    if names.count(b"content-length") != 1 or not _NOT_REPEATED.isdisjoint(names):
-        return None
-    if len(data) != end + 4 + int(found[1]) or data[end + 4 :] != request.body:
-        return None
-    begin, stop = found.span(1)
-    keyed = _KEY.search(data, 0, end + 2) if sum(names.count(name) for name in _KEY_NAMES) == 1 else None
-    if keyed is None:
-        parts = data[:begin], data[stop : end + 4], b""
-        return RepeatedHead(parts, head, length=found[1], key=(b"", b""), key_first=False)
-    first, last = sorted([(begin, stop), keyed.span(2)])
-    parts = data[: first[0]], data[first[1] : last[0]], data[last[1] : end + 4]
-    key = keyed[1].lower(), keyed[2]
-    return RepeatedHead(parts, head, length=found[1], key=key, key_first=first[0] != begin)
+    return LoneHead(data[:begin], request.head)

@@ -9,7 +9,7 @@ import httptools
 
 from servery.core.errors import InvalidRequest, PayloadTooLarge, ServeryError
 from servery.web.server.http_request import HttpRequest, RequestHead
-from servery.web.server.repeated_head import RepeatedHead, repeated_head
+from servery.web.server.repeated_head import LoneHead, RepeatedHead, lone_head
 from servery.web.server.server_limits import ServerLimits
 
 OUT_OF_STEP: Final = "the request is not HTTP/1.1 as this server reads it"
@@ -34,6 +34,7 @@ class RequestParser:
         self._on_request = on_request
         self._parser = httptools.HttpRequestParser(self)
         self._repeated: RepeatedHead | None = None
+        self._lone: LoneHead | None = None
         self._last: HttpRequest | None = None
         self._between_requests = True
         self._unseen_bytes = 0
@@ -49,6 +50,9 @@ class RequestParser:
         if not self._between_requests:
             self._parse(data)
             return
+        if self._lone is not None:
+            self._repeated = self._lone.to_repeat()
+            self._lone = None
         request = None
         if self._repeated is not None:
             request = self._repeated.request(data, self.client, most_bytes=self._limits.max_body_bytes)
@@ -57,7 +61,8 @@ class RequestParser:
             return
         self._parse(data)
         if self._between_requests and self._last is not None:
-            self._repeated = repeated_head(data, self._last)
+            self._repeated = None
+            self._lone = lone_head(data, self._last)
             self._last = None
 
     def _parse(self, data: bytes) -> None:
