@@ -23,6 +23,7 @@ from tests.web_server.raw_client import RawClient
 from tests.web_server.server import LIMITS
 
 from servery.control.open_account import create_key
+from servery.core.caller import Caller
 from servery.core.clock import ManualClock
 from servery.core.errors import LONGEST_MESSAGE, InternalError, ShuttingDown
 from servery.core.serving_path import Outcome, ServingPath
@@ -65,8 +66,8 @@ class Faulty:
 
 
 def faulty(route: InferenceRoute) -> InferenceRoute:
-    def parse(body: bytes, headers: Mapping[str, str], request_id: str) -> ParsedCall:
-        call = route.parse(body, headers, request_id)
+    def parse(body: bytes, headers: Mapping[str, str], request_id: str, caller: Caller) -> ParsedCall:
+        call = route.parse(body, headers, request_id, caller)
         return changed(call, presenter=Faulty(call.presenter))
 
     return changed(route, parse=parse)

@@ -75,6 +75,27 @@ class Generation(Value):
         self.has_images = has_images
         self.anthropic = anthropic
 
+    def told(self, messages: bytes, *, has_images: bool) -> "Generation":
+        """The same asked of other messages."""
+        return Generation(
+            messages=messages,
+            prompt=self.prompt,
+            tools=self.tools,
+            tool_choice=self.tool_choice,
+            parallel_tool_calls=self.parallel_tool_calls,
+            structure=self.structure,
+            max_tokens=self.max_tokens,
+            stop=self.stop,
+            logprobs=self.logprobs,
+            top_logprobs=self.top_logprobs,
+            echo=self.echo,
+            sampling=self.sampling,
+            template_options=self.template_options,
+            reasoning_effort=self.reasoning_effort,
+            has_images=has_images,
+            anthropic=self.anthropic,
+        )
+
     def fitted(self, *, max_tokens: int, sampling: Sampling) -> "Generation":
         """The same with so many tokens at most, drawn so; no more are asked for at least."""
         least = sampling.min_tokens

@@ -11,13 +11,13 @@ import pytest
 from anthropic import Anthropic
 from anthropic.types import Message, RawMessageStreamEvent
 from pydantic import TypeAdapter
+from tests.web_dialects.parsers import parse_messages
 from tests.web_dialects.shown import frame_of, whole_of
 
 from servery.core.errors import EngineBroke, NotFound, ServeryError
 from servery.core.serving_path import ServingPath
 from servery.serving.served import Served
 from servery.web.anthropic.errors import error_body
-from servery.web.anthropic.messages import parse_messages
 
 REQUEST_ID = "chatcmpl-" + "ab" * 16
 HI: Any = [{"role": "user", "content": "Who are you?"}]

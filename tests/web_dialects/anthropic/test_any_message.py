@@ -6,11 +6,11 @@ from typing import Any
 import msgspec
 from hypothesis import given
 from hypothesis import strategies as st
+from tests.web_dialects.parsers import parse_messages
 
 from servery.core.errors import InvalidRequest
 from servery.core.inference import Generation
 from servery.web.anthropic.body import MessagesBody
-from servery.web.anthropic.messages import parse_messages
 
 LEAST: dict[str, Any] = {"model": "m", "max_tokens": 5, "messages": [{"role": "user", "content": "hi"}]}
 KEYS = ["role", "content", "type", "text", "source", "id", "tool_use_id", "name", "input", "thinking", "input_schema"]

@@ -7,6 +7,7 @@ import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from tests.web_dialects.parsers import parse_messages
 from tests.web_dialects.shown import frame_of, whole_of
 
 from servery.core import errors
@@ -16,7 +17,6 @@ from servery.core.usage import Usage
 from servery.core.value import changed
 from servery.serving.served import Served
 from servery.web.anthropic.errors import error_body
-from servery.web.anthropic.messages import parse_messages
 from servery.web.presenter import Presenter
 
 REQUEST_ID = "chatcmpl-" + "ab" * 16

@@ -6,6 +6,7 @@ import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from tests.web_dialects.parsers import parse_messages
 
 from servery.core.anthropic_form import AnthropicForm
 from servery.core.errors import InvalidRequest
@@ -13,7 +14,6 @@ from servery.core.inference import Generation, InferenceRequest
 from servery.core.sampling import Sampling
 from servery.core.serving_path import Endpoint
 from servery.core.structure import StructureKind
-from servery.web.anthropic.messages import parse_messages
 
 REQUEST_ID = "chatcmpl-" + "ab" * 16
 HI = [{"role": "user", "content": "hi"}]

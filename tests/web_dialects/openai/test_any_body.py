@@ -7,14 +7,13 @@ import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from tests.web_dialects.parsers import parse_chat, parse_completions, parse_embeddings
 
 from servery.core.errors import InvalidRequest
 from servery.web.openai.asked import UNSUPPORTED
-from servery.web.openai.chat import parse_chat
 from servery.web.openai.chat_body import ChatBody
 from servery.web.openai.completion_body import CompletionBody
-from servery.web.openai.completions import parse_completions
-from servery.web.openai.embeddings import EmbeddingsBody, parse_embeddings
+from servery.web.openai.embeddings import EmbeddingsBody
 
 ENDPOINTS = [
     (parse_chat, ChatBody, {"model": "m", "messages": [{"role": "user", "content": "hi"}]}),

@@ -6,6 +6,7 @@ from typing import Any
 
 import msgspec
 import pytest
+from tests.web_dialects.parsers import parse_chat
 from tests.web_dialects.shown import frame_of, whole_of
 
 from servery.core.errors import EngineUnavailable, Overloaded
@@ -13,7 +14,6 @@ from servery.core.serving_path import ServingPath
 from servery.core.value import changed
 from servery.serving.served import Served
 from servery.web.openai.answers import ChunkChoice, Delta
-from servery.web.openai.chat import parse_chat
 from servery.web.presenter import Presenter
 
 REQUEST_ID = "chatcmpl-" + "ab" * 16

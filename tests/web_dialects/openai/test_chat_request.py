@@ -8,12 +8,12 @@ import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from tests.web_dialects.parsers import parse_chat
 
 from servery.core.errors import InvalidRequest
 from servery.core.inference import Generation, InferenceRequest
 from servery.core.serving_path import Endpoint
 from servery.core.structure import StructureKind
-from servery.web.openai.chat import parse_chat
 
 REQUEST_ID = "chatcmpl-" + "ab" * 16
 HI = [{"role": "user", "content": "hi"}]

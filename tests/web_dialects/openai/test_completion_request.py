@@ -4,11 +4,11 @@ from typing import Any
 
 import msgspec
 import pytest
+from tests.web_dialects.parsers import parse_completions
 
 from servery.core.errors import InvalidRequest
 from servery.core.inference import Generation, InferenceRequest
 from servery.core.serving_path import Endpoint
-from servery.web.openai.completions import parse_completions
 
 
 def request(**fields: Any) -> InferenceRequest:

@@ -5,12 +5,12 @@ from typing import Any
 
 import msgspec
 import pytest
+from tests.web_dialects.parsers import parse_completions
 from tests.web_dialects.shown import frame_of, whole_of
 
 from servery.core.errors import EngineUnavailable
 from servery.core.serving_path import ServingPath
 from servery.serving.served import Served
-from servery.web.openai.completions import parse_completions
 from servery.web.presenter import Presenter
 
 REQUEST_ID = "chatcmpl-" + "ab" * 16

@@ -8,13 +8,13 @@ import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from tests.web_dialects.parsers import parse_embeddings
 from tests.web_dialects.shown import whole_of
 
 from servery.core.errors import EngineUnavailable, InvalidRequest
 from servery.core.inference import Embedding
 from servery.core.serving_path import Endpoint, ServingPath
 from servery.serving.served import Served
-from servery.web.openai.embeddings import parse_embeddings
 from servery.web.openai.embeddings_presenter import EmbeddingForm, EmbeddingsPresenter
 from servery.web.presenter import ParsedCall, Presenter
 

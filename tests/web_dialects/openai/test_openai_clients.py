@@ -13,14 +13,12 @@ from fireworks import Fireworks
 from openai import OpenAI
 from openai.types import Completion
 from openai.types.chat import ChatCompletion, ChatCompletionChunk
+from tests.web_dialects.parsers import parse_chat, parse_completions, parse_embeddings
 from tests.web_dialects.shown import frame_of, whole_of
 
 from servery.core.errors import EngineBroke, ServeryError
 from servery.core.serving_path import ServingPath
 from servery.serving.served import Served
-from servery.web.openai.chat import parse_chat
-from servery.web.openai.completions import parse_completions
-from servery.web.openai.embeddings import parse_embeddings
 from servery.web.openai.errors import error_body
 
 REQUEST_ID = "chatcmpl-" + "ab" * 16

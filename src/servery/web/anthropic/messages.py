@@ -6,6 +6,7 @@ from typing import Final
 import msgspec
 
 from servery.core.anthropic_form import AnthropicForm
+from servery.core.caller import Caller
 from servery.core.errors import InvalidRequest
 from servery.core.inference import Generation, InferenceRequest
 from servery.core.sampling import Sampling
@@ -24,7 +25,7 @@ from servery.web.presenter import ParsedCall
 _DECODER: Final = msgspec.json.Decoder(MessagesBody)
 
 
-def parse_messages(body: bytes, headers: Mapping[str, str], request_id: str) -> ParsedCall:
+def parse_messages(body: bytes, headers: Mapping[str, str], request_id: str, caller: Caller) -> ParsedCall:
     """What is asked, in OpenAI's form, and how to show the answer. ``headers`` have lower-case names.
 
     Raises InvalidRequest for a body that cannot be understood, for one that asks for what is not supported, and for

@@ -1,15 +1,11 @@
-"""What a request for chat and a request for a completion ask alike, understood."""
+"""What the fields say that a request for chat and a request for a completion have in common."""
 
 from collections.abc import Mapping
 from typing import Final
 
 from servery.core.errors import InvalidRequest
-from servery.core.inference import Generation, InferenceRequest
 from servery.core.sampling import Sampling
-from servery.core.serving_path import Endpoint
-from servery.core.value import changed
-from servery.web.openai.attribution import cost_labels, isolation_key, session
-from servery.web.openai.presentation import NO_LOGPROBS, LogprobForm, LogprobsAsked, Presentation
+from servery.web.openai.presentation import NO_LOGPROBS, LogprobForm, LogprobsAsked
 from servery.web.openai.request_fields import GenerationFields
 from servery.web.openai.sampling_fields import SamplingFields
 
@@ -40,53 +36,6 @@ def check(fields: GenerationFields) -> None:
                 raise InvalidRequest(f"{name} is not supported.", param=f"stream_options.{name}")
 
 
-def include_usage(fields: GenerationFields) -> bool:
-    return fields.stream_options is None or fields.stream_options.include_usage is not False
-
-
-def choices_per_prompt(fields: GenerationFields) -> int:
-    return fields.n or 1
-
-
-def request(
-    fields: GenerationFields,
-    headers: Mapping[str, str],
-    *,
-    request_id: str,
-    endpoint: Endpoint,
-    work: tuple[Generation, ...],
-) -> InferenceRequest:
-    """What is asked, with ``work`` done."""
-    return InferenceRequest(
-        request_id=request_id,
-        endpoint=endpoint,
-        model=fields.model,
-        work=work,
-        choices_per_prompt=fields.n or 1,
-        stream=bool(fields.stream),
-        priority=fields.service_tier == "priority",
-        session=session(headers, fields.prompt_cache_key, fields.user),
-        isolation_key=isolation_key(headers, fields.prompt_cache_isolation_key),
-        truncate_to_context=fields.context_length_exceeded_behavior != "error",
-        cost_labels=cost_labels(headers),
-    )
-
-
-def presentation(
-    fields: GenerationFields, request: InferenceRequest, logprobs: LogprobsAsked, *, function_calls: bool = False
-) -> Presentation:
-    """How the answer to ``request`` is to be shown."""
-    return Presentation(
-        request_id=request.request_id,
-        model=fields.model,
-        branches=len(request.work),
-        include_usage=include_usage(fields),
-        perf_metrics=bool(fields.perf_metrics_in_response),
-        logprobs=logprobs,
-        function_calls=function_calls,
-    )
-
-
 def tokens_max(fields: GenerationFields) -> int | None:
     """Raises InvalidRequest when both of its spellings are given."""
     older, newer = fields.max_tokens, fields.max_completion_tokens
@@ -115,16 +64,6 @@ def logprobs_asked(fields: GenerationFields) -> LogprobsAsked:
     if not 0 <= logprobs <= _LEGACY_LOGPROBS_MAX:
         raise InvalidRequest(f"logprobs is true, false, or 0 to {_LEGACY_LOGPROBS_MAX}.", param="logprobs")
     return LogprobsAsked(LogprobForm.LEGACY, logprobs)
-
-
-def choices_of(fields: GenerationFields, generation: Generation) -> tuple[Generation, ...]:
-    """The request's choices of one prompt: alike but for their seeds, which count up from the one given."""
-    choices, seed = fields.n or 1, generation.sampling.seed
-    if choices == 1 or seed is None:
-        return (generation,) * choices
-    return tuple(
-        changed(generation, sampling=generation.sampling.but(seed=nth_seed(seed, choice))) for choice in range(choices)
-    )
 
 
 def sampling(fields: SamplingFields) -> Sampling:

@@ -3,19 +3,12 @@
 from collections.abc import Mapping
 from typing import Final
 
-from servery.core.errors import InvalidRequest
-from servery.core.inference import Generation
-from servery.core.serving_path import Endpoint
-from servery.web.openai import asked
+from servery.core.caller import Caller
 from servery.web.openai.asked import UNSUPPORTED
 from servery.web.openai.body_reader import BodyReader
 from servery.web.openai.chat_body import ChatBody
-from servery.web.openai.chat_presenter import ChatPresenter
-from servery.web.openai.messages import conversation
-from servery.web.openai.presentation import LogprobsAsked
-from servery.web.openai.reasoning import UNCHANGED, reasoning
-from servery.web.openai.structured_output import structure
-from servery.web.openai.tools import Toolbox, toolbox, toolbox_of_functions
+from servery.web.openai.chat_terms import ChatTerms
+from servery.web.openai.repeated_body import RepeatedBodies
 from servery.web.presenter import ParsedCall
 
 _READER: Final = BodyReader(
@@ -33,62 +26,28 @@ _READER: Final = BodyReader(
 )
 
 
-_CHAT: Final = Endpoint.CHAT  # looked up for each request; from its class a member comes a good deal slower
-_NO_TOOLS: Final = Toolbox()
+class ChatParser:
+    """Understands the bodies of chat requests, and remembers what each API key asks for again and again."""
 
+    __slots__ = ("_repeated",)
 
-def parse_chat(body: bytes, headers: Mapping[str, str], request_id: str) -> ParsedCall:
-    """What is asked, and how to show the answer. ``headers`` have lower-case names.
+    def __init__(self, repeated: RepeatedBodies) -> None:
+        self._repeated = repeated
 
-    Raises InvalidRequest, with ``param`` where one field is to blame, for a body that cannot be understood, for one
-    that asks for what is not supported, and for unknown fields: nothing is dropped silently. Does not know the model:
-    whether it exists, and what it can do, is for the catalog to say.
-    """
-    fields = _READER.read(body)
-    asked.check(fields)
-    logprobs = asked.logprobs_asked(fields)
-    work = asked.choices_of(fields, _generation(fields, logprobs))
-    request = asked.request(fields, headers, request_id=request_id, endpoint=_CHAT, work=work)
-    presentation = asked.presentation(fields, request, logprobs, function_calls=bool(fields.functions))
-    return ParsedCall(request, ChatPresenter(presentation))
+    def parse(self, body: bytes, headers: Mapping[str, str], request_id: str, caller: Caller) -> ParsedCall:
+        """What is asked, and how to show the answer. ``headers`` have lower-case names.
 
-
-def _generation(fields: ChatBody, logprobs: LogprobsAsked) -> Generation:
-    talk = conversation(fields.messages, fields.reasoning_history)
-    tools = _tools(fields)
-    effort = UNCHANGED
-    if fields.reasoning_effort is not None or fields.thinking is not None:
-        effort = reasoning(fields.reasoning_effort, fields.thinking)
-    return Generation(
-        messages=talk.messages,
-        tools=tools.tools,
-        tool_choice=tools.tool_choice,
-        parallel_tool_calls=_parallel_tool_calls(fields),
-        structure=structure(fields.response_format),
-        max_tokens=asked.tokens_max(fields),
-        stop=asked.stops(fields),
-        logprobs=bool(logprobs),
-        top_logprobs=logprobs.alternatives,
-        sampling=asked.sampling(fields),
-        template_options=effort.template_options,
-        reasoning_effort=effort.effort,
-        has_images=talk.has_images,
-    )
-
-
-def _tools(fields: ChatBody) -> Toolbox:
-    if not fields.functions and fields.function_call is None and not fields.tools and fields.tool_choice is None:
-        return _NO_TOOLS
-    if not fields.functions:
-        if fields.function_call not in (None, "auto", "none"):
-            raise InvalidRequest("function_call needs functions.", param="function_call")
-        return toolbox(fields.tools, fields.tool_choice)
-    if fields.tools or fields.tool_choice is not None:
-        raise InvalidRequest("functions and tools exclude each other.", param="functions")
-    return toolbox_of_functions(fields.functions, fields.function_call)
-
-
-def _parallel_tool_calls(fields: ChatBody) -> bool | None:
-    if fields.functions:
-        return False  # the older spelling knows a single call
-    return fields.parallel_tool_calls if fields.tools else None
+        Raises InvalidRequest, with ``param`` where one field is to blame, for a body that cannot be understood, for one
+        that asks for what is not supported, and for unknown fields: nothing is dropped silently. Does not know the
+        model: whether it exists, and what it can do, is for the catalog to say.
+        """
+        known = self._repeated.find(caller.key_id, body)
+        messages = None if known is None else known.messages(body)
+        if known is not None and messages is not None:
+            return known.terms.call(messages, headers, request_id=request_id)
+        fields = _READER.read(body)
+        terms = ChatTerms(fields)
+        call = terms.call(fields.messages, headers, request_id=request_id)
+        if known is None:
+            self._repeated.learn(caller.key_id, body, terms, _READER.read)
+        return call

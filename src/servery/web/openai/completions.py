@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import Final
 
+from servery.core.caller import Caller
 from servery.core.errors import InvalidRequest
 from servery.core.inference import Generation
 from servery.core.serving_path import Endpoint
@@ -14,6 +15,7 @@ from servery.web.openai.completion_body import CompletionBody
 from servery.web.openai.completions_presenter import CompletionsPresenter
 from servery.web.openai.request_fields import CHOICES_MAX
 from servery.web.openai.structured_output import structure
+from servery.web.openai.terms import Terms
 from servery.web.presenter import ParsedCall
 
 _READER: Final = BodyReader(
@@ -29,35 +31,32 @@ _READER: Final = BodyReader(
 )
 
 
-def parse_completions(body: bytes, headers: Mapping[str, str], request_id: str) -> ParsedCall:
+def parse_completions(body: bytes, headers: Mapping[str, str], request_id: str, caller: Caller) -> ParsedCall:
     """What is asked, and how to show the answer: several prompts give several choices, ``n`` for each in order.
 
-    ``headers`` have lower-case names. Raises InvalidRequest as ``parse_chat`` does.
+    ``headers`` have lower-case names. Raises InvalidRequest as ``ChatParser`` does.
     """
     fields = _READER.read(body)
-    asked.check(fields)
-    if fields.best_of is not None and fields.best_of != asked.choices_per_prompt(fields):
+    terms = Terms(fields)
+    if fields.best_of is not None and fields.best_of != terms.choices_per_prompt:
         raise InvalidRequest("best_of is supported only where it equals n.", param="best_of")
-    logprobs = asked.logprobs_asked(fields)
     generation = Generation(
         prompt="",
         structure=structure(fields.response_format),
         max_tokens=asked.tokens_max(fields),
         stop=asked.stops(fields),
-        logprobs=bool(logprobs),
-        top_logprobs=logprobs.alternatives,
+        logprobs=bool(terms.logprobs),
+        top_logprobs=terms.logprobs.alternatives,
         echo=bool(fields.echo),
         sampling=asked.sampling(fields),
     )
-    prompts = _prompts(fields)
-    work = tuple(
-        choice for prompt in prompts for choice in asked.choices_of(fields, changed(generation, prompt=prompt))
-    )
-    request = asked.request(fields, headers, request_id=request_id, endpoint=Endpoint.COMPLETIONS, work=work)
-    return ParsedCall(request, CompletionsPresenter(asked.presentation(fields, request, logprobs)))
+    prompts = _prompts(fields, choices_per_prompt=terms.choices_per_prompt)
+    work = tuple(choice for prompt in prompts for choice in terms.choices(changed(generation, prompt=prompt)))
+    request = terms.request(headers, request_id=request_id, endpoint=Endpoint.COMPLETIONS, work=work)
+    return ParsedCall(request, CompletionsPresenter(terms.presentation(request)))
 
 
-def _prompts(fields: CompletionBody) -> list[str | list[int]]:
+def _prompts(fields: CompletionBody, *, choices_per_prompt: int) -> list[str | list[int]]:
     """Raises InvalidRequest for a list that is empty, mixed, or too long with its choices counted."""
     given = fields.prompt
     prompts: list[str | list[int]] = []
@@ -74,6 +73,6 @@ def _prompts(fields: CompletionBody) -> list[str | list[int]]:
             "A prompt is a text, a list of texts, a list of token ids, or a list of such lists; none is empty.",
             param="prompt",
         )
-    if len(prompts) * asked.choices_per_prompt(fields) > CHOICES_MAX:
+    if len(prompts) * choices_per_prompt > CHOICES_MAX:
         raise InvalidRequest(f"A request has at most {CHOICES_MAX} choices: prompts times n.", param="prompt")
     return prompts

@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 import msgspec
 from msgspec import Meta
 
+from servery.core.caller import Caller
 from servery.core.errors import InvalidRequest
 from servery.core.inference import Embedding, InferenceRequest
 from servery.core.serving_path import Endpoint
@@ -40,9 +41,9 @@ _DECODER = msgspec.json.Decoder(EmbeddingsBody)
 _UNSUPPORTED: Mapping[str, tuple[object, ...]] = {"prompt_template": ("",), "return_logits": (False, [])}
 
 
-def parse_embeddings(body: bytes, headers: Mapping[str, str], request_id: str) -> ParsedCall:
+def parse_embeddings(body: bytes, headers: Mapping[str, str], request_id: str, caller: Caller) -> ParsedCall:
     """What is asked, and how to show the answer. ``headers`` have lower-case names. Raises InvalidRequest as
-    ``parse_chat`` does. ``normalize`` scales the engine's vectors to length one; otherwise they are as it gives them.
+    ``ChatParser`` does. ``normalize`` scales the engine's vectors to length one; otherwise they are as it gives them.
     """
     fields = decode_body(body, _DECODER)
     for name, off in _UNSUPPORTED.items():

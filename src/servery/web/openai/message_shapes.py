@@ -34,6 +34,12 @@ class Message(msgspec.Struct, forbid_unknown_fields=True):
     annotations: list[object] | None = None
 
 
+class OnlyMessages(msgspec.Struct):
+    """Of a body that was understood."""
+
+    messages: msgspec.Raw
+
+
 class Part(msgspec.Struct, tag_field="type", forbid_unknown_fields=True):
     pass
 

@@ -107,7 +107,7 @@ class Entrance:
             body, encoding = request.body, headers.get("content-encoding")
             if encoding is not None:
                 body = await self._decoder.decoded(body, encoding)
-            call = route.parse(body, headers, request_id)
+            call = route.parse(body, headers, request_id, caller)
             reply = HttpReply(
                 writer,
                 pressure,

@@ -2,13 +2,14 @@
 
 from collections.abc import Callable, Mapping
 
+from servery.core.caller import Caller
 from servery.core.errors import ServeryError
 from servery.core.limit_reading import LimitReading
 from servery.core.value import Value
 from servery.web.presenter import ParsedCall
 
-Parse = Callable[[bytes, Mapping[str, str], str], ParsedCall]
-"""Understands a body: (body, headers by lower-case name, request id). Raises InvalidRequest."""
+Parse = Callable[[bytes, Mapping[str, str], str, Caller], ParsedCall]
+"""Understands a body: (body, headers by lower-case name, request id, who asks). Raises InvalidRequest."""
 
 RenderError = Callable[[ServeryError, str], bytes]
 """The body of a refusal in a dialect: (error, request id)."""
