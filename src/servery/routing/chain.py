@@ -18,7 +18,6 @@ turn ended.
 from array import array
 from bisect import bisect_right
 from collections.abc import Sequence
-from itertools import pairwise
 from typing import Final
 
 from xxhash import xxh3_64_digest, xxh3_64_intdigest
@@ -31,8 +30,11 @@ _LAST_MESSAGE_BYTES: Final = 4_096
 """How far back a message's beginning is looked for: of a longer one, the blocks say enough."""
 _FEW_BRACES: Final = 16
 _COPIED_BYTES: Final = 4_096
-"""The parts of a prompt that is no longer are copied, which takes less time than to look at them where they are."""
+"""Parts that are no longer are copied, which takes less time than to look at them where they are."""
 
+
+_digest: Final = xxh3_64_digest
+_int_digest: Final = xxh3_64_intdigest
 
 LINK_BYTES: Final = 8
 _HASH: Final = 0xFFFF_FFFF_FFFF_FFFF
@@ -53,7 +55,6 @@ def _block_ends() -> tuple[int, ...]:
 
 
 _ENDS: Final = _block_ends()
-_LATER_SPANS: Final = tuple([slice(start, end) for start, end in pairwise(_ENDS)])
 
 
 class Chain:
@@ -106,16 +107,13 @@ def text_chain(owner: str, prompt: bytes) -> Chain:
     ``owner`` names who may share a cache (account and isolation key): chains of different owners never agree. The same
     in every process.
     """
-    length, digest = len(prompt), xxh3_64_digest
-    owned: int = xxh3_64_intdigest(owner.encode())
-    view = prompt if length <= _COPIED_BYTES else memoryview(prompt)
-    hashes: list[bytes] = []
-    if length >= _LEAST_BLOCK_BYTES:
-        hashes.append(digest(digest(view[:_LEAST_BLOCK_BYTES]), owned))
-        for span in _LATER_SPANS[: bisect_right(_ENDS, length) - 1]:
-            hashes.append(digest(view[span]))
+    length = len(prompt)
+    owned: int = _int_digest(owner.encode())
+    hashes = _block_digests(prompt)
+    if hashes:
+        hashes[0] = _digest(hashes[0], owned)
     links = b"".join(hashes)
-    marks = _marks(view, links, owned, _message_ends(prompt))
+    marks = _marks(prompt, links, owned, _message_ends(prompt))
     begun = marks[1] if len(marks) > 1 else None
     went_on = marks[2] if len(marks) > 2 else None
     return Chain(links, _ENDS, length, whole=marks[0], begun=begun, went_on=went_on)
@@ -145,6 +143,26 @@ def agreed(ours: bytes, theirs: bytes, low: int, high: int) -> int:
     return low
 
 
+def _block_digests(prompt: bytes) -> list[bytes]:
+    """The hash of each block."""
+    digests: list[bytes] = []
+    start, length = 0, len(prompt)
+    if length <= _COPIED_BYTES:
+        for end in _ENDS:
+            if end > length:
+                break
+            digests.append(_digest(prompt[start:end]))
+            start = end
+    else:
+        view = memoryview(prompt)
+        for end in _ENDS:
+            if end > length:
+                break
+            digests.append(_digest(view[start:end]))
+            start = end
+    return digests
+
+
 def _message_ends(prompt: bytes) -> list[int]:
     """Where the prompt ends, where its last message begins, where its last answer begins. The first message begins
     nowhere: nothing lies before it that others could have in common with it."""
@@ -167,19 +185,21 @@ def _last(word: bytes, prompt: bytes, start: int, end: int) -> int:
     at = end
     for _ in range(_FEW_BRACES):
         at = prompt.rfind(b"{", start, at)
-        if at < 0 or prompt.startswith(word, at, end):
+        if at < 0 or prompt[at : at + len(word)] == word:
             return at
     return prompt.rfind(word, start, at)
 
 
-def _marks(prompt: bytes | memoryview, links: bytes, owned: int, ends: list[int]) -> list[Mark]:
+def _marks(prompt: bytes, links: bytes, owned: int, ends: list[int]) -> list[Mark]:
     """At ``ends``, the last first. ``owned`` is the owner's hash, which the first link has in it."""
     marks: list[Mark] = []
-    blocks, start, before = 0, ends[0] + 1, 0
+    blocks, start, before = len(links) // LINK_BYTES, ends[0] + 1, 0
     for end in ends:
         if end < start:  # so many fewer blocks lie before it
-            blocks = bisect_right(_ENDS, end, 0, len(links) // LINK_BYTES)
+            while blocks and _ENDS[blocks - 1] > end:
+                blocks -= 1
             start = _ENDS[blocks - 1] if blocks else 0
-            before = xxh3_64_intdigest(links[: blocks * LINK_BYTES]) if blocks else owned
-        marks.append((xxh3_64_intdigest(prompt[start:end], before), end, blocks))
+            before = _int_digest(links[: blocks * LINK_BYTES]) if blocks else owned
+        rest = prompt[start:end] if end - start <= _COPIED_BYTES else memoryview(prompt)[start:end]
+        marks.append((_int_digest(rest, before), end, blocks))
     return marks
