@@ -24,5 +24,5 @@ def new_request_id(random_bits: RandomBits = secrets.randbits, wall_ns: Callable
     The first 12 digits are the millisecond, the other 80 bits are random. So ids that are posted together stand
     together in the database's indexes, and a commit writes a few pages, not one or two for each request.
     """
-    number = (wall_ns() // 1_000_000) << _RANDOM_BITS | random_bits(_RANDOM_BITS)
-    return "chatcmpl-" + number.to_bytes(16, "big").hex()
+    millisecond = (wall_ns() // 1_000_000).to_bytes(6, "big")
+    return "chatcmpl-" + (millisecond + random_bits(_RANDOM_BITS).to_bytes(_RANDOM_BITS // 8, "big")).hex()
