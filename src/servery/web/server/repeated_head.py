@@ -62,7 +62,7 @@ class RepeatedHead:
         if self._key_first:
             length, key = key, length
         body_bytes = len(data) - body_begin
-        if len(length) > _LENGTH_DIGITS or not length.isdigit() or int(length) != body_bytes or body_bytes > most_bytes:
+        if body_bytes > most_bytes or length != b"%d" % body_bytes:
             return None
         if key != self._key:
             if _KEY_VALUE.fullmatch(key) is None:

@@ -72,9 +72,10 @@ def _token_headers(prompt_tokens: int, *, cached: int) -> bytes:
 
 
 def _seconds(seconds: float) -> bytes:
-    """To the millionth. A float's own format takes three times as long."""
+    """To the millionth. A float's own format takes four times as long, and so do zeros before a number."""
     millionths = int(seconds * 1_000_000 + 0.5)
-    return b"%d.%06d" % (millionths // 1_000_000, millionths % 1_000_000)
+    digits = b"%d" % (1_000_000 + millionths % 1_000_000)
+    return b"%d.%b" % (millionths // 1_000_000, digits[1:])
 
 
 def stream_headers(start: StreamStart) -> bytes:
