@@ -25,8 +25,7 @@ from servery.web.openai.message_shapes import (
 IMAGES_MAX: Final = 30
 _IMAGE_URL_SCHEMES = ("https://", "http://", "data:image/")
 _ABSENT = (b"", b"null")
-_QUOTE: Final = ord(b'"')
-
+_PLAIN_ROLES: Final = {"system": b"system", "developer": b"system", "user": b"user", "assistant": b"assistant"}
 
 _NULL: Final = msgspec.Raw(b"null")
 _encode: Final = msgspec.json.Encoder().encode
@@ -41,22 +40,39 @@ def conversation(messages: list[Message], history: ReasoningHistory = None) -> C
     """
     if not messages:
         raise InvalidRequest("At least one message is needed.", param="messages")
-    images = 0
-    written: list[EngineMessage] = []
-    function_calls = 0
+    images = function_calls = 0
+    written: list[bytes] = []
+    reasoning_from = 0 if history is None else _reasoning_from(messages, history)
     for index, message in enumerate(messages):
-        content = memoryview(message.content)  # not copied: it may be long
-        if not content.nbytes or content[0] != _QUOTE:
-            images += _images(index, message, content.tobytes())
+        content = bytes(message.content)
+        is_text = content.startswith(b'"')
+        plain = _plain(message, content) if is_text else None
+        if plain is not None:
+            written.append(plain)
+            continue
+        if not is_text:
+            images += _images(index, message, content)
         if message.function_call is not None:
             function_calls += 1
-        written.append(_translated(index, message, function_calls))
+        translated = _translated(index, message, function_calls)
+        if index < reasoning_from:
+            translated.reasoning_content = None
+        written.append(_encode(translated))
     if images > IMAGES_MAX:
         raise InvalidRequest(f"A request shows at most {IMAGES_MAX} images.", param="messages")
-    if history is not None:
-        for engine_message in written[: _reasoning_from(messages, history)]:
-            engine_message.reasoning_content = None
-    return Conversation(_encode(written), images > 0)
+    return Conversation(b"[%b]" % (written[0] if len(written) == 1 else b",".join(written)), images > 0)
+
+
+def _plain(message: Message, content: bytes) -> bytes | None:
+    """A message that says nothing but a text, as its translation would be encoded; None where it says more."""
+    role = _PLAIN_ROLES.get(message.role)
+    if role is None or message.name is not None or message.tool_call_id is not None:
+        return None
+    if message.tool_calls is not None or message.function_call is not None:
+        return None
+    if message.reasoning_content is not None or message.annotations is not None:
+        return None
+    return b'{"role":"%b","content":%b}' % (role, content)
 
 
 def _reasoning_from(messages: list[Message], history: Literal["disabled", "interleaved", "preserved"]) -> int:
