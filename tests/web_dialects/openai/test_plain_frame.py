@@ -28,7 +28,7 @@ SHAPES = [LLAMA_CPP, VLLM, SPACED, REASONING]
 
 
 def presenter() -> ChatPresenter:
-    return ChatPresenter(Presentation(request_id="chatcmpl-1", model="m", branches=1))
+    return ChatPresenter(Presentation(request_id="chatcmpl-1", model_json=b'"m"', branches=1))
 
 
 def event(shape: str, text: str) -> bytes:

@@ -10,6 +10,7 @@ from servery.engines.engine_answer import (
 )
 from servery.engines.plain_frames import PlainFrame
 from servery.web.openai.answers import CalledFunction, ChunkChoice, Delta, Message, MessageChoice, ToolCall
+from servery.web.openai.envelope import encode
 from servery.web.openai.plain_frame import TextKind, learned, plain_text
 from servery.web.openai.presentation import Presentation
 from servery.web.openai.read_answer import finish_reason, reasoning_text
@@ -58,17 +59,20 @@ class ChatPresenter(TextPresenter):
             delta.tool_calls = [_fragment(number, call) for number, call in enumerate(told.tool_calls)]
         return delta
 
-    def _whole_choice(self, branch: int, choice: EngineChoice) -> MessageChoice:
+    def _whole_choice(self, branch: int, choice: EngineChoice) -> bytes:
         told = choice.message or EngineMessage()
+        reason = self._finish_reason(choice) or "stop"
+        thought = reasoning_text(told)
+        if thought is None and not told.tool_calls and not self._views:
+            return plain_message(branch, told.content, reason)
         message = Message(content=(told.content or None) if told.tool_calls else told.content)
-        if (thought := reasoning_text(told)) is not None:
+        if thought is not None:
             message.reasoning_content = thought
         if told.tool_calls and self._shown.function_calls:
             message.function_call = _function(told.tool_calls[0])
         elif told.tool_calls:
             message.tool_calls = [self._tool_call(branch, *call) for call in enumerate(told.tool_calls)]
-        logprobs = self._logprobs(branch, choice)
-        return MessageChoice(branch, message, self._finish_reason(choice) or "stop", logprobs)
+        return encode(MessageChoice(branch, message, reason, self._logprobs(branch, choice)))
 
     def _tool_call(self, branch: int, number: int, call: EngineToolCall) -> ToolCall:
         call_id = call.id or f"call_{self._shown.request_id.removeprefix('chatcmpl-')}_{branch}_{number}"
@@ -78,6 +82,14 @@ class ChatPresenter(TextPresenter):
     def _finish_reason(self, choice: EngineChoice) -> str | None:
         reason = finish_reason(choice.finish_reason)
         return "function_call" if reason == "tool_calls" and self._shown.function_calls else reason
+
+
+def plain_message(branch: int, content: str | None, reason: str) -> bytes:
+    """A choice that says nothing but a text, as its values are encoded: written out, which is several times faster."""
+    return (
+        b'{"index":%d,"message":{"role":"assistant","content":%b,"refusal":null},"finish_reason":"%b","logprobs":null}'
+        % (branch, encode(content), reason.encode())
+    )
 
 
 def _function(call: EngineToolCall) -> CalledFunction:

@@ -8,6 +8,7 @@ from servery.engines.engine_answer import (
 )
 from servery.engines.plain_frames import PlainFrame
 from servery.web.openai.answers import TextChoice
+from servery.web.openai.envelope import encode
 from servery.web.openai.plain_frame import TextKind, learned, plain_text
 from servery.web.openai.presentation import Presentation
 from servery.web.openai.read_answer import finish_reason
@@ -25,10 +26,10 @@ class CompletionsPresenter(TextPresenter):
     def _frame_choices(self, branch: int, choice: EngineChoice) -> list[TextChoice]:
         return [self._choice(branch, choice)]
 
-    def _whole_choice(self, branch: int, choice: EngineChoice) -> TextChoice:
+    def _whole_choice(self, branch: int, choice: EngineChoice) -> bytes:
         shown = self._choice(branch, choice)
         shown.finish_reason = shown.finish_reason or "stop"
-        return shown
+        return encode(shown)
 
     def _learned(self, branch: int, event: bytes, answer: EngineAnswer) -> PlainFrame | None:
         plain = plain_text(answer)

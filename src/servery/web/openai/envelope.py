@@ -20,7 +20,7 @@ from servery.web.openai.shown import perf_metrics, service_tier, usage_shown
 
 DONE: Final = b"data: [DONE]\n\n"
 _STANDARD_TIER: Final = service_tier(ServingPath.STANDARD)
-_encode: Final = msgspec.json.Encoder().encode
+encode: Final = msgspec.json.Encoder().encode
 
 
 class Envelope:
@@ -54,16 +54,17 @@ class Envelope:
         if not self._before:
             self._before = b"data: " + self._before_choices(self._chunk)
             self._after = b',"service_tier":"%b"}\n\n' % self._tier
-        return b"%b%b%b" % (self._before, _encode(choices), self._after)
+        return b"%b%b%b" % (self._before, encode(choices), self._after)
 
     def end(self, served: Served) -> bytes:
         """The last frame, with usage and without choices, unless the client does not want it; and the terminator."""
         if not self._shown.include_usage:
             return DONE
-        return b"data: %b\n\n%b" % (self._closed(self._chunk, (), served), DONE)
+        return b"data: %b\n\n%b" % (self._closed(self._chunk, b"", served), DONE)
 
-    def whole(self, choices: Sequence[Choice], served: Served) -> bytes:
-        return self._closed(self._whole, choices, served)
+    def whole(self, choices: list[bytes], served: Served) -> bytes:
+        """A whole answer; ``choices`` as JSON."""
+        return self._closed(self._whole, choices[0] if len(choices) == 1 else b",".join(choices), served)
 
     def error(self, error: ServeryError) -> bytes:
         return error_body(error, self._shown.request_id)
@@ -73,19 +74,19 @@ class Envelope:
 
     def _before_choices(self, kind: bytes) -> bytes:
         shown = self._shown
-        return b'{"id":%b,"object":"%b","created":%d,"model":%b,"choices":' % (
-            _encode(shown.request_id),
+        return b'{"id":"%b","object":"%b","created":%d,"model":%b,"choices":' % (
+            shown.request_id.encode(),
             kind,
             self._created,
-            _encode(shown.model),
+            shown.model_json,
         )
 
-    def _closed(self, kind: bytes, choices: Sequence[Choice], served: Served) -> bytes:
+    def _closed(self, kind: bytes, choices: bytes, served: Served) -> bytes:
         """All of an answer, with usage."""
-        return b'%b%b,"service_tier":"%b","usage":%b%b}' % (
+        return b'%b[%b],"service_tier":"%b","usage":%b%b}' % (
             self._before_choices(kind),
-            _encode(choices),
+            choices,
             service_tier(served.path),
             usage_shown(served.usage),
-            b',"perf_metrics":%b' % _encode(perf_metrics(served)) if self._shown.perf_metrics else b"",
+            b',"perf_metrics":%b' % encode(perf_metrics(served)) if self._shown.perf_metrics else b"",
         )

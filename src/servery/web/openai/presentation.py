@@ -35,17 +35,17 @@ NO_LOGPROBS: Final = LogprobsAsked()
 
 
 class Presentation(Value):
-    """``branches`` is the number of choices. ``function_calls``: tool calls are shown in the older spelling, as the
-    client asked with ``functions``."""
+    """``model_json``: the model's id as the client gave it. ``branches`` is the number of choices.
+    ``function_calls``: tool calls are shown in the older spelling, as the client asked with ``functions``."""
 
-    FIELDS = ("request_id", "model", "branches", "include_usage", "perf_metrics", "logprobs", "function_calls")
+    FIELDS = ("request_id", "model_json", "branches", "include_usage", "perf_metrics", "logprobs", "function_calls")
     __slots__ = FIELDS
 
     def __init__(
         self,
         *,
         request_id: str,
-        model: str,
+        model_json: bytes,
         branches: int,
         include_usage: bool = True,
         perf_metrics: bool = False,
@@ -53,7 +53,7 @@ class Presentation(Value):
         function_calls: bool = False,
     ) -> None:
         self.request_id = request_id
-        self.model = model
+        self.model_json = model_json
         self.branches = branches
         self.include_usage = include_usage
         self.perf_metrics = perf_metrics

@@ -2,6 +2,8 @@
 
 from collections.abc import Mapping
 
+import msgspec
+
 from servery.core.inference import Generation, InferenceRequest
 from servery.core.serving_path import Endpoint
 from servery.core.value import changed
@@ -18,6 +20,7 @@ class Terms:
         "_includes_usage",
         "_isolation_key",
         "_model",
+        "_model_json",
         "_perf_metrics",
         "_priority",
         "_session",
@@ -34,6 +37,7 @@ class Terms:
         self._includes_usage = fields.stream_options is None or fields.stream_options.include_usage is not False
         self._isolation_key = fields.prompt_cache_isolation_key
         self._model = fields.model
+        self._model_json = msgspec.json.encode(fields.model)
         self._perf_metrics = bool(fields.perf_metrics_in_response)
         self._priority = fields.service_tier == "priority"
         self._session = fields.prompt_cache_key or fields.user
@@ -74,7 +78,7 @@ class Terms:
         """How the answer to ``request`` is to be shown."""
         return Presentation(
             request_id=request.request_id,
-            model=self._model,
+            model_json=self._model_json,
             branches=len(request.work),
             include_usage=self._includes_usage,
             perf_metrics=self._perf_metrics,

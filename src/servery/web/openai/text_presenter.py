@@ -47,7 +47,7 @@ class TextPresenter(ABC):
 
     def whole(self, answers: list[WholeAnswer], served: Served) -> bytes:
         """Raises EngineUnavailable when an answer cannot be read."""
-        choices: list[Choice] = []
+        choices: list[bytes] = []
         for branch, whole in enumerate(answers):
             answer = read_whole(whole)
             self._envelope.note(answer)
@@ -84,5 +84,5 @@ class TextPresenter(ABC):
         """The choices to show for an event."""
 
     @abstractmethod
-    def _whole_choice(self, branch: int, choice: EngineChoice) -> Choice:
-        """The choice of a whole answer."""
+    def _whole_choice(self, branch: int, choice: EngineChoice) -> bytes:
+        """The choice of a whole answer, as JSON."""
