@@ -44,10 +44,11 @@ class ChatParser:
         known = self._repeated.find(caller.key_id, body)
         messages = None if known is None else known.messages(body)
         if known is not None and messages is not None:
-            return known.terms.call(messages, headers, request_id=request_id)
+            terms = known.terms
+            return terms.call(terms.generation_of(messages), headers, request_id=request_id)
         fields = _READER.read(body)
         terms = ChatTerms(fields)
-        call = terms.call(fields.messages, headers, request_id=request_id)
+        call = terms.call(terms.generation, headers, request_id=request_id)
         if known is None:
             self._repeated.learn(caller.key_id, body, terms, _READER.read)
         return call

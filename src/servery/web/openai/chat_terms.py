@@ -1,4 +1,4 @@
-"""What a chat request asks beside its messages, understood."""
+"""What a chat request asks, understood: its messages, and on what terms."""
 
 from collections.abc import Mapping
 from typing import Final
@@ -11,6 +11,7 @@ from servery.web.openai.chat_body import ChatBody
 from servery.web.openai.chat_presenter import ChatPresenter
 from servery.web.openai.message_shapes import Message
 from servery.web.openai.messages import conversation
+from servery.web.openai.presentation import LogprobsAsked
 from servery.web.openai.reasoning import UNCHANGED, reasoning
 from servery.web.openai.structured_output import structure
 from servery.web.openai.terms import Terms
@@ -21,44 +22,53 @@ _CHAT: Final = Endpoint.CHAT  # looked up for each request; from its class a mem
 _NO_TOOLS: Final = Toolbox()
 
 
-class ChatTerms:
-    """Of a body's ``fields``, of which nothing is kept. Raises InvalidRequest for what is not supported."""
+class ChatTerms(Terms):
+    """Of a body's ``fields``. ``generation`` is what they ask for, their messages with it."""
 
-    __slots__ = ("_function_calls", "_generation", "_history", "_terms")
+    __slots__ = ("_function_calls", "_history", "generation")
 
     def __init__(self, fields: ChatBody) -> None:
-        self._terms = Terms(fields)
-        self._generation = _without_messages(fields, self._terms)
-        self._history = fields.reasoning_history
+        super().__init__(fields)
         self._function_calls = bool(fields.functions)
+        self._history = fields.reasoning_history
+        self.generation = _generation(fields, self.logprobs)
 
-    def call(self, messages: list[Message], headers: Mapping[str, str], *, request_id: str) -> ParsedCall:
+    def generation_of(self, messages: list[Message]) -> Generation:
         """The same asked of these messages. Raises InvalidRequest."""
-        talk, terms = conversation(messages, self._history), self._terms
-        work = terms.choices(self._generation.told(talk.messages, has_images=talk.has_images))
-        request = terms.request(headers, request_id=request_id, endpoint=_CHAT, work=work)
-        shown = terms.presentation(request, function_calls=self._function_calls)
+        talk = conversation(messages, self._history)
+        return self.generation.told(talk.messages, has_images=talk.has_images)
+
+    def forget_messages(self) -> None:
+        self.generation = self.generation.told(b"", has_images=False)
+
+    def call(self, generation: Generation, headers: Mapping[str, str], *, request_id: str) -> ParsedCall:
+        """``generation`` asked for on these terms. Raises InvalidRequest."""
+        work = self.choices(generation)
+        request = self.request(headers, request_id=request_id, endpoint=_CHAT, work=work)
+        shown = self.presentation(request, function_calls=self._function_calls)
         return ParsedCall(request, ChatPresenter(shown))
 
 
-def _without_messages(fields: ChatBody, terms: Terms) -> Generation:
+def _generation(fields: ChatBody, logprobs: LogprobsAsked) -> Generation:
+    talk = conversation(fields.messages, fields.reasoning_history)
     tools = _tools(fields)
     effort = UNCHANGED
     if fields.reasoning_effort is not None or fields.thinking is not None:
         effort = reasoning(fields.reasoning_effort, fields.thinking)
     return Generation(
-        messages=b"",
+        messages=talk.messages,
         tools=tools.tools,
         tool_choice=tools.tool_choice,
         parallel_tool_calls=_parallel_tool_calls(fields),
         structure=structure(fields.response_format),
         max_tokens=asked.tokens_max(fields),
         stop=asked.stops(fields),
-        logprobs=bool(terms.logprobs),
-        top_logprobs=terms.logprobs.alternatives,
+        logprobs=bool(logprobs),
+        top_logprobs=logprobs.alternatives,
         sampling=asked.sampling(fields),
         template_options=effort.template_options,
         reasoning_effort=effort.effort,
+        has_images=talk.has_images,
     )
 
 

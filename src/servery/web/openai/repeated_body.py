@@ -20,6 +20,8 @@ KEPT_BYTES_MAX: Final = 16_384
 """Of what is longer than this in all, nothing is kept."""
 _WAYS_OF_A_KEY: Final = 4
 _HITS_THAT_SETTLE: Final = 16
+_MISSES_THAT_UNSETTLE: Final = 16
+"""A key that mostly asks otherwise is known by one way alone: each that is looked at costs something."""
 _KEY_BYTES: Final = 1_024
 """As much is counted for a key beside what is kept for it."""
 
@@ -39,6 +41,7 @@ class RepeatedBody:
         self._after = after
         self._least_bytes = len(before) + len(after)
         self.terms = terms
+        terms.forget_messages()
 
     @property
     def kept_bytes(self) -> int:
@@ -130,7 +133,7 @@ class _OfKey:
         """How many bytes more are kept now."""
         before = self.kept_bytes
         self._bodies.insert(0, body)
-        del self._bodies[_WAYS_OF_A_KEY:]
+        del self._bodies[_WAYS_OF_A_KEY if self._misses <= _MISSES_THAT_UNSETTLE else 1 :]
         return self.kept_bytes - before
 
 
