@@ -69,6 +69,3 @@ class TextChoice(msgspec.Struct):
     text: str
     finish_reason: str | None
     logprobs: Logprobs
-
-
-Choice = ChunkChoice | MessageChoice | TextChoice

@@ -10,7 +10,7 @@ from servery.engines.engine_answer import (
 )
 from servery.engines.plain_frames import PlainFrame
 from servery.web.openai.answers import CalledFunction, ChunkChoice, Delta, Message, MessageChoice, ToolCall
-from servery.web.openai.envelope import encode
+from servery.web.openai.plain_choice import encode, plain_delta, plain_message
 from servery.web.openai.plain_frame import TextKind, learned, plain_text
 from servery.web.openai.presentation import Presentation
 from servery.web.openai.read_answer import finish_reason, reasoning_text
@@ -24,29 +24,31 @@ class ChatPresenter(TextPresenter):
         super().__init__(presentation, chunk=b"chat.completion.chunk", whole=b"chat.completion")
         self._begun = [False] * presentation.branches
 
-    def _frame_choices(self, branch: int, choice: EngineChoice) -> list[ChunkChoice]:
-        delta = self._delta(choice)
-        if not self._begun[branch]:
-            self._begun[branch] = True
+    def _frame_choice(self, branch: int, choice: EngineChoice) -> bytes:
+        told, reason = choice.delta or EngineMessage(), self._finish_reason(choice)
+        begins = not self._begun[branch]
+        self._begun[branch] = True
+        if not told.tool_calls and not self._views and reasoning_text(told) is None:
+            return plain_delta(branch, told.content, reason, begins=begins)
+        delta = self._delta(told)
+        if begins:
             delta.role = "assistant"
             delta.content = "" if delta.content is UNSET else delta.content
-        shown = ChunkChoice(branch, delta, self._finish_reason(choice))
-        if self._shown.logprobs:
+        shown = ChunkChoice(branch, delta, reason)
+        if self._views:
             shown.logprobs = self._logprobs(branch, choice)
-        return [shown]
+        return encode(shown)
 
     def _learned(self, branch: int, event: bytes, answer: EngineAnswer) -> PlainFrame | None:
-        plain = plain_text(answer) if self._begun[branch] else None
-        if plain is None or plain[0] is TextKind.TEXT or self._shown.logprobs:
+        plain = plain_text(answer) if self._begun[branch] and not self._views else None
+        if plain is None or plain[0] is TextKind.TEXT:
             return None
         kind = plain[0]
-        delta = Delta(content="") if kind is TextKind.CONTENT else Delta(reasoning_content="")
-        # Only at a key does this occur: inside a JSON string the quotes are escaped.
-        head, tail = self._envelope.frame([ChunkChoice(branch, delta, None)]).split(b'content":""')
-        return learned(event, kind, client_head=head + b'content":', client_tail=tail)
+        key = b"content" if kind is TextKind.CONTENT else b"reasoning_content"
+        head = b'%b{"index":%d,"delta":{"%b":' % (self._envelope.before, branch, key)
+        return learned(event, kind, client_head=head, client_tail=b'},"finish_reason":null}' + self._envelope.after)
 
-    def _delta(self, choice: EngineChoice) -> Delta:
-        told = choice.delta or EngineMessage()
+    def _delta(self, told: EngineMessage) -> Delta:
         delta = Delta()
         if told.content is not None:
             delta.content = told.content
@@ -82,14 +84,6 @@ class ChatPresenter(TextPresenter):
     def _finish_reason(self, choice: EngineChoice) -> str | None:
         reason = finish_reason(choice.finish_reason)
         return "function_call" if reason == "tool_calls" and self._shown.function_calls else reason
-
-
-def plain_message(branch: int, content: str | None, reason: str) -> bytes:
-    """A choice that says nothing but a text, as its values are encoded: written out, which is several times faster."""
-    return (
-        b'{"index":%d,"message":{"role":"assistant","content":%b,"refusal":null},"finish_reason":"%b","logprobs":null}'
-        % (branch, encode(content), reason.encode())
-    )
 
 
 def _function(call: EngineToolCall) -> CalledFunction:

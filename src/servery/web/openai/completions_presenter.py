@@ -8,7 +8,7 @@ from servery.engines.engine_answer import (
 )
 from servery.engines.plain_frames import PlainFrame
 from servery.web.openai.answers import TextChoice
-from servery.web.openai.envelope import encode
+from servery.web.openai.plain_choice import encode
 from servery.web.openai.plain_frame import TextKind, learned, plain_text
 from servery.web.openai.presentation import Presentation
 from servery.web.openai.read_answer import finish_reason
@@ -23,8 +23,8 @@ class CompletionsPresenter(TextPresenter):
     def __init__(self, presentation: Presentation) -> None:
         super().__init__(presentation, chunk=_KIND, whole=_KIND)
 
-    def _frame_choices(self, branch: int, choice: EngineChoice) -> list[TextChoice]:
-        return [self._choice(branch, choice)]
+    def _frame_choice(self, branch: int, choice: EngineChoice) -> bytes:
+        return encode(self._choice(branch, choice))
 
     def _whole_choice(self, branch: int, choice: EngineChoice) -> bytes:
         shown = self._choice(branch, choice)
@@ -35,9 +35,9 @@ class CompletionsPresenter(TextPresenter):
         plain = plain_text(answer)
         if plain is None or plain[0] is not TextKind.TEXT or self._shown.logprobs:
             return None
-        # Only at a key does this occur: inside a JSON string the quotes are escaped.
-        head, tail = self._envelope.frame([TextChoice(branch, "", None, None)]).split(b'"text":""')
-        return learned(event, TextKind.TEXT, client_head=head + b'"text":', client_tail=tail)
+        head = b'%b{"index":%d,"text":' % (self._envelope.before, branch)
+        tail = b',"finish_reason":null,"logprobs":null}' + self._envelope.after
+        return learned(event, TextKind.TEXT, client_head=head, client_tail=tail)
 
     def _choice(self, branch: int, choice: EngineChoice) -> TextChoice:
         logprobs = self._logprobs(branch, choice)

@@ -4,23 +4,19 @@ Written out where values are put in: compiled code puts it together several time
 encoded.
 """
 
-from collections.abc import Sequence
 from typing import Final
-
-import msgspec
 
 from servery.core.errors import ServeryError
 from servery.core.serving_path import ServingPath
 from servery.engines.engine_answer import EngineAnswer
 from servery.serving.served import Served
-from servery.web.openai.answers import Choice
 from servery.web.openai.errors import error_body, error_frame
+from servery.web.openai.plain_choice import encode
 from servery.web.openai.presentation import Presentation
 from servery.web.openai.shown import perf_metrics, service_tier, usage_shown
 
 DONE: Final = b"data: [DONE]\n\n"
 _STANDARD_TIER: Final = service_tier(ServingPath.STANDARD)
-encode: Final = msgspec.json.Encoder().encode
 
 
 class Envelope:
@@ -34,7 +30,7 @@ class Envelope:
         self._chunk = chunk
         self._whole = whole
         self._created = 0
-        self._before = b""  # what stands before the choices of a frame; none while it is not known
+        self._before = b""  # what stands before the choice of a frame; none while it is not known
         self._after = b""
         self._tier = _STANDARD_TIER
 
@@ -49,12 +45,23 @@ class Envelope:
             self._created = int(answer.created)
             self._before = b""
 
-    def frame(self, choices: Sequence[Choice]) -> bytes:
-        """One frame of a stream. All are alike but for their choices, so what is around these is encoded once."""
+    @property
+    def before(self) -> bytes:
+        """What a frame of a stream has before its only choice. All are alike but for that, so this is written once."""
         if not self._before:
-            self._before = b"data: " + self._before_choices(self._chunk)
-            self._after = b',"service_tier":"%b"}\n\n' % self._tier
-        return b"%b%b%b" % (self._before, encode(choices), self._after)
+            self._before = b"data: %b[" % self._before_choices(self._chunk)
+            self._after = b'],"service_tier":"%b"}\n\n' % self._tier
+        return self._before
+
+    @property
+    def after(self) -> bytes:
+        """What it has after that."""
+        assert self._before, "what is before it comes first"
+        return self._after
+
+    def frame(self, choice: bytes) -> bytes:
+        """One frame of a stream; ``choice`` as JSON."""
+        return b"%b%b%b" % (self.before, choice, self._after)
 
     def end(self, served: Served) -> bytes:
         """The last frame, with usage and without choices, unless the client does not want it; and the terminator."""

@@ -66,8 +66,8 @@ def learned(event: bytes, kind: TextKind, *, client_head: bytes, client_tail: by
     if (
         at >= 0
         and event[begin - 2 : begin] == b':"'
-        and event.find(name, begin) < 0
-        and event.find(b"\\") < 0
+        and name not in event[begin:]
+        and b"\\" not in event
         and len(event) <= _LEARNED_FROM_BYTES_MAX
     ):
         return PlainFrame(event[:begin], event[event.find(b'"', begin) :], client_head, client_tail)

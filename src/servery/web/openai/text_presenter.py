@@ -1,7 +1,6 @@
 """What chat and completions have in common in showing an answer; the rest differs by the shape of a choice."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
 
 from servery.core.errors import ServeryError
 from servery.core.serving_path import ServingPath
@@ -9,7 +8,7 @@ from servery.engines.engine_answer import EngineAnswer, EngineChoice
 from servery.engines.plain_frames import PlainFrame, PlainFrames
 from servery.engines.whole_answer import WholeAnswer
 from servery.serving.served import Served
-from servery.web.openai.answers import Choice, Logprobs
+from servery.web.openai.answers import Logprobs
 from servery.web.openai.envelope import Envelope
 from servery.web.openai.logprobs import LogprobView
 from servery.web.openai.presentation import Presentation
@@ -22,7 +21,7 @@ class TextPresenter(ABC):
     def __init__(self, presentation: Presentation, *, chunk: bytes, whole: bytes) -> None:
         self._shown = presentation
         self._envelope = Envelope(presentation, chunk=chunk, whole=whole)
-        self._plain: dict[int, PlainFrames] = {}  # by branch; whole answers have none
+        self._plain: list[PlainFrames | None] = [None] * presentation.branches  # whole answers have none
         self._views: list[LogprobView] = []
         if presentation.logprobs:
             self._views = [LogprobView(presentation.logprobs) for _ in range(presentation.branches)]
@@ -37,7 +36,7 @@ class TextPresenter(ABC):
         return self._read(branch, event, read, plain) if frame is None else frame
 
     def plain_frames(self, branch: int) -> PlainFrames:
-        frames = self._plain.get(branch)
+        frames = self._plain[branch]
         if frames is None:
             frames = self._plain[branch] = PlainFrames()
         return frames
@@ -73,15 +72,15 @@ class TextPresenter(ABC):
         if learned is not None:
             plain.learn(learned)
             frame = learned.translated(event)
-        return self._envelope.frame(self._frame_choices(branch, choice)) if frame is None else frame
+        return self._envelope.frame(self._frame_choice(branch, choice)) if frame is None else frame
 
     @abstractmethod
     def _learned(self, branch: int, event: bytes, answer: EngineAnswer) -> PlainFrame | None:
         """How to show an event's like without reading them, where that can be learned."""
 
     @abstractmethod
-    def _frame_choices(self, branch: int, choice: EngineChoice) -> Sequence[Choice]:
-        """The choices to show for an event."""
+    def _frame_choice(self, branch: int, choice: EngineChoice) -> bytes:
+        """The choice to show for an event, as JSON."""
 
     @abstractmethod
     def _whole_choice(self, branch: int, choice: EngineChoice) -> bytes:
