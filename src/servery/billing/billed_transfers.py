@@ -15,6 +15,7 @@ from servery.billing.closed_months import ClosedMonths
 from servery.billing.ledger_names import account_of_receivable
 from servery.ledger.ledger import transfer_of_row
 from servery.ledger.transfer import Transfer, TransferKind
+from servery.store.bulk_insert import BulkInsert
 from servery.store.connection import Connection
 from servery.store.database import Database
 from servery.store.sql import load_queries
@@ -47,7 +48,7 @@ class BilledTransfers:
         self._await_writers = queries["await_transfer_writers"]
         self._last = queries["last_transfer"]
         self._after = queries["transfers_after"]
-        self._insert = queries["insert_billed_transfer"]
+        self._insert = BulkInsert(queries["insert_billed_transfers"])
         self._add = queries["add_to_billed_sum"]
         self._sums_of_month = queries["billed_sums_of_month"]
         self._of_month = queries["billed_transfers_of_month"]
@@ -71,14 +72,15 @@ class BilledTransfers:
             return 0
         first_open = self._closed_months.first_open(connection)
         sums: dict[tuple[str, int, TransferKind], int] = {}
+        others: list[tuple[str, str, int]] = []
         for row in connection.execute(self._after, {"after": after, "until": end}).fetchall():
             for each in billed(transfer_of_row(tuple(row)), first_open):
                 place = (each.account, each.month.number)
                 if each.kind in SUMMED:
                     sums[*place, each.kind] = sums.get((*place, each.kind), 0) + each.nanodollars
                 else:
-                    values = {"transfer_id": each.transfer_id, "account": each.account, "billing_month": place[1]}
-                    connection.execute(self._insert, values)
+                    others.append((each.transfer_id, *place))
+        self._insert.run(connection, others)
         connection.executemany(
             self._add,
             [

@@ -15,9 +15,14 @@ FROM transfers_besides_usage
 WHERE sequence > :after AND sequence <= :until
 ORDER BY sequence;
 
--- name: insert_billed_transfer
--- Keep in which month a transfer is shown to an account.
-INSERT INTO billed_transfers (transfer_id, account, billing_month) VALUES (:transfer_id, :account, :billing_month);
+-- name: insert_billed_transfers
+-- Keep in which month transfers are shown to accounts.
+INSERT INTO billed_transfers (transfer_id, account, billing_month)
+VALUES (?, ?, ?);
+-- postgresql:
+INSERT INTO billed_transfers (transfer_id, account, billing_month)
+SELECT r ->> 0, r ->> 1, (r ->> 2)::bigint
+FROM jsonb_array_elements(CAST(:rows AS jsonb)) AS r;
 
 -- name: add_to_billed_sum
 -- Add to the sum of a month's transfers of one kind.

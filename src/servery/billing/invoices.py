@@ -7,6 +7,7 @@ import msgspec
 from servery.billing.billing_month import BillingMonth
 from servery.billing.invoice import Invoice, InvoiceLine, LineKind, TokenKind
 from servery.core.serving_path import ServingPath
+from servery.store.bulk_insert import BulkInsert
 from servery.store.connection import Connection
 from servery.store.sql import load_queries
 
@@ -27,8 +28,8 @@ class Invoices:
     def __init__(self) -> None:
         queries = load_queries("servery.billing", "invoices.sql")
         self._last_number = queries["last_invoice_number"]
-        self._insert = queries["insert_invoice"]
-        self._insert_line = queries["insert_invoice_line"]
+        self._insert = BulkInsert(queries["insert_invoices"])
+        self._insert_lines = BulkInsert(queries["insert_invoice_lines"])
         self._of_account = queries["invoices_of_account"]
         self._all = queries["all_invoices"]
         self._lines = queries["lines_of_invoice"]
@@ -64,24 +65,15 @@ class Invoices:
         """Number and keep the invoices. The caller has seen to it that nobody else does so at the same time, and that
         none of them is there."""
         (last,) = connection.execute(self._last_number).fetchone()
-        for number, invoice in enumerate(invoices, start=int(last) + 1):
-            connection.execute(
-                self._insert,
-                {
-                    "number": number,
-                    "account": invoice.account,
-                    "month": invoice.month.number,
-                    "issued_ns": issued_ns,
-                    "total_nanodollars": invoice.total_nanodollars,
-                },
-            )
-            connection.executemany(
-                self._insert_line,
-                [
-                    {"invoice": number, "position": position, **msgspec.structs.asdict(line)}
-                    for position, line in enumerate(invoice.lines, start=1)
-                ],
-            )
+        numbered = list(enumerate(invoices, start=int(last) + 1))
+        rows = [(number, one.account, one.month.number, issued_ns, one.total_nanodollars) for number, one in numbered]
+        self._insert.run(connection, rows)
+        lines = [
+            (number, position, *msgspec.structs.astuple(line))
+            for number, invoice in numbered
+            for position, line in enumerate(invoice.lines, start=1)
+        ]
+        self._insert_lines.run(connection, lines)
 
     def _lines_as_kept(self, connection: Connection, number: int) -> tuple[InvoiceLine, ...] | None:
         rows = connection.execute(self._lines, {"invoice": number}).fetchall()

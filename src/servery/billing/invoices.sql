@@ -2,21 +2,30 @@
 -- The number that was given last; 0 before the first.
 SELECT coalesce(max(number), 0) FROM invoices;
 
--- name: insert_invoice
--- Keep a final invoice.
+-- name: insert_invoices
+-- Keep final invoices.
 INSERT INTO invoices (number, account, month, issued_ns, total_nanodollars)
-VALUES (:number, :account, :month, :issued_ns, :total_nanodollars);
+VALUES (?, ?, ?, ?, ?);
+-- postgresql:
+INSERT INTO invoices (number, account, month, issued_ns, total_nanodollars)
+SELECT (r ->> 0)::bigint, r ->> 1, (r ->> 2)::bigint, (r ->> 3)::bigint, (r ->> 4)::bigint
+FROM jsonb_array_elements(CAST(:rows AS jsonb)) AS r;
 
--- name: insert_invoice_line
--- Keep a line of a final invoice.
+-- name: insert_invoice_lines
+-- Keep lines of final invoices.
 INSERT INTO invoice_lines (
     invoice, position, kind, subject, detail, serving_path, token_kind, price_id, quantity, unit_picodollars,
     nanodollars
 )
-VALUES (
-    :invoice, :position, :kind, :subject, :detail, :serving_path, :token_kind, :price_id, :quantity,
-    :unit_picodollars, :nanodollars
-);
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?);
+-- postgresql:
+INSERT INTO invoice_lines (
+    invoice, position, kind, subject, detail, serving_path, token_kind, price_id, quantity, unit_picodollars,
+    nanodollars
+)
+SELECT (r ->> 0)::bigint, (r ->> 1)::bigint, r ->> 2, r ->> 3, r ->> 4, r ->> 5, r ->> 6, r ->> 7,
+       (r ->> 8)::bigint, (r ->> 9)::bigint, (r ->> 10)::bigint
+FROM jsonb_array_elements(CAST(:rows AS jsonb)) AS r;
 
 -- name: invoices_of_account
 -- An account's final invoices, latest month first.
