@@ -1,18 +1,24 @@
 """Lists: filters, orders, masks and pages, the same for all."""
 
+import asyncio
+from collections.abc import Sequence
 from enum import StrEnum
-from urllib.parse import quote
+from typing import Any
+from urllib.parse import quote, urlencode
 
 import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from msgspec import UNSET, UnsetType
+from starlette.requests import Request
 from tests.web_control.conftest import Plane
 
 from servery.core.errors import InvalidRequest
 from servery.core.role import Role
 from servery.web.control.list_filter import parse_filter
+from servery.web.control.listing import Listing
+from servery.web.control.paged_list import PagedList
 
 LISTS = {
     "/v1/accounts": "accounts",
@@ -226,3 +232,76 @@ async def test_pages_hold_while_the_list_changes(plane: Plane, asked: str) -> No
     assert rest["nextPageToken"] == ""
     assert rest["totalSize"] == first["totalSize"]
     await plane.call("GET", f"/v1/accounts?pageToken={first['nextPageToken']}", key=plane.ops, status=400)
+
+
+MANY = 3_000
+
+
+class Row(msgspec.Struct):
+    number: int
+    shade: int
+    note: str | UnsetType = UNSET
+
+
+def row(number: int) -> Row:
+    return Row(number, number * 7919 % 11, UNSET if number % 3 else f"note {number % 5}")
+
+
+async def page_of_rows(after: tuple[int], most: int) -> Sequence[Row]:
+    return [row(number) for number in range(after[0] + 1, min(after[0] + 1 + most, MANY))]
+
+
+async def count_of_rows() -> int:
+    return MANY
+
+
+async def as_they_are(rows: Sequence[Row]) -> Sequence[Row]:
+    return rows
+
+
+async def listed(**asked: str) -> dict[str, Any]:
+    """A page of a list that only awaits what is there already."""
+    request = Request({"type": "http", "headers": [], "query_string": urlencode(asked).encode()})
+    source = PagedList(page=page_of_rows, count=count_of_rows, place=lambda row: (row.number,), start=(-1,))
+    response = await Listing(request, Row).paged_response("rows", source, as_they_are)
+    found: dict[str, Any] = msgspec.json.decode(response.body)
+    return found
+
+
+@pytest.mark.parametrize(
+    ("asked", "shades", "order"),
+    [
+        ({}, range(11), []),
+        ({"filter": "shade = 4"}, [4], []),
+        ({"orderBy": "shade desc"}, range(11), ["-shade"]),
+        ({"filter": "shade < 7", "orderBy": "note, shade desc"}, range(7), ["note", "-shade"]),
+    ],
+)
+async def test_pages_of_a_long_list_are_all_of_it(
+    asked: dict[str, str], shades: Sequence[int], order: list[str]
+) -> None:
+    """Each once, in the order that was asked for; what is alike stays as it was."""
+    expected = [one for one in map(row, range(MANY)) if one.shade in shades]
+    if "-shade" in order:
+        expected.sort(key=lambda one: -one.shade)
+    if "note" in order:
+        expected.sort(key=lambda one: (one.note is UNSET, str(one.note)))
+    numbers: list[int] = []
+    token = ""
+    while token or not numbers:
+        page = await listed(**asked, pageSize="170", pageToken=token)
+        assert page["totalSize"] == len(expected)
+        numbers += [one["number"] for one in page["rows"]]
+        token = page["nextPageToken"]
+    assert numbers == [one.number for one in expected]
+
+
+@pytest.mark.parametrize("asked", [{"filter": "shade = 4"}, {"orderBy": "shade"}])
+async def test_a_list_that_is_looked_through_holds_up_nobody(asked: dict[str, str]) -> None:
+    """However long it is: requests are served in between."""
+    answer = asyncio.create_task(listed(**asked))
+    turns = 0
+    while not answer.done():
+        await asyncio.sleep(0)
+        turns += 1
+    assert turns >= MANY / 100

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from decimal import Decimal, InvalidOperation
 from enum import Enum
 from types import UnionType
-from typing import Any, Union, get_args, get_origin
+from typing import Any, Final, Union, get_args, get_origin
 
 import msgspec
 from msgspec import UnsetType
@@ -13,6 +13,11 @@ from servery.core.errors import InvalidRequest
 
 Shown = Mapping[str, Any]
 """A resource as its JSON says it."""
+
+Rank = tuple[int, Decimal | str]
+"""What values are put in order by: numbers come before texts."""
+
+_MOST_FIELDS: Final = 32
 
 
 class Kind(Enum):
@@ -52,12 +57,21 @@ def list_field(of: type[msgspec.Struct], path: str, *, param: str) -> ListField:
     return ListField(path, _kind(inside))
 
 
-def ordering(value: Any) -> tuple[int, Decimal, str]:
+def parts(text: str, *, param: str) -> list[str]:
+    """Those between the commas. Raises InvalidRequest, which blames ``param``, where they are too many or one is
+    empty."""
+    found = [part.strip() for part in text.split(",")] if text.strip() else []
+    if len(found) > _MOST_FIELDS or not all(found):
+        raise InvalidRequest(f"{param} is up to {_MOST_FIELDS} fields with commas between them", param=param)
+    return found
+
+
+def ordering(value: Any) -> Rank:
     """What values of one field are put in order by: numbers as such, also those that are written as text."""
     if isinstance(value, str):
         number = _number(value)
-        return (1, Decimal(0), value) if number is None else (0, number, "")
-    return (0, Decimal(value), "")
+        return (1, value) if number is None else (0, number)
+    return (0, Decimal(value))
 
 
 def _number(text: str) -> Decimal | None:

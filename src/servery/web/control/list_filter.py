@@ -150,13 +150,14 @@ def _comparison(field: ListField, comparator: str, text: str) -> Test:
             expected = text == "true"
             return lambda shown: (field.value(shown) is expected) == (comparator == "=")
         case Kind.NUMBER:
-            number = _key(_decimal(field, text))
+            number = (0, _decimal(field, text))
             return lambda shown: _holds(field.value(shown), comparator, number, ordering)
         case Kind.TEXT:
             moment = _moment(text)
             if moment is not None:
                 return lambda shown: _holds(field.value(shown), comparator, moment, _moment_or_text)
-            return lambda shown: _holds(field.value(shown), comparator, ordering(text), ordering)
+            wanted = ordering(text)
+            return lambda shown: _holds(field.value(shown), comparator, wanted, ordering)
 
 
 def _holds(value: Any, comparator: str, wanted: Any, key: Callable[[Any], Any]) -> bool:
@@ -176,10 +177,6 @@ def _decimal(field: ListField, text: str) -> Decimal:
     if not number.is_finite():
         raise _refusal(f"{field.path!r} is a number, and {text!r} is none")
     return number
-
-
-def _key(number: Decimal) -> tuple[int, Decimal, str]:
-    return (0, number, "")
 
 
 def _moment(text: str) -> datetime | None:

@@ -1,6 +1,8 @@
 """Lists, all of them: ``filter``, ``orderBy``, ``readMask`` and pages."""
 
-from collections.abc import Awaitable, Callable, Sequence
+import asyncio
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
+from contextlib import aclosing
 from typing import Any, Final, TypeVar
 
 import msgspec
@@ -8,14 +10,16 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from servery.core.errors import InvalidRequest
-from servery.web.control.list_fields import ListField, Shown, list_field, ordering
+from servery.web.control.list_fields import ListField, Shown, list_field, parts
 from servery.web.control.list_filter import parse_filter
-from servery.web.control.page import page_of, page_size
+from servery.web.control.list_order import ListOrder, Ranked
+from servery.web.control.page import page_of, page_size, reach_of
 from servery.web.control.paged_list import PagedList
 
 Item = TypeVar("Item")
 
-_MOST_FIELDS: Final = 32
+_KEPT_BESIDE: Final = 1_000
+"""So many more than an answer needs are kept of a list that is put in order, at the least: so it is sorted seldom."""
 
 
 class Listing:
@@ -26,7 +30,7 @@ class Listing:
         given = request.query_params
         self._request = request
         self._test = parse_filter(given.get("filter", ""), of)
-        self._order = _order(given.get("orderBy", ""), of)
+        self._order = ListOrder(given.get("orderBy", ""), of)
         self._mask = _mask(given.get("readMask", ""), of)
 
     def response(self, name: str, items: Sequence[Item], show: Callable[[Item], msgspec.Struct]) -> Response:
@@ -35,10 +39,8 @@ class Listing:
             page, token = page_of(self._request, items)
             return self._answer(name, [show(item) for item in page], token, total=len(items))
         chosen = [shown for shown in map(_shown, map(show, items)) if self._test is None or self._test(shown)]
-        for field, descending in reversed(self._order):
-            chosen = _sorted(chosen, field, descending=descending)
-        page_shown, token = page_of(self._request, chosen)
-        return self._answer(name, page_shown, token, total=len(chosen))
+        page_ranked, token = page_of(self._request, self._order.sorted(list(map(self._order.ranked, chosen))))
+        return self._answer(name, [shown for _, shown in page_ranked], token, total=len(chosen))
 
     async def paged_response(
         self,
@@ -47,40 +49,58 @@ class Listing:
         show: Callable[[Sequence[Item]], Awaitable[Sequence[msgspec.Struct]]],
     ) -> Response:
         """As ``response``, of a list whose order the database knows: a page costs what is on it, unless a filter or an
-        order are asked for. But in an order of the client's own, a token is a place in the list, so that what is added
+        order are asked for. Then all of the list is looked through, a part at a time: whoever else waits for the event
+        loop comes between. But in an order of the client's own, a token is a place in the list, so that what is added
         or taken away meanwhile moves nothing."""
-        token, size = self._request.query_params.get("pageToken", ""), page_size(self._request)
         if self._order:
-            everything = [shown for _, shown in await self._chosen(source, show, "")]
-            return self.response(name, everything, lambda shown: shown)
+            return await self._ordered_response(name, source, show)
+        token, size = self._request.query_params.get("pageToken", ""), page_size(self._request)
         if self._test is None:
             items = await source.page(source.after(token), size + 1)
-            resources: Sequence[Any] = await show(items[:size])
-            last, total = items[size - 1 : size], await source.count()
-            more = len(items) > size
+            shown: Sequence[msgspec.Struct | Shown] = await show(items[:size])
+            total = await source.count()
         else:
-            chosen = await self._chosen(source, show, token)
-            resources = [shown for _, shown in chosen[:size]]
-            last, more = [item for item, _ in chosen[size - 1 : size]], len(chosen) > size
-            total = len(chosen if not token else await self._chosen(source, show, ""))
-        return self._answer(name, resources, source.token(last[0]) if more else "", total=total)
+            chosen: list[tuple[Item, Shown]] = []
+            total = 0
+            async with aclosing(self._chosen(source, show, token)) as looked_at:
+                async for part in looked_at:
+                    chosen += part[: size + 1 - len(chosen)]
+                    total += len(part)
+                    if token and len(chosen) > size:
+                        break
+            if token:
+                total = sum([len(part) async for part in self._chosen(source, show, "")])
+            items, shown = [item for item, _ in chosen], [shown for _, shown in chosen[:size]]
+        return self._answer(name, shown, source.token(items[size - 1]) if len(items) > size else "", total=total)
+
+    async def _ordered_response(
+        self,
+        name: str,
+        source: PagedList[Item, Any],
+        show: Callable[[Sequence[Item]], Awaitable[Sequence[msgspec.Struct]]],
+    ) -> Response:
+        """Of what has been looked through, little more is kept than the answer needs."""
+        reach, total = reach_of(self._request), 0
+        first: list[Ranked] = []
+        async for part in self._chosen(source, show, ""):
+            total += len(part)
+            first += [self._order.ranked(shown) for _, shown in part]
+            if len(first) > 2 * reach + _KEPT_BESIDE:
+                first = list(self._order.sorted(first)[:reach])
+        page, token = page_of(self._request, self._order.sorted(first))
+        return self._answer(name, [shown for _, shown in page], token, total=total)
 
     async def _chosen(
         self,
         source: PagedList[Item, Any],
         show: Callable[[Sequence[Item]], Awaitable[Sequence[msgspec.Struct]]],
         token: str,
-    ) -> list[tuple[Item, Any]]:
-        """Those behind a token's place that the filter lets through, each with what is shown of it."""
-        chosen: list[tuple[Item, Any]] = []
+    ) -> AsyncGenerator[list[tuple[Item, Shown]], None]:
+        """Those behind a token's place that the filter lets through, each with what is shown of it, part by part."""
         async for items in source.runs(token):
-            resources = await show(items)
-            chosen += [
-                (item, resource)
-                for item, resource in zip(items, resources, strict=True)
-                if self._test is None or self._test(_shown(resource))
-            ]
-        return chosen
+            pairs = zip(items, map(_shown, await show(items)), strict=True)
+            yield [(item, shown) for item, shown in pairs if self._test is None or self._test(shown)]
+            await asyncio.sleep(0)
 
     def page_response(self, name: str, resources: Sequence[msgspec.Struct], token: str) -> Response:
         """Of a list that the database gives page by page, in its one order: what of this page is asked for. It may be
@@ -109,40 +129,10 @@ def _shown(resource: msgspec.Struct | Shown) -> Shown:
     return shown
 
 
-def _sorted(shown: Sequence[Shown], field: ListField, *, descending: bool) -> list[Shown]:
-    """Those without the field come last, whichever way."""
-    present = [each for each in shown if field.value(each) is not None]
-    present.sort(key=lambda each: ordering(field.value(each)), reverse=descending)
-    return present + [each for each in shown if field.value(each) is None]
-
-
-def _order(text: str, of: type[msgspec.Struct]) -> list[tuple[ListField, bool]]:
-    """The fields, first the most significant, each with whether its order is descending."""
-    order = []
-    for part in _parts(text, "orderBy"):
-        path, *directions = part.split()
-        if directions not in ([], ["asc"], ["desc"]):
-            raise InvalidRequest(
-                f"orderBy is fields, each with asc or desc after it or nothing, not {part!r}", param="orderBy"
-            )
-        field = list_field(of, path, param="orderBy")
-        if field.kind is None:
-            raise InvalidRequest(f"{path!r} is no single value to be put in order", param="orderBy")
-        order.append((field, directions == ["desc"]))
-    return order
-
-
 def _mask(text: str, of: type[msgspec.Struct]) -> list[ListField]:
     """None at all: all fields."""
-    parts = _parts(text, "readMask")
-    return [] if "*" in parts else [list_field(of, part, param="readMask") for part in parts]
-
-
-def _parts(text: str, param: str) -> list[str]:
-    parts = [part.strip() for part in text.split(",")] if text.strip() else []
-    if len(parts) > _MOST_FIELDS or not all(parts):
-        raise InvalidRequest(f"{param} is up to {_MOST_FIELDS} fields with commas between them", param=param)
-    return parts
+    paths = parts(text, param="readMask")
+    return [] if "*" in paths else [list_field(of, path, param="readMask") for path in paths]
 
 
 def _masked(shown: Shown, mask: Sequence[ListField]) -> dict[str, Any]:

@@ -24,6 +24,12 @@ def page_of(request: Request, items: Sequence[Item]) -> tuple[list[Item], str]:
     return slice_of(items, token=request.query_params.get("pageToken", ""), size=page_size(request))
 
 
+def reach_of(request: Request) -> int:
+    """How many items, from the first of the list on, ``page_of`` looks at: to the page's end, and one to see whether
+    there are more. Raises InvalidRequest."""
+    return _offset(request.query_params.get("pageToken", "")) + page_size(request) + 1
+
+
 def slice_of(items: Sequence[Item], *, token: str, size: int) -> tuple[list[Item], str]:
     """As ``page_of``, for a request that carries token and size in its body; a size of 0 is the usual one."""
     start = _offset(token)
