@@ -90,6 +90,8 @@ def platform(tmp_path: Path) -> Iterator[PlatformProcess]:
     (tmp_path / "catalog.yaml").write_text(CATALOG)
     options = ["--catalog", str(tmp_path / "catalog.yaml"), "--log-level", "warning"]
     options += ["--limit-start-generated-tokens-per-minute", "100000000"]
+    # A hundred that are refused for want of an engine ask again at once: that must not become another refusal.
+    options += ["--limit-requests-per-minute", "10000000", "--limit-unfunded-requests-per-minute", "10000000"]
     with PlatformProcess(tmp_path / "data", *options) as running:
         yield running
 
