@@ -43,6 +43,10 @@ OWN_NAMES_OF_LLAMA_CPP = {
 ALL = list(EngineFamily)
 
 
+def raw(value: object) -> msgspec.Raw:
+    return msgspec.Raw(msgspec.json.encode(value))
+
+
 def body(
     generation: Generation,
     family: EngineFamily = EngineFamily.LLAMA_CPP,
@@ -72,6 +76,28 @@ def test_a_plain_chat_says_no_more_than_it_must(family: EngineFamily) -> None:
         "stream": False,
         "messages": [{"role": "user", "content": "hi"}],
     }
+
+
+def tool(name: str) -> dict[str, Any]:
+    return {"type": "function", "function": {"name": name, "parameters": {"type": "object"}}}
+
+
+@pytest.mark.parametrize("family", ALL)
+def test_a_tool_that_is_named_is_the_one_that_is_called(family: EngineFamily) -> None:
+    """llama.cpp takes a name for no choice at all: it is told of that tool alone, and that it is required."""
+    tools, choice = [tool("a"), tool("b")], {"type": "function", "function": {"name": "b"}}
+    asked = changed(CHAT, tools=raw(tools), tool_choice=raw(choice))
+    sent = body(asked, family)
+    is_llama_cpp = family is EngineFamily.LLAMA_CPP
+    assert (sent["tools"], sent["tool_choice"]) == (([tool("b")], "required") if is_llama_cpp else (tools, choice))
+
+
+@pytest.mark.parametrize("choice", ["auto", "none", "required"])
+def test_a_word_about_tools_is_said_as_it_is(choice: str) -> None:
+    """With all of them."""
+    tools = [tool("a"), tool("b")]
+    sent = body(changed(CHAT, tools=raw(tools), tool_choice=raw(choice)))
+    assert (sent["tools"], sent["tool_choice"]) == (tools, choice)
 
 
 @pytest.mark.parametrize("family", ALL)

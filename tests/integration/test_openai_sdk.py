@@ -157,6 +157,32 @@ def test_tool_call_and_its_result(client):
     assert final.choices[0].message.tool_calls[0].function.name == "get_weather"
 
 
+def test_a_named_tool_is_the_one_that_is_called(client):
+    """Though another would answer the question."""
+    clock = {
+        **WEATHER,
+        "function": {**WEATHER["function"], "name": "get_time", "description": "Get the time in a city"},
+    }
+    answer = client.chat.completions.create(
+        model=MODEL,
+        messages=[{"role": "user", "content": "What is the weather in Oslo?"}],
+        tools=[clock, WEATHER],
+        tool_choice={"type": "function", "function": {"name": "get_time"}},
+        temperature=0,
+        max_tokens=100,
+    )
+    assert answer.choices[0].message.tool_calls[0].function.name == "get_time"
+
+
+def test_an_answer_goes_on_from_an_assistants_message(client):
+    """What the client has begun itself is no part of the answer, streamed or whole."""
+    asked = {"messages": [*WHO, {"role": "assistant", "content": "I am"}], "temperature": 0, "max_tokens": 8}
+    whole = client.chat.completions.create(model=MODEL, **asked).choices[0].message.content
+    chunks = client.chat.completions.create(model=MODEL, stream=True, **asked)
+    assert whole == "".join(choice.delta.content or "" for chunk in chunks for choice in chunk.choices)
+    assert whole.startswith(" ")
+
+
 def test_completions(client):
     """The older endpoint: several prompts, token ids, streams, the older form of log probabilities."""
     answer = client.completions.create(model=MODEL, prompt=["Hello", "Good"], max_tokens=4, logprobs=2)

@@ -6,6 +6,7 @@ from typing import Final, Protocol
 import msgspec
 
 from servery.core.errors import EngineAborted, EngineBroke, EngineUnavailable
+from servery.engines.continued import without_beginning
 from servery.engines.engine_answer import EngineChoice, EngineEvent, EngineWhole
 from servery.engines.event_splitter import EventSplitter
 from servery.engines.passage import Passage
@@ -243,11 +244,13 @@ _wholes: Final = msgspec.json.Decoder(EngineWhole)
 
 
 class WholeReader(BytesReader):
-    """An answer that is one JSON object; its usage goes to ``tally``, by its length where the engine tells none."""
+    """An answer that is one JSON object; its usage goes to ``tally``, by its length where the engine tells none. An
+    engine may repeat what the client had ``begun``, which is no part of the answer."""
 
-    def __init__(self, *, tally: Tally, max_body_bytes: int) -> None:
+    def __init__(self, *, tally: Tally, max_body_bytes: int, begun: str = "") -> None:
         super().__init__(max_body_bytes=max_body_bytes)
         self._tally = tally
+        self._begun = begun
 
     def end(self) -> WholeAnswer:
         body = self.body
@@ -258,6 +261,7 @@ class WholeReader(BytesReader):
         choices = whole.choices or []  # vectors have none
         for choice in choices:
             _check_ending(choice.finish_reason)
+            without_beginning(choice, self._begun)
         if whole.usage is not None:
             self._tally.told_usage(whole.usage)
         if not self._tally.is_reported:

@@ -14,6 +14,7 @@ from servery.core.serving_path import Endpoint, ServingClass
 from servery.core.structure import Structure, StructureKind
 from servery.engines.cache_place import CachePlace
 from servery.engines.family import Traits
+from servery.engines.named_tool import REQUIRED, named_tool
 
 _encoder: Final = msgspec.json.Encoder()
 # Looked up for each request; from its class a member comes a good deal slower.
@@ -144,7 +145,7 @@ def _add_features(
 ) -> None:
     """What most requests ask nothing of."""
     if generation.tools is not None:
-        _add_tools(body, generation)
+        _add_tools(body, generation, generation.tools, family)
     if generation.sampling.given:
         _add_sampling(body, generation.sampling.given, family, traits)
     if generation.logprobs:
@@ -157,10 +158,12 @@ def _add_features(
         body["reasoning_effort"] = generation.reasoning_effort
 
 
-def _add_tools(body: dict[str, Any], generation: Generation) -> None:
-    body["tools"] = generation.tools
-    if generation.tool_choice is not None:
-        body["tool_choice"] = generation.tool_choice
+def _add_tools(body: dict[str, Any], generation: Generation, tools: msgspec.Raw, family: EngineFamily) -> None:
+    body["tools"] = tools
+    if (choice := generation.tool_choice) is not None:
+        body["tool_choice"] = choice
+        if family is _LLAMA_CPP and (only := named_tool(tools, choice)) is not None:
+            body["tools"], body["tool_choice"] = [only], REQUIRED  # it takes a name for "auto"
     if generation.parallel_tool_calls is not None:
         body["parallel_tool_calls"] = generation.parallel_tool_calls
 

@@ -19,6 +19,7 @@ from servery.engines.body import embedding_body, form_to_pass, generation_body, 
 from servery.engines.cache_place import CachePlace
 from servery.engines.connection_limits import ConnectionLimits
 from servery.engines.connections import Connections
+from servery.engines.continued import begun_by_client
 from servery.engines.counted import Count, InputTokens, Tokens
 from servery.engines.exchange import Exchange, Expectation
 from servery.engines.exchange_limits import ExchangeLimits
@@ -116,6 +117,7 @@ class EngineClient:
             tally=tally,
             on_answer=on_answer,
             max_body_bytes=None if stream else self._most_bytes(work, len(body)),
+            begun=self._begun(work, stream=stream),
         )
         exchange.start()
         return exchange
@@ -191,6 +193,12 @@ class EngineClient:
             serving_class=serving_class,
         )
 
+    def _begun(self, work: Generation | Embedding, *, stream: bool) -> str:
+        """What a whole answer will repeat of the prompt."""
+        if stream or not self.traits.repeats_beginning or isinstance(work, Embedding) or work.messages is None:
+            return ""
+        return begun_by_client(work.messages)
+
     def _most_bytes(self, work: Generation | Embedding, asked_bytes: int) -> int:
         """What a whole answer may need, where its tokens are bounded. Some engines say the prompt again."""
         if isinstance(work, Embedding) or work.max_tokens is None or work.echo:
@@ -211,6 +219,7 @@ class EngineClient:
         tally: Tally,
         on_answer: Callable[[], None] | None = None,
         max_body_bytes: int | None = None,
+        begun: str = "",
     ) -> Exchange:
         closing = b"Connection: close\r\n" if last else b""
         return Exchange(
@@ -226,4 +235,5 @@ class EngineClient:
             served_model=self.address.served_model,
             on_answer=on_answer,
             max_body_bytes=max_body_bytes,
+            begun=begun,
         )

@@ -62,6 +62,7 @@ class Exchange:
 
     __slots__ = (
         "_allowed_s",
+        "_begun",
         "_computed",
         "_connection",
         "_expected",
@@ -102,6 +103,7 @@ class Exchange:
         served_model: str = "",
         on_answer: Callable[[], None] | None = None,
         max_body_bytes: int | None = None,
+        begun: str = "",
     ) -> None:
         self._loop = wire.loop
         self._request = request
@@ -116,6 +118,7 @@ class Exchange:
         self._limits = limits
         self._max_body_bytes = limits.max_body_bytes if max_body_bytes is None else max_body_bytes
         self._served_model = served_model
+        self._begun = begun
         self._on_answer = on_answer
         self._reader: AnswerReader | None = None
         self._until_closed = False
@@ -287,7 +290,7 @@ class Exchange:
             )
         match self._expected:
             case Expectation.WHOLE:
-                return WholeReader(tally=self._tally, max_body_bytes=self._max_body_bytes)
+                return WholeReader(tally=self._tally, max_body_bytes=self._max_body_bytes, begun=self._begun)
             case Expectation.STREAM:
                 return StreamReader(
                     sink=self._sink,

@@ -24,6 +24,7 @@ class Traits(msgspec.Struct, frozen=True, kw_only=True):
     slot there; of SGLang it is not known whether it takes a cache salt.
     ``top_k_of_all``: what the field ``top_k`` holds for drawing from all tokens.
     ``metrics_path``: where it tells its load, in Prometheus' text format.
+    ``repeats_beginning``: a whole answer that continues an assistant's message begins with it; a stream does not.
     ``honours``: the optional features that work rather than being ignored (``core.engine_features``).
     """
 
@@ -34,6 +35,7 @@ class Traits(msgspec.Struct, frozen=True, kw_only=True):
     cache_salt: bool = False
     context_reserve_tokens: int = 0
     earlier_priority: int = 0
+    repeats_beginning: bool = False
     top_k_of_all: int = 0
     messages_path: str | None = None
     metrics_path: str | None = "/metrics"
@@ -50,6 +52,7 @@ def traits_of(family: EngineFamily) -> Traits:
                 closes_after_stream=True,
                 counts_prompts=True,
                 tells_prompt_progress=True,
+                repeats_beginning=True,
                 honours=honoured_by(family),
             )
         case EngineFamily.VLLM:
