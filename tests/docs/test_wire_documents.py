@@ -34,7 +34,7 @@ def sent_headers() -> set[str]:
     served = Served(request_id="r", model="m", path=ServingPath.STANDARD, usage=Usage(), report=report)
     start = StreamStart(time_to_first_token_s=0, prompt_tokens=1, cached_prompt_tokens=0)
     sent = (
-        headers.request_headers("r"),
+        headers.request_headers("r", b"request-id"),
         headers.limit_headers(reading),
         header_lines(anthropic_limit_headers(reading)),
         headers.budget_headers(0.83),

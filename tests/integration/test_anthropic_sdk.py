@@ -33,6 +33,27 @@ def test_message(client):
     assert answer.usage.output_tokens > 5
 
 
+def test_the_client_knows_its_requests_by_their_ids(client):
+    """Of answers, streams and refusals it reads the id under which a request stands in the ledger."""
+    raw = client.messages.with_raw_response.create(model=MODEL, max_tokens=5, messages=WHO)
+    with client.messages.stream(model=MODEL, max_tokens=5, messages=WHO) as stream:
+        streamed = stream.response.headers
+    with pytest.raises(anthropic.NotFoundError) as refused:
+        ask(client, model="nobody's")
+    assert raw.parse()._request_id == raw.headers["x-request-id"]
+    assert streamed["request-id"] == streamed["x-request-id"]
+    assert refused.value.request_id == refused.value.body["request_id"]
+
+
+def test_a_message_goes_on_from_what_the_client_has_begun(client):
+    """Which is no part of the answer, streamed or whole."""
+    begun = [*WHO, {"role": "assistant", "content": "I am"}]
+    with client.messages.stream(model=MODEL, max_tokens=8, messages=begun, extra_body=COLD) as stream:
+        streamed = stream.get_final_text()
+    assert ask(client, max_tokens=8, messages=begun).content[0].text == streamed
+    assert streamed.startswith(" ")
+
+
 def test_priority(client):
     """``service_tier: "priority"`` is served on Priority and says so."""
     assert ask(client, extra_body={"service_tier": "priority"}).usage.service_tier == "priority"

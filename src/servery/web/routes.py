@@ -22,6 +22,6 @@ def inference_routes() -> Mapping[str, InferenceRoute]:
         "/chat/completions": InferenceRoute(ChatParser(RepeatedBodies()).parse, openai_error_body),
         "/completions": InferenceRoute(parse_completions, openai_error_body),
         "/embeddings": InferenceRoute(parse_embeddings, openai_error_body),
-        "/messages": InferenceRoute(parse_messages, anthropic_error_body, anthropic_limit_headers),
+        "/messages": InferenceRoute(parse_messages, anthropic_error_body, anthropic_limit_headers, b"request-id"),
     }
     return {prefix + path: route for prefix in PREFIXES for path, route in routes.items()}

@@ -113,6 +113,7 @@ class Entrance:
                 pressure,
                 call.presenter,
                 request_id=request_id,
+                id_header=route.id_header,
                 stream=call.request.stream,
                 limit_headers=route.limit_headers,
                 tells_route=caller.admin and headers.get(_DEBUG_HEADER) == "1",
@@ -161,5 +162,5 @@ class Entrance:
         if reply is not None:
             reply.refuse(error)
         else:
-            headers = JSON + request_headers(request_id) + refusal_headers(error)
+            headers = JSON + request_headers(request_id, route.id_header) + refusal_headers(error)
             writer.whole(error.status, headers, route.render_error(error, request_id))

@@ -40,19 +40,20 @@ class HttpReply:
         presenter: Presenter,
         *,
         request_id: str,
+        id_header: bytes = b"",
         stream: bool,
         limit_headers: Callable[[LimitReading], list[tuple[bytes, bytes]]] | None = None,
         tells_route: bool = False,
     ) -> None:
-        """``limit_headers``: those of the client's dialect alone. ``tells_route``: the client may see how its request
-        was routed."""
+        """``limit_headers`` and ``id_header``: those of the client's dialect alone. ``tells_route``: the client may see
+        how its request was routed."""
         self._writer = writer
         self._pressure = pressure
         self._presenter = presenter
         self._stream = stream
         self._dialect_limits = limit_headers
         self._tells_route = tells_route
-        self._headers = request_headers(request_id)
+        self._headers = request_headers(request_id, id_header)
 
     def granted(self, reading: LimitReading, path: ServingPath) -> None:
         self._headers += limit_headers(reading)

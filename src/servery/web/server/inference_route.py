@@ -19,12 +19,20 @@ LimitHeaders = Callable[[LimitReading], list[tuple[bytes, bytes]]]
 
 
 class InferenceRoute(Value):
-    """One inference endpoint in one dialect."""
+    """One inference endpoint in one dialect. ``id_header``: a second one, beside ``x-request-id``, from which the
+    dialect's clients read a request's id."""
 
-    FIELDS = ("parse", "render_error", "limit_headers")
+    FIELDS = ("parse", "render_error", "limit_headers", "id_header")
     __slots__ = FIELDS
 
-    def __init__(self, parse: Parse, render_error: RenderError, limit_headers: LimitHeaders | None = None) -> None:
+    def __init__(
+        self,
+        parse: Parse,
+        render_error: RenderError,
+        limit_headers: LimitHeaders | None = None,
+        id_header: bytes = b"",
+    ) -> None:
         self.parse = parse
         self.render_error = render_error
         self.limit_headers = limit_headers
+        self.id_header = id_header

@@ -18,9 +18,11 @@ EVENT_STREAM: Final = (
 )
 
 
-def request_headers(request_id: str) -> bytes:
-    """On every inference response, refusals too."""
-    return b"x-request-id: %b\r\n" % request_id.encode()
+def request_headers(request_id: str, id_header: bytes) -> bytes:
+    """On every inference response, refusals too. ``id_header``: another one that tells the same, if there is one."""
+    told = request_id.encode()
+    line = b"x-request-id: %b\r\n" % told
+    return line + b"%b: %b\r\n" % (id_header, told) if id_header else line
 
 
 def limit_headers(reading: LimitReading, *, over_limit: bool = False) -> bytes:
