@@ -55,7 +55,7 @@ class PriceChanges:
         starts_ns = now_ns if from_ns is None else from_ns
         if starts_ns < now_ns:
             raise InvalidRequest("A price cannot change in the past.", param="from")
-        if path is ServingPath.STANDARD and any(amount % 2 for amount in msgspec.structs.astuple(price)):
+        if path is ServingPath.STANDARD and any(amount % 2 for amount in price.amounts):
             raise InvalidRequest("Half of a Standard price, what batch costs, must be whole micro-dollars.")
         price_id = await self._versions.record(model, path, price)
 

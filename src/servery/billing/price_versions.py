@@ -72,7 +72,7 @@ class PriceVersions:
     async def record(self, model: str, path: ServingPath, price: Price) -> str:
         """Keep the price, and return its id. The same numbers for the same model and path have the same id."""
         version = PriceVersion(
-            price_id=_price_id(model, path, *msgspec.structs.astuple(price)),
+            price_id=_price_id(model, path, *price.amounts),
             model=model,
             serving_path=path,
             price=price,
@@ -99,7 +99,7 @@ class PriceVersions:
     def _add(self, connection: Connection, version: PriceVersion) -> None:
         facts = msgspec.structs.asdict(version)
         facts.pop("price")
-        connection.execute(self._insert, {**facts, **msgspec.structs.asdict(version.price)})
+        connection.execute(self._insert, {**facts, **dict(zip(Price.FIELDS, version.price.amounts, strict=True))})
 
     def _read(self) -> None:
         rows = self._database.reader.execute(self._all).fetchall()

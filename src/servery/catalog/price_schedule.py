@@ -51,7 +51,7 @@ class PriceSchedule(msgspec.Struct, frozen=True):
 
 def half(price: Price) -> Price:
     """Half of ``price`` on every dimension. Raises ValueError where a half is finer than a pico-dollar per token."""
-    amounts = msgspec.structs.astuple(price)
+    amounts = price.amounts
     if any(amount % 2 for amount in amounts):
         raise ValueError("half of it is finer than a micro-dollar per million tokens")
     return Price(*(amount // 2 for amount in amounts))

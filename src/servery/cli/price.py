@@ -131,7 +131,7 @@ def _price(input_price: str, cached_input: str | None, output: str | None) -> Pr
 
 
 def _numbers(price: Price) -> str:
-    return " / ".join(format_price(amount) for amount in msgspec.structs.astuple(price))
+    return " / ".join(format_price(amount) for amount in price.amounts)
 
 
 def _output(version: PriceVersion, since_ns: int, *, is_change: bool) -> PriceOutput:

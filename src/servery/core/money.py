@@ -22,7 +22,8 @@ def nanodollars_from_picodollars(picodollars: int) -> int:
 def divided_half_even(dividend: int, divisor: int) -> int:
     """The whole number nearest to ``dividend / divisor`` (> 0); of two that are as near, the even one."""
     assert divisor > 0, "an amount is divided by how many parts it has"
-    quotient, remainder = divmod(dividend, divisor)
+    quotient = dividend // divisor
+    remainder = dividend - quotient * divisor  # divmod would make a tuple of two objects
     if 2 * remainder > divisor or (2 * remainder == divisor and quotient % 2 == 1):
         quotient += 1
     return quotient

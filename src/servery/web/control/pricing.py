@@ -194,9 +194,7 @@ def _price_shown(price: Price, from_ns: int) -> PriceShown:
 
 def _token_config(row: ListedPrice) -> TokenConfig:
     price = row.offer.price
-    uncached, cached, output = (
-        money(amount * _NANODOLLARS_PER_MICRODOLLAR) for amount in msgspec.structs.astuple(price)
-    )
+    uncached, cached, output = (money(amount * _NANODOLLARS_PER_MICRODOLLAR) for amount in price.amounts)
     return TokenConfig(row.offer.name, row.offer.path, row.offer.price_id, uncached, uncached, cached, output)
 
 
