@@ -13,7 +13,7 @@ from servery.core.sampling import Sampling
 from servery.core.serving_path import Endpoint, ServingClass
 from servery.core.structure import Structure, StructureKind
 from servery.core.value import changed
-from servery.engines.body import check_honoured, embedding_body, generation_body, tokenize_body
+from servery.engines.body import body_start, check_honoured, embedding_body, generation_body, tokenize_body
 from servery.engines.cache_place import CachePlace
 from servery.engines.family import traits_of
 
@@ -60,7 +60,7 @@ def body(
         endpoint=endpoint,
         family=family,
         traits=traits_of(family),
-        served_model="served",
+        start=body_start("served", stream=stream),
         stream=stream,
         place=place,
     )
@@ -282,7 +282,7 @@ def test_priority_is_told_in_the_familys_numbers() -> None:
             endpoint=Endpoint.CHAT,
             family=family,
             traits=traits_of(family),
-            served_model="served",
+            start=body_start("served", stream=False),
             stream=False,
             place=CachePlace(),
             serving_class=serving_class,

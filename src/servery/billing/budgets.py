@@ -46,7 +46,7 @@ class Budgets:
         max_tracked: int = MAX_TRACKED,
     ) -> None:
         self._standings = standings
-        self._clock = clock
+        self._wall_ns = clock.wall_ns
         self._max_tracked = max_tracked
         self._others_spend = new_purse is not None
         self._new_purse = new_purse or (lambda standing: Purse(standing, now_ns=clock.wall_ns()))
@@ -63,7 +63,7 @@ class Budgets:
 
     async def learn(self, account: str) -> None:
         """Get to know an account. Raises NotFound, and Overloaded while the books cannot be read."""
-        now_ns = self._clock.wall_ns()
+        now_ns = self._wall_ns()
         read = await self._standings.read([account], BillingMonth.of(now_ns).number)
         standing = read.get(account)
         if standing is None:
@@ -76,7 +76,7 @@ class Budgets:
         """Hold an estimate for a request of an account that is known. Raises PreconditionFailed when there is no room
         for it, or for anything."""
         purse = self._purses[account]
-        now_ns = self._clock.wall_ns()
+        now_ns = self._wall_ns()
         if not purse.starts_ns <= now_ns < purse.ends_ns:
             purse.turn(now_ns)
             self.alerts.add(account)
@@ -91,8 +91,8 @@ class Budgets:
     def check(self, account: str) -> None:
         """Raises PreconditionFailed when an account that is known has nothing left to spend."""
         purse = self._purses[account]
-        if not purse.starts_ns <= self._clock.wall_ns() < purse.ends_ns:
-            purse.turn(self._clock.wall_ns())
+        if not purse.starts_ns <= self._wall_ns() < purse.ends_ns:
+            purse.turn(self._wall_ns())
         if purse.room_nanodollars <= 0:
             raise _refusal(purse)
 
@@ -122,7 +122,7 @@ class Budgets:
         chosen = [account for account in accounts if account in self._purses]
         if not chosen:
             return
-        now_ns = self._clock.wall_ns()
+        now_ns = self._wall_ns()
         for account in chosen:
             if not self._purses[account].starts_ns <= now_ns < self._purses[account].ends_ns:
                 self._purses[account].turn(now_ns)

@@ -43,9 +43,18 @@ def check_honoured(generation: Generation, honours: frozenset[str]) -> None:
         asked.append("echo")
     if generation.structure is not None:
         asked.append("grammar" if generation.structure.kind is StructureKind.GRAMMAR else "structure")
-    if asked and not honours.issuperset(asked):
-        name = min(set(asked) - honours)
+    ignored = [name for name in asked if name not in honours]
+    if ignored:
+        name = min(ignored)
         raise InvalidRequest(f"{name} is not supported by the engine that serves this model", param=name)
+
+
+def body_start(served_model: str, *, stream: bool) -> bytes:
+    """How the JSON begins that is posted for any generation: all that is the same in each, without the last brace."""
+    start: dict[str, Any] = {"model": served_model, "stream": stream}
+    if stream:
+        start["stream_options"] = {"include_usage": True}
+    return _encoder.encode(start)[:-1]
 
 
 def generation_body(
@@ -54,19 +63,16 @@ def generation_body(
     endpoint: Endpoint,
     family: EngineFamily,
     traits: Traits,
-    served_model: str,
+    start: bytes,
     stream: bool,
     place: CachePlace,
     serving_class: ServingClass = ServingClass.STANDARD,
 ) -> bytes:
-    """The JSON to POST for one sequence."""
-    body: dict[str, Any] = {"model": served_model, "stream": stream}
+    """The JSON to POST for one sequence. ``start`` is its ``body_start``. The messages, by far the longest part of
+    most, stand in the request as JSON already, and are put between the others as they are."""
+    body: dict[str, Any] = {}
     if generation.messages is None:
         body["prompt"] = generation.prompt
-    else:
-        body["messages"] = msgspec.Raw(generation.messages)
-    if stream:
-        body["stream_options"] = {"include_usage": True}
     if generation.max_tokens is not None:
         body["max_tokens"] = generation.max_tokens
     if generation.stop:
@@ -80,7 +86,9 @@ def generation_body(
     if traits.earlier_priority and serving_class is not ServingClass.STANDARD:
         is_earlier = serving_class is ServingClass.PRIORITY
         body["priority"] = traits.earlier_priority if is_earlier else -traits.earlier_priority
-    return _encoder.encode(body)
+    messages = generation.messages
+    rest = b",%b" % _encoder.encode(body)[1:] if body else b"}"
+    return start + rest if messages is None else b'%b,"messages":%b%b' % (start, messages, rest)
 
 
 _SAMPLING_OF_MESSAGES: Final = frozenset({"temperature", "top_p", "top_k"})

@@ -15,7 +15,14 @@ from servery.core.serving_path import Endpoint, ServingClass
 from servery.core.write_turn import WriteTurn
 from servery.engines.address import EngineAddress
 from servery.engines.answer_reader import NO_EVENTS, EventSink
-from servery.engines.body import embedding_body, form_to_pass, generation_body, messages_body, tokenize_body
+from servery.engines.body import (
+    body_start,
+    embedding_body,
+    form_to_pass,
+    generation_body,
+    messages_body,
+    tokenize_body,
+)
 from servery.engines.cache_place import CachePlace
 from servery.engines.connection_limits import ConnectionLimits
 from servery.engines.connections import Connections
@@ -27,10 +34,10 @@ from servery.engines.family import Traits, traits_of
 from servery.engines.tally import Tally
 from servery.engines.unreadable import UNREADABLE
 
-_PATHS: Final = {
-    Endpoint.CHAT: b"/v1/chat/completions",
-    Endpoint.COMPLETIONS: b"/v1/completions",
-    Endpoint.EMBEDDINGS: b"/v1/embeddings",
+_PATHS: Final[dict[Endpoint | None, str]] = {
+    Endpoint.CHAT: "/v1/chat/completions",
+    Endpoint.COMPLETIONS: "/v1/completions",
+    Endpoint.EMBEDDINGS: "/v1/embeddings",
 }
 
 _STREAM: Final = Expectation.STREAM
@@ -76,10 +83,15 @@ class EngineClient:
         self._connections = Connections(address, connection_limits, clock, turn or WriteTurn())
         host = f"[{address.host}]" if ":" in address.host else address.host
         key = f"Authorization: Bearer {address.api_key}\r\n" if address.api_key else ""
-        self._base_path = address.base_path.encode("latin-1")
-        self._head = f"Host: {host}:{address.port}\r\n{key}Content-Type: application/json\r\n".encode("latin-1")
+        self._headers = f"Host: {host}:{address.port}\r\n{key}Content-Type: application/json\r\n"
         self.family: EngineFamily = address.family
         self.traits: Traits = traits_of(address.family)
+        self._served_model = address.served_model
+        # What is the same in each request is made once.
+        self._start = body_start(address.served_model, stream=False)
+        self._stream_start = body_start(address.served_model, stream=True)
+        self._heads = self._inference_heads(is_last=False)
+        self._stream_heads = self._inference_heads(is_last=self.traits.closes_after_stream)
 
     def ask(
         self,
@@ -100,15 +112,13 @@ class EngineClient:
         Where the engine cannot be reached, ``answer`` raises EngineUnavailable.
         """
         form = form_to_pass(work, traits=self.traits, stream=stream, serving_class=serving_class)
-        if form is None:
-            path, expected = _PATHS[endpoint], _STREAM if stream else _WHOLE
+        if stream:
+            heads, expected = self._stream_heads, _STREAM if form is None else _MESSAGE_STREAM
         else:
-            assert self.traits.messages_path is not None, "a form is passed to who takes it"
-            path, expected = self.traits.messages_path.encode(), _MESSAGE_STREAM if stream else _WHOLE_MESSAGE
+            heads, expected = self._heads, _WHOLE if form is None else _WHOLE_MESSAGE
         body = self._body(work, form, endpoint=endpoint, stream=stream, place=place, serving_class=serving_class)
         exchange = self._exchange(
-            b"POST",
-            path,
+            heads[endpoint if form is None else None],
             body,
             expected=expected,
             last=stream and self.traits.closes_after_stream,
@@ -145,8 +155,7 @@ class EngineClient:
         Raises what the engine's refusal stands for, and EngineUnavailable when it does not answer in time.
         """
         exchange = self._exchange(
-            method.encode(),
-            path.encode(),
+            self._head(method, path, is_last=False),
             body,
             expected=Expectation.BYTES,
             last=False,
@@ -177,7 +186,7 @@ class EngineClient:
         place: CachePlace,
         serving_class: ServingClass = ServingClass.STANDARD,
     ) -> bytes:
-        served_model, traits = self.address.served_model, self.traits
+        served_model, traits = self._served_model, self.traits
         if isinstance(work, Embedding):
             return embedding_body(work, served_model=served_model)
         if form is not None:
@@ -185,9 +194,9 @@ class EngineClient:
         return generation_body(
             work,
             endpoint=endpoint,
-            family=self.address.family,
+            family=self.family,
             traits=traits,
-            served_model=served_model,
+            start=self._stream_start if stream else self._start,
             stream=stream,
             place=place,
             serving_class=serving_class,
@@ -206,10 +215,22 @@ class EngineClient:
         each = _TOKEN_BYTES + (_LOGPROB_BYTES * (1 + work.top_logprobs) if work.logprobs else 0)
         return min(self._limits.max_body_bytes, _ENVELOPE_BYTES + 8 * asked_bytes + each * work.max_tokens)
 
+    def _inference_heads(self, *, is_last: bool) -> dict[Endpoint | None, bytes]:
+        """How requests for inference begin, by their endpoint; None: those in Anthropic's form."""
+        paths = dict(_PATHS)
+        if self.traits.messages_path is not None:
+            paths[None] = self.traits.messages_path
+        return {endpoint: self._head("POST", path, is_last=is_last) for endpoint, path in paths.items()}
+
+    def _head(self, method: str, path: str, *, is_last: bool) -> bytes:
+        """How a request begins, up to the length of its body."""
+        closing = "Connection: close\r\n" if is_last else ""
+        line = f"{method} {self.address.base_path}{path} HTTP/1.1"
+        return f"{line}\r\n{self._headers}{closing}Content-Length: ".encode("latin-1")
+
     def _exchange(
         self,
-        method: bytes,
-        path: bytes,
+        head: bytes,
         body: bytes,
         *,
         expected: Expectation,
@@ -221,10 +242,8 @@ class EngineClient:
         max_body_bytes: int | None = None,
         begun: str = "",
     ) -> Exchange:
-        closing = b"Connection: close\r\n" if last else b""
         return Exchange(
-            b"%b %b%b HTTP/1.1\r\n%bContent-Length: %d\r\n%b\r\n%b"
-            % (method, self._base_path, path, self._head, len(body), closing, body),
+            b"%b%d\r\n\r\n%b" % (head, len(body), body),
             wire=self._connections,
             last=last,
             expected=expected,
@@ -232,7 +251,7 @@ class EngineClient:
             on_first=on_first,
             tally=tally,
             limits=self._limits,
-            served_model=self.address.served_model,
+            served_model=self._served_model,
             on_answer=on_answer,
             max_body_bytes=max_body_bytes,
             begun=begun,

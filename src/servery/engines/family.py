@@ -2,13 +2,12 @@
 
 from typing import assert_never
 
-import msgspec
-
 from servery.core.engine_family import EngineFamily
 from servery.core.engine_features import honoured_by
+from servery.core.value import Value
 
 
-class Traits(msgspec.Struct, frozen=True, kw_only=True):
+class Traits(Value):
     """What one family does in its own way.
 
     ``slots``: the prompt cache is divided into slots that the caller chooses and can have emptied.
@@ -28,19 +27,53 @@ class Traits(msgspec.Struct, frozen=True, kw_only=True):
     ``honours``: the optional features that work rather than being ignored (``core.engine_features``).
     """
 
-    slots: bool = False
-    closes_after_stream: bool = False
-    counts_prompts: bool = False
-    tells_prompt_progress: bool = False
-    cache_salt: bool = False
-    context_reserve_tokens: int = 0
-    earlier_priority: int = 0
-    repeats_beginning: bool = False
-    top_k_of_all: int = 0
-    messages_path: str | None = None
-    metrics_path: str | None = "/metrics"
-    health_path: str = "/health"
-    honours: frozenset[str] = frozenset()
+    FIELDS = (
+        "slots",
+        "closes_after_stream",
+        "counts_prompts",
+        "tells_prompt_progress",
+        "cache_salt",
+        "context_reserve_tokens",
+        "earlier_priority",
+        "repeats_beginning",
+        "top_k_of_all",
+        "messages_path",
+        "metrics_path",
+        "health_path",
+        "honours",
+    )
+    __slots__ = FIELDS
+
+    def __init__(
+        self,
+        *,
+        slots: bool = False,
+        closes_after_stream: bool = False,
+        counts_prompts: bool = False,
+        tells_prompt_progress: bool = False,
+        cache_salt: bool = False,
+        context_reserve_tokens: int = 0,
+        earlier_priority: int = 0,
+        repeats_beginning: bool = False,
+        top_k_of_all: int = 0,
+        messages_path: str | None = None,
+        metrics_path: str | None = "/metrics",
+        health_path: str = "/health",
+        honours: frozenset[str] = frozenset(),
+    ) -> None:
+        self.slots = slots
+        self.closes_after_stream = closes_after_stream
+        self.counts_prompts = counts_prompts
+        self.tells_prompt_progress = tells_prompt_progress
+        self.cache_salt = cache_salt
+        self.context_reserve_tokens = context_reserve_tokens
+        self.earlier_priority = earlier_priority
+        self.repeats_beginning = repeats_beginning
+        self.top_k_of_all = top_k_of_all
+        self.messages_path = messages_path
+        self.metrics_path = metrics_path
+        self.health_path = health_path
+        self.honours = honours
 
 
 def traits_of(family: EngineFamily) -> Traits:

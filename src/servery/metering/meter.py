@@ -44,7 +44,7 @@ class Meter:
         how long the end of a request waits for the database before its posting goes to the spool; 0: it goes there at
         once."""
         self._database = database
-        self._clock = clock
+        self._wall_ns = clock.wall_ns
         self._journal = journal or Journal.in_memory()
         self._table = UsageTable(spending or Spending(database, clock, writer=OPERATOR))
         self._spool = spool
@@ -70,7 +70,7 @@ class Meter:
         request whose end could not be posted should not begin."""
         if not self.can_keep:
             raise Overloaded("Charges cannot be written down at present, please try again.", retry_after_s=1.0)
-        self._journal.opened((request_id, account, key_id, model, path._value_, replica, self._clock.wall_ns()))
+        self._journal.opened((request_id, account, key_id, model, path._value_, replica, self._wall_ns()))
 
     async def post(self, record: UsageRecord, price: Price) -> Charge:
         """Rate and post. Once it returns, the charge is durable: in the spool, on its way into the books, or in them.

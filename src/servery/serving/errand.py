@@ -10,6 +10,7 @@ from servery.catalog.offer import Offer
 from servery.core.caller import Caller
 from servery.core.errors import EngineBroke, EngineTimeout, EngineUnavailable
 from servery.core.inference import Embedding, Generation
+from servery.core.nearest import nearest
 from servery.core.serving_path import ServingClass, ServingPath
 from servery.engines.exchange import Exchange
 from servery.engines.tally import Tally
@@ -58,7 +59,7 @@ class Errand:
         self.branch = branch
         self.serving_class = _PRIORITY_CLASS if offer.path is _PRIORITY else _STANDARD_CLASS
         self.wish = wish
-        branch.prompt_tokens_guess = min(round(wish.prompt_tokens), offer.model.context_length)
+        branch.prompt_tokens_guess = min(nearest(wish.prompt_tokens), offer.model.context_length)
         self.demand = Demand(
             account=caller.account,
             serving_class=self.serving_class,

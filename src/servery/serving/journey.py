@@ -7,6 +7,7 @@ from servery.catalog.offer import Offer
 from servery.core.clock import Clock
 from servery.core.hedge_outcome import HedgeOutcome
 from servery.core.inference import Embedding, EngineReport, Generation, InferenceRequest
+from servery.core.nearest import nearest
 from servery.core.usage import Usage
 from servery.core.value import changed
 from servery.engines.answer_reader import NO_EVENTS, EventSink
@@ -108,7 +109,7 @@ class Journey:
         if not self.replica or len(self.branches) == 1:
             self.replica = seat.replica.name
             self.queue_wait_s = queue_wait_s
-            self.predicted_cached_prompt_tokens = round(seat.predicted_cached_tokens)
+            self.predicted_cached_prompt_tokens = nearest(seat.predicted_cached_tokens)
         if self.time_to_first_token_s is None or not self.request.stream:
             self._reply.routed(seat.weighing.explain)
 
@@ -116,7 +117,7 @@ class Journey:
         """Of several replicas that were asked, this one answers."""
         if seat.replica.name != self.replica:
             self.replica = seat.replica.name
-            self.predicted_cached_prompt_tokens = round(seat.predicted_cached_tokens)
+            self.predicted_cached_prompt_tokens = nearest(seat.predicted_cached_tokens)
             self._reply.routed(seat.weighing.explain)
 
     @property

@@ -10,6 +10,7 @@ from servery.core.caller import Caller
 from servery.core.cancellation import uncancel
 from servery.core.errors import ServeryError
 from servery.core.inference import InferenceRequest
+from servery.core.nearest import nearest
 from servery.core.price import Price
 from servery.core.serving_path import Outcome, ServingPath
 from servery.core.today import Today
@@ -34,6 +35,7 @@ class Pipeline:
 
     def __init__(self, parts: PipelineParts) -> None:
         self._parts = parts
+        self._wall_ns = parts.clock.wall_ns
         self._today = Today()
         self.holds = parts.holds
         self.open_streams = OpenStreams()
@@ -47,7 +49,7 @@ class Pipeline:
         is told to stop, and what is owed is charged. Who is only being charged as the platform ends is served whole.
         """
         parts = self._parts
-        now_ns = parts.clock.wall_ns()
+        now_ns = self._wall_ns()
         offered = parts.catalog.offer(
             request.model, request.endpoint, priority=request.priority, today=self._today.at(now_ns)
         )
@@ -141,7 +143,7 @@ class Pipeline:
 
     def _record(self, caller: Caller, offer: Offer, journey: Journey, usage: Usage, outcome: Outcome) -> UsageRecord:
         first_token_s = journey.time_to_first_token_s
-        finished_ns = self._parts.clock.wall_ns()
+        finished_ns = self._wall_ns()
         return UsageRecord(
             request_id=journey.request.request_id,
             account=caller.account,
@@ -152,11 +154,11 @@ class Pipeline:
             price_id=offer.price_id,
             usage=usage,
             outcome=outcome,
-            started_ns=finished_ns - round(journey.elapsed_s * 1_000_000_000),  # the wall may have been set meanwhile
+            started_ns=finished_ns - nearest(journey.elapsed_s * 1_000_000_000),  # the wall may have been set meanwhile
             finished_ns=finished_ns,
             replica=journey.replica,
-            queue_wait_us=round(journey.queue_wait_s * 1_000_000),
-            time_to_first_token_us=None if first_token_s is None else round(first_token_s * 1_000_000),
+            queue_wait_us=nearest(journey.queue_wait_s * 1_000_000),
+            time_to_first_token_us=None if first_token_s is None else nearest(first_token_s * 1_000_000),
             cost_labels=journey.request.cost_labels,
             predicted_cached_prompt_tokens=journey.predicted_cached_prompt_tokens,
             hedge=journey.hedge,
