@@ -8,12 +8,14 @@ import pytest
 
 from servery.catalog.default_sampling import DefaultSampling
 from servery.catalog.model import Capability, Model
+from servery.catalog.offer import Offer
 from servery.catalog.price_row import ModelPrices, PricePerToken, PriceRow
 from servery.core.engine_family import EngineFamily
 from servery.core.errors import InvalidRequest
 from servery.core.inference import Embedding, Generation, InferenceRequest
+from servery.core.price import Price
 from servery.core.sampling import Sampling
-from servery.core.serving_path import Endpoint
+from servery.core.serving_path import Endpoint, ServingPath
 from servery.core.structure import Structure, StructureKind
 from servery.engines.family import traits_of
 from servery.serving.fitting import DEFAULT_MAX_TOKENS, fitted
@@ -39,7 +41,8 @@ def fit(work: Generation | Embedding, to: Model, *, truncate: bool = True, honou
     request = InferenceRequest(
         request_id="r", endpoint=Endpoint.CHAT, model=to.name, work=(work,), truncate_to_context=truncate
     )
-    return fitted(request, to, honours, prompts=[one.prompt_bytes() for one in request.work])[0]
+    offer = Offer(to.name, to, ServingPath.STANDARD, to.pool, Price(2, 2, 2))
+    return fitted(request, offer, honours, prompts=[one.prompt_bytes() for one in request.work])[0]
 
 
 def test_the_models_sampling_fills_what_was_not_said() -> None:

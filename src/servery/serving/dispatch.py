@@ -174,9 +174,7 @@ class Dispatch:
         seat, journey, branch = visit.seat, errand.journey, errand.branch
         slot = None if isinstance(branch.work, Embedding) else seat.placement.slot
         is_emptied = slot is not None and seat.placement.erase
-        longest = errand.offer.model.context_length * (
-            len(branch.work.inputs) if isinstance(branch.work, Embedding) else 1
-        )
+        longest = errand.offer.context_length * (len(branch.work.inputs) if isinstance(branch.work, Embedding) else 1)
         tally = Tally(
             prompt_tokens_guess=branch.prompt_tokens_guess,
             most_tokens=_BELIEVED_CONTEXTS * longest,
@@ -202,7 +200,7 @@ class Dispatch:
         work = errand.branch.work
         if isinstance(work, Embedding):
             return
-        endpoint, longest = errand.journey.request.endpoint, errand.offer.model.context_length
+        endpoint, longest = errand.journey.request.endpoint, errand.offer.context_length
         prompt = await client.count_prompt(work, endpoint=endpoint, timeout_s=_ASIDE_TIMEOUT_S)
         if prompt + (work.max_tokens or 0) > longest:
             raise InvalidRequest(
@@ -236,7 +234,7 @@ class Dispatch:
         """What the branch asks of routing; made once."""
         if branch.wish is not None:
             return branch.wish
-        request, estimator = journey.request, self._estimators.of(offer.model.name)
+        request, estimator = journey.request, self._estimators.of(offer.model_name)
         owner = self._router.owner(self._pools[offer.pool], caller.account, request.isolation_key)
         branch.wish = Wish(
             owner=owner,

@@ -59,7 +59,7 @@ class Errand:
         self.branch = branch
         self.serving_class = _PRIORITY_CLASS if offer.path is _PRIORITY else _STANDARD_CLASS
         self.wish = wish
-        branch.prompt_tokens_guess = min(nearest(wish.prompt_tokens), offer.model.context_length)
+        branch.prompt_tokens_guess = min(nearest(wish.prompt_tokens), offer.context_length)
         self.demand = Demand(
             account=caller.account,
             serving_class=self.serving_class,

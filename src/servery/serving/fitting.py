@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 from typing import Final
 
-from servery.catalog.default_sampling import DefaultSampling
-from servery.catalog.model import Capability, Model
+from servery.catalog.model import Capability
+from servery.catalog.offer import Offer
 from servery.core.errors import InvalidRequest
 from servery.core.inference import Embedding, Generation, InferenceRequest
 from servery.core.sampling import Sampling
@@ -17,20 +17,17 @@ DEFAULT_MAX_TOKENS: Final = 2_048
 _MOST_BYTES_PER_TOKEN: Final = 64
 
 
-_NOTHING_PRESCRIBED: Final = DefaultSampling()
-
-
 def fitted(
-    request: InferenceRequest, model: Model, honours: frozenset[str], *, prompts: Sequence[bytes]
+    request: InferenceRequest, offer: Offer, honours: frozenset[str], *, prompts: Sequence[bytes]
 ) -> tuple[Generation | Embedding, ...]:
     """The request's work with the model's defaults filled in; ``honours`` are the optional features that the engines
     have, ``prompts`` the request's prompts as bytes. Raises InvalidRequest for what would be ignored or cannot fit."""
-    _check_lengths(request, model, prompts)
+    _check_lengths(request, offer.context_length, prompts)
     return tuple(
         [
             _fitted_embedding(work, honours)
             if isinstance(work, Embedding)
-            else _fitted_generation(work, model, honours, truncate=request.truncate_to_context)
+            else _fitted_generation(work, offer, honours, truncate=request.truncate_to_context)
             for work in request.work
         ]
     )
@@ -42,24 +39,25 @@ def _fitted_embedding(work: Embedding, honours: frozenset[str]) -> Embedding:
     return work
 
 
-def _fitted_generation(work: Generation, model: Model, honours: frozenset[str], *, truncate: bool) -> Generation:
-    _check_capabilities(work, model)
-    max_tokens = work.max_tokens or min(DEFAULT_MAX_TOKENS, model.context_length)
+def _fitted_generation(work: Generation, offer: Offer, honours: frozenset[str], *, truncate: bool) -> Generation:
+    _check_capabilities(work, offer)
+    asked, context_length = work.max_tokens, offer.context_length
+    max_tokens = asked or min(DEFAULT_MAX_TOKENS, context_length)
     least = work.sampling.min_tokens
     if least is not None:
         work = _with_least(work, least, honours, most=max_tokens)
     check_honoured(work, honours)
-    if max_tokens > model.context_length:
+    if max_tokens > context_length:
         if not truncate:
             raise InvalidRequest(
-                f"max_tokens is {max_tokens}, model maximum context length: {model.context_length}",
+                f"max_tokens is {max_tokens}, model maximum context length: {context_length}",
                 param="max_tokens",
             )
-        max_tokens = model.context_length
+        max_tokens = context_length
     sampling = work.sampling
-    if model.sampling != _NOTHING_PRESCRIBED:
-        sampling = Sampling(**{**model.sampling.given(), **sampling.given})
-    if max_tokens == work.max_tokens and sampling is work.sampling:
+    if offer.prescribed:
+        sampling = Sampling(**{**offer.prescribed, **sampling.given})
+    if asked is not None and max_tokens == asked and sampling is work.sampling:
         return work
     return work.fitted(max_tokens=max_tokens, sampling=sampling)
 
@@ -75,18 +73,18 @@ def _with_least(work: Generation, least: int, honours: frozenset[str], *, most: 
     return work.fitted(max_tokens=most, sampling=sampling)
 
 
-def _check_lengths(request: InferenceRequest, model: Model, prompts: Sequence[bytes]) -> None:
-    longest = model.context_length * _MOST_BYTES_PER_TOKEN
+def _check_lengths(request: InferenceRequest, context_length: int, prompts: Sequence[bytes]) -> None:
+    longest = context_length * _MOST_BYTES_PER_TOKEN
     if all(len(prompt) <= longest for prompt in prompts):
         return
     for work, prompt in zip(request.work, prompts, strict=True):
         if isinstance(work, Generation) and len(prompt) > longest and not work.has_images:
             raise InvalidRequest(
-                f"The prompt is too long: {len(prompt)} bytes, model maximum context length: {model.context_length}"
+                f"The prompt is too long: {len(prompt)} bytes, model maximum context length: {context_length}"
             )
 
 
-def _check_capabilities(work: Generation, model: Model) -> None:
+def _check_capabilities(work: Generation, offer: Offer) -> None:
     if work.tools is None and work.structure is None and not work.has_images:
         return
     asked = {
@@ -95,5 +93,5 @@ def _check_capabilities(work: Generation, model: Model) -> None:
         Capability.IMAGES: work.has_images,
     }
     for capability, wanted in asked.items():
-        if wanted and capability not in model.capabilities:
-            raise InvalidRequest(f"{model.name} does not offer {capability.value.replace('_', ' ')}")
+        if wanted and capability not in offer.model.capabilities:
+            raise InvalidRequest(f"{offer.model_name} does not offer {capability.value.replace('_', ' ')}")

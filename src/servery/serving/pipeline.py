@@ -55,9 +55,9 @@ class Pipeline:
         )
         offer = parts.prices.priced(offered, wall_ns=now_ns)
         prompts = [work.prompt_bytes() for work in request.work]
-        work = fitted(request, offer.model, parts.pools[offer.pool].honours, prompts=prompts)
+        work = fitted(request, offer, parts.pools[offer.pool].honours, prompts=prompts)
         journey = Journey(request, work, prompts, reply, parts.clock)
-        estimator = parts.estimators.of(offer.model.name)
+        estimator = parts.estimators.of(offer.model_name)
         if not parts.holds.knows(caller.account):
             await parts.holds.learn(caller.account)
         estimate = estimator.estimate(
