@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from servery.engines.response_head import Headers, KnownHead, NotHttp, ResponseHead
-from servery.engines.response_parser import ResponseParser
+from servery.engines.response_head import Headers, KnownHead, NotHttp
+from servery.engines.response_parser import ResponseParser, Told
 
 STREAM = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n"
 
@@ -21,25 +21,28 @@ class Heard:
         self.body = b""
         self.pieces = 0
         self.ended = False
-        self.parser = ResponseParser(known or KnownHead(), on_head=self._head, on_body=self._body, on_end=self._end)
+        self.parser = ResponseParser(known or KnownHead())
 
-    def _head(self, head: ResponseHead) -> None:
-        self.heads.append((head.status, head.headers))
-
-    def _body(self, piece: bytes) -> None:
-        assert piece, "an empty piece is none"
-        self.body += piece
-        self.pieces += 1
-
-    def _end(self) -> None:
-        assert not self.ended, "a response ends once"
-        self.ended = True
+    def feed(self, data: bytes) -> None:
+        self.parser.feed(data)
+        while (told := self.parser.next()) is not Told.NOTHING:
+            match told:
+                case Told.HEAD:
+                    assert self.parser.head is not None
+                    self.heads.append((self.parser.head.status, self.parser.head.headers))
+                case Told.PIECE:
+                    assert self.parser.piece, "an empty piece is none"
+                    self.body += self.parser.piece
+                    self.pieces += 1
+                case Told.END:
+                    assert not self.ended, "a response ends once"
+                    self.ended = True
 
 
 def heard(*pieces: bytes, known: KnownHead | None = None) -> Heard:
     told = Heard(known)
     for piece in pieces:
-        told.parser.feed(piece)
+        told.feed(piece)
     return told
 
 
@@ -95,7 +98,7 @@ def test_it_takes_no_more_than_another_parser_does(parts: list[bytes]) -> None:
     try:
         for part in (STREAM, *parts):
             if not told.ended:
-                told.parser.feed(part)
+                told.feed(part)
     except NotHttp:
         return
     for part in (STREAM, *parts):
@@ -163,6 +166,8 @@ def test_whether_a_connection_is_kept(version: bytes, connection: bytes, kept: b
 
 def test_what_follows_a_response_is_nobodys() -> None:
     """It is not read, and the connection is not used again."""
+    told = heard(b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\nHTTP/1.1 200 OK\r\n")
+    assert (told.body, told.ended, told.parser.keeps_alive) == (b"", True, False)
     for body in (b"content-length: 2\r\n\r\nab", b"transfer-encoding: chunked\r\n\r\n2\r\nab\r\n0\r\n\r\n"):
         told = heard(b"HTTP/1.1 200 OK\r\n" + body + b"HTTP/1.1 200 OK\r\n")
         assert (told.body, told.ended, told.parser.keeps_alive) == (b"ab", True, False)
@@ -170,13 +175,13 @@ def test_what_follows_a_response_is_nobodys() -> None:
 
 def test_a_stopped_parser_tells_nothing() -> None:
     """Also in the middle of what it was fed with."""
-    told = Heard()
-    told.parser = ResponseParser(
-        KnownHead(), on_head=lambda head: None, on_body=lambda piece: told.parser.stop(), on_end=told._end
-    )
-    told.parser.feed(STREAM + chunked(b"a", b"b"))
-    told.parser.feed(b"1\r\nc\r\n")
-    assert not told.ended
+    parser = ResponseParser(KnownHead())
+    parser.feed(STREAM + chunked(b"a", b"b"))
+    assert (parser.next(), parser.next(), parser.piece) == (Told.HEAD, Told.PIECE, b"a")
+    parser.stop()
+    assert parser.next() is Told.NOTHING
+    parser.feed(b"1\r\nc\r\n")
+    assert parser.next() is Told.NOTHING
 
 
 _HEADS = st.sampled_from(
@@ -220,8 +225,8 @@ def test_a_known_head_is_not_read_again() -> None:
 def _all_told(data: bytes, cut: int, known: KnownHead) -> object:
     told = Heard(known)
     try:
-        told.parser.feed(data[:cut])
-        told.parser.feed(data[cut:])
+        told.feed(data[:cut])
+        told.feed(data[cut:])
     except NotHttp:
         return None
     return told.heads, told.body, told.ended, told.parser.keeps_alive

@@ -1,5 +1,6 @@
 """Reads the body of an engine's response: a stream of events, a whole answer, or a refusal."""
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 from typing import Final, Protocol
 
@@ -55,23 +56,26 @@ _CUT: Final = msgspec.Raw(b'[{"index":0,"delta":{},"text":"","finish_reason":"le
 """How an answer ends that was cut, in the form of chat and of completions."""
 
 
-class AnswerReader(Protocol):
+class AnswerReader(ABC):
     """``began`` once a part of a stream has been passed on."""
 
-    began: bool
+    __slots__ = ("began",)
 
+    def __init__(self) -> None:
+        self.began = False
+
+    @abstractmethod
     def feed(self, piece: bytes) -> bool:
         """Take a piece of the body; True when the answer is complete, whatever may follow. Raises ServeryErrors, and
         what is ``UNREADABLE`` for what is not the JSON that it should be."""
-        ...
 
+    @abstractmethod
     def passage(self) -> Passage | None:
         """The short way past ``feed``, which may be taken until ``feed`` is called again."""
-        ...
 
+    @abstractmethod
     def end(self) -> WholeAnswer:
         """The body has ended. Raises what is wrong with it."""
-        ...
 
 
 _events: Final = msgspec.json.Decoder(EngineEvent)
@@ -97,7 +101,7 @@ def _check_ending(finish_reason: str | None) -> None:
         raise EngineAborted("the engine gave up on the answer before its end")
 
 
-class StreamReader:
+class StreamReader(AnswerReader):
     """Generated events go to ``sink`` as they come; what carries usage goes to ``tally`` and no further. ``on_first``
     is called once, before the first event is passed on. A stream that goes on for far longer than was asked is over
     there, cut, as one that an engine ends at its length."""
@@ -110,7 +114,6 @@ class StreamReader:
         "_sink",
         "_splitter",
         "_tally",
-        "began",
     )
 
     def __init__(
@@ -122,7 +125,7 @@ class StreamReader:
         max_event_bytes: int,
         served_model: str,
     ) -> None:
-        self.began = False
+        super().__init__()
         self._sink = sink
         self._passage = sink.passage(tally)
         self._on_first = on_first
@@ -209,11 +212,11 @@ class StreamReader:
             self._pass_on(msgspec.json.encode(rest), frame)
 
 
-class BytesReader:
+class BytesReader(AnswerReader):
     """Any body, as it is, up to ``max_body_bytes``."""
 
     def __init__(self, *, max_body_bytes: int) -> None:
-        self.began = False
+        super().__init__()
         self._max_body_bytes = max_body_bytes
         self._body = b""  # most come in one piece, which is not copied
         self._more: bytearray | None = None

@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Callable
 from enum import Enum, auto
-from typing import Final, Protocol
+from typing import Final
 
 from servery.core.errors import EngineBroke, EngineTimeout, EngineUnavailable, ServeryError
 from servery.engines.answer_reader import (
@@ -16,26 +16,15 @@ from servery.engines.answer_reader import (
     WholeReader,
 )
 from servery.engines.connection import EngineConnection
+from servery.engines.connections import Connections
 from servery.engines.exchange_limits import ExchangeLimits
 from servery.engines.message_reader import MessageStreamReader, WholeMessageReader
 from servery.engines.passage import Passage
 from servery.engines.response_head import NotHttp, ResponseHead
+from servery.engines.response_reader import ResponseReader
 from servery.engines.tally import Tally
 from servery.engines.unreadable import UNREADABLE
 from servery.engines.whole_answer import WholeAnswer
-
-
-class Wire(Protocol):
-    """Where connections come from and go back to, in one event loop."""
-
-    @property
-    def loop(self) -> asyncio.AbstractEventLoop: ...
-
-    def idle(self) -> EngineConnection | None: ...
-
-    async def open(self) -> EngineConnection: ...
-
-    def keep(self, connection: EngineConnection) -> None: ...
 
 
 class Expectation(Enum):
@@ -53,7 +42,7 @@ _STREAM: Final = Expectation.STREAM
 _MESSAGE_STREAM: Final = Expectation.MESSAGE_STREAM
 
 
-class Exchange:
+class Exchange(ResponseReader):
     """Sends one request and has its response read, within its time.
 
     States: waiting for the head, reading the body, over. ``answer`` resolves once, when all of it is there.
@@ -93,7 +82,7 @@ class Exchange:
         self,
         request: bytes,
         *,
-        wire: Wire,
+        wire: Connections,
         last: bool,
         expected: Expectation,
         sink: EventSink,

@@ -14,7 +14,7 @@ from typing import Final
 import msgspec
 
 from servery.core.errors import EngineAborted, EngineBroke, EngineUnavailable
-from servery.engines.answer_reader import STREAMED, BytesReader, EventSink, tokens_by_length
+from servery.engines.answer_reader import STREAMED, AnswerReader, BytesReader, EventSink, tokens_by_length
 from servery.engines.event_splitter import EventSplitter
 from servery.engines.passage import Passage
 from servery.engines.refusal import break_from
@@ -26,7 +26,7 @@ from servery.engines.whole_answer import WholeAnswer
 _events: Final = msgspec.json.Decoder(Event)
 
 
-class MessageStreamReader:
+class MessageStreamReader(AnswerReader):
     """See ``StreamReader``. All events but pings and the end go to ``sink``, usage goes to ``tally`` as well; events of
     an unknown type go nowhere. A stream that goes on for far longer than was asked breaks off there: its blocks are
     the engine's to close."""
@@ -40,7 +40,6 @@ class MessageStreamReader:
         "_splitter",
         "_stop_reason",
         "_tally",
-        "began",
     )
 
     def __init__(
@@ -52,7 +51,7 @@ class MessageStreamReader:
         max_event_bytes: int,
         served_model: str,
     ) -> None:
-        self.began = False
+        super().__init__()
         self._sink = sink
         self._passage = sink.passage(tally)
         self._on_first = on_first

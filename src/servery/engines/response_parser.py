@@ -4,7 +4,6 @@ Written for what engines send: heads are read once they are whole, and chunks th
 """
 
 import re
-from collections.abc import Callable
 from enum import Enum, auto
 from typing import Final
 
@@ -16,8 +15,18 @@ _LINE_BYTES_MAX: Final = 8_192
 _SIZE: Final = re.compile(rb"([0-9A-Fa-f]{1,15})[ \t]*(?:;[^\r\n\0]*)?")
 
 
+class Told(Enum):
+    """What ``ResponseParser.next`` has found: a whole head, a piece of the body, the response's end; or that more bytes
+    are needed, or wanted by nobody."""
+
+    HEAD = auto()
+    PIECE = auto()
+    END = auto()
+    NOTHING = auto()
+
+
 class _Part(Enum):
-    """What the next byte belongs to."""
+    """What the next byte belongs to. ``ENDED``: to no response; that this one is complete has not been told yet."""
 
     HEAD = auto()
     CHUNK_SIZE = auto()
@@ -26,10 +35,15 @@ class _Part(Enum):
     TRAILERS = auto()
     COUNTED_BODY = auto()
     UNTIL_CLOSED = auto()
+    ENDED = auto()
     OVER = auto()
 
 
 # Looked up many times for each response; from its class a member comes a good deal slower.
+_TOLD_HEAD: Final = Told.HEAD
+_TOLD_PIECE: Final = Told.PIECE
+_TOLD_END: Final = Told.END
+_TOLD_NOTHING: Final = Told.NOTHING
 _HEAD: Final = _Part.HEAD
 _CHUNK_SIZE: Final = _Part.CHUNK_SIZE
 _CHUNK: Final = _Part.CHUNK
@@ -37,39 +51,36 @@ _CHUNK_END: Final = _Part.CHUNK_END
 _TRAILERS: Final = _Part.TRAILERS
 _COUNTED_BODY: Final = _Part.COUNTED_BODY
 _UNTIL_CLOSED: Final = _Part.UNTIL_CLOSED
+_ENDED: Final = _Part.ENDED
 _OVER: Final = _Part.OVER
 
 
 class ResponseParser:
-    """Fed with all bytes that follow one request. ``on_head`` is called when the head is whole, ``on_body`` with each
-    piece of the body, ``on_end`` when the response is complete: never where a body ends with its connection.
+    """Fed with all bytes that follow one request; ``next`` tells what they are, one after the other, until it tells
+    nothing. ``head`` is the response's, ``piece`` the piece of the body that was told of last. Of a body that ends with
+    its connection no end is told.
 
     ``keeps_alive`` tells at the end whether the connection may carry another request. After ``stop`` nothing more is
-    called.
+    told.
     """
 
-    __slots__ = ("_known", "_left", "_on_body", "_on_end", "_on_head", "_part", "_rest", "keeps_alive")
+    __slots__ = ("_data", "_known", "_left", "_part", "_position", "_rest", "head", "keeps_alive", "piece")
 
-    def __init__(
-        self,
-        known: KnownHead,
-        *,
-        on_head: Callable[[ResponseHead], None],
-        on_body: Callable[[bytes], None],
-        on_end: Callable[[], None],
-    ) -> None:
+    def __init__(self, known: KnownHead) -> None:
         self._known = known
-        self._on_head = on_head
-        self._on_body = on_body
-        self._on_end = on_end
         self._part = _HEAD
+        self._data = b""
+        self._position = 0
         self._left = 0
         self._rest = b""
+        self.head: ResponseHead | None = None
+        self.piece = b""
         self.keeps_alive = False
 
     def stop(self) -> None:
         self._part = _OVER
-        self._rest = b""
+        self._data = self._rest = b""
+        self._position = 0
 
     @property
     def is_between_chunks(self) -> bool:
@@ -77,22 +88,29 @@ class ResponseParser:
         return self._part is _CHUNK_SIZE and not self._rest
 
     def feed(self, data: bytes) -> None:
-        """Raises NotHttp, and whatever the callbacks raise."""
-        if self.is_between_chunks and (piece := content_of(data)) is not None:
-            self._on_body(piece)
+        """All that was fed before has been told of."""
+        if self._part is _OVER:
             return
         if self._rest:
             data = self._rest + data
             self._rest = b""
-        position = 0
-        while position < len(data) and self._part is not _OVER:
-            position = self._step(data, position)
+        self._data = data
+        self._position = 0
 
-    def _step(self, data: bytes, position: int) -> int:
-        """Read one part, as far as it is there; returns where the next begins."""
+    def next(self) -> Told:
+        """Raises NotHttp."""
+        data = self._data
+        while self._part is not _ENDED and self._position < len(data):
+            told = self._step(data, self._position)
+            if told is not _TOLD_NOTHING:
+                return told
+        return self._end() if self._part is _ENDED else _TOLD_NOTHING
+
+    def _step(self, data: bytes, position: int) -> Told:
+        """Read one part, as far as it is there."""
         part = self._part
         if part is _HEAD:
-            return self._head(data, position)
+            return self._read_head(data, position)
         if part is _CHUNK_SIZE:
             return self._chunk_size(data, position)
         if part is _COUNTED_BODY or part is _CHUNK:
@@ -101,13 +119,19 @@ class ResponseParser:
             return self._chunk_end(data, position)
         if part is _TRAILERS:
             return self._trailer(data, position)
-        return self._uncounted(data, position)
+        assert part is _UNTIL_CLOSED, "who was stopped is asked no more"
+        return self._tell(data[position:], len(data))
 
-    def _head(self, data: bytes, position: int) -> int:
+    def _tell(self, piece: bytes, position: int) -> Told:
+        self.piece = piece
+        self._position = position
+        return _TOLD_PIECE
+
+    def _read_head(self, data: bytes, position: int) -> Told:
         begin = self._known.begins(data, position)
         if begin:
-            self._begin_body(self._known.head)
-            return begin
+            self._position = begin
+            return self._begin_body(self._known.head)
         end = data.find(b"\r\n\r\n", position)
         if end < 0:
             # What cannot begin a response is refused at once, not when it has grown large.
@@ -115,25 +139,28 @@ class ResponseParser:
                 raise NotHttp("no response of HTTP/1.1")
             return self._wait(data, position, at_most=_HEAD_BYTES_MAX)
         head = read_head(data[position:end])
-        if head.status >= 200:
-            self._known.learn(data[position : end + 4], head)
-            self._begin_body(head)
-        return end + 4
+        self._position = end + 4
+        if head.status < 200:
+            return _TOLD_NOTHING
+        self._known.learn(data[position : end + 4], head)
+        return self._begin_body(head)
 
-    def _begin_body(self, head: ResponseHead) -> None:
+    def _begin_body(self, head: ResponseHead) -> Told:
+        self.head = head
         self.keeps_alive = head.keeps_alive
         if head.is_chunked:
             self._part = _CHUNK_SIZE
         elif head.length is None:
             self._part = _UNTIL_CLOSED
         else:
-            self._left, self._part = head.length, _COUNTED_BODY
-        self._on_head(head)
-        if self._part is _COUNTED_BODY and self._left == 0:
-            self._end(is_last=True)
+            self._left = head.length
+            self._part = _COUNTED_BODY if self._left else _ENDED
+        return _TOLD_HEAD
 
-    def _chunk_size(self, data: bytes, position: int) -> int:
+    def _chunk_size(self, data: bytes, position: int) -> Told:
         """Read a chunk's size, and the chunk where all of it is there."""
+        if position == 0 and (piece := content_of(data)) is not None:
+            return self._tell(piece, len(data))
         line_end = data.find(b"\r\n", position)
         if line_end < 0:
             return self._wait(data, position, at_most=_LINE_BYTES_MAX)
@@ -143,59 +170,52 @@ class ResponseParser:
             size = _unusual_size(line)
         end = begin + size
         if size and data[end : end + 2] == b"\r\n":
-            self._on_body(data[begin:end])
-            return end + 2
+            return self._tell(data[begin:end], end + 2)
         self._left = size
         self._part = _CHUNK if size else _TRAILERS
-        return begin
+        self._position = begin
+        return _TOLD_NOTHING
 
-    def _counted(self, data: bytes, position: int) -> int:
+    def _counted(self, data: bytes, position: int) -> Told:
         """As much of a chunk, or of a body whose length is known, as is there."""
         piece = data[position : position + self._left]
         self._left -= len(piece)
-        end = position + len(piece)
-        is_chunk = self._part is _CHUNK
-        if is_chunk and self._left == 0:
-            self._part = _CHUNK_END
-        self._on_body(piece)
-        if self._part is _COUNTED_BODY and self._left == 0:
-            self._end(is_last=end == len(data))
-        return end
+        if self._left == 0:
+            self._part = _CHUNK_END if self._part is _CHUNK else _ENDED
+        return self._tell(piece, position + len(piece))
 
-    def _uncounted(self, data: bytes, position: int) -> int:
-        if self._part is not _OVER:
-            self._on_body(data[position:])
-        return len(data)
-
-    def _chunk_end(self, data: bytes, position: int) -> int:
+    def _chunk_end(self, data: bytes, position: int) -> Told:
         if data[position : position + 2] == b"\r\n":
             self._part = _CHUNK_SIZE
-            return position + 2
+            self._position = position + 2
+            return _TOLD_NOTHING
         if data[position:] == b"\r":
             return self._wait(data, position, at_most=1)
         raise NotHttp("a chunk is longer than its size")
 
-    def _trailer(self, data: bytes, position: int) -> int:
+    def _trailer(self, data: bytes, position: int) -> Told:
         """One line after the last chunk; the empty one is the end."""
         end = data.find(b"\r\n", position)
         if end < 0:
             return self._wait(data, position, at_most=_LINE_BYTES_MAX)
         if end == position:
-            self._end(is_last=end + 2 == len(data))
-        return end + 2
+            self._part = _ENDED
+        self._position = end + 2
+        return _TOLD_NOTHING
 
-    def _end(self, *, is_last: bool) -> None:
+    def _end(self) -> Told:
         """What follows a response answers no request: its connection is not used again."""
+        self.keeps_alive = self.keeps_alive and self._position == len(self._data)
         self.stop()
-        self.keeps_alive = self.keeps_alive and is_last
-        self._on_end()
+        return _TOLD_END
 
-    def _wait(self, data: bytes, position: int, *, at_most: int) -> int:
+    def _wait(self, data: bytes, position: int, *, at_most: int) -> Told:
         """Keep what is there until more comes."""
         if len(data) - position > at_most:
             raise NotHttp("a line or a head without an end")
         self._rest = data[position:]
-        return len(data)
+        self._position = len(data)
+        return _TOLD_NOTHING
 
 
 def _unusual_size(line: bytes) -> int:
