@@ -6,13 +6,19 @@ from hypothesis import strategies as st
 
 from servery.core.usage import Usage
 from servery.engines.reported_usage import ReportedUsage
-from servery.engines.tally import Tally, usage_of
+from servery.engines.tally import Tally
 
 COUNTS = st.none() | st.integers(min_value=-5, max_value=1_000)
 
 
 def reported(text: str) -> ReportedUsage:
     return msgspec.json.decode(text, type=ReportedUsage)
+
+
+def usage_of(report: ReportedUsage) -> Usage:
+    tally = Tally(prompt_tokens_guess=99)
+    tally.told_usage(report)
+    return tally.usage()
 
 
 def test_a_full_report_is_taken_as_it_is() -> None:

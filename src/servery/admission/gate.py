@@ -1,7 +1,7 @@
 """The door to one pool, for requests that can wait: ``PoolQueue`` with the event loop around it."""
 
 import asyncio
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from math import inf
 from typing import Final
 
@@ -176,7 +176,7 @@ class Gate:
             raise Overloaded("service overloaded, please try again later", retry_after_s=place.retry_after_s)
         self._queue.redeem(place)
 
-    def _tell(self, tickets: Iterable[Ticket]) -> None:
+    def _tell(self, tickets: list[Ticket]) -> None:
         for place in tickets:
             assert isinstance(place, Place), "places are all that enters"
             if place.state is _RECALLED:

@@ -21,7 +21,9 @@ class Connections:
         self._known_head = KnownHead()
         self._address = address
         self._limits = limits
-        self._clock = clock
+        self._idle_s = limits.idle_s
+        self._most_idle = limits.idle_connections
+        self._now_s = clock.monotonic_s
         self._idle: deque[EngineConnection] = deque()
         self._tls = ssl.create_default_context() if address.tls else None
 
@@ -33,7 +35,7 @@ class Connections:
         """A kept connection that is still open, if there is one. It may yet turn out to be stale."""
         while self._idle:
             connection = self._idle.pop()
-            fresh = self._clock.monotonic_s() - connection.idle_since_s < self._limits.idle_s
+            fresh = self._now_s() - connection.idle_since_s < self._idle_s
             if connection.is_open and fresh:
                 return connection
             connection.close()
@@ -54,8 +56,8 @@ class Connections:
 
     def keep(self, connection: EngineConnection) -> None:
         """Take back a connection whose exchange is over; closes it unless it can be used again."""
-        if connection.reusable and connection.is_open and len(self._idle) < self._limits.idle_connections:
-            connection.idle_since_s = self._clock.monotonic_s()
+        if connection.reusable and connection.is_open and len(self._idle) < self._most_idle:
+            connection.idle_since_s = self._now_s()
             self._idle.append(connection)
         else:
             connection.close()

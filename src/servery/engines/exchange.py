@@ -57,6 +57,7 @@ class Exchange(ResponseReader):
         "_expected",
         "_flows",
         "_frames",
+        "_is_complete",
         "_is_stream",
         "_last",
         "_limits",
@@ -111,6 +112,7 @@ class Exchange(ResponseReader):
         self._on_answer = on_answer
         self._reader: AnswerReader | None = None
         self._until_closed = False
+        self._is_complete = False
         self._paused = False
         self._flows = False
         self._tally.heard_s = self._moved_s = self._loop.time()
@@ -134,6 +136,8 @@ class Exchange(ResponseReader):
     def abort(self) -> None:
         """Stop the engine now by closing its connection, unless the answer is complete. Nothing more reaches the
         sink, and awaiting ``answer`` raises CancelledError."""
+        if self._is_complete:
+            return
         if self.answer.done() and not self.answer.cancelled():
             self.answer.exception()  # looked at: whoever stops waiting just as it fails is not asked why
             return
@@ -336,6 +340,7 @@ class Exchange(ResponseReader):
     def _end(self, answer: WholeAnswer) -> None:
         if self._paused:
             self.resume()
+        self._is_complete = True
         self.answer.set_result(answer)
 
     def _fail(self, error: BaseException) -> None:

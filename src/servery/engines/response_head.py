@@ -81,10 +81,13 @@ class KnownHead:
             return 0
         if not self._length:
             return begin
-        end = data.find(b"\r", begin, begin + 13)
+        end = begin + len(self._length)
         body = end + len(self._after)
-        if end < 0 or data[end:body] != self._after:
-            return 0
+        if data[end:body] != self._after:  # which begins with the line's end: a length of more digits, or of fewer
+            end = data.find(b"\r", begin, begin + 13)
+            body = end + len(self._after)
+            if end < 0 or data[end:body] != self._after:
+                return 0
         length = data[begin:end]
         if length != self._length:
             if not length.isdigit():

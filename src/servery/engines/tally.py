@@ -80,7 +80,7 @@ class Tally:
         """A report that leaves out the prompt is none."""
         prompt, generated = reported.prompt_tokens, reported.completion_tokens or 0
         if prompt is not None and prompt <= self._most and generated <= self._most:
-            self._reported = self._paid(usage_of(reported))
+            self._reported = self._paid(_usage(reported, prompt, generated))
 
     @property
     def prompt(self) -> tuple[int, int] | None:
@@ -114,14 +114,14 @@ class Tally:
         return Usage(usage.prompt_tokens, usage.cached_prompt_tokens, generated, reasoning, estimated=True)
 
 
-def usage_of(reported: ReportedUsage) -> Usage:
-    """What an engine reported, as a value."""
-    prompt, generated = reported.prompt_tokens, reported.completion_tokens
-    cached = reported.prompt_tokens_details.cached_tokens if reported.prompt_tokens_details else None
-    reasoning = reported.completion_tokens_details.reasoning_tokens if reported.completion_tokens_details else None
+def _usage(reported: ReportedUsage, prompt: int, generated: int) -> Usage:
+    """What an engine reported, as a value; ``prompt`` and ``generated`` are what it said of them."""
+    prompt_details, generated_details = reported.prompt_tokens_details, reported.completion_tokens_details
+    cached = None if prompt_details is None else prompt_details.cached_tokens
+    reasoning = None if generated_details is None else generated_details.reasoning_tokens
     return corrected_usage(
-        prompt_tokens=prompt or 0,
+        prompt_tokens=prompt,
         cached_prompt_tokens=cached or 0,
-        generated_tokens=generated or 0,
+        generated_tokens=generated,
         reasoning_tokens=reasoning or reported.reasoning_tokens or 0,
     )

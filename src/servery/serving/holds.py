@@ -18,7 +18,7 @@ SWEEP_S: Final = 1.0
 
 class Holds:
     """Between the request path and the budgets. ``take`` and ``end`` cost a microsecond or two and ask nobody; where
-    several gateways share the money, ``take`` may have to borrow."""
+    several gateways share the money, a request may have to ``borrow``."""
 
     def __init__(self, budgets: Budgets, lender: MoneyLender | None = None) -> None:
         self._budgets = budgets
@@ -37,16 +37,20 @@ class Holds:
         """Get to know the account's money. Raises Overloaded while that cannot be read."""
         await self._budgets.learn(account)
 
-    async def take(self, caller: Caller, offer: Offer, journey: Journey, estimate: Estimate) -> None:
-        """Hold what the request is expected to cost, until ``end``. Raises PreconditionFailed when there is no room,
-        and Overloaded when that cannot be found out."""
-        nanodollars = estimated_nanodollars(
-            offer.price, prompt_tokens=estimate.prompt_tokens, generated_tokens=estimate.generated_tokens
-        )
-        if self._lender is None:
-            journey.holds(self._budgets.hold(caller.account, nanodollars))
-        else:
-            journey.holds(await self._lender.hold(caller.account, nanodollars))
+    @property
+    def are_shared(self) -> bool:
+        """Whether other gateways hold the same money: then requests ``borrow`` theirs, and do not ``take`` it."""
+        return self._lender is not None
+
+    def take(self, caller: Caller, offer: Offer, journey: Journey, estimate: Estimate) -> None:
+        """Hold what the request is expected to cost, until ``end``. Raises PreconditionFailed when there is no room."""
+        journey.holds(self._budgets.hold(caller.account, _expected_nanodollars(offer, estimate)))
+        self._running[journey] = offer.price
+
+    async def borrow(self, caller: Caller, offer: Offer, journey: Journey, estimate: Estimate) -> None:
+        """As ``take``; raises Overloaded too, when it cannot be found out whether there is room."""
+        assert self._lender is not None, "who does not share takes"
+        journey.holds(await self._lender.hold(caller.account, _expected_nanodollars(offer, estimate)))
         self._running[journey] = offer.price
 
     def end(self, journey: Journey) -> None:
@@ -59,3 +63,9 @@ class Holds:
         for journey, price in self._running.items():
             if journey.dispatched:
                 journey.hold.cover(rate(journey.usage(), price).nanodollars)
+
+
+def _expected_nanodollars(offer: Offer, estimate: Estimate) -> int:
+    return estimated_nanodollars(
+        offer.price, prompt_tokens=estimate.prompt_tokens, generated_tokens=estimate.generated_tokens
+    )

@@ -17,6 +17,7 @@ from servery.core.today import Today
 from servery.core.usage import Usage
 from servery.limits.estimated import Estimate
 from servery.limits.grant import Grant
+from servery.limits.lender import Lender
 from servery.metering.usage_record import UsageRecord
 from servery.serving.fitting import fitted
 from servery.serving.journey import Journey
@@ -66,11 +67,18 @@ class Pipeline:
             prompt_bytes=journey.prompt_bytes,
             cached_prompt_tokens=parts.dispatch.forecast(caller, offer, journey),
         )
-        grant = await self._reserve(caller, offer, estimate)
+        grant = (
+            self._reserve(caller, offer, estimate)
+            if parts.lender is None
+            else await self._borrow(parts.lender, caller, offer, estimate)
+        )
         self.open_streams.add(journey, grant)
         try:
             reply.granted(grant.reading(), offer.path)
-            await parts.holds.take(caller, offer, journey, estimate)
+            if parts.holds.are_shared:
+                await parts.holds.borrow(caller, offer, journey, estimate)
+            else:
+                parts.holds.take(caller, offer, journey, estimate)
             try:
                 answers = await parts.dispatch.answers(caller, offer, journey)
                 usage = journey.usage()
@@ -99,17 +107,24 @@ class Pipeline:
             grant.release()
         parts.observer.ended(record, charge)
 
-    async def _reserve(self, caller: Caller, offer: Offer, estimate: Estimate) -> Grant:
-        """Take the estimate of the account's limits; of this gateway's own, or of those that it shares with others.
-        Raises LimitExceeded."""
-        parts = self._parts
-        limits = parts.ceilings.of(offer.model, spend_tier=caller.spend_tier)
-        if parts.lender is None:
-            return parts.limiter.reserve(
-                account=caller.account, counted_as=offer.name, limits=limits, estimate=estimate, funded=caller.funded
-            )
-        return await parts.lender.reserve(
-            account=caller.account, counted_as=offer.name, limits=limits, estimate=estimate, funded=caller.funded
+    def _reserve(self, caller: Caller, offer: Offer, estimate: Estimate) -> Grant:
+        """Take the estimate of the account's limits. Raises LimitExceeded."""
+        return self._parts.limiter.reserve(
+            account=caller.account,
+            counted_as=offer.name,
+            limits=self._parts.ceilings.of(offer.model, spend_tier=caller.spend_tier),
+            estimate=estimate,
+            funded=caller.funded,
+        )
+
+    async def _borrow(self, lender: Lender, caller: Caller, offer: Offer, estimate: Estimate) -> Grant:
+        """As ``_reserve``, of limits that several gateways share."""
+        return await lender.reserve(
+            account=caller.account,
+            counted_as=offer.name,
+            limits=self._parts.ceilings.of(offer.model, spend_tier=caller.spend_tier),
+            estimate=estimate,
+            funded=caller.funded,
         )
 
     async def _posted(self, record: UsageRecord, price: Price) -> Charge:
