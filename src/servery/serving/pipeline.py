@@ -15,6 +15,7 @@ from servery.core.price import Price
 from servery.core.serving_path import Outcome, ServingPath
 from servery.core.today import Today
 from servery.core.usage import Usage
+from servery.limits.estimate import Estimator
 from servery.limits.estimated import Estimate
 from servery.limits.grant import Grant
 from servery.limits.lender import Lender
@@ -61,12 +62,7 @@ class Pipeline:
         estimator = parts.estimators.of(offer.model_name)
         if not parts.holds.knows(caller.account):
             await parts.holds.learn(caller.account)
-        estimate = estimator.estimate(
-            request,
-            key_id=caller.key_id,
-            prompt_bytes=journey.prompt_bytes,
-            cached_prompt_tokens=parts.dispatch.forecast(caller, offer, journey),
-        )
+        estimate = self._estimate(caller, offer, journey, estimator)
         grant = (
             self._reserve(caller, offer, estimate)
             if parts.lender is None
@@ -106,6 +102,14 @@ class Pipeline:
             parts.holds.end(journey)
             grant.release()
         parts.observer.ended(record, charge)
+
+    def _estimate(self, caller: Caller, offer: Offer, journey: Journey, estimator: Estimator) -> Estimate:
+        return estimator.estimate(
+            journey.request,
+            key_id=caller.key_id,
+            prompt_bytes=journey.prompt_bytes,
+            cached_prompt_tokens=self._parts.dispatch.forecast(caller, offer, journey),
+        )
 
     def _reserve(self, caller: Caller, offer: Offer, estimate: Estimate) -> Grant:
         """Take the estimate of the account's limits. Raises LimitExceeded."""
