@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from http import HTTPStatus
-from typing import Any
+from typing import Any, Final
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -11,7 +11,7 @@ from servery.core.errors import InternalError, MethodNotAllowed, NotFound, Serve
 from servery.web.control.resource import control_error
 from servery.web.openai.errors import error_body
 
-_CONTROL_PLANE = "/v1/accounts"
+_CONTROL_PLANE: Final = ("/v1/accounts", "/v1/creditCodes", "/v1/invoices", "/v1/pricing")
 
 
 async def _not_found(request: Request, fault: Exception) -> Response:

@@ -9,8 +9,10 @@ from servery.web.presented_key import presented_key
 Header = tuple[bytes, bytes]
 
 _LENGTH: Final = b"content-length"
-_KEYS: Final = frozenset({b"authorization", b"x-api-key"})
-_ITS_OWN: Final = _KEYS | {_LENGTH}
+KEY_NAMES: Final = frozenset({b"authorization", b"x-api-key"})
+"""Of the headers that may hold an API key."""
+
+_ITS_OWN: Final = KEY_NAMES | {_LENGTH}
 """What each of a connection's requests may say anew, where else their heads are the same."""
 
 
@@ -51,8 +53,8 @@ class RequestHead:
     @property
     def key(self) -> str:
         """The API key that it presents. Raises Unauthenticated where there is none."""
-        presented = {name.decode("latin-1"): value.decode("latin-1") for name, value in self.headers if name in _KEYS}
-        return presented_key(presented)
+        keys = {name.decode("latin-1"): value.decode("latin-1") for name, value in self.headers if name in KEY_NAMES}
+        return presented_key(keys)
 
     @property
     def key_sha256(self) -> bytes:

@@ -10,13 +10,12 @@ The key may come before the length, or not at all.
 import re
 from typing import Final
 
-from servery.web.server.http_request import HttpRequest, RequestHead
+from servery.web.server.http_request import KEY_NAMES, HttpRequest, RequestHead
 
 _LENGTH_DIGITS: Final = 12
 _LENGTH: Final = re.compile(rb"\r\n[Cc]ontent-[Ll]ength: ?([0-9]{1,%d})\r\n" % _LENGTH_DIGITS)
 _KEY: Final = re.compile(rb"\r\n([Aa]uthorization|[Xx]-[Aa][Pp][Ii]-[Kk][Ee][Yy]): ?((?:[A-Za-z]+ )?[!-~]+)\r\n")
 _KEY_VALUE: Final = re.compile(rb"(?:[A-Za-z]+ )?[!-~]+")
-_KEY_NAMES = (b"authorization", b"x-api-key")
 _NOT_REPEATED: Final = frozenset({b"transfer-encoding", b"expect", b"upgrade"})
 
 
@@ -93,7 +92,7 @@ class LoneHead:
         if names.count(b"content-length") != 1 or not _NOT_REPEATED.isdisjoint(names):
             return None
         begin, stop = found.span(1)
-        keyed = _KEY.search(data) if sum(names.count(name) for name in _KEY_NAMES) == 1 else None
+        keyed = _KEY.search(data) if sum(names.count(name) for name in KEY_NAMES) == 1 else None
         if keyed is None:
             parts = data[:begin], data[stop:], b""
             return RepeatedHead(parts, head, length=found[1], key=(b"", b""), key_first=False)
