@@ -96,9 +96,13 @@ class Listing:
         show: Callable[[Sequence[Item]], Awaitable[Sequence[msgspec.Struct]]],
         token: str,
     ) -> AsyncGenerator[list[tuple[Item, Shown]], None]:
-        """Those behind a token's place that the filter lets through, each with what is shown of it, part by part."""
+        """Those behind a token's place that the filter lets through, each with what is shown of it, part by part. To
+        read a part, to show it and to look at it takes the event loop some milliseconds each."""
         async for items in source.runs(token):
-            pairs = zip(items, map(_shown, await show(items)), strict=True)
+            await asyncio.sleep(0)
+            resources = await show(items)
+            await asyncio.sleep(0)
+            pairs = zip(items, map(_shown, resources), strict=True)
             yield [(item, shown) for item, shown in pairs if self._test is None or self._test(shown)]
             await asyncio.sleep(0)
 
