@@ -92,7 +92,6 @@ class BlockIndex:
         if path.part is not None:
             lookup.add(float(ends[path.depth - 1]), path.part, path.part)
         self._look_up_marks(lookup)
-        lookup.sort()
         return lookup
 
     def forecast(self, lookup: Lookup, replica: int) -> tuple[float, float]:

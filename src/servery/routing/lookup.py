@@ -42,15 +42,8 @@ class Lookup:
         self.levels: list[Level] = []
 
     def add(self, reach: float, holders: Holders, also: Holders) -> None:
-        """In any order; ``sort`` then."""
-        self.levels.append(Level(reach, holders, also))
-
-    def sort(self) -> None:
-        levels = self.levels
-        if len(levels) > 1:
-            levels.sort(key=_reach)
-            levels.reverse()
-
-
-def _reach(level: Level) -> float:
-    return level.reach
+        """In any order; of two that are as long, the later one comes first."""
+        levels, place = self.levels, 0
+        while place < len(levels) and levels[place].reach > reach:  # there are few
+            place += 1
+        levels.insert(place, Level(reach, holders, also))
