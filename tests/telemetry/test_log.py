@@ -3,8 +3,11 @@
 import json
 import logging
 import sys
+from datetime import UTC, datetime
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from servery.telemetry.event_line import EventKind, JsonLines, TextLines
 from servery.telemetry.log import LineFormatter, event_writer, set_up_logging
@@ -30,6 +33,19 @@ def test_people_get_words() -> None:
     """The fields behind the event's name."""
     line = LineFormatter(TextLines()).format(event("request ended", model="m", prompt_tokens=7))
     assert line.endswith("info    request ended  model=m  prompt_tokens=7")
+
+
+@given(
+    st.lists(st.integers() | st.booleans() | st.none() | st.text() | st.floats(), max_size=4), st.integers(0, 10**13)
+)
+def test_values_are_told_as_they_are(values: list[object], created_us: int) -> None:
+    """Whatever they are, each behind its label, and the time to the thousandth of a second."""
+    kind = EventKind("ended", tuple(f"f{place}" for place in range(len(values))))
+    seconds = created_us // 1_000_000
+    line = TextLines().line(kind, tuple(values), level=logging.WARNING, created_s=seconds + created_us % 64 / 64)
+    moment = datetime.fromtimestamp(seconds, UTC)
+    told = "".join(f"  f{place}={value}" for place, value in enumerate(values))
+    assert line == f"{moment:%H:%M:%S}.{int(created_us % 64 / 64 * 1_000):03} warning ended{told}"
 
 
 @pytest.mark.parametrize("formatter", [LineFormatter(JsonLines()), LineFormatter(TextLines())])

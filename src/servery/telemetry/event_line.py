@@ -10,6 +10,7 @@ _LEVELS: Final = (logging.DEBUG, logging.INFO, logging.WARNING, logging.ERROR, l
 _LEVEL_NAMES: Final = {level: logging.getLevelName(level).lower() for level in _LEVELS}
 _LEVEL_WORDS: Final = {level: f" {name:<7} " for level, name in _LEVEL_NAMES.items()}
 _THOUSANDTHS: Final = [f".{number:03}" for number in range(1_000)]
+_NUMBERS: Final = [str(number) for number in range(1_000)]
 _FIRST_VALUE: Final = 5
 
 
@@ -48,7 +49,7 @@ class TextLines:
         pieces[2] = _LEVEL_WORDS[level]
         place = _FIRST_VALUE
         for value in values:
-            pieces[place] = str(value)
+            pieces[place] = _NUMBERS[value] if type(value) is int and 0 <= value < 1_000 else str(value)
             place += 2
         return "".join(pieces)
 
