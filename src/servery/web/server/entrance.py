@@ -21,7 +21,7 @@ from servery.web.server.content_encoding import BodyDecoder
 from servery.web.server.http_reply import HttpReply
 from servery.web.server.http_request import HttpRequest
 from servery.web.server.inference_route import InferenceRoute
-from servery.web.server.response_headers import JSON, refusal_headers, request_headers
+from servery.web.server.response_headers import JSON, LimitLines, refusal_headers, request_headers
 from servery.web.server.response_writer import ResponseWriter
 from servery.web.server.write_pressure import WritePressure
 
@@ -60,6 +60,7 @@ class Entrance:
         self._refused = refused
         self._clock = clock
         self._random_bits = pseudo_random_bits()
+        self._limit_lines = LimitLines()
         self.is_draining = False
 
     def cut_off(self) -> None:
@@ -115,6 +116,7 @@ class Entrance:
                 request_id=request_id,
                 id_header=route.id_header,
                 stream=call.request.stream,
+                limit_lines=self._limit_lines,
                 limit_headers=route.limit_headers,
                 tells_route=caller.admin and headers.get(_DEBUG_HEADER) == "1",
             )

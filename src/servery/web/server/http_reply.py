@@ -16,8 +16,8 @@ from servery.web.presenter import Presenter
 from servery.web.server.response_headers import (
     EVENT_STREAM,
     JSON,
+    LimitLines,
     budget_headers,
-    limit_headers,
     refusal_headers,
     request_headers,
     route_header,
@@ -31,7 +31,16 @@ from servery.web.server.write_pressure import WritePressure
 class HttpReply:
     """What the pipeline writes to. Bytes go out as they come; nothing is gathered here."""
 
-    __slots__ = ("_dialect_limits", "_headers", "_presenter", "_pressure", "_stream", "_tells_route", "_writer")
+    __slots__ = (
+        "_dialect_limits",
+        "_headers",
+        "_limit_lines",
+        "_presenter",
+        "_pressure",
+        "_stream",
+        "_tells_route",
+        "_writer",
+    )
 
     def __init__(
         self,
@@ -42,6 +51,7 @@ class HttpReply:
         request_id: str,
         id_header: bytes = b"",
         stream: bool,
+        limit_lines: LimitLines,
         limit_headers: Callable[[LimitReading], list[tuple[bytes, bytes]]] | None = None,
         tells_route: bool = False,
     ) -> None:
@@ -51,12 +61,13 @@ class HttpReply:
         self._pressure = pressure
         self._presenter = presenter
         self._stream = stream
+        self._limit_lines = limit_lines
         self._dialect_limits = limit_headers
         self._tells_route = tells_route
         self._headers = request_headers(request_id, id_header)
 
     def granted(self, reading: LimitReading, path: ServingPath) -> None:
-        self._headers += limit_headers(reading)
+        self._headers += self._limit_lines.of(reading)
         if self._dialect_limits is not None:
             self._headers += header_lines(self._dialect_limits(reading))
         self._presenter.admitted(path)

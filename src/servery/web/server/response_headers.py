@@ -27,24 +27,52 @@ def request_headers(request_id: str, id_header: bytes) -> bytes:
 
 def limit_headers(reading: LimitReading, *, over_limit: bool = False) -> bytes:
     """The three limits in tokens per minute, that of the account in requests per minute, and what is left of them."""
+    return _limits(reading) + _remaining(reading, over_limit=over_limit)
+
+
+class LimitLines:
+    """The same for one reading after the other. Limits hardly change, and are written again only when they have."""
+
+    __slots__ = ("_limits", "_read")
+
+    def __init__(self) -> None:
+        self._read: LimitReading | None = None
+        self._limits = b""
+
+    def of(self, reading: LimitReading) -> bytes:
+        read = self._read
+        if (
+            read is None
+            or reading.prompt != read.prompt
+            or reading.uncached_prompt != read.uncached_prompt
+            or reading.generated != read.generated
+            or reading.requests != read.requests
+        ):
+            self._limits = _limits(reading)
+            self._read = reading
+        return self._limits + _remaining(reading, over_limit=False)
+
+
+def _limits(reading: LimitReading) -> bytes:
     return (
         b"x-ratelimit-limit-tokens-prompt: %d\r\n"
-        b"x-ratelimit-remaining-tokens-prompt: %d\r\n"
         b"x-ratelimit-limit-tokens-cache-adjusted-prompt: %d\r\n"
-        b"x-ratelimit-remaining-tokens-cache-adjusted-prompt: %d\r\n"
         b"x-ratelimit-limit-tokens-generated: %d\r\n"
-        b"x-ratelimit-remaining-tokens-generated: %d\r\n"
         b"x-ratelimit-limit-requests: %d\r\n"
+    ) % (reading.prompt, reading.uncached_prompt, reading.generated, reading.requests)
+
+
+def _remaining(reading: LimitReading, *, over_limit: bool) -> bytes:
+    return (
+        b"x-ratelimit-remaining-tokens-prompt: %d\r\n"
+        b"x-ratelimit-remaining-tokens-cache-adjusted-prompt: %d\r\n"
+        b"x-ratelimit-remaining-tokens-generated: %d\r\n"
         b"x-ratelimit-remaining-requests: %d\r\n"
         b"x-ratelimit-over-limit: %b\r\n"
     ) % (
-        reading.prompt,
         reading.prompt_remaining,
-        reading.uncached_prompt,
         reading.uncached_prompt_remaining,
-        reading.generated,
         reading.generated_remaining,
-        reading.requests,
         reading.requests_remaining,
         b"yes" if over_limit else b"no",
     )
@@ -63,29 +91,42 @@ def route_header(told: str) -> bytes:
 def served_headers(served: Served) -> bytes:
     """What is known once an answer is complete; times in seconds."""
     usage, report = served.usage, served.report
-    return _token_headers(usage.prompt_tokens, cached=usage.cached_prompt_tokens) + (
-        b"fireworks-server-time-to-first-token: %b\r\nfireworks-server-processing-time: %b\r\n"
-        % (_seconds(report.time_to_first_token_s), _seconds(report.processing_time_s))
+    first, whole = _millionths(report.time_to_first_token_s), _millionths(report.processing_time_s)
+    return (
+        b"fireworks-prompt-tokens: %d\r\n"
+        b"fireworks-cached-prompt-tokens: %d\r\n"
+        b"fireworks-server-time-to-first-token: %d.%b\r\n"
+        b"fireworks-server-processing-time: %d.%b\r\n"
+    ) % (
+        usage.prompt_tokens,
+        usage.cached_prompt_tokens,
+        first // 1_000_000,
+        _six_digits(first),
+        whole // 1_000_000,
+        _six_digits(whole),
     )
 
 
-def _token_headers(prompt_tokens: int, *, cached: int) -> bytes:
-    return b"fireworks-prompt-tokens: %d\r\nfireworks-cached-prompt-tokens: %d\r\n" % (prompt_tokens, cached)
+def _millionths(seconds: float) -> int:
+    return int(seconds * 1_000_000 + 0.5)
 
 
-def _seconds(seconds: float) -> bytes:
-    """To the millionth. A float's own format takes four times as long, and so do zeros before a number."""
-    millionths = int(seconds * 1_000_000 + 0.5)
-    digits = b"%d" % (1_000_000 + millionths % 1_000_000)
-    return b"%d.%b" % (millionths // 1_000_000, digits[1:])
+def _six_digits(millionths: int) -> bytes:
+    """Those behind the point. A float's own format takes four times as long, and so do zeros before a number."""
+    return (b"%d" % (1_000_000 + millionths % 1_000_000))[1:]
 
 
 def stream_headers(start: StreamStart) -> bytes:
     """What is known when a stream's first token arrives."""
-    lines = b"fireworks-server-time-to-first-token: %b\r\n" % _seconds(start.time_to_first_token_s)
+    first = _millionths(start.time_to_first_token_s)
+    lines = b"fireworks-server-time-to-first-token: %d.%b\r\n" % (first // 1_000_000, _six_digits(first))
     if start.prompt_tokens is None:
         return lines
-    return lines + _token_headers(start.prompt_tokens, cached=start.cached_prompt_tokens or 0)
+    return b"%bfireworks-prompt-tokens: %d\r\nfireworks-cached-prompt-tokens: %d\r\n" % (
+        lines,
+        start.prompt_tokens,
+        start.cached_prompt_tokens or 0,
+    )
 
 
 def refusal_headers(error: ServeryError) -> bytes:
