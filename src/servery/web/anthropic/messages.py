@@ -1,6 +1,5 @@
 """``POST /messages``: the request."""
 
-from collections.abc import Mapping
 from typing import Final
 
 import msgspec
@@ -25,7 +24,7 @@ from servery.web.presenter import ParsedCall
 _DECODER: Final = msgspec.json.Decoder(MessagesBody)
 
 
-def parse_messages(body: bytes, headers: Mapping[str, str], request_id: str, caller: Caller) -> ParsedCall:
+def parse_messages(body: bytes, headers: dict[str, str], request_id: str, caller: Caller) -> ParsedCall:
     """What is asked, in OpenAI's form, and how to show the answer. ``headers`` have lower-case names.
 
     Raises InvalidRequest for a body that cannot be understood, for one that asks for what is not supported, and for

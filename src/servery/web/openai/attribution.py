@@ -1,6 +1,5 @@
 """Whose request this is, beyond the account: its session, its cache partition, its cost labels."""
 
-from collections.abc import Mapping
 from typing import Final
 
 from servery.core.errors import InvalidRequest
@@ -17,19 +16,19 @@ def checked_key(key: str, *, param: str) -> str:
     return key
 
 
-def session(headers: Mapping[str, str], first_key: str | None, second_key: str | None = None) -> str | None:
+def session(headers: dict[str, str], first_key: str | None, second_key: str | None = None) -> str | None:
     """What pins related requests to a replica: a header, else the first of the body's keys that is not empty."""
     key = headers.get("x-multi-turn-session-id") or headers.get("x-session-affinity") or first_key or second_key
     return checked_key(key, param="prompt_cache_key") if key else None
 
 
-def isolation_key(headers: Mapping[str, str], body_key: str | None = None) -> str | None:
+def isolation_key(headers: dict[str, str], body_key: str | None = None) -> str | None:
     """What separates prompt-cache entries within one account."""
     key = headers.get("x-prompt-cache-isolation-key") or body_key
     return checked_key(key, param="prompt_cache_isolation_key") if key else None
 
 
-def cost_labels(headers: Mapping[str, str]) -> tuple[tuple[str, str], ...]:
+def cost_labels(headers: dict[str, str]) -> tuple[tuple[str, str], ...]:
     """``Fireworks-Annotations: team=a,project=b,environment=c`` as pairs, in that order whatever the header's; other
     keys are dropped. Raises InvalidRequest when a label is unreasonably long."""
     annotations = headers.get("fireworks-annotations")

@@ -1,6 +1,5 @@
 """``POST /chat/completions``: the request."""
 
-from collections.abc import Mapping
 from typing import Final
 
 from servery.core.caller import Caller
@@ -34,7 +33,7 @@ class ChatParser:
     def __init__(self, repeated: RepeatedBodies) -> None:
         self._repeated = repeated
 
-    def parse(self, body: bytes, headers: Mapping[str, str], request_id: str, caller: Caller) -> ParsedCall:
+    def parse(self, body: bytes, headers: dict[str, str], request_id: str, caller: Caller) -> ParsedCall:
         """What is asked, and how to show the answer. ``headers`` have lower-case names.
 
         Raises InvalidRequest, with ``param`` where one field is to blame, for a body that cannot be understood, for one

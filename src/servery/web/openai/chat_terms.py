@@ -1,6 +1,5 @@
 """What a chat request asks, understood: its messages, and on what terms."""
 
-from collections.abc import Mapping
 from typing import Final
 
 from servery.core.errors import InvalidRequest
@@ -41,7 +40,7 @@ class ChatTerms(Terms):
     def forget_messages(self) -> None:
         self.generation = self.generation.told(b"", has_images=False)
 
-    def call(self, generation: Generation, headers: Mapping[str, str], *, request_id: str) -> ParsedCall:
+    def call(self, generation: Generation, headers: dict[str, str], *, request_id: str) -> ParsedCall:
         """``generation`` asked for on these terms. Raises InvalidRequest."""
         work = self.choices(generation)
         request = self.request(headers, request_id=request_id, endpoint=_CHAT, work=work)

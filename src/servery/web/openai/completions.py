@@ -1,6 +1,5 @@
 """``POST /completions``: the request."""
 
-from collections.abc import Mapping
 from typing import Final
 
 from servery.core.caller import Caller
@@ -31,7 +30,7 @@ _READER: Final = BodyReader(
 )
 
 
-def parse_completions(body: bytes, headers: Mapping[str, str], request_id: str, caller: Caller) -> ParsedCall:
+def parse_completions(body: bytes, headers: dict[str, str], request_id: str, caller: Caller) -> ParsedCall:
     """What is asked, and how to show the answer: several prompts give several choices, ``n`` for each in order.
 
     ``headers`` have lower-case names. Raises InvalidRequest as ``ChatParser`` does.

@@ -41,7 +41,7 @@ _DECODER = msgspec.json.Decoder(EmbeddingsBody)
 _UNSUPPORTED: Mapping[str, tuple[object, ...]] = {"prompt_template": ("",), "return_logits": (False, [])}
 
 
-def parse_embeddings(body: bytes, headers: Mapping[str, str], request_id: str, caller: Caller) -> ParsedCall:
+def parse_embeddings(body: bytes, headers: dict[str, str], request_id: str, caller: Caller) -> ParsedCall:
     """What is asked, and how to show the answer. ``headers`` have lower-case names. Raises InvalidRequest as
     ``ChatParser`` does. ``normalize`` scales the engine's vectors to length one; otherwise they are as it gives them.
     """

@@ -1,7 +1,5 @@
 """What a request for chat or for a completion asks beside its prompt, understood."""
 
-from collections.abc import Mapping
-
 import msgspec
 
 from servery.core.inference import Generation, InferenceRequest
@@ -57,7 +55,7 @@ class Terms:
         )
 
     def request(
-        self, headers: Mapping[str, str], *, request_id: str, endpoint: Endpoint, work: tuple[Generation, ...]
+        self, headers: dict[str, str], *, request_id: str, endpoint: Endpoint, work: tuple[Generation, ...]
     ) -> InferenceRequest:
         """What is asked, with ``work`` done. Raises InvalidRequest for an unreasonable header."""
         return InferenceRequest(

@@ -1,6 +1,5 @@
 """One request as it came over the wire, whole."""
 
-from collections.abc import Mapping
 from typing import Final
 
 from servery.tenancy.api_keys import secret_sha256
@@ -37,11 +36,11 @@ class RequestHead:
         self.headers = headers
         self.http_version = http_version
         self.keep_alive = keep_alive
-        self._by_name: Mapping[str, str] | None = None
+        self._by_name: dict[str, str] | None = None
         self._key_sha256: bytes | None = None
 
     @property
-    def by_name(self) -> Mapping[str, str]:
+    def by_name(self) -> dict[str, str]:
         """Headers as text by lower-case name, of several with one name the last; without the body's length and the API
         key."""
         if self._by_name is None:

@@ -1,6 +1,6 @@
 """One inference endpoint in one dialect."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 
 from servery.core.caller import Caller
 from servery.core.errors import ServeryError
@@ -8,7 +8,7 @@ from servery.core.limit_reading import LimitReading
 from servery.core.value import Value
 from servery.web.presenter import ParsedCall
 
-Parse = Callable[[bytes, Mapping[str, str], str, Caller], ParsedCall]
+Parse = Callable[[bytes, dict[str, str], str, Caller], ParsedCall]
 """Understands a body: (body, headers by lower-case name, request id, who asks). Raises InvalidRequest."""
 
 RenderError = Callable[[ServeryError, str], bytes]
