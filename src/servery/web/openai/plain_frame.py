@@ -61,16 +61,12 @@ def learned(event: bytes, kind: TextKind, *, client_head: bytes, client_tail: by
     before a colon, it is the key that was read: no other can be spelt like this. In other events a probe tells.
     """
     name = _NAME[kind]
-    at = event.find(name)
-    begin = at + len(name) + 2
-    if (
-        at >= 0
-        and event[begin - 2 : begin] == b':"'
-        and name not in event[begin:]
-        and b"\\" not in event
-        and len(event) <= _LEARNED_FROM_BYTES_MAX
-    ):
-        return PlainFrame(event[:begin], event[event.find(b'"', begin) :], client_head, client_tail)
+    before, found, behind = event.partition(name)  # which takes a third of the time that finding takes
+    if found and behind.startswith(b':"') and len(event) <= _LEARNED_FROM_BYTES_MAX:
+        rest = behind[2:]
+        if not rest.partition(name)[1] and not event.partition(b"\\")[1]:
+            tail = rest.partition(b'"')[2]
+            return PlainFrame(b'%b%b:"' % (before, name), b'"' + tail, client_head, client_tail)
 
     def says_probe(event: bytes) -> bool:
         probe = _EVENT.decode(event)

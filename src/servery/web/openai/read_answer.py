@@ -37,7 +37,8 @@ def finish_reason(told: str | None) -> str | None:
 
 def only_choice(answer: EngineAnswer) -> EngineChoice | None:
     """A request's choices are asked for one by one."""
-    return answer.choices[0] if answer.choices else None
+    choices = answer.choices
+    return choices[0] if choices else None
 
 
 def reasoning_text(message: EngineMessage) -> str | None:
