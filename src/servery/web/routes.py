@@ -9,7 +9,6 @@ from servery.web.openai.chat import ChatParser
 from servery.web.openai.completions import parse_completions
 from servery.web.openai.embeddings import parse_embeddings
 from servery.web.openai.errors import error_body as openai_error_body
-from servery.web.openai.repeated_body import RepeatedBodies
 from servery.web.server.inference_route import InferenceRoute
 
 PREFIXES = ("/inference/v1", "/v1")
@@ -19,7 +18,7 @@ PREFIXES = ("/inference/v1", "/v1")
 def inference_routes() -> Mapping[str, InferenceRoute]:
     """Routes by full path."""
     routes = {
-        "/chat/completions": InferenceRoute(ChatParser(RepeatedBodies()).parse, openai_error_body),
+        "/chat/completions": InferenceRoute(ChatParser().parse, openai_error_body),
         "/completions": InferenceRoute(parse_completions, openai_error_body),
         "/embeddings": InferenceRoute(parse_embeddings, openai_error_body),
         "/messages": InferenceRoute(parse_messages, anthropic_error_body, anthropic_limit_headers, b"request-id"),

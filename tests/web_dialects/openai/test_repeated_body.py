@@ -1,6 +1,6 @@
 """What is not read again is understood as if it were."""
 
-from collections.abc import Iterable
+import json
 from typing import Any
 
 import msgspec
@@ -10,10 +10,11 @@ from hypothesis import strategies as st
 from tests.web_dialects.parsers import CALLER, said
 
 from servery.core.errors import InvalidRequest
-from servery.web.openai.chat import ChatParser
+from servery.web.openai.chat import READER, ChatParser
 from servery.web.openai.chat_body import ChatBody
 from servery.web.openai.chat_terms import ChatTerms
-from servery.web.openai.repeated_body import KEPT_BYTES_MAX, RepeatedBodies
+from servery.web.openai.repeated_bodies import RepeatedBodies
+from servery.web.openai.repeated_body import KEPT_BYTES_MAX, OtherText
 
 TOOL = {"type": "function", "function": {"name": "f", "parameters": {"type": "object"}}}
 CONTENTS = st.text(max_size=5) | st.sampled_from(
@@ -71,83 +72,130 @@ def understood(parser: ChatParser, body: bytes) -> tuple[object, ...]:
 @given(some=st.lists(bodies(), min_size=1, max_size=3), order=st.lists(st.integers(0, 2), max_size=12))
 def test_nothing_is_understood_otherwise_the_second_time(some: list[bytes], order: list[int]) -> None:
     """Whatever a key has asked before, a body says what it says to a parser that has never seen another."""
-    parser = ChatParser(RepeatedBodies())
+    parser = ChatParser()
     for place in order:
         body = some[place % len(some)]
-        assert understood(parser, body) == understood(ChatParser(RepeatedBodies()), body)
+        assert understood(parser, body) == understood(ChatParser(), body)
 
 
 @given(some=st.lists(MESSAGES, min_size=1, max_size=8), others=st.fixed_dictionaries({}, optional=OTHERS))
 def test_only_messages_differ(some: list[Any], others: dict[str, Any]) -> None:
     """The same for a client that asks for the same again and again, which the parser comes to know."""
     others.pop("messages", None)
-    parser = ChatParser(RepeatedBodies())
+    parser = ChatParser()
     for messages in some:
         body = msgspec.json.encode({"model": "m", "messages": messages, **others})
-        assert understood(parser, body) == understood(ChatParser(RepeatedBodies()), body)
+        assert understood(parser, body) == understood(ChatParser(), body)
 
 
-def parsed(parser: ChatParser, bodies: Iterable[bytes], key_id: str = CALLER.key_id) -> None:
-    caller = type(CALLER)("acme", key_id)
-    for body in bodies:
-        parser.parse(body, {}, "chatcmpl-1", caller)
+def body_with(text: object = "hi", *before: object, **fields: object) -> bytes:
+    messages = [*before, {"role": "user", "content": text}]
+    return json.dumps({"model": "m", "messages": messages, **fields}).encode()
 
 
-def body_with(text: str = "hi", **fields: object) -> bytes:
-    return msgspec.json.encode({"model": "m", "messages": [{"role": "user", "content": text}], **fields})
+class Known:
+    """Bodies that have been asked, of one key unless another is named; counts those that had to be read."""
+
+    def __init__(self, *, kept_bytes_most: int = 1 << 25) -> None:
+        self.read: list[bytes] = []
+        self._repeated = RepeatedBodies(self._read, kept_bytes_most=kept_bytes_most)
+
+    def _read(self, body: bytes) -> ChatBody:
+        self.read.append(body)
+        return READER.read(body)
+
+    def asks(self, body: bytes, key_id: str = "key_1") -> bool:
+        """Whether it was known."""
+        if self._repeated.call(key_id, body, {}, "chatcmpl-1") is not None:
+            return True
+        self._repeated.missed(key_id, body, ChatTerms(READER.read(body)))
+        return False
+
+    def texts(self) -> list[OtherText]:
+        return self._repeated._of_keys["key_1"]._texts
 
 
 def test_a_key_is_known_by_several_ways_of_asking() -> None:
     """Two clients with one key are both known, whatever their messages are."""
-    known = RepeatedBodies()
-    parsed(ChatParser(known), [body_with("a", n=1), body_with("b", stream=True)] * 8)
-    for body in (body_with("other", n=1), body_with("yet another", stream=True)):
-        assert known.find(CALLER.key_id, body) is not None
-    assert known.find("key_2", body_with("other", n=1)) is None
-    assert known.find(CALLER.key_id, body_with("other", n=2)) is None
+    known = Known()
+    for body in [body_with("a", n=1), body_with("b", stream=True)] * 8:
+        known.asks(body)
+    assert known.asks(body_with("other", n=1))
+    assert known.asks(body_with("yet another", {"role": "system", "content": "x"}, stream=True))
+    assert not known.asks(body_with("other", n=1), "key_2")
+    assert not known.asks(body_with("other", n=2))
+
+
+def test_conversations_that_begin_alike_and_go_on_are_known() -> None:
+    """Some differ in the text of their last message alone, and others go on; with or without images before."""
+    system = {"role": "system", "content": "be brief"}
+    image = {"role": "user", "content": [{"type": "image_url", "image_url": {"url": "https://a/b"}}]}
+    parser, known = ChatParser(), Known()
+    for turn in range(50):
+        for before in ((system,), (image,), (system, {"role": "user", "content": str(turn)}, image)):
+            for text in (str(turn), [{"type": "text", "text": "x"}], "\ud83d\ude00", 'a"b'):
+                body = body_with(text, *before, n=1)
+                assert understood(parser, body) == understood(ChatParser(), body)
+                assert known.asks(body) or turn == 0
+
+
+def test_of_a_text_that_comes_after_the_same_nothing_else_is_read() -> None:
+    """Where only the last message's text differs, that is all that is looked at, in spite of what it says."""
+    known = Known()
+    for turn in range(4):
+        known.asks(body_with(str(turn), n=1))
+    (text,) = known.texts()
+    for told in ("other", '"}],"n":2}', "\\", "\ud83d\ude00", ""):
+        body = body_with(told, n=1)
+        assert text.surrounds(body)
+        generation = text.generation(body)
+        assert generation is not None
+        assert generation == ChatTerms(READER.read(body)).generation
+    assert text.generation(body_with("x", n=1).replace(b'"x"', b'"x","role":"user"')) is None
 
 
 def test_what_is_long_is_not_kept() -> None:
     """Beside the messages, a body may be of any length, and only short ones are remembered."""
-    known = RepeatedBodies()
+    known = Known()
     long = "x" * KEPT_BYTES_MAX
-    parsed(ChatParser(known), [body_with(user="x"), body_with(long, user="x"), body_with(metadata={"a": long})] * 8)
-    assert known.find(CALLER.key_id, body_with(long, user="x")) is not None
-    assert known.find(CALLER.key_id, body_with(metadata={"a": long})) is None
+    for body in [body_with(user="x"), body_with(long, user="x"), body_with(metadata={"a": long})] * 8:
+        known.asks(body)
+    assert known.asks(body_with(long, user="x"))
+    assert known.asks(body_with("x", {"role": "system", "content": long}, user="x"))
+    assert not known.asks(body_with(metadata={"a": long}))
 
 
 def test_keys_are_forgotten() -> None:
     """Of more keys than there is room for, those that came last are known."""
-    known = RepeatedBodies(kept_bytes_most=20_000)
+    known = Known(kept_bytes_most=20_000)
     for key in range(100):
-        parsed(ChatParser(known), [body_with()] * 4, f"key_{key}")
-    found = [key for key in range(100) if known.find(f"key_{key}", body_with()) is not None]
+        for _ in range(8):
+            known.asks(body_with(), f"key_{key}")
+    found = [key for key in reversed(range(100)) if known.asks(body_with(), f"key_{key}")]
     assert 10 < len(found) < 20
-    assert found == list(range(100 - len(found), 100))
+    assert found == list(reversed(range(100 - len(found), 100)))
 
 
 @pytest.mark.parametrize("times", [100, 1_000])
 def test_who_asks_otherwise_each_time_has_little_looked_at(times: int) -> None:
-    """Of many different bodies a few are looked at: as many as the number of their number's digits, in binary."""
-    known, looked_at = RepeatedBodies(), []
-
-    def read(body: bytes) -> ChatBody:
-        looked_at.append(body)
-        return msgspec.json.decode(body, type=ChatBody)
-
-    for seed in range(times):
-        body = body_with(seed=seed)
-        assert known.find("key_1", body) is None
-        known.learn("key_1", body, ChatTerms(msgspec.json.decode(body, type=ChatBody)), read)
-    assert len(looked_at) <= times.bit_length()
+    """Of many different bodies a few are looked at: as many as their number has digits, in binary. So it is with
+    conversations that differ."""
+    for bodies in (
+        [body_with(seed=seed) for seed in range(times)],
+        [body_with("x", *[{"role": "user", "content": "y"}] * (turn % 9)) for turn in range(times)],
+    ):
+        known = Known()
+        for body in bodies:
+            known.asks(body)
+        assert 0 < len(known.read) <= 2 * times.bit_length()
 
 
 @pytest.mark.parametrize("last", ["hi", "probe\u0001"])
 def test_of_two_messages_fields_the_last_counts(last: str) -> None:
     """A body with the field twice is not taken for one whose messages are those of the first."""
-    parser = ChatParser(RepeatedBodies())
+    parser = ChatParser()
     twice = b'{"messages":[{"role":"user","content":%b}],"model":"m","messages":[{"role":"user","content":%b}]}'
     told = msgspec.json.encode(last)
-    for first in (told, told, told, told, b'"other"'):
+    for first in (*[told] * 9, b'"other"'):
         (work,) = parser.parse(twice % (first, told), {}, "chatcmpl-1", CALLER).request.work
         assert work.prompt_bytes() == b'[{"role":"user","content":%b}]' % told

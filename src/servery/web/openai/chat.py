@@ -7,10 +7,10 @@ from servery.web.openai.asked import UNSUPPORTED
 from servery.web.openai.body_reader import BodyReader
 from servery.web.openai.chat_body import ChatBody
 from servery.web.openai.chat_terms import ChatTerms
-from servery.web.openai.repeated_body import RepeatedBodies
+from servery.web.openai.repeated_bodies import RepeatedBodies
 from servery.web.presenter import ParsedCall
 
-_READER: Final = BodyReader(
+READER: Final = BodyReader(
     ChatBody,
     {
         **UNSUPPORTED,
@@ -30,8 +30,8 @@ class ChatParser:
 
     __slots__ = ("_repeated",)
 
-    def __init__(self, repeated: RepeatedBodies) -> None:
-        self._repeated = repeated
+    def __init__(self) -> None:
+        self._repeated = RepeatedBodies(READER.read)
 
     def parse(self, body: bytes, headers: dict[str, str], request_id: str, caller: Caller) -> ParsedCall:
         """What is asked, and how to show the answer. ``headers`` have lower-case names.
@@ -40,14 +40,9 @@ class ChatParser:
         that asks for what is not supported, and for unknown fields: nothing is dropped silently. Does not know the
         model: whether it exists, and what it can do, is for the catalog to say.
         """
-        known = self._repeated.find(caller.key_id, body)
-        messages = None if known is None else known.messages(body)
-        if known is not None and messages is not None:
-            terms = known.terms
-            return terms.call(terms.generation_of(messages), headers, request_id=request_id)
-        fields = _READER.read(body)
-        terms = ChatTerms(fields)
-        call = terms.call(terms.generation, headers, request_id=request_id)
-        if known is None:
-            self._repeated.learn(caller.key_id, body, terms, _READER.read)
+        call = self._repeated.call(caller.key_id, body, headers, request_id)
+        if call is None:
+            terms = ChatTerms(READER.read(body))
+            call = terms.call(terms.generation, headers, request_id=request_id)
+            self._repeated.missed(caller.key_id, body, terms)
         return call

@@ -1,47 +1,50 @@
-"""What a client asks beside its messages. From one request to the next that hardly changes, so what was understood
-once, byte for byte, is not read again; the messages are.
+"""What a client asks beside its messages, or beside the text of the last one. From one request to the next that hardly
+changes, so what was understood once, byte for byte, is not read again; what is between is.
 
     {"model": "m", "messages": [{"role": "user", "content": "Hi"}], "tools": […], "temperature": 0.2}
     |------ before -----------|------------ messages -------------|------------- after -------------|
+    |------ before -------------------------------------|-text|---------------- after --------------|
 
-No text can be taken for syntax: nothing is searched for, and what is between has to be an array of messages by itself.
+No text can be taken for syntax: nothing is searched for, and what is between has to be an array of messages, or a
+string, by itself.
 """
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 from typing import Final
 
 import msgspec
 
+from servery.core.inference import Generation
 from servery.web.openai.chat_body import ChatBody
 from servery.web.openai.chat_terms import ChatTerms
 from servery.web.openai.message_shapes import Message, OnlyMessages
+from servery.web.presenter import ParsedCall
+
+Read = Callable[[bytes], ChatBody]
+"""Reads any body. Raises InvalidRequest."""
 
 KEPT_BYTES_MAX: Final = 16_384
 """Of what is longer than this in all, nothing is kept."""
-_WAYS_OF_A_KEY: Final = 4
-_HITS_THAT_SETTLE: Final = 16
-_MISSES_THAT_UNSETTLE: Final = 16
-"""A key that mostly asks otherwise is known by one way alone: each that is looked at costs something."""
-_KEY_BYTES: Final = 1_024
-"""As much is counted for a key beside what is kept for it."""
 
-_PROBE: Final = b'[{"role":"user","content":"probe\\u0001"}]'
 _PROBE_TEXT: Final = b'"probe\\u0001"'
+_PROBE: Final = b'[{"role":"user","content":%b}]' % _PROBE_TEXT
+_TEXT_END: Final = b"}]"
 _MESSAGES: Final = msgspec.json.Decoder(list[Message])
 _ONLY_MESSAGES: Final = msgspec.json.Decoder(OnlyMessages)
+_STRING: Final = msgspec.json.Decoder(str)
 
 
-class RepeatedBody:
+class RepeatedBody(ABC):
     """``terms`` are what ``before`` and ``after`` say."""
 
-    __slots__ = ("_after", "_before", "_least_bytes", "terms")
+    __slots__ = ("_least_bytes", "after", "before", "terms")
 
     def __init__(self, before: bytes, after: bytes, terms: ChatTerms) -> None:
-        self._before = before
-        self._after = after
-        self._least_bytes = len(before) + len(after)
+        self.before = before
+        self.after = after
         self.terms = terms
-        terms.forget_messages()
+        self._least_bytes = len(before) + len(after)
 
     @property
     def kept_bytes(self) -> int:
@@ -49,11 +52,72 @@ class RepeatedBody:
 
     def surrounds(self, body: bytes) -> bool:
         """Whether ``body`` begins and ends like this."""
-        return len(body) > self._least_bytes and body.startswith(self._before) and body.endswith(self._after)
+        return len(body) > self._least_bytes and body.startswith(self.before) and body.endswith(self.after)
 
-    def messages(self, body: bytes) -> list[Message] | None:
-        """Those of a body that this surrounds; None where what is between is no array of messages."""
-        between = body[len(self._before) : len(body) - len(self._after)]
+    def between(self, body: bytes) -> bytes:
+        return body[len(self.before) : len(body) - len(self.after)]
+
+    def call(self, body: bytes, headers: dict[str, str], request_id: str) -> ParsedCall | None:
+        """What a body that this surrounds asks for; None where what is between is not what it must be. Raises
+        InvalidRequest."""
+        generation = self.generation(body)
+        return None if generation is None else self.terms.call(generation, headers, request_id=request_id)
+
+    @abstractmethod
+    def generation(self, body: bytes) -> Generation | None:
+        """The same without what headers say."""
+
+
+class OtherMessages(RepeatedBody):
+    """Bodies that differ in their messages."""
+
+    __slots__ = ("_found", "_start_hash")
+
+    def __init__(self, before: bytes, after: bytes, terms: ChatTerms) -> None:
+        super().__init__(before, after, terms)
+        self._found = 0
+        self._start_hash = 0  # of the conversation that was looked at last, up to the text of its last message
+        terms.forget_messages()
+
+    def generation(self, body: bytes) -> Generation | None:
+        messages = self._messages(body)
+        return None if messages is None else self.terms.generation_of(messages)
+
+    def closer(self, body: bytes, read: Read) -> "OtherText | None":
+        """What surrounds less of ``body``, which this surrounds, where that has come before. It is looked for at first
+        often, then ever more seldom: most conversations go on."""
+        self._found += 1
+        if self._found & (self._found - 1):
+            return None
+        messages, generation = self._messages(body), self.generation(body)
+        assert messages is not None, "what it surrounds was read"
+        assert generation is not None, "what it surrounds was read"
+        text, told = bytes(messages[-1].content), generation.messages
+        assert told is not None, "a chat has messages"
+        ending = text + _TEXT_END
+        start = told[: len(told) - len(ending)]
+        if not text.startswith(b'"') or not told.endswith(ending) or not self.between(body).endswith(ending):
+            return None
+        if hash(start) != self._start_hash:
+            self._start_hash = hash(start)
+            return None
+        return self._around_text(body, text, read, start=start, has_images=generation.has_images)
+
+    def _around_text(
+        self, body: bytes, text: bytes, read: Read, *, start: bytes, has_images: bool
+    ) -> "OtherText | None":
+        """The text at the end of the messages is its last message's, if a probe in its place is."""
+        after = _TEXT_END + self.after
+        before = body[: len(body) - len(after) - len(text)]
+        if len(before) + len(after) + len(start) > KEPT_BYTES_MAX or _PROBE_TEXT in body:
+            return None
+        probed = self.terms.generation_of(read(before + _PROBE_TEXT + after).messages)
+        if probed.messages != _said(start, _PROBE_TEXT):
+            return None
+        return OtherText(before, after, self.terms, has_images=has_images, start=start)
+
+    def _messages(self, body: bytes) -> list[Message] | None:
+        between = self.between(body)
         try:
             if not between.isascii():
                 between.decode()  # values that stay raw JSON are not checked for UTF-8 by the decoder
@@ -62,83 +126,31 @@ class RepeatedBody:
             return None
 
 
-class RepeatedBodies:
-    """By API key the last few that it came with. Of ``kept_bytes_most`` bytes in all; beyond that the key that is known
-    for longest is forgotten."""
+class OtherText(RepeatedBody):
+    """Bodies that differ in the text of their last message: ``start`` is the conversation up to there."""
 
-    __slots__ = ("_kept_bytes", "_kept_bytes_most", "_of_keys")
+    __slots__ = ("_has_images", "_start")
 
-    def __init__(self, *, kept_bytes_most: int = 1 << 25) -> None:
-        self._of_keys: dict[str, _OfKey] = {}
-        self._kept_bytes = 0
-        self._kept_bytes_most = kept_bytes_most
-
-    def find(self, key_id: str, body: bytes) -> RepeatedBody | None:
-        """What ``body`` begins and ends like."""
-        of_key = self._of_keys.get(key_id)
-        return None if of_key is None else of_key.find(body)
-
-    def learn(self, key_id: str, body: bytes, terms: ChatTerms, read: Callable[[bytes], ChatBody]) -> None:
-        """``body``, which was not found, asks for ``terms``, as ``read`` has told. Who asks otherwise each time has
-        little looked at."""
-        of_key = self._of_keys.get(key_id)
-        if of_key is None:
-            self._of_keys[key_id] = _OfKey()
-            self._keep(_KEY_BYTES)
-        elif of_key.is_worth_a_look:
-            found = _around_messages(body, read)
-            if found is not None:
-                self._keep(of_key.add(RepeatedBody(found[0], found[1], terms)))
-
-    def _keep(self, more_bytes: int) -> None:
-        self._kept_bytes += more_bytes
-        while self._kept_bytes > self._kept_bytes_most:
-            forgotten = self._of_keys.pop(next(iter(self._of_keys)))
-            self._kept_bytes -= _KEY_BYTES + forgotten.kept_bytes
-
-
-class _OfKey:
-    """``misses`` are counted until enough bodies in a row were found."""
-
-    __slots__ = ("_bodies", "_hits", "_misses")
-
-    def __init__(self) -> None:
-        self._bodies: list[RepeatedBody] = []  # the last used first
-        self._hits = 0
-        self._misses = 1
-
-    def find(self, body: bytes) -> RepeatedBody | None:
-        for place, known in enumerate(self._bodies):
-            if known.surrounds(body):
-                if place:
-                    self._bodies.insert(0, self._bodies.pop(place))
-                self._hits += 1
-                if self._hits >= _HITS_THAT_SETTLE:
-                    self._misses = 0
-                return known
-        self._hits = 0
-        self._misses += 1
-        return None
-
-    @property
-    def is_worth_a_look(self) -> bool:
-        """At first often, then ever more seldom: at powers of two."""
-        return not self._misses & (self._misses - 1)
+    def __init__(self, before: bytes, after: bytes, terms: ChatTerms, *, has_images: bool, start: bytes) -> None:
+        super().__init__(before, after, terms)
+        self._has_images = has_images
+        self._start = start
 
     @property
     def kept_bytes(self) -> int:
-        return sum([known.kept_bytes for known in self._bodies])
+        return self._least_bytes + len(self._start)
 
-    def add(self, body: RepeatedBody) -> int:
-        """How many bytes more are kept now."""
-        before = self.kept_bytes
-        self._bodies.insert(0, body)
-        del self._bodies[_WAYS_OF_A_KEY if self._misses <= _MISSES_THAT_UNSETTLE else 1 :]
-        return self.kept_bytes - before
+    def generation(self, body: bytes) -> Generation | None:
+        text = self.between(body)
+        try:
+            _STRING.decode(text)
+        except (msgspec.DecodeError, UnicodeDecodeError):
+            return None
+        return self.terms.generation.told(_said(self._start, text), has_images=self._has_images)
 
 
-def _around_messages(body: bytes, read: Callable[[bytes], ChatBody]) -> list[bytes] | None:
-    """What stands before and after the messages of ``body``; None where that is too long, or cannot be told.
+def around_messages(body: bytes, terms: ChatTerms, read: Read) -> OtherMessages | None:
+    """None where what is before and after the messages is too long, or cannot be told.
 
     Where they stand is a guess until a probe in their place is read back as the messages.
     """
@@ -148,4 +160,9 @@ def _around_messages(body: bytes, read: Callable[[bytes], ChatBody]) -> list[byt
     begin = body.find(messages)
     before, after = body[:begin], body[begin + len(messages) :]
     probed = read(before + _PROBE + after).messages
-    return [before, after] if len(probed) == 1 and bytes(probed[0].content) == _PROBE_TEXT else None
+    is_told = len(probed) == 1 and bytes(probed[0].content) == _PROBE_TEXT
+    return OtherMessages(before, after, terms) if is_told else None
+
+
+def _said(start: bytes, text: bytes) -> bytes:
+    return b"%b%b%b" % (start, text, _TEXT_END)
