@@ -1,5 +1,6 @@
 """Requests for chat: what is taken, how it is understood, and what is refused by name."""
 
+import json
 import sys
 from contextlib import suppress
 from typing import Any
@@ -515,3 +516,21 @@ def test_where_json_breaks_is_told() -> None:
 def test_unknown_fields_are_named_as_openai_names_them() -> None:
     """Clients match on this sentence."""
     assert refusal(colour=1).message == "Unrecognized request argument supplied: colour"
+
+
+@given(
+    st.lists(
+        st.fixed_dictionaries(
+            {"role": st.sampled_from(["system", "user", "assistant"]), "content": st.text()},
+            optional={"name": st.text()},
+        ),
+        min_size=1,
+    )
+)
+def test_messages_of_text_are_written_in_one_way(messages: list[dict[str, str]]) -> None:
+    """Whatever they say: role, content and name in this order, without spaces."""
+    body = json.dumps({"messages": messages, "model": "m"}, ensure_ascii=False, indent=1).encode()
+    (work,) = parse_chat(body, {}, REQUEST_ID).request.work
+    assert isinstance(work, Generation)
+    assert messages_of(work) == messages
+    assert len(work.messages or b"") == len(json.dumps(messages, ensure_ascii=False, separators=(",", ":")).encode())

@@ -46,9 +46,17 @@ def conversation(messages: list[Message], history: ReasoningHistory = None) -> C
     for index, message in enumerate(messages):
         content = bytes(message.content)
         is_text = content.startswith(b'"')
-        plain = _plain(message, content) if is_text else None
-        if plain is not None:
-            written.append(plain)
+        role = _PLAIN_ROLES.get(message.role) if is_text else None
+        if (
+            role is not None
+            and message.name is None
+            and message.reasoning_content is None
+            and message.tool_calls is None
+            and message.tool_call_id is None
+            and message.function_call is None
+            and message.annotations is None
+        ):  # it says nothing but a text: written out as what follows would encode it
+            written.append(b'{"role":"%b","content":%b}' % (role, content))
             continue
         if not is_text:
             images += _images(index, message, content)
@@ -61,18 +69,6 @@ def conversation(messages: list[Message], history: ReasoningHistory = None) -> C
     if images > IMAGES_MAX:
         raise InvalidRequest(f"A request shows at most {IMAGES_MAX} images.", param="messages")
     return Conversation(b"[%b]" % (written[0] if len(written) == 1 else b",".join(written)), images > 0)
-
-
-def _plain(message: Message, content: bytes) -> bytes | None:
-    """A message that says nothing but a text, as its translation would be encoded; None where it says more."""
-    role = _PLAIN_ROLES.get(message.role)
-    if role is None or message.name is not None or message.tool_call_id is not None:
-        return None
-    if message.tool_calls is not None or message.function_call is not None:
-        return None
-    if message.reasoning_content is not None or message.annotations is not None:
-        return None
-    return b'{"role":"%b","content":%b}' % (role, content)
 
 
 def _reasoning_from(messages: list[Message], history: Literal["disabled", "interleaved", "preserved"]) -> int:
