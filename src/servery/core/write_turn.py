@@ -61,7 +61,7 @@ class Outbox:
             self._gathered = data
             self.turn.join(self)
             return
-        self._gathered += data
+        self._gathered = self._gathered + data
         if self.is_held:
             self.is_held = False
             self.turn.join(self)

@@ -10,6 +10,7 @@ from servery.telemetry.event_line import EventKind, JsonLines, TextLines
 
 _GATHER_S: Final = 0.1
 _MOST_LINES: Final = 256
+_now_s: Final = time.time
 
 
 class GatheredLines:
@@ -69,4 +70,4 @@ class EventWriter:
 
     def write(self, values: tuple[object, ...]) -> None:
         """``values`` of the kind's fields, in their order."""
-        self._gathered.take(_Event(self._form, self._kind, values, time.time()), at_once=False)
+        self._gathered.take(_Event(self._form, self._kind, values, _now_s()), at_once=False)

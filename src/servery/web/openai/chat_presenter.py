@@ -22,12 +22,13 @@ class ChatPresenter(TextPresenter):
 
     def __init__(self, presentation: Presentation) -> None:
         super().__init__(presentation, chunk=b"chat.completion.chunk", whole=b"chat.completion")
-        self._begun = [False] * presentation.branches
+        self._begun: list[int] = []  # branches of which something was shown
 
     def _frame_choice(self, branch: int, choice: EngineChoice) -> bytes:
         told, reason = choice.delta or EngineMessage(), self._finish_reason(choice)
-        begins = not self._begun[branch]
-        self._begun[branch] = True
+        begins = branch not in self._begun
+        if begins:
+            self._begun.append(branch)
         if not told.tool_calls and not self._views and reasoning_text(told) is None:
             return plain_delta(branch, told.content, reason, begins=begins)
         delta = self._delta(told)
@@ -40,7 +41,7 @@ class ChatPresenter(TextPresenter):
         return encode(shown)
 
     def _learned(self, branch: int, event: bytes, answer: EngineAnswer) -> PlainFrame | None:
-        plain = plain_text(answer) if self._begun[branch] and not self._views else None
+        plain = plain_text(answer) if branch in self._begun and not self._views else None
         if plain is None or plain[0] is TextKind.TEXT:
             return None
         kind = plain[0]

@@ -21,7 +21,7 @@ class TextPresenter(ABC):
     def __init__(self, presentation: Presentation, *, chunk: bytes, whole: bytes) -> None:
         self._shown = presentation
         self._envelope = Envelope(presentation, chunk=chunk, whole=whole)
-        self._plain: list[PlainFrames | None] = [None] * presentation.branches  # whole answers have none
+        self._plain: list[PlainFrames] = []  # by branch; whole answers have none
         self._views: list[LogprobView] = []
         if presentation.logprobs:
             self._views = [LogprobView(presentation.logprobs) for _ in range(presentation.branches)]
@@ -36,10 +36,9 @@ class TextPresenter(ABC):
         return self._read(branch, event, read, plain) if frame is None else frame
 
     def plain_frames(self, branch: int) -> PlainFrames:
-        frames = self._plain[branch]
-        if frames is None:
-            frames = self._plain[branch] = PlainFrames()
-        return frames
+        while len(self._plain) <= branch:
+            self._plain.append(PlainFrames())
+        return self._plain[branch]
 
     def stream_end(self, served: Served) -> bytes:
         return self._envelope.end(served)

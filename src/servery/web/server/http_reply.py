@@ -67,7 +67,7 @@ class HttpReply:
         self._headers = request_headers(request_id, id_header)
 
     def granted(self, reading: LimitReading, path: ServingPath) -> None:
-        self._headers += self._limit_lines.of(reading)
+        self._headers = self._headers + self._limit_lines.of(reading)
         if self._dialect_limits is not None:
             self._headers += header_lines(self._dialect_limits(reading))
         self._presenter.admitted(path)

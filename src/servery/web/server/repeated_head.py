@@ -49,11 +49,11 @@ class RepeatedHead:
         begin = len(self._before)
         if data[:begin] != self._before:
             return None
-        end = begin + self._key_bytes if self._key_first else data.find(b"\r", begin)
+        end = begin + self._key_bytes if self._key_first else self._length_end(data, begin)
         second = end + len(self._between)
         if data[end:second] != self._between:
             return None
-        second_end = data.find(b"\r", second) if self._key_first else second + self._key_bytes
+        second_end = self._length_end(data, second) if self._key_first else second + self._key_bytes
         body_begin = second_end + len(self._after)
         if data[second_end:body_begin] != self._after:
             return None
@@ -70,6 +70,11 @@ class RepeatedHead:
         if length != self._length:
             self._length, self._head = length, self._head.with_value(b"content-length", length)
         return HttpRequest(self._head, data[body_begin:], client)
+
+    def _length_end(self, data: bytes, begin: int) -> int:
+        """Where a length ends: most have as many digits as the last."""
+        end = begin + len(self._length)
+        return end if data[end : end + 1] == b"\r" else data.find(b"\r", begin)
 
 
 class LoneHead:

@@ -10,6 +10,7 @@ from servery.core.write_turn import Outbox
 _STATUS_LINES: Final = {
     status.value: f"HTTP/1.1 {status.value} {status.phrase}\r\n".encode() for status in HTTPStatus
 } | {499: b"HTTP/1.1 499 Client Closed Request\r\n"}
+_CHUNKED: Final = b"transfer-encoding: chunked\r\n"
 _KEPT: Final = b"\r\n"
 _CLOSED: Final = b"connection: close\r\n\r\n"
 
@@ -65,7 +66,7 @@ class ResponseWriter:
         assert not self.started, "a response is written once"
         self.started = True
         if self._chunked:
-            headers += b"transfer-encoding: chunked\r\n"
+            headers = headers + _CHUNKED
         else:
             self._keep_alive = False
         self._outbox.add(_status_line(status) + headers + (_KEPT if self._keep_alive else _CLOSED))
