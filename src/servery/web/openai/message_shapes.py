@@ -34,6 +34,13 @@ class Message(msgspec.Struct, forbid_unknown_fields=True):
     annotations: list[object] | None = None
 
 
+class TextMessage(msgspec.Struct, forbid_unknown_fields=True):
+    """One that says nothing but its content, as nearly all of a talk without tools do."""
+
+    role: Literal["system", "developer", "user", "assistant"]
+    content: msgspec.Raw
+
+
 class OnlyMessages(msgspec.Struct):
     """Of a body that was understood."""
 

@@ -18,6 +18,7 @@ from servery.web.openai.message_shapes import (
     ImagePart,
     Message,
     ReasoningHistory,
+    TextMessage,
     TextPart,
     ToolCall,
 )
@@ -69,6 +70,17 @@ def conversation(messages: list[Message], history: ReasoningHistory = None) -> C
     if images > IMAGES_MAX:
         raise InvalidRequest(f"A request shows at most {IMAGES_MAX} images.", param="messages")
     return Conversation(b"[%b]" % (written[0] if len(written) == 1 else b",".join(written)), images > 0)
+
+
+def texts(messages: list[TextMessage]) -> bytes | None:
+    """The same of messages that say nothing but a text each; None where there are none, or some say more."""
+    written: list[bytes] = []
+    for message in messages:
+        content = bytes(message.content)
+        if not content.startswith(b'"'):
+            return None
+        written.append(b'{"role":"%b","content":%b}' % (_PLAIN_ROLES[message.role], content))
+    return b"[%b]" % b",".join(written) if written else None
 
 
 def _reasoning_from(messages: list[Message], history: Literal["disabled", "interleaved", "preserved"]) -> int:

@@ -11,14 +11,15 @@ string, by itself.
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable
-from typing import Final
+from typing import Final, TypeVar
 
 import msgspec
 
 from servery.core.inference import Generation
 from servery.web.openai.chat_body import ChatBody
 from servery.web.openai.chat_terms import ChatTerms
-from servery.web.openai.message_shapes import Message, OnlyMessages
+from servery.web.openai.message_shapes import Message, OnlyMessages, TextMessage
+from servery.web.openai.messages import texts
 from servery.web.presenter import ParsedCall
 
 Read = Callable[[bytes], ChatBody]
@@ -30,7 +31,10 @@ KEPT_BYTES_MAX: Final = 16_384
 _PROBE_TEXT: Final = b'"probe\\u0001"'
 _PROBE: Final = b'[{"role":"user","content":%b}]' % _PROBE_TEXT
 _TEXT_END: Final = b"}]"
+_Shape = TypeVar("_Shape")
+
 _MESSAGES: Final = msgspec.json.Decoder(list[Message])
+_TEXTS: Final = msgspec.json.Decoder(list[TextMessage])
 _ONLY_MESSAGES: Final = msgspec.json.Decoder(OnlyMessages)
 _STRING: Final = msgspec.json.Decoder(str)
 
@@ -71,16 +75,24 @@ class RepeatedBody(ABC):
 class OtherMessages(RepeatedBody):
     """Bodies that differ in their messages."""
 
-    __slots__ = ("_found", "_start_hash")
+    __slots__ = ("_found", "_says_more", "_start_hash")
 
     def __init__(self, before: bytes, after: bytes, terms: ChatTerms) -> None:
         super().__init__(before, after, terms)
         self._found = 0
+        self._says_more = False  # than a text each: if so once, the next messages may do so too
         self._start_hash = 0  # of the conversation that was looked at last, up to the text of its last message
         terms.forget_messages()
 
     def generation(self, body: bytes) -> Generation | None:
-        messages = self._messages(body)
+        between = self.between(body)
+        if not self._says_more:
+            said = _decoded(between, _TEXTS)
+            told = None if said is None else texts(said)
+            if told is not None:
+                return self.terms.generation.told(told, has_images=False)
+            self._says_more = True
+        messages = _decoded(between, _MESSAGES)
         return None if messages is None else self.terms.generation_of(messages)
 
     def closer(self, body: bytes, read: Read) -> "OtherText | None":
@@ -89,7 +101,7 @@ class OtherMessages(RepeatedBody):
         self._found += 1
         if self._found & (self._found - 1):
             return None
-        messages, generation = self._messages(body), self.generation(body)
+        messages, generation = _decoded(self.between(body), _MESSAGES), self.generation(body)
         assert messages is not None, "what it surrounds was read"
         assert generation is not None, "what it surrounds was read"
         text, told = bytes(messages[-1].content), generation.messages
@@ -115,15 +127,6 @@ class OtherMessages(RepeatedBody):
         if probed.messages != _said(start, _PROBE_TEXT):
             return None
         return OtherText(before, after, self.terms, has_images=has_images, start=start)
-
-    def _messages(self, body: bytes) -> list[Message] | None:
-        between = self.between(body)
-        try:
-            if not between.isascii():
-                between.decode()  # values that stay raw JSON are not checked for UTF-8 by the decoder
-            return _MESSAGES.decode(between)
-        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-            return None
 
 
 class OtherText(RepeatedBody):
@@ -162,6 +165,15 @@ def around_messages(body: bytes, terms: ChatTerms, read: Read) -> OtherMessages 
     probed = read(before + _PROBE + after).messages
     is_told = len(probed) == 1 and bytes(probed[0].content) == _PROBE_TEXT
     return OtherMessages(before, after, terms) if is_told else None
+
+
+def _decoded(between: bytes, decoder: msgspec.json.Decoder[_Shape]) -> _Shape | None:
+    try:
+        if not between.isascii():
+            between.decode()  # values that stay raw JSON are not checked for UTF-8 by the decoder
+        return decoder.decode(between)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return None
 
 
 def _said(start: bytes, text: bytes) -> bytes:
