@@ -77,32 +77,21 @@ class Generation(Value):
 
     def told(self, messages: bytes, *, has_images: bool) -> "Generation":
         """The same asked of other messages."""
-        return Generation(
-            messages=messages,
-            prompt=self.prompt,
-            tools=self.tools,
-            tool_choice=self.tool_choice,
-            parallel_tool_calls=self.parallel_tool_calls,
-            structure=self.structure,
-            max_tokens=self.max_tokens,
-            stop=self.stop,
-            logprobs=self.logprobs,
-            top_logprobs=self.top_logprobs,
-            echo=self.echo,
-            sampling=self.sampling,
-            template_options=self.template_options,
-            reasoning_effort=self.reasoning_effort,
-            has_images=has_images,
-            anthropic=self.anthropic,
-        )
+        return self._but(messages=messages, has_images=has_images, max_tokens=self.max_tokens, sampling=self.sampling)
 
     def fitted(self, *, max_tokens: int, sampling: Sampling) -> "Generation":
         """The same with so many tokens at most, drawn so; no more are asked for at least."""
         least = sampling.min_tokens
         if least is not None and least > max_tokens:
             sampling = sampling.but(min_tokens=max_tokens)
+        return self._but(messages=self.messages, has_images=self.has_images, max_tokens=max_tokens, sampling=sampling)
+
+    def _but(
+        self, *, messages: bytes | None, has_images: bool, max_tokens: int | None, sampling: Sampling
+    ) -> "Generation":
+        """What ``changed`` does, which takes far longer."""
         return Generation(
-            messages=self.messages,
+            messages=messages,
             prompt=self.prompt,
             tools=self.tools,
             tool_choice=self.tool_choice,
@@ -116,7 +105,7 @@ class Generation(Value):
             sampling=sampling,
             template_options=self.template_options,
             reasoning_effort=self.reasoning_effort,
-            has_images=self.has_images,
+            has_images=has_images,
             anthropic=self.anthropic,
         )
 

@@ -6,6 +6,7 @@ import msgspec
 
 from servery.core.errors import EngineUnavailable, ServeryError
 from servery.engines.engine_answer import EngineAnswer, EngineChoice, EngineMessage
+from servery.engines.unreadable import UNREADABLE
 from servery.engines.whole_answer import WholeAnswer
 
 _Read = TypeVar("_Read")
@@ -23,7 +24,7 @@ def read_json(text: bytes, decoder: msgspec.json.Decoder[_Read], *, otherwise: t
     """Raises ``otherwise`` when ``text`` is not what ``decoder`` reads."""
     try:
         return decoder.decode(text)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+    except UNREADABLE as error:
         raise otherwise("The engine's answer could not be read.") from error
 
 
