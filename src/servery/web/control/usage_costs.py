@@ -161,12 +161,12 @@ class UsageCostEndpoints:
         return Summary([*items, *([_rounding(rounding)] if rounding else [])], money(total))
 
     def _answer(self, asked: CostQuery, groups: Mapping[tuple[str, ...], int]) -> CostAnswer:
+        page, token = slice_of(list(groups.items()), token=asked.page_token, size=asked.page_size)
         rows = [
             CostRow({one.value: value for one, value in zip(asked.group_by, group, strict=True)}, money(nanodollars))
-            for group, nanodollars in groups.items()
+            for group, nanodollars in page
         ]
-        page, token = slice_of(rows, token=asked.page_token, size=asked.page_size)
-        return CostAnswer(page, money(sum(groups.values())), rfc3339(self._clock.wall_ns()), token)
+        return CostAnswer(rows, money(sum(groups.values())), rfc3339(self._clock.wall_ns()), token)
 
 
 def _value(row: UsageRow, dimension: Dimension, users: Mapping[str, str]) -> str:
