@@ -2,6 +2,7 @@
 
 import asyncio
 import socket
+from typing import Any
 
 import pytest
 from tests.engines.asking import Asking
@@ -14,7 +15,6 @@ from servery.core.clock import ManualClock
 from servery.core.engine_family import EngineFamily
 from servery.core.errors import EngineUnavailable
 from servery.engines.connection import EngineConnection
-from servery.engines.connections import Connections
 
 
 async def test_a_connection_serves_one_request_after_another(engine: FakeEngine, new_client: NewClient) -> None:
@@ -148,16 +148,17 @@ async def test_a_connection_that_is_lost_as_soon_as_it_is_made(
 ) -> None:
     """The engine dies after it was connected to and before it was asked: that is known at once, not when its time to
     answer is over."""
-    opened = Connections.open
+    loop = asyncio.get_running_loop()
+    opened = loop.create_connection
 
-    async def lost(connections: Connections) -> EngineConnection:
-        connection = await opened(connections)
+    async def lost(*arguments: Any, **options: Any) -> tuple[asyncio.Transport, EngineConnection]:
+        transport, connection = await opened(*arguments, **options)
         await engine.stop()
         while connection.is_open:  # noqa: ASYNC110
             await asyncio.sleep(0)
-        return connection
+        return transport, connection
 
-    monkeypatch.setattr(Connections, "open", lost)
+    monkeypatch.setattr(loop, "create_connection", lost)
     error = await Asking(new_client(first_byte_timeout_s=1.0)).error()
     assert isinstance(error, EngineUnavailable)
     assert engine.asked == []

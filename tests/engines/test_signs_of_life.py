@@ -9,9 +9,12 @@ from tests.engines.conftest import NewClient
 from tests.fakes.engine_scripts import OPENING, chunk, progress, sends, token
 from tests.fakes.fake_engine import FakeEngine, FakeExchange
 
+from servery.core.clock import ManualClock
 from servery.core.errors import EngineBroke, EngineTimeout, ServeryError
+from servery.core.write_turn import WriteTurn
 from servery.engines.answer_reader import EventSink
-from servery.engines.connection import EngineConnection
+from servery.engines.connection_limits import ConnectionLimits
+from servery.engines.connections import Connections
 from servery.engines.exchange import Exchange, Expectation
 from servery.engines.exchange_limits import ExchangeLimits
 from servery.engines.response_head import ResponseHead
@@ -42,31 +45,28 @@ class SetLoop(asyncio.AbstractEventLoop):
         return self.now_s
 
 
-class NoWire:
-    """Where no connection is ever open: what comes over it is told by the test."""
-
-    def __init__(self, loop: SetLoop) -> None:
-        self.loop = loop
-
-    def idle(self) -> EngineConnection | None:
-        return None
-
-    async def open(self) -> EngineConnection:
-        return await asyncio.get_running_loop().create_future()
-
-    def keep(self, connection: EngineConnection) -> None:
-        raise AssertionError("there is none")
+def over(loop: SetLoop, engine: FakeEngine) -> Connections:
+    """Connections on which nothing ever comes: what does is told by the test."""
+    turn, running = WriteTurn(), asyncio.get_running_loop()
+    asyncio._set_running_loop(loop)
+    try:
+        assert turn.loop is loop
+    finally:
+        asyncio._set_running_loop(running)
+    return Connections(engine.address(), ConnectionLimits(), ManualClock(), turn)
 
 
 class Listening:
     """One exchange, told what its engine sends; its timer fires whenever it may, as the real one does at the latest."""
 
-    def __init__(self, sink: EventSink, expected: Expectation, limits: ExchangeLimits = LIMITS) -> None:
+    def __init__(
+        self, engine: FakeEngine, sink: EventSink, expected: Expectation, limits: ExchangeLimits = LIMITS
+    ) -> None:
         self.loop = SetLoop()
         self.tally = Tally(prompt_tokens_guess=7)
         self.exchange = Exchange(
             b"",
-            wire=NoWire(self.loop),
+            wire=over(self.loop, engine),
             last=True,
             expected=expected,
             sink=sink,
@@ -104,12 +104,12 @@ Listens = Callable[..., Listening]
 
 
 @pytest.fixture
-async def listens(new_client: NewClient) -> AsyncIterator[Listens]:
+async def listens(engine: FakeEngine, new_client: NewClient) -> AsyncIterator[Listens]:
     """Begins exchanges, of OpenAI's streams unless told otherwise."""
     begun: list[Listening] = []
 
     def begin(expected: Expectation = Expectation.STREAM, limits: ExchangeLimits = LIMITS) -> Listening:
-        begun.append(Listening(Asking(new_client()), expected, limits))
+        begun.append(Listening(engine, Asking(new_client()), expected, limits))
         return begun[-1]
 
     yield begin
