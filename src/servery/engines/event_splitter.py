@@ -1,17 +1,10 @@
 """Cuts a body of server-sent events into the data of single events, without copying more than it must."""
 
-from collections.abc import Iterable, Iterator
-from typing import Final
-
 from servery.core.errors import EngineBroke
-
-_LF: Final = ord("\n")
-_CR: Final = ord("\r")
-_EMPTY_EVENT_BYTES: Final = len(b"data: \n\n")
 
 
 class EventSplitter:
-    """Fed with pieces of a body as they arrive, yields each event's data as soon as it is whole.
+    """Fed with pieces of a body as they arrive, tells each event's data as soon as it is whole.
 
     Follows the event-stream format as engines use it: events end at an empty line; lines end in LF or CRLF; an
     event's ``data:`` lines are joined by LF; other fields, comments (pings) and events without data are skipped. An
@@ -24,15 +17,16 @@ class EventSplitter:
         self._rest = b""
         self._max_event_bytes = max_event_bytes
 
-    def feed(self, piece: bytes) -> Iterable[bytes]:
+    def feed(self, piece: bytes) -> list[bytes]:
         """The data of each event that ``piece`` completes, in order."""
         # One whole event in one piece: so nearly all tokens come.
-        is_plain = not self._rest and piece.startswith(b"data: ") and piece.find(b"\n") == len(piece) - 2
-        if is_plain and piece[-1] == _LF and piece[-3] != _CR:
-            return (piece[6:-2],) if len(piece) > _EMPTY_EVENT_BYTES else ()
+        if not self._rest and piece.startswith(b"data: ") and piece.endswith(b"\n\n"):
+            event = piece[6:-2]
+            if b"\n" not in event and not event.endswith(b"\r"):
+                return [event] if event else []
         return self._split(piece)
 
-    def _split(self, piece: bytes) -> Iterator[bytes]:
+    def _split(self, piece: bytes) -> list[bytes]:
         data = self._rest + piece if self._rest else piece
         if b"\r" in data:
             data = data.replace(b"\r\n", b"\n")
@@ -40,16 +34,18 @@ class EventSplitter:
         self._rest = rest
         if len(rest) > self._max_event_bytes:
             raise EngineBroke(f"the engine sent an event of more than {self._max_event_bytes} bytes")
+        found = []
         for event in events:
             line = event.partition(b"\n")[2] if event.startswith(b"event: ") else event
             plain = line.startswith(b"data: ") and b"\n" not in line
-            if found := line[6:] if plain else _data_of(event):
-                yield found
+            if said := line[6:] if plain else _data_of(event):
+                found.append(said)
+        return found
 
     @property
     def holds_part(self) -> bool:
         """Whether an unfinished event is waiting for its end."""
-        return bool(self._rest.strip())
+        return self._rest != b"" and bool(self._rest.strip())
 
 
 def _data_of(event: bytes) -> bytes:
