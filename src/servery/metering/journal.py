@@ -12,6 +12,7 @@ them: what was cut by one costs nothing either, only nobody is told.
 
 import mmap
 import os
+import struct
 from pathlib import Path
 from typing import Final, Self
 
@@ -21,13 +22,15 @@ from servery.metering.open_request import Opened, OpenRequest, read_request
 
 _SLOT_BYTES: Final = 1_024
 _FIRST_SLOTS: Final = 4_096
-_LENGTH_BYTES: Final = 2
-_FREE: Final = bytes(_LENGTH_BYTES)
+_LENGTH: Final = struct.Struct("<H")
+_LENGTH_BYTES: Final = _LENGTH.size
+_FREE: Final = 0
 _MODEL: Final = 3
 _REPLICA: Final = 5
 _SUFFIX: Final = ".journal"
 
 _encode: Final = msgspec.json.Encoder().encode
+_put_length: Final = _LENGTH.pack_into
 
 
 class Journal:
@@ -40,7 +43,7 @@ class Journal:
         self._slots: dict[str, int] = {}
         self.left = _requests(memory[:])
         """What was found when the journal was opened, oldest first. Kept until ``forget_left``."""
-        occupied = [offset for offset in range(0, len(memory), _SLOT_BYTES) if memory[offset : offset + 2] != _FREE]
+        occupied = [offset for offset in range(0, len(memory), _SLOT_BYTES) if any(memory[offset : offset + 2])]
         self._left_slots = occupied
         self._free = sorted(set(range(0, len(memory), _SLOT_BYTES)) - set(occupied), reverse=True)
 
@@ -84,19 +87,19 @@ class Journal:
         offset = self._slots[request_id] = self._free.pop()
         start = offset + _LENGTH_BYTES
         self._memory[start : start + len(text)] = text
-        self._memory[offset:start] = len(text).to_bytes(_LENGTH_BYTES, "little")
+        _put_length(self._memory, offset, len(text))
 
     def ended(self, request_id: str) -> None:
         """Write that the request has ended; nothing when it never began."""
         offset = self._slots.pop(request_id, None)
         if offset is not None:
-            self._memory[offset : offset + _LENGTH_BYTES] = _FREE
+            _put_length(self._memory, offset, _FREE)
             self._free.append(offset)
 
     def forget_left(self) -> None:
         """Free the slots of ``left``, once they are kept elsewhere."""
         for offset in self._left_slots:
-            self._memory[offset : offset + _LENGTH_BYTES] = _FREE
+            _put_length(self._memory, offset, _FREE)
         self._free.extend(self._left_slots)
         self._left_slots, self.left = [], []
 
