@@ -28,8 +28,10 @@ class Visitor:
         self.task = asyncio.create_task(self._visit(house, serving_class))
 
     async def _visit(self, house: "House", serving_class: ServingClass) -> None:
-        place = await house.gate.enter(demand(serving_class=serving_class), on_recall=self.was_recalled.set)
+        place = house.gate.enter(demand(serving_class=serving_class), on_recall=self.was_recalled.set)
         try:
+            if not place.is_admitted:
+                await place.inside()
             while True:
                 replica = house.pool.find_room(10)
                 assert replica is not None
@@ -268,7 +270,7 @@ async def test_a_pool_that_promises_speed_watches_its_streams(clock: ManualClock
     speed = SpeedControl(target=100.0)
     gate = Gate(pool, clock, policy=AdmissionPolicy(), speed=speed)
     for tally in (Tally(prompt_tokens_guess=1), None):
-        place = await gate.enter(demand())
+        place = gate.enter(demand())
         place.replica = pool.replicas[0]
         pool.replicas[0].occupancy.enter(10)
         place.first_byte(tally)

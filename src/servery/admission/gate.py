@@ -34,6 +34,11 @@ class Place(Ticket):
         self._gate = gate
 
     @property
+    def is_admitted(self) -> bool:
+        """Whether it need not be waited for."""
+        return self.state is _ADMITTED
+
+    @property
     def is_recalled(self) -> bool:
         """Whether the request was called back: it stops its engine and calls ``again``, or ``leave``."""
         return self.state is _RECALLED
@@ -47,9 +52,13 @@ class Place(Ticket):
         """The answer begins to be passed on. From now on the request is not called back. ``count``: of a stream."""
         self._gate.first_byte(self, count)
 
+    async def inside(self) -> None:
+        """Wait until it is admitted. Raises Overloaded when that would take too long or did, when the queue is full,
+        or when another takes its place in it; ``leave`` is still to be called."""
+        await self._gate.wait(self)
+
     async def again(self) -> None:
-        """Its seat is given up: wait for another, at the request's old place. Raises as ``Gate.enter`` does; ``leave``
-        is still to be called."""
+        """Its seat is given up: wait for another, at the request's old place. Raises as ``inside`` does."""
         await self._gate.enter_again(self)
 
     def leave(self, *, work: float | None = None) -> None:
@@ -98,38 +107,34 @@ class Gate:
     def recalls(self) -> int:
         return self._queue.recalls
 
-    async def enter(self, demand: Demand, *, on_recall: Callable[[], None] | None = None) -> Place:
-        """A place for ``demand``. The caller takes its seat before it awaits anything.
+    def enter(self, demand: Demand, *, on_recall: Callable[[], None] | None = None) -> Place:
+        """A place for ``demand``: one that ``is_admitted`` where there is room at once, else one to wait for with
+        ``Place.inside``. The caller takes its seat before it awaits anything else.
 
         ``on_recall`` is called when the request is called back, at most before its first byte; None: it never is.
-        Raises Overloaded when it would wait too long or did, when the queue is full, or when another takes its place in
-        it.
         """
         place = Place(self, demand, on_recall=on_recall)
-        now_s = self._now()
-        changed = self._queue.enter(place, now_s)
+        changed = self._queue.enter(place, self._now())
         if changed:
             self._tell(changed)
         if place.state is _ADMITTED:
             if place.held_at is not None:
                 self._queue.redeem(place)
             self._at_once += 1
-            return place
-        try:
-            await self._wait(place, now_s)
-        except BaseException:
-            place.leave()
-            raise
         return place
 
     def enter_beside(self, demand: Demand, other: Replica, *, on_recall: Callable[[], None]) -> Place | None:
-        """As ``enter``, for a second attempt at what is at ``other`` already: None if somebody waits, or there is no
+        """A place for a second attempt at what is at ``other`` already: None if somebody waits, or there is no
         room now at another replica. The caller takes its seat before it awaits anything."""
         place = Place(self, demand, on_recall=on_recall)
         if not self._queue.enter_beside(place, other, self._now()):
             return None
         self._at_once += 1
         return place
+
+    async def wait(self, place: Place) -> None:
+        """``Place.inside``."""
+        await self._wait(place, self._now())
 
     async def enter_again(self, place: Place) -> None:
         """``Place.again``."""

@@ -7,10 +7,13 @@ waiting ──> admitted ──> left
 """
 
 from enum import StrEnum
+from typing import Final
 
 from servery.admission.crowding import Heard
 from servery.admission.demand import Demand
 from servery.fleet.replica import Replica
+
+_NOBODY: Final[frozenset[str]] = frozenset()
 
 
 class TicketState(StrEnum):
@@ -62,6 +65,11 @@ class Ticket:
         self.demand = demand
         self.may_be_recalled = may_be_recalled
         self.resident_tokens = demand.resident_tokens
+
+    @property
+    def avoided_names(self) -> frozenset[str]:
+        """Those of the replicas that have failed it, be they fresh engines by now."""
+        return frozenset([replica.name for replica, _ in self.avoided]) if self.avoided else _NOBODY
 
     def avoid(self, replica: Replica) -> None:
         """It has failed the request, which waits for another from now on, or for a fresh engine in its place."""

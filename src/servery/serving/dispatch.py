@@ -1,8 +1,8 @@
 """From admission to the engine: a place, a seat, an exchange, for each branch of a request."""
 
 import asyncio
-from collections.abc import Mapping
-from typing import Final
+from collections.abc import Coroutine, Mapping
+from typing import Any, Final
 
 from servery.admission.gate import Gate, Place
 from servery.catalog.offer import Offer
@@ -74,26 +74,42 @@ class Dispatch:
             branch.cached_tokens = cached_tokens
         return int(total)
 
-    async def answers(self, caller: Caller, offer: Offer, journey: Journey) -> list[WholeAnswer]:
-        """One engine answer for each branch: empty of a stream that has been relayed. Most
-        requests have one branch; more run side by side, a few at a time, and the first failure ends them all."""
+    def answers(self, caller: Caller, offer: Offer, journey: Journey) -> Coroutine[Any, Any, list[WholeAnswer]]:
+        """To be awaited: one engine answer for each branch, empty of a stream that has been relayed. Most requests
+        have one branch; more run side by side, a few at a time, and the first failure ends them all."""
         if len(journey.branches) == 1:
-            return [await self._branch(self._errand(caller, offer, journey, journey.branches[0]))]
+            return self._branch(self._errand(caller, offer, journey, journey.branches[0]))
 
         async def serve(branch: Branch) -> WholeAnswer:
-            return await self._branch(self._errand(caller, offer, journey, branch))
+            (answer,) = await self._branch(self._errand(caller, offer, journey, branch))
+            return answer
 
-        return await side_by_side(journey.branches, serve)
+        return side_by_side(journey.branches, serve)
 
-    async def _branch(self, errand: Errand) -> WholeAnswer:
-        """Wait for a place, and ask an engine. Before the first byte, once more if that fails, from a place elsewhere
-        in the pool; and again from the old place in the queue if the request is called back."""
+    async def _branch(self, errand: Errand) -> list[WholeAnswer]:
+        """Wait for a place, take a seat, and ask the engine, for one answer; ask another one as well where the first
+        is slow and that is wanted. Before the first byte, once more if that fails, from a place elsewhere in the pool;
+        and again from the old place in the queue if the request is called back."""
         self._retries.earn()
-        place = await self._gates[errand.offer.pool].enter(errand.demand, on_recall=errand.recall.call)
+        pool = errand.offer.pool
+        place = self._gates[pool].enter(errand.demand, on_recall=errand.recall.call)
         try:
+            if not place.is_admitted:
+                await place.inside()
             while True:
                 try:
-                    return await self._visit(errand, place)
+                    visit = self._seated(errand, place, place.avoided_names)
+                    try:
+                        self._open(errand, visit, place)
+                        wait_s = None if errand.retries else self._hedge_after_s[pool]
+                        if wait_s is None:
+                            return [await self._ask(errand, visit)]
+                        answer = await self.hedging.run(
+                            errand, place, visit, wait_s=wait_s, seating=self._seated, asking=self._ask
+                        )
+                        return [answer]
+                    finally:
+                        visit.end()
                 except asyncio.CancelledError:
                     if not errand.recall.is_meant():
                         raise
@@ -119,20 +135,6 @@ class Dispatch:
             return errand.branch.is_in_own_form
         place.avoid(failed)
         return True
-
-    async def _visit(self, errand: Errand, place: Place) -> WholeAnswer:
-        """Take a seat and ask the engine; and another one, where the first is slow and that is wanted."""
-        visit = self._seated(errand, place, frozenset([replica.name for replica, _ in place.avoided]))
-        try:
-            errand.journey.seated(visit.seat, queue_wait_s=place.queue_wait_s)
-            if not errand.journey.dispatched:
-                self._open(errand)
-            wait_s = None if errand.retries else self._hedge_after_s[errand.offer.pool]
-            if wait_s is None:
-                return await self._ask(errand, visit)
-            return await self.hedging.run(errand, place, visit, wait_s=wait_s, seating=self._seated, asking=self._ask)
-        finally:
-            visit.end()
 
     def _seated(self, errand: Errand, place: Place, avoid: frozenset[str]) -> Visit:
         seat = self._router.seat(self._pools[errand.offer.pool], errand.wish, avoid=avoid)
@@ -246,9 +248,12 @@ class Dispatch:
         )
         return branch.wish
 
-    def _open(self, errand: Errand) -> None:
-        """Journal the request once, when the first of its branches goes to an engine."""
+    def _open(self, errand: Errand, visit: Visit, place: Place) -> None:
+        """The errand has a seat. Journal its request once, when the first of its branches goes to an engine."""
         journey, caller, offer = errand.journey, errand.caller, errand.offer
+        journey.seated(visit.seat, queue_wait_s=place.queue_wait_s)
+        if journey.dispatched:
+            return
         self._meter.opened(
             journey.request.request_id,
             account=caller.account,
