@@ -3,7 +3,6 @@
 import asyncio
 from itertools import pairwise
 
-import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -18,6 +17,7 @@ from servery.core.engine_family import EngineFamily
 from servery.core.errors import EngineBroke, EngineTimeout, EngineUnavailable, ServeryError
 from servery.core.inference import Generation
 from servery.core.serving_path import Endpoint
+from servery.core.value import changed
 from servery.engines.client import EngineClient
 from servery.engines.connection_limits import ConnectionLimits
 from servery.engines.exchange_limits import ExchangeLimits
@@ -32,7 +32,7 @@ LIMITS = ExchangeLimits(
 )
 HANGS_AFTER_S = 60.0
 """Far beyond any of the limits, also on a machine that is busy with something else."""
-PATIENT = msgspec.structs.replace(LIMITS, first_byte_timeout_s=20.0, chunk_timeout_s=20.0, whole_timeout_s=20.0)
+PATIENT = changed(LIMITS, first_byte_timeout_s=20.0, chunk_timeout_s=20.0, whole_timeout_s=20.0)
 FAULTS = (EngineUnavailable, EngineBroke, EngineTimeout)
 
 

@@ -60,6 +60,17 @@ def test_a_chunked_body_is_read_however_it_is_cut(parts: list[bytes], cuts: list
     assert (told.body, told.ended, told.parser.keeps_alive) == (b"".join(parts), True, True)
 
 
+@given(st.lists(st.integers(1, 70_000) | st.sampled_from([1, 15, 16, 255, 256, 2_047, 2_048]), max_size=5), st.data())
+def test_a_size_has_as_many_digits_as_it_takes(sizes: list[int], data: st.DataObject) -> None:
+    """Also of chunks that are lines' ends and nothing else, in either case, with zeros before it, cut anywhere."""
+    form = data.draw(st.sampled_from([b"%x", b"%X", b"%03x", b"%05x"]))
+    parts = [(b"\r\n" * size)[:size] for size in sizes]
+    whole = STREAM + b"".join((form + b"\r\n%b\r\n") % (len(part), part) for part in parts) + b"0\r\n\r\n"
+    at = sorted({0, len(whole), *data.draw(st.lists(st.integers(0, len(whole)), max_size=4))})
+    told = heard(*(whole[start:end] for start, end in itertools.pairwise(at)))
+    assert (told.body, told.ended, told.parser.keeps_alive) == (b"".join(parts), True, True)
+
+
 @given(st.binary(max_size=60), st.lists(st.integers(0, 200), max_size=5))
 def test_a_counted_body_is_read_however_it_is_cut(body: bytes, cuts: list[int]) -> None:
     """Also an empty one."""

@@ -22,6 +22,7 @@ class ReplicaPool:
         self, spec: Pool, clock: Clock, *, share: Share | None = None, call_later: CallLater = on_running_loop
     ) -> None:
         self.spec = spec
+        self.name = spec.name
         self.share = share or Share()
         self.honours = honoured_by_all(engine.family for engine in spec.engines)
         self._listeners: list[Callable[[int], None]] = []

@@ -53,8 +53,8 @@ class Router:
         return {name: one.commons.errors for name, one in self._pools.items()}
 
     def _pool(self, pool: ReplicaPool) -> PoolRouter:
-        found = self._pools.get(pool.spec.name)
+        found = self._pools.get(pool.name)
         if found is None:
             found = PoolRouter(pool, self._clock, cache_tokens=self._cache_tokens, slot_isolation=self._slot_isolation)
-            self._pools[pool.spec.name] = found
+            self._pools[pool.name] = found
         return found

@@ -1,6 +1,5 @@
 """Whether an offer can do what a request asks, and what the request leaves to the model."""
 
-from collections.abc import Sequence
 from typing import Final
 
 from servery.catalog.model import Capability
@@ -18,7 +17,7 @@ _MOST_BYTES_PER_TOKEN: Final = 64
 
 
 def fitted(
-    request: InferenceRequest, offer: Offer, honours: frozenset[str], *, prompts: Sequence[bytes]
+    request: InferenceRequest, offer: Offer, honours: frozenset[str], *, prompts: list[bytes]
 ) -> tuple[Generation | Embedding, ...]:
     """The request's work with the model's defaults filled in; ``honours`` are the optional features that the engines
     have, ``prompts`` the request's prompts as bytes. Raises InvalidRequest for what would be ignored or cannot fit."""
@@ -73,7 +72,7 @@ def _with_least(work: Generation, least: int, honours: frozenset[str], *, most: 
     return work.fitted(max_tokens=most, sampling=sampling)
 
 
-def _check_lengths(request: InferenceRequest, context_length: int, prompts: Sequence[bytes]) -> None:
+def _check_lengths(request: InferenceRequest, context_length: int, prompts: list[bytes]) -> None:
     longest = context_length * _MOST_BYTES_PER_TOKEN
     if all(len(prompt) <= longest for prompt in prompts):
         return

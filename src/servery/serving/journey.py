@@ -1,7 +1,5 @@
 """What one request has gathered on its way so far: its clock, its answers' tallies, and how it is going."""
 
-from collections.abc import Sequence
-
 from servery.billing.budget import Hold
 from servery.catalog.offer import Offer
 from servery.core.clock import Clock
@@ -68,8 +66,8 @@ class Journey:
     def __init__(
         self,
         request: InferenceRequest,
-        work: Sequence[Generation | Embedding],
-        prompts: Sequence[bytes],
+        work: tuple[Generation | Embedding, ...],
+        prompts: list[bytes],
         reply: Reply,
         clock: Clock,
     ) -> None:
