@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 from benchmarks.decisions.row import EVERY_KIND, Row, microseconds
 from servery.admission.demand import Demand
-from servery.admission.gate import Gate, Place
+from servery.admission.gate import Gate
 from servery.admission.policy import AdmissionPolicy
 from servery.admission.pool_queue import PoolQueue
 from servery.admission.ticket import Ticket, TicketState
@@ -58,7 +58,7 @@ def _demand(account: int) -> Demand:
 
 
 def _uncontended(replicas: int) -> Callable[[], None]:
-    """The gate as it is called for each request; its coroutine ends at once."""
+    """The gate as it is called for each request."""
     gate = Gate(_pool(replicas), SystemClock(), policy=AdmissionPolicy())
     demand = _demand(0)
 
@@ -66,12 +66,7 @@ def _uncontended(replicas: int) -> Callable[[], None]:
         raise AssertionError("there is room")
 
     def once() -> None:
-        entering = gate.enter(demand, on_recall=recall)
-        try:
-            entering.send(None)
-        except StopIteration as entered:
-            place: Place = entered.value
-            place.leave()
+        gate.enter(demand, on_recall=recall).leave()
 
     return once
 

@@ -264,7 +264,8 @@ class WholeReader(BytesReader):
         choices = whole.choices or []  # vectors have none
         for choice in choices:
             _check_ending(choice.finish_reason)
-            without_beginning(choice, self._begun)
+            if self._begun:
+                without_beginning(choice, self._begun)
         if whole.usage is not None:
             self._tally.told_usage(whole.usage)
         if not self._tally.is_reported:
