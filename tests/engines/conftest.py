@@ -40,7 +40,7 @@ async def new_client(engine: FakeEngine, clock: ManualClock) -> AsyncIterator[Ne
 
     def make(family: EngineFamily = EngineFamily.LLAMA_CPP, **limits: float) -> EngineClient:
         of_exchange = {"first_byte_timeout_s": 60.0, "chunk_timeout_s": 60.0, "whole_timeout_s": 60.0}
-        of_exchange |= {name: limits.pop(name) for name in list(limits) if name in ExchangeLimits.__struct_fields__}
+        of_exchange |= {name: limits.pop(name) for name in list(limits) if name in ExchangeLimits.FIELDS}
         client = EngineClient(
             engine.address(family),
             connection_limits=ConnectionLimits(**limits),

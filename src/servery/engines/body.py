@@ -86,9 +86,10 @@ def generation_body(
     if traits.earlier_priority and serving_class is not ServingClass.STANDARD:
         is_earlier = serving_class is ServingClass.PRIORITY
         body["priority"] = traits.earlier_priority if is_earlier else -traits.earlier_priority
-    messages = generation.messages
-    rest = b",%b" % _encoder.encode(body)[1:] if body else b"}"
-    return start + rest if messages is None else b'%b,"messages":%b%b' % (start, messages, rest)
+    rest, messages = _encoder.encode(body), generation.messages
+    if messages is None:
+        return b"%b,%b" % (start, rest[1:])
+    return b'%b,"messages":%b,%b' % (start, messages, rest[1:]) if body else b'%b,"messages":%b}' % (start, messages)
 
 
 _SAMPLING_OF_MESSAGES: Final = frozenset({"temperature", "top_p", "top_k"})

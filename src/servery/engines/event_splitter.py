@@ -1,6 +1,11 @@
 """Cuts a body of server-sent events into the data of single events, without copying more than it must."""
 
+from typing import Final
+
 from servery.core.errors import EngineBroke
+
+_LF: Final = ord("\n")
+"""A byte is found in a piece at a fraction of what it costs to find a piece of one byte."""
 
 
 class EventSplitter:
@@ -22,7 +27,7 @@ class EventSplitter:
         # One whole event in one piece: so nearly all tokens come.
         if not self._rest and piece.startswith(b"data: ") and piece.endswith(b"\n\n"):
             event = piece[6:-2]
-            if b"\n" not in event and not event.endswith(b"\r"):
+            if _LF not in event and not event.endswith(b"\r"):
                 return [event] if event else []
         return self._split(piece)
 
