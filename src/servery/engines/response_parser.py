@@ -165,7 +165,7 @@ class ResponseParser:
         """Read a chunk's size, and the chunk where all of it is there."""
         if position == 0 and (piece := content_of(data)) is not None:
             return self._tell(piece, len(data))
-        line_end = _usual_end(data, position)
+        line_end = _near_end(data, position)
         size = size_of(data[position:line_end])
         if size is None:
             line_end = data.find(b"\r\n", position)
@@ -225,14 +225,16 @@ class ResponseParser:
         return _TOLD_NOTHING
 
 
-def _usual_end(data: bytes, position: int) -> int:
-    """Where a line ends that has three bytes, or two, as most sizes have: to look there costs a fraction of searching.
-    Where neither is so, nothing of the line is before what is returned, and with a line's end in between, no size."""
+def _near_end(data: bytes, position: int) -> int:
+    """Where the line ends that begins there, if it has one byte to three, as nearly all sizes have; else ``position``.
+    To look there costs a fraction of searching."""
     if position + 5 <= len(data):
-        if data[position + 3] == _CR and data[position + 4] == _LF:
-            return position + 3
+        if data[position + 1] == _CR and data[position + 2] == _LF:
+            return position + 1
         if data[position + 2] == _CR and data[position + 3] == _LF:
             return position + 2
+        if data[position + 3] == _CR and data[position + 4] == _LF:
+            return position + 3
     return position
 
 
