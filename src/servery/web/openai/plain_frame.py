@@ -34,12 +34,14 @@ _EVENT: Final = msgspec.json.Decoder(EngineAnswer | None)
 
 def plain_text(answer: EngineAnswer) -> tuple[TextKind, str] | None:
     """The only thing that a frame says, if that is a piece of text."""
-    if answer.choices is None or len(answer.choices) != 1:
+    choices = answer.choices
+    if choices is None or len(choices) != 1:
         return None
-    choice = answer.choices[0]
+    choice = choices[0]
     if choice.finish_reason is not None or choice.logprobs is not None or choice.message is not None:
         return None
-    said = [] if choice.text is None else [(_TEXT, choice.text)]
+    text = choice.text
+    said = [] if text is None else [(_TEXT, text)]
     delta = choice.delta
     if delta is not None:
         if delta.role is not None or delta.tool_calls:
@@ -61,12 +63,10 @@ def learned(event: bytes, kind: TextKind, *, client_head: bytes, client_tail: by
     before a colon, it is the key that was read: no other can be spelt like this. In other events a probe tells.
     """
     name = _NAME[kind]
-    before, found, behind = event.partition(name)  # which takes a third of the time that finding takes
-    if found and behind.startswith(b':"') and len(event) <= _LEARNED_FROM_BYTES_MAX:
-        rest = behind[2:]
-        if not rest.partition(name)[1] and not event.partition(b"\\")[1]:
-            tail = rest.partition(b'"')[2]
-            return PlainFrame(b'%b%b:"' % (before, name), b'"' + tail, client_head, client_tail)
+    around = event.split(name) if len(event) <= _LEARNED_FROM_BYTES_MAX else []
+    if len(around) == 2 and around[1].startswith(b':"') and not event.partition(b"\\")[1]:
+        head, tail = around[0] + name + b':"', b'"' + around[1][2:].partition(b'"')[2]
+        return PlainFrame(head, tail, client_head, client_tail)
 
     def says_probe(event: bytes) -> bool:
         probe = _EVENT.decode(event)
