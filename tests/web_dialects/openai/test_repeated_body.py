@@ -199,3 +199,15 @@ def test_of_two_messages_fields_the_last_counts(last: str) -> None:
     for first in (*[told] * 9, b'"other"'):
         (work,) = parser.parse(twice % (first, told), {}, "chatcmpl-1", CALLER).request.work
         assert work.prompt_bytes() == b'[{"role":"user","content":%b}]' % told
+
+
+@pytest.mark.parametrize("content", ["user", "m", "n", "x"])
+@pytest.mark.parametrize("more", [b"", b',"name":"n"', b',"name":"x\\"n"', b',"role":"user"', b',"name":null'])
+def test_a_last_text_that_is_no_content(content: str, more: bytes) -> None:
+    """What a message ends with may be its role or its name, and say the same as its content."""
+    parser = ChatParser()
+    for said_last in (*[content] * 9, "other"):
+        told = msgspec.json.encode(said_last)
+        for message in (b'{"content":%b,"role":"user"%b}', b'{"role":"user","content":%b%b}'):
+            body = b'{"model":"m","messages":[%b]}' % (message % (told, more))
+            assert understood(parser, body) == understood(ChatParser(), body)

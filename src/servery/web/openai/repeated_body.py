@@ -15,6 +15,7 @@ from typing import Final, TypeVar
 
 import msgspec
 
+from servery.core.errors import InvalidRequest
 from servery.core.inference import Generation
 from servery.web.openai.chat_body import ChatBody
 from servery.web.openai.chat_terms import ChatTerms
@@ -102,10 +103,9 @@ class OtherMessages(RepeatedBody):
         if self._found & (self._found - 1):
             return None
         messages, generation = _decoded(self.between(body), _MESSAGES), self.generation(body)
-        assert messages is not None, "what it surrounds was read"
-        assert generation is not None, "what it surrounds was read"
+        if not messages or generation is None or generation.messages is None:
+            return None
         text, told = bytes(messages[-1].content), generation.messages
-        assert told is not None, "a chat has messages"
         ending = text + _TEXT_END
         start = told[: len(told) - len(ending)]
         if not text.startswith(b'"') or not told.endswith(ending) or not self.between(body).endswith(ending):
@@ -123,7 +123,10 @@ class OtherMessages(RepeatedBody):
         before = body[: len(body) - len(after) - len(text)]
         if len(before) + len(after) + len(start) > KEPT_BYTES_MAX or _PROBE_TEXT in body:
             return None
-        probed = self.terms.generation_of(read(before + _PROBE_TEXT + after).messages)
+        try:
+            probed = self.terms.generation_of(read(before + _PROBE_TEXT + after).messages)
+        except InvalidRequest:
+            return None
         if probed.messages != _said(start, _PROBE_TEXT):
             return None
         return OtherText(before, after, self.terms, has_images=has_images, start=start)
@@ -157,12 +160,16 @@ def around_messages(body: bytes, terms: ChatTerms, read: Read) -> OtherMessages 
 
     Where they stand is a guess until a probe in their place is read back as the messages.
     """
-    messages = bytes(_ONLY_MESSAGES.decode(body).messages)
-    if len(body) - len(messages) > KEPT_BYTES_MAX or _PROBE_TEXT in body:
+    only = _decoded(body, _ONLY_MESSAGES)
+    messages = b"" if only is None else bytes(only.messages)
+    if not messages or len(body) - len(messages) > KEPT_BYTES_MAX or _PROBE_TEXT in body:
         return None
     begin = body.find(messages)
     before, after = body[:begin], body[begin + len(messages) :]
-    probed = read(before + _PROBE + after).messages
+    try:
+        probed = read(before + _PROBE + after).messages
+    except InvalidRequest:
+        return None
     is_told = len(probed) == 1 and bytes(probed[0].content) == _PROBE_TEXT
     return OtherMessages(before, after, terms) if is_told else None
 
