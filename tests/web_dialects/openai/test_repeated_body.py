@@ -88,6 +88,29 @@ def test_only_messages_differ(some: list[Any], others: dict[str, Any]) -> None:
         assert understood(parser, body) == understood(ChatParser(), body)
 
 
+TEXTS = st.text(max_size=5) | st.sampled_from(["user", "user", '"', "\\", "probe\u0001"])
+
+
+@st.composite
+def talks(draw: st.DrawFn) -> list[bytes]:
+    """Bodies that differ in the content of their last message alone, whose keys come in any order."""
+    last = draw(st.permutations([("role", draw(st.sampled_from(["user", "assistant"]))), ("content", "TEXT")]))
+    more = draw(st.lists(st.tuples(st.sampled_from(["name", "content", "role"]), TEXTS), max_size=1))
+    before = draw(st.lists(st.fixed_dictionaries({"role": st.just("user"), "content": CONTENTS}), max_size=2))
+    pairs = b",".join([msgspec.json.encode(key) + b":" + msgspec.json.encode(value) for key, value in [*last, *more]])
+    parts = b",".join([*(msgspec.json.encode(message) for message in before), b"{%b}" % pairs])
+    whole = b'{"model":"m","messages":[%b],"n":1}' % parts
+    return [whole.replace(b'"TEXT"', msgspec.json.encode(text)) for text in draw(st.lists(TEXTS, max_size=3))]
+
+
+@given(talks())
+def test_only_the_last_text_differs(bodies: list[bytes]) -> None:
+    """The same for conversations that begin alike, whatever they say, and wherever in their last message."""
+    parser = ChatParser()
+    for body in [body for body in bodies for _ in range(6)] + bodies:
+        assert understood(parser, body) == understood(ChatParser(), body)
+
+
 def body_with(text: object = "hi", *before: object, **fields: object) -> bytes:
     messages = [*before, {"role": "user", "content": text}]
     return json.dumps({"model": "m", "messages": messages, **fields}).encode()
