@@ -539,6 +539,34 @@ def test_places_are_kept_for_priority_only_while_it_comes() -> None:
     assert changed == [late]
 
 
+def test_standard_leaves_priority_two_replicas_where_no_prompt_waits() -> None:
+    """Though enough places are free elsewhere; it goes when a third replica should have computed what it had."""
+    pool = pool_of(replicas=40)
+    door = Door(pool, AdmissionPolicy(recalls_per_request=0), queue_limit=1_000)
+    inside = list(door.entered(*[ticket() for _ in range(40)]))
+    running = list(door.entered(*[ticket("p", PRIORITY) for _ in range(40)]))
+    for one in inside:  # nearly all that are sent are of Priority
+        door.now_s += 0.1
+        door.leave(one)
+    for one in running[:30]:
+        door.leave(one)
+    door.enter(ticket("p", PRIORITY))
+    empty = [one for one in pool.replicas if one.occupancy.sequences == 0]
+    for replica in empty[2:]:
+        replica.occupancy.backlog = Prompts(door.now_s + 0.5)
+        replica.occupancy.pending_prefill_tokens = 1_000.0
+    (standard,) = door.entered(ticket())
+    assert standard.state is WAITING
+    assert door.queue.look_again_s == pytest.approx(door.now_s + 0.495)
+    (priority,) = door.entered(ticket("p", PRIORITY))
+    assert priority.state is ADMITTED, "they are for the next of Priority"
+    door.leave(priority)
+    assert standard.state is WAITING
+    door.now_s += 0.5
+    door.seat(door.queue.time_passed(door.now_s))
+    assert standard.state is ADMITTED
+
+
 def test_prompts_wait_here_while_an_engine_has_prompts_to_compute() -> None:
     """Though it has places: the next is sent when what is there should soon be computed, or has been."""
     pool = pool_of(concurrency=8)

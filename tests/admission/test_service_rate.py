@@ -4,7 +4,7 @@ from random import Random
 
 import pytest
 
-from servery.admission.service_rate import ServiceRate
+from servery.admission.service_rate import ServiceRate, replicas_kept
 from servery.core.serving_path import ServingClass
 
 STANDARD, PRIORITY = ServingClass.STANDARD, ServingClass.PRIORITY
@@ -132,3 +132,9 @@ def test_a_single_place_is_guessed_at_for_longer() -> None:
     many = rate.when_full(places=256, work=1_000.0, place_per_s=200.0)
     assert single > 0.9 * 200
     assert many < 0.4 * 256 * 200
+
+
+@pytest.mark.parametrize(("replicas", "kept"), [(1, 0), (3, 0), (4, 1), (7, 1), (8, 2), (256, 2)])
+def test_a_quarter_of_the_replicas_stays_ready_and_two_at_most(replicas: int, kept: int) -> None:
+    """Of few replicas none has to be idle for it."""
+    assert replicas_kept(replicas) == kept

@@ -22,7 +22,8 @@ class AdmissionPolicy(msgspec.Struct, frozen=True, kw_only=True):
     ``batch_headroom`` of each replica's limits is left free by Batch at most, and less while few others are inside.
 
     While Priority comes, Standard leaves so many places free that no more than one Priority in 2,000 would find
-    none, but not so many that more than the share ``priority_reserve`` of what the pool generates would be lost by it.
+    none, but not so many that more than the share ``priority_reserve`` of what the pool generates would be lost by it;
+    and at a quarter of the replicas, two at most, one of them where no prompt waits to be computed.
 
     For each Priority that would wait longer than ``recall_beyond_s`` one is called back that was sent in the last
     ``recall_within_s`` and has no first byte yet, each request at most ``recalls_per_request`` times.

@@ -22,7 +22,7 @@ from servery.admission.class_turns import ClassTurns
 from servery.admission.crowding import Crowding, places_left
 from servery.admission.elsewhere import Elsewhere
 from servery.admission.policy import AdmissionPolicy
-from servery.admission.service_rate import ServiceRate
+from servery.admission.service_rate import ServiceRate, replicas_kept
 from servery.admission.shedding import Lots, chance_of_shedding
 from servery.admission.speed_control import Counted
 from servery.admission.ticket import AdmissionOutcome, Ticket, TicketState
@@ -349,7 +349,8 @@ class PoolQueue:
         is_smaller = self._counts_tokens and tokens < self._looked_for_tokens
         if first is None or is_smaller or self.look_again_s <= now_s:
             self.look_again_s, self._looked_for_tokens = inf, tokens
-            late_s = self._pool.late_s(tokens, now_s=now_s, ahead_s=ahead_s)
+            ready = replicas_kept(self._replicas) if self._reserved and head.demand.serving_class is _STANDARD else 0
+            late_s = self._pool.late_s(tokens, now_s=now_s, ahead_s=ahead_s, ready=ready)
         else:
             late_s = first.occupancy.late_s(now_s, ahead_s=ahead_s) if first.has_room_for(tokens) else inf
         if late_s > 0.0:  # else it is not prompts that it waits for
@@ -363,9 +364,10 @@ class PoolQueue:
             headroom = self._batch.headroom(online=self.inside - self._batch.inside, places=self._places)
             return self._pool.find_idle_room(ticket.resident_tokens, headroom=headroom, now_s=now_s, ahead_s=ahead_s)
         reserved = self._reserved if now_s < self._kept_until_s else 0
-        is_kept_out = reserved and ticket.demand.serving_class is _STANDARD
-        if is_kept_out and not self._turns.is_owed(ticket) and not self._pool.has_more_free_than(reserved):
-            return None
+        if reserved and ticket.demand.serving_class is _STANDARD and not self._turns.is_owed(ticket):
+            tokens, ready = ticket.resident_tokens, replicas_kept(self._replicas)
+            if not self._pool.can_spare(tokens, places=reserved, ready=ready, now_s=now_s, ahead_s=ahead_s):
+                return None
         if first is not None and not reserved and not self._counts_tokens:
             # Whoever goes next found no room before, and there all requests are alike: only this one has got any.
             return first if first.takes(ticket.resident_tokens, now_s=now_s, ahead_s=ahead_s) else None

@@ -14,6 +14,8 @@ _LEAST_SHARE: Final = 0.01
 _MOST_SHARE: Final = 0.99
 _FIND_NONE: Final = 0.0005
 _DOUBTED_REQUESTS: Final = 4.0
+_MOST_READY: Final = 2
+_READY_SHARE: Final = 0.25
 _MEAN_AGE_S: Final = HALF_LIFE_S / math.log(2)
 
 
@@ -121,3 +123,9 @@ def places_kept(share: float, *, most: int, idle: float) -> int:
             break
         places += 1
     return places
+
+
+def replicas_kept(replicas: int) -> int:
+    """At how many of so many a place stays free where no prompt waits, while places are kept for Priority: of no use
+    are those beside the prompts that are computed for it. Of few replicas none: too many engines would be idle."""
+    return min(_MOST_READY, int(_READY_SHARE * replicas))

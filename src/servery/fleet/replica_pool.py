@@ -71,14 +71,17 @@ class ReplicaPool:
                 return replica
         return None
 
-    def late_s(self, tokens: float, *, now_s: float, ahead_s: float) -> float:
-        """How soon ``find_room`` may succeed for no other reason than that prompts have been computed."""
+    def late_s(self, tokens: float, *, now_s: float, ahead_s: float, ready: int = 0) -> float:
+        """How soon ``find_room`` may succeed at more than ``ready`` replicas, or at one more, for no other reason than
+        that prompts have been computed."""
         waits = [
             replica.occupancy.late_s(now_s, ahead_s=ahead_s)
             for replica in self.replicas
             if replica.has_room_for(tokens)
         ]
-        return min(waits, default=inf)
+        if not ready:
+            return min(waits, default=inf)
+        return sorted(waits)[min(ready, len(waits) - 1)] if waits else inf
 
     def has_more_free_than(self, places: int) -> bool:
         """Whether more than so many requests could be sent now, counted in sequences. Looks no further than it must."""
@@ -88,6 +91,20 @@ class ReplicaPool:
             free += max(0, replica.capacity - replica.occupancy.busy_sequences)
             if free > places:
                 return True
+        return False
+
+    def can_spare(self, tokens: float, *, places: int, ready: int, now_s: float, ahead_s: float) -> bool:
+        """Whether, with a request of so many resident tokens sent there, at least so many places are free, and as many
+        as ``ready`` replicas would still be found by ``find_room`` for one like it. Looks no further than it must."""
+        if not self.has_more_free_than(places):
+            return False
+        takes, has_two = 0, False
+        for replica in self.replicas:
+            if replica.takes(tokens, now_s=now_s, ahead_s=ahead_s):
+                takes += 1
+                has_two = has_two or replica.capacity - replica.occupancy.busy_sequences > 1
+                if takes + has_two > ready:
+                    return True
         return False
 
     def listen(self, listener: Callable[[], None]) -> None:
