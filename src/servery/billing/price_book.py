@@ -21,7 +21,7 @@ from servery.core.price import Price
 from servery.core.serving_path import ServingPath
 from servery.store.database import Database
 
-_END_OF_TIME_NS: Final = 2**63
+_END_OF_TIME_NS: Final = 2**62 - 1  # in the year 2116; compiled, what is larger is compared as an object
 
 Place = tuple[str, ServingPath]
 """Where a price stands: the id that clients ask for, and the serving path."""
