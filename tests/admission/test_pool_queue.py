@@ -352,6 +352,32 @@ def test_standard_is_called_back_for_priority_before_its_first_byte() -> None:
     assert door.leave(newer) == [behind]
 
 
+class Told:
+    """A stream's count, of one that goes on."""
+
+    frames = 1
+    is_held_up = False
+    generated_tokens = None
+
+
+def test_batch_is_called_back_for_a_place_after_its_first_byte_too() -> None:
+    """Nobody watches a row. But not where there is a place, and only its prompts are what others wait for."""
+    pool = pool_of(concurrency=2)
+    door = Door(pool)
+    (batch,) = door.entered(ticket("b", BATCH))
+    door.queue.first_byte(batch, door.now_s, Told())
+    pool.replicas[0].occupancy.backlog, pool.replicas[0].occupancy.pending_prefill_tokens = Prompts(9.0), 1_000.0
+    (waits,) = door.entered(ticket())
+    assert states(waits, batch) == [WAITING, ADMITTED]
+    pool.replicas[0].occupancy.backlog, pool.replicas[0].occupancy.pending_prefill_tokens = None, 0.0
+    door.seat(door.queue.time_passed(door.now_s))
+    assert waits.state is ADMITTED
+    (other,) = door.entered(ticket())
+    assert states(other, batch) == [WAITING, RECALLED]
+    assert door.come_back(batch) == [other]
+    assert batch.state is WAITING
+
+
 def test_nobody_is_called_back_after_its_first_byte() -> None:
     """Nor for Standard, nor too long after it was sent, nor a Priority."""
     door = Door(pool_of(replicas=3))

@@ -111,7 +111,7 @@ class Gate:
         """A place for ``demand``: one that ``is_admitted`` where there is room at once, else one to wait for with
         ``Place.inside``. The caller takes its seat before it awaits anything else.
 
-        ``on_recall`` is called when the request is called back, at most before its first byte; None: it never is.
+        ``on_recall`` is called when the request is called back, before its first byte unless it is Batch; None: never.
         """
         place = Place(self, demand, on_recall=on_recall)
         changed = self._queue.enter(place, self._now())

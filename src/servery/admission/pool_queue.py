@@ -146,8 +146,9 @@ class PoolQueue:
 
     def first_byte(self, ticket: Ticket, now_s: float, count: Counted | None = None) -> list[Ticket]:
         """The first byte of its answer is passed on: from now on it cannot be called back; and its prompt is computed,
-        so that the next can be sent. ``count``: of a stream."""
-        self._unanswered.over(ticket)
+        so that the next can be sent. ``count``: of a stream. Nobody watches Batch, which may still be called back."""
+        if ticket.demand.serving_class is not _BATCH:
+            self._unanswered.over(ticket)
         if count is not None:
             ticket.heard = self.crowding.begin(count, now_s)
         return self._admit(now_s, first=ticket.replica) if self.waiting else []
@@ -181,7 +182,7 @@ class PoolQueue:
         state, ticket.state = ticket.state, _WAITING
         assert state is _ADMITTED or state is _RECALLED, "only who was inside comes back"
         self._let_out(ticket, state, now_s)
-        freed, ticket.replica = ticket.replica, None
+        freed, ticket.replica, ticket.heard = ticket.replica, None, None
         ticket.work = ticket.demand.work
         if ticket.avoided:
             self._elsewhere.add(ticket)
@@ -211,7 +212,7 @@ class PoolQueue:
 
     def check_integrity(self) -> None:
         self._turns.check_integrity()
-        assert self.inside >= len(self._unanswered), "who has no answer yet is inside"
+        assert self.inside >= len(self._unanswered), "who may be called back is inside"
         assert 0 <= self._unanswered.under_way <= self.inside, "who is called back is inside until it comes"
         assert 0 <= self._batch.inside <= self.inside, "Batch is inside like others"
 

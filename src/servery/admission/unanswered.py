@@ -1,4 +1,4 @@
-"""What was sent and has no first byte yet: who can be called back for somebody who goes before it."""
+"""What was sent and has no first byte yet, or is Batch's: who can be called back for somebody who goes before it."""
 
 from typing import Final
 
@@ -15,8 +15,9 @@ _CANDIDATES: Final = 8
 
 class Unanswered:
     """Tickets by class, in the order in which they were sent. Nobody has heard of them yet, so that one which is
-    stopped and sent again costs nothing but the engine's work on it, which is least where it was sent last. ``recalls``
-    is how often one was called back, ``under_way`` how many of those are still inside."""
+    stopped and sent again costs nothing but the engine's work on it, which is least where it was sent last. Of Batch
+    nobody hears before its end, so that it is called back for a place after its first byte too. ``recalls`` is how
+    often one was called back, ``under_way`` how many of those are still inside."""
 
     __slots__ = ("_batch", "_recall_within_s", "_recalls_per_request", "_standard", "recalls", "under_way")
 
@@ -43,7 +44,7 @@ class Unanswered:
                 ticket.is_unanswered = True
 
     def over(self, ticket: Ticket) -> None:
-        """It has its first byte, or is gone."""
+        """It is not called back any more: its first byte is passed on, or it is gone."""
         if ticket.is_unanswered:
             ticket.is_unanswered = False
             del (self._batch if ticket.demand.serving_class is _BATCH else self._standard)[ticket]
@@ -74,6 +75,8 @@ def _makes_room(ticket: Ticket, head: Ticket) -> bool:
     if replica is None or not replica.is_ready or not replica.circuit.is_closed or head.avoids(replica):
         return False
     occupancy = replica.occupancy
+    if ticket.heard is not None and replica.has_room_for(head.resident_tokens):
+        return False  # its prompt is computed, and it is prompts that are waited for there
     if occupancy.sequences == 1:
         return True
     limit = occupancy.tokens_limit

@@ -104,7 +104,9 @@ class Visit(Job):
 
     def called_back(self) -> None:
         assert self._share is not None, "only what was sent is called back"
-        assert self._first_s is None, "and only what has told nothing yet"
+        is_batch = self.serving_class is ServingClass.BATCH
+        assert self._first_s is None or is_batch, "and only what has told nothing yet"
+        self._first_s = None
         self._share.machine.engine.abort(self)
         self._give_back(None)
         self._attempts -= 1
