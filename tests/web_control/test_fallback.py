@@ -2,7 +2,8 @@
 
 from tests.web_control.conftest import Plane
 
-from servery.core.errors import InternalError
+from servery.core.errors import InternalError, NotFound
+from servery.web.anthropic.errors import error_body as anthropic_error_body
 from servery.web.control.resource import Resource, control_error
 from servery.web.fallback import refusal_body
 from servery.web.openai.errors import error_body
@@ -18,3 +19,10 @@ def test_a_path_is_refused_as_its_route_refuses(plane: Plane) -> None:
         assert refusal_body(route.path, fault) == expected, route.path
     assert refusal_body("/v1/pricing", fault) == of_control
     assert refusal_body("/v1/chat/completions", fault) == of_inference
+
+
+def test_what_anthropic_has_and_this_has_not_is_refused_in_anthropics_form() -> None:
+    """Its clients read a type and a message only from their own envelope, such as when they ask to count tokens."""
+    fault = NotFound("Path not found")
+    for prefix in ("/v1", "/inference/v1"):
+        assert refusal_body(f"{prefix}/messages/count_tokens", fault) == anthropic_error_body(fault, "")

@@ -8,10 +8,12 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from servery.core.errors import InternalError, MethodNotAllowed, NotFound, ServeryError
+from servery.web.anthropic.errors import error_body as anthropic_error_body
 from servery.web.control.resource import control_error
 from servery.web.openai.errors import error_body
 
 _CONTROL_PLANE: Final = ("/v1/accounts", "/v1/creditCodes", "/v1/invoices", "/v1/pricing")
+_ANTHROPIC: Final = ("/v1/messages/", "/inference/v1/messages/")
 
 
 async def _not_found(request: Request, fault: Exception) -> Response:
@@ -38,6 +40,8 @@ def exception_handlers() -> Mapping[Any, Any]:
 
 def refusal_body(path: str, error: ServeryError) -> bytes:
     """In the dialect of the path."""
+    if path.startswith(_ANTHROPIC):  # what Anthropic has below the one path that is served
+        return anthropic_error_body(error, "")
     return control_error(error) if path.startswith(_CONTROL_PLANE) else error_body(error, "")
 
 
