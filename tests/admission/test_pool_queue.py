@@ -227,6 +227,34 @@ def test_standard_calls_batch_back_from_elsewhere() -> None:
     assert door.come_back(batch) == [one]
 
 
+def test_who_is_called_back_for_one_elsewhere_goes_where_that_one_failed() -> None:
+    """Nobody waits in line, so nobody has looked at the other replicas yet."""
+    door = Door(pool_of(replicas=2))
+    one, other = door.entered(ticket("p", PRIORITY), ticket())
+    failed = one.replica
+    assert failed is not None
+    one.avoid(failed)
+    assert door.come_back(one) == [other]
+    assert door.come_back(other) == [one]
+    assert states(one, other) == [ADMITTED, ADMITTED]
+    assert other.replica is failed
+
+
+def test_who_is_called_back_for_one_elsewhere_goes_when_prompts_are_computed() -> None:
+    """The other replica has room, and prompts before it: that is the moment to look again."""
+    door = Door(pool_of(replicas=2))
+    one, other = door.entered(ticket("p", PRIORITY), ticket())
+    assert one.replica is not None
+    one.avoid(one.replica)
+    one.replica.occupancy.backlog = Prompts(1.0, rate=1e9)
+    one.replica.occupancy.pending_prefill_tokens = 1_000.0
+    assert door.come_back(one) == [other]
+    assert door.come_back(other) == [one]
+    assert states(other) == [WAITING]
+    assert door.queue.look_again_s <= 1.0
+    assert door.queue.time_passed(1.0) == [other]
+
+
 def test_the_highest_class_goes_first_elsewhere() -> None:
     """Whoever was failed first."""
     door = Door(pool_of(replicas=3))

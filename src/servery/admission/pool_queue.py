@@ -184,12 +184,13 @@ class PoolQueue:
         self._let_out(ticket, state, now_s)
         freed, ticket.replica, ticket.heard = ticket.replica, None, None
         ticket.work = ticket.demand.work
+        only_freed = freed if self._turns.waiting else None  # where nobody waited, nobody has looked at the others
         if ticket.avoided:
             self._elsewhere.add(ticket)
         else:
             self._turns.line(ticket.demand.serving_class).put_back(ticket)
             self._see_waiting(now_s)
-        return [one for one in self._admit(now_s, first=freed) if one is not ticket]
+        return [one for one in self._admit(now_s, first=only_freed) if one is not ticket]
 
     def expire(self, ticket: Ticket, now_s: float) -> list[Ticket]:
         """``ticket``, if it still waits, has waited for too long."""
