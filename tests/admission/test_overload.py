@@ -95,20 +95,27 @@ def test_twice_the_capacity_is_paid_for_by_those_who_ask_for_too_much(
     assert town.longest_queue <= 1_000 + REPLICAS, "and those that are called back, for a moment"
 
 
+def in_few_places(seed: int, *, per_s: float, prefill_per_s: float = 40_000.0) -> tuple[list[Ask], list[Ask], float]:
+    """Priority and Standard of 128 places, and what a plain line would have served of them."""
+    plain = AdmissionPolicy(priority_reserve=0.0, recalls_per_request=0, prefill_ahead_beside_priority_s=0.05)
+    priority, standard = everything(seed, per_s=per_s)
+    served = []
+    for policy in (plain, AdmissionPolicy()):
+        ours, theirs = again(priority), again(standard)
+        town = Town(replicas=8, places=16, prefill_per_s=prefill_per_s, policy=policy)
+        town.run([*ours, *theirs], until_s=SECONDS)
+        served.append(goodput([*ours, *theirs]))
+    return ours, theirs, served[0]
+
+
 def test_few_places_are_kept_free_as_far_as_that_costs_little() -> None:
     """In a pool of 128 places Priority, six tenths of what it serves, finds one at once or nearly, over many seeds; and
     the pool serves as much as a plain line would, to a twentieth (0.953 over 24 seeds, of which five tell it to a
     hundredth)."""
     waits, served, plainly = [], 0.0, 0.0
-    plain = AdmissionPolicy(priority_reserve=0.0, recalls_per_request=0, prefill_ahead_beside_priority_s=0.05)
     for seed in range(5):
-        priority, standard = everything(seed, per_s=62.0)
-        for policy in (plain, AdmissionPolicy()):
-            ours, theirs = again(priority), again(standard)
-            town = Town(replicas=8, places=16, policy=policy)
-            town.run([*ours, *theirs], until_s=SECONDS)
-            if policy is plain:
-                plainly += goodput([*ours, *theirs])
+        ours, theirs, plain = in_few_places(seed, per_s=62.0)
+        plainly += plain
         assert sum(one.refusals for one in ours) == 0
         assert jain(standard_shares(theirs)) >= 0.95
         served += goodput([*ours, *theirs])
@@ -121,14 +128,9 @@ def test_places_are_kept_where_no_prompts_are_computed() -> None:
     """Where engines compute prompts for three quarters of the time, what is kept free would often be beside prompts of
     Priority: three in ten of it waited for 10 ms or longer while any places counted."""
     late, served, plainly = [], 0.0, 0.0
-    plain = AdmissionPolicy(priority_reserve=0.0, recalls_per_request=0, prefill_ahead_beside_priority_s=0.05)
     for seed in range(3):
-        priority, standard = everything(seed, per_s=58.5)
-        for policy in (plain, AdmissionPolicy()):
-            ours, theirs = again(priority), again(standard)
-            Town(replicas=8, places=16, prefill_per_s=5_000.0, policy=policy).run([*ours, *theirs], until_s=SECONDS)
-            if policy is plain:
-                plainly += goodput([*ours, *theirs])
+        ours, theirs, plain = in_few_places(seed, per_s=58.5, prefill_per_s=5_000.0)
+        plainly += plain
         served += goodput([*ours, *theirs])
         own_s = OVERHEAD_S + 0.01
         late += [one.first_s - one.at_s > own_s + one.prompt / 5_000.0 for one in warm(ours) if one.first_s is not None]

@@ -43,7 +43,9 @@ class Journal:
         self._slots: dict[str, int] = {}
         self.left = _requests(memory[:])
         """What was found when the journal was opened, oldest first. Kept until ``forget_left``."""
-        occupied = [offset for offset in range(0, len(memory), _SLOT_BYTES) if any(memory[offset : offset + 2])]
+        occupied = [
+            offset for offset in range(0, len(memory), _SLOT_BYTES) if any(memory[offset : offset + _LENGTH_BYTES])
+        ]
         self._left_slots = occupied
         self._free = sorted(set(range(0, len(memory), _SLOT_BYTES)) - set(occupied), reverse=True)
 

@@ -147,20 +147,16 @@ def _block_digests(prompt: bytes) -> list[bytes]:
     """The hash of each block."""
     digests: list[bytes] = []
     start, length = 0, len(prompt)
-    if length <= _COPIED_BYTES:
-        for end in _ENDS:
-            if end > length:
-                break
-            digests.append(_digest(prompt[start:end]))
-            start = end
-    else:
-        view = memoryview(prompt)
-        for end in _ENDS:
-            if end > length:
-                break
-            digests.append(_digest(view[start:end]))
-            start = end
+    for end in _ENDS:
+        if end > length:
+            break
+        digests.append(_digest(_part(prompt, start, end)))
+        start = end
     return digests
+
+
+def _part(prompt: bytes, start: int, end: int) -> bytes | memoryview:
+    return prompt[start:end] if end - start <= _COPIED_BYTES else memoryview(prompt)[start:end]
 
 
 def _message_ends(prompt: bytes) -> list[int]:
@@ -200,6 +196,5 @@ def _marks(prompt: bytes, links: bytes, owned: int, ends: list[int]) -> list[Mar
                 blocks -= 1
             start = _ENDS[blocks - 1] if blocks else 0
             before = _int_digest(links[: blocks * LINK_BYTES]) if blocks else owned
-        rest = prompt[start:end] if end - start <= _COPIED_BYTES else memoryview(prompt)[start:end]
-        marks.append((_int_digest(rest, before), end, blocks))
+        marks.append((_int_digest(_part(prompt, start, end), before), end, blocks))
     return marks

@@ -41,7 +41,7 @@ def parse_messages(body: bytes, headers: dict[str, str], request_id: str, caller
         work=(_generation(fields),),
         stream=bool(fields.stream),
         priority=fields.service_tier == "priority",
-        session=session(headers, claude_code_session, fields.metadata.user_id if fields.metadata else None),
+        session=session(headers, claude_code_session or (fields.metadata.user_id if fields.metadata else None)),
         isolation_key=isolation_key(headers),
         cost_labels=cost_labels(headers),
     )

@@ -16,9 +16,9 @@ def checked_key(key: str, *, param: str) -> str:
     return key
 
 
-def session(headers: dict[str, str], first_key: str | None, second_key: str | None = None) -> str | None:
-    """What pins related requests to a replica: a header, else the first of the body's keys that is not empty."""
-    key = headers.get("x-multi-turn-session-id") or headers.get("x-session-affinity") or first_key or second_key
+def session(headers: dict[str, str], body_key: str | None) -> str | None:
+    """What pins related requests to a replica: a header, else what the body says."""
+    key = headers.get("x-multi-turn-session-id") or headers.get("x-session-affinity") or body_key
     return checked_key(key, param="prompt_cache_key") if key else None
 
 

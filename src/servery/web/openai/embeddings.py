@@ -55,7 +55,7 @@ def parse_embeddings(body: bytes, headers: dict[str, str], request_id: str, call
         model=fields.model,
         work=(Embedding(inputs=_inputs(fields.input), dimensions=fields.dimensions),),
         priority=fields.service_tier == "priority",
-        session=session(headers, fields.prompt_cache_key, fields.user),
+        session=session(headers, fields.prompt_cache_key or fields.user),
         isolation_key=isolation_key(headers, fields.prompt_cache_isolation_key),
         cost_labels=cost_labels(headers),
     )

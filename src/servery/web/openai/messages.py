@@ -57,7 +57,7 @@ def conversation(messages: list[Message], history: ReasoningHistory = None) -> C
             and message.function_call is None
             and message.annotations is None
         ):  # it says nothing but a text: written out as what follows would encode it
-            written.append(b'{"role":"%b","content":%b}' % (role, content))
+            written.append(_text(role, content))
             continue
         if not is_text:
             images += _images(index, message, content)
@@ -69,7 +69,7 @@ def conversation(messages: list[Message], history: ReasoningHistory = None) -> C
         written.append(_encode(translated))
     if images > IMAGES_MAX:
         raise InvalidRequest(f"A request shows at most {IMAGES_MAX} images.", param="messages")
-    return Conversation(b"[%b]" % (written[0] if len(written) == 1 else b",".join(written)), images > 0)
+    return Conversation(_array(written), images > 0)
 
 
 def texts(messages: list[TextMessage]) -> bytes | None:
@@ -79,8 +79,16 @@ def texts(messages: list[TextMessage]) -> bytes | None:
         content = bytes(message.content)
         if not content.startswith(b'"'):
             return None
-        written.append(b'{"role":"%b","content":%b}' % (_PLAIN_ROLES[message.role], content))
-    return b"[%b]" % b",".join(written) if written else None
+        written.append(_text(_PLAIN_ROLES[message.role], content))
+    return _array(written) if written else None
+
+
+def _text(role: bytes, content: bytes) -> bytes:
+    return b'{"role":"%b","content":%b}' % (role, content)
+
+
+def _array(written: list[bytes]) -> bytes:
+    return b"[%b]" % (written[0] if len(written) == 1 else b",".join(written))
 
 
 def _reasoning_from(messages: list[Message], history: Literal["disabled", "interleaved", "preserved"]) -> int:

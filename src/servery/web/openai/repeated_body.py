@@ -17,6 +17,7 @@ import msgspec
 
 from servery.core.errors import InvalidRequest
 from servery.core.inference import Generation
+from servery.engines.unreadable import UNREADABLE
 from servery.web.openai.chat_body import ChatBody
 from servery.web.openai.chat_terms import ChatTerms
 from servery.web.openai.message_shapes import Message, OnlyMessages, TextMessage
@@ -150,7 +151,7 @@ class OtherText(RepeatedBody):
         text = self.between(body)
         try:
             _STRING.decode(text)
-        except (msgspec.DecodeError, UnicodeDecodeError):
+        except UNREADABLE:
             return None
         return self.terms.generation.told(_said(self._start, text), has_images=self._has_images)
 
@@ -179,7 +180,7 @@ def _decoded(between: bytes, decoder: msgspec.json.Decoder[_Shape]) -> _Shape | 
         if not between.isascii():
             between.decode()  # values that stay raw JSON are not checked for UTF-8 by the decoder
         return decoder.decode(between)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+    except UNREADABLE:
         return None
 
 
