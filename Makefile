@@ -92,7 +92,7 @@ $(WHEEL)/.installed: requirements-wheel.lock $(BIN)/python
 	$(WHEEL)/bin/pip install --quiet $(LOCKED) --requirement requirements-wheel.lock
 	@touch $@
 
-$(WHEEL)/.built: $(WHEEL)/.installed pyproject.toml tools/native_wheel.py $(SOURCES)
+$(WHEEL)/.built: $(WHEEL)/.installed pyproject.toml tools/native_wheel.py tools/native_modules.ini tools/acyclic_classes.py $(SOURCES)
 	rm -f $(COMPILED)
 	HATCH_BUILD_HOOKS_ENABLE=true $(WHEEL)/bin/python -m hatchling build --target wheel --directory dist
 	@touch $@

@@ -24,6 +24,7 @@ from setuptools.command.build_ext import build_ext
 # mypyc asks when it is imported whether setuptools has been.
 from mypyc.build import mypycify
 
+_READ_SO = Path(__file__).with_name("native_modules.ini")
 _CORES = len(os.sched_getaffinity(0))
 # Calls from one module's C file into another's, and into mypyc's own runtime, are seen through when all is linked.
 _AS_ONE = ["-flto=auto", "-fvisibility=hidden", "-fno-semantic-interposition"]
@@ -51,7 +52,13 @@ def _compiled(modules: list[str], source: Path, scratch: Path, optimization: str
     """The extensions, below ``scratch/out`` as they shall lie below site-packages."""
     with contextlib.chdir(source), _arguments_of_this_process_hidden():
         extensions = mypycify(
-            ["--config-file=", "--strict", "--ignore-missing-imports", f"--cache-dir={scratch / 'types'}", *modules],
+            [
+                f"--config-file={_READ_SO}",
+                "--strict",
+                "--ignore-missing-imports",
+                f"--cache-dir={scratch / 'types'}",
+                *modules,
+            ],
             opt_level=optimization,
             debug_level="0",
             multi_file=True,

@@ -130,6 +130,29 @@ def test_no_attribute_becomes_a_word_of_c() -> None:
     assert found == []
 
 
+def jumps(block: list[ast.stmt]) -> Iterator[ast.stmt]:
+    """Every continue and break of ``block`` that is of a loop around it."""
+    for node in block:
+        if isinstance(node, ast.Continue | ast.Break):
+            yield node
+        elif not isinstance(node, ast.For | ast.While | ast.FunctionDef | ast.AsyncFunctionDef):
+            for field in ("body", "orelse", "handlers", "finalbody"):
+                for inner in getattr(node, field, []):
+                    yield from jumps(inner.body if isinstance(inner, ast.ExceptHandler) else [inner])
+
+
+def test_no_loop_goes_on_from_within_a_try_that_has_a_finally() -> None:
+    """mypyc cannot compile it."""
+    found = [
+        f"{name}:{jump.lineno}"
+        for name in NATIVE
+        for node in ast.walk(ast.parse(source_of(name).read_text(encoding="utf-8")))
+        if isinstance(node, ast.Try) and node.finalbody
+        for jump in jumps([*node.body, *node.orelse, *(each for one in node.handlers for each in one.body)])
+    ]
+    assert found == []
+
+
 def waits_while_handling(tree: ast.Module) -> Iterator[ast.AST]:
     """Every await or yield inside an except or a finally, and what waits when a block is left."""
     for node in ast.walk(tree):

@@ -2,9 +2,12 @@
 
 from typing import Any, ClassVar, TypeVar
 
+from servery.core.acyclic import acyclic
+
 _Value = TypeVar("_Value", bound="Value")
 
 
+@acyclic
 class Value:
     """Base of values that are read many times for each request and never encoded: compiled, reading a field of theirs
     costs nothing, which no Struct can offer. Not to be changed once made. ``FIELDS`` names what a class says; compiled
