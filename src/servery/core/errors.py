@@ -2,6 +2,7 @@
 
 ServeryError
 ├── InvalidRequest        400  the request cannot be understood or cannot be served by this model
+│   ├── PromptTooLong     400  the prompt alone leaves no room for an answer in the model's context
 │   └── ContextExceeded   400  prompt and answer together are longer than the model's context
 ├── Unauthenticated       401  no key, or a key that is unknown, expired or revoked
 ├── PermissionDenied      403  a good key that may not do this
@@ -52,6 +53,15 @@ class ServeryError(Exception):
 class InvalidRequest(ServeryError):
     status = 400
     code = "INVALID_ARGUMENT"
+
+
+class PromptTooLong(InvalidRequest):
+    """Tokens, as the engine told them."""
+
+    def __init__(self, *, prompt_tokens: int, context_tokens: int) -> None:
+        super().__init__(f"The prompt is too long: {prompt_tokens}, model maximum context length: {context_tokens}")
+        self.prompt_tokens = prompt_tokens
+        self.context_tokens = context_tokens
 
 
 class ContextExceeded(InvalidRequest):

@@ -2,6 +2,7 @@
 
 import msgspec
 
+from servery.core.acyclic import acyclic
 from servery.core.anthropic_form import AnthropicForm
 from servery.core.sampling import NOTHING_PRESCRIBED, Sampling
 from servery.core.serving_path import Endpoint
@@ -9,6 +10,7 @@ from servery.core.structure import Structure
 from servery.core.value import Value
 
 
+@acyclic
 class Generation(Value):
     """One sequence asked of an engine: exactly one of ``messages`` (a JSON array in OpenAI's form, validated) and
     ``prompt`` (text or token ids) is set. ``tools`` and ``tool_choice`` are JSON in OpenAI's form. ``anthropic`` is the
@@ -16,6 +18,7 @@ class Generation(Value):
 
     ``max_tokens`` None means: whatever fits the model's context. ``top_logprobs`` is read only with ``logprobs``.
     ``template_options`` (a JSON object) goes to the model's chat template, such as ``{"enable_thinking": false}``.
+    ``last_message`` is where in ``messages`` the last of them begins, where whoever wrote them has told.
     """
 
     FIELDS = (
@@ -36,7 +39,7 @@ class Generation(Value):
         "has_images",
         "anthropic",
     )
-    __slots__ = FIELDS
+    __slots__ = (*FIELDS, "last_message")
 
     def __init__(
         self,
@@ -57,6 +60,7 @@ class Generation(Value):
         reasoning_effort: str | None = None,
         has_images: bool = False,
         anthropic: AnthropicForm | None = None,
+        last_message: int | None = None,
     ) -> None:
         self.messages = messages
         self.prompt = prompt
@@ -74,20 +78,49 @@ class Generation(Value):
         self.reasoning_effort = reasoning_effort
         self.has_images = has_images
         self.anthropic = anthropic
+        self.last_message = last_message
 
-    def told(self, messages: bytes, *, has_images: bool) -> "Generation":
+    def told(self, messages: bytes, *, last_message: int | None, has_images: bool) -> "Generation":
         """The same asked of other messages."""
-        return self._but(messages=messages, has_images=has_images, max_tokens=self.max_tokens, sampling=self.sampling)
+        return self._but(
+            messages=messages,
+            last_message=last_message,
+            has_images=has_images,
+            max_tokens=self.max_tokens,
+            sampling=self.sampling,
+        )
 
     def fitted(self, *, max_tokens: int, sampling: Sampling) -> "Generation":
         """The same with so many tokens at most, drawn so; no more are asked for at least."""
         least = sampling.min_tokens
         if least is not None and least > max_tokens:
             sampling = sampling.but(min_tokens=max_tokens)
-        return self._but(messages=self.messages, has_images=self.has_images, max_tokens=max_tokens, sampling=sampling)
+        return self._but(
+            messages=self.messages,
+            last_message=self.last_message,
+            has_images=self.has_images,
+            max_tokens=max_tokens,
+            sampling=sampling,
+        )
+
+    def drawn(self, sampling: Sampling) -> "Generation":
+        """The same drawn otherwise."""
+        return self._but(
+            messages=self.messages,
+            last_message=self.last_message,
+            has_images=self.has_images,
+            max_tokens=self.max_tokens,
+            sampling=sampling,
+        )
 
     def _but(
-        self, *, messages: bytes | None, has_images: bool, max_tokens: int | None, sampling: Sampling
+        self,
+        *,
+        messages: bytes | None,
+        last_message: int | None,
+        has_images: bool,
+        max_tokens: int | None,
+        sampling: Sampling,
     ) -> "Generation":
         """What ``changed`` does, which takes far longer."""
         return Generation(
@@ -107,6 +140,7 @@ class Generation(Value):
             reasoning_effort=self.reasoning_effort,
             has_images=has_images,
             anthropic=self.anthropic,
+            last_message=last_message,
         )
 
     def prompt_bytes(self) -> bytes:
@@ -132,6 +166,11 @@ class Embedding(Value):
         return msgspec.json.encode(self.inputs)
 
 
+Work = Generation | Embedding
+"""What one engine call is to do."""
+
+
+@acyclic
 class InferenceRequest(Value):
     """One call of a tenant, parsed. Each element of ``work`` becomes one engine call and one choice of the answer
     (``n`` choices of each prompt in order); embeddings are always a single element.
@@ -162,7 +201,7 @@ class InferenceRequest(Value):
         request_id: str,
         endpoint: Endpoint,
         model: str,
-        work: tuple[Generation, ...] | tuple[Embedding],
+        work: tuple[Work, ...],
         choices_per_prompt: int = 1,
         stream: bool = False,
         priority: bool = False,
@@ -184,6 +223,7 @@ class InferenceRequest(Value):
         self.cost_labels = cost_labels
 
 
+@acyclic
 class EngineReport(Value):
     """What one request met on its way, told to the client in headers and, when asked for, in the body. Times in
     seconds; ``time_to_first_token_s`` counts from the whole request's arrival, queue included. ``tokens_per_s`` are

@@ -2,6 +2,7 @@
 
 from enum import StrEnum
 
+from servery.core.acyclic import acyclic
 from servery.core.value import Value
 
 
@@ -14,6 +15,7 @@ class LimitMetric(StrEnum):
     REQUESTS = "REQUESTS"
 
 
+@acyclic
 class LimitReading(Value):
     """What response headers tell: limits per minute, and what is left of them at ``read_ns``. The three token limits
     are of one model, the requests are of the account. ``burst_minutes``: how many minutes of a limit can be saved up.

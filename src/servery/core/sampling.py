@@ -2,6 +2,8 @@
 
 from typing import Any, Final
 
+import msgspec
+
 from servery.core.value import Value
 
 NAMES: Final = (
@@ -29,7 +31,7 @@ class Sampling(Value):
     says, else as the engine does by itself. ``top_k`` 0: of all tokens."""
 
     FIELDS = ("given",)
-    __slots__ = FIELDS
+    __slots__ = (*FIELDS, "_fields_json")
 
     def __init__(
         self,
@@ -72,6 +74,15 @@ class Sampling(Value):
             if value is not None:
                 given[NAMES[place]] = value
         self.given = given
+        self._fields_json: bytes | None = None
+
+    @property
+    def fields_json(self) -> bytes:
+        """What is given, as fields of a JSON object, with a comma before each. A client's requests have most often the
+        same sampling, so it is written once."""
+        if self._fields_json is None:
+            self._fields_json = b"," + msgspec.json.encode(self.given)[1:-1] if self.given else b""
+        return self._fields_json
 
     @property
     def seed(self) -> int | None:

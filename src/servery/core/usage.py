@@ -1,8 +1,10 @@
 """What one request used, in tokens: the single value that is shown, recorded and charged (money.md, rule 2)."""
 
+from servery.core.acyclic import acyclic
 from servery.core.value import Value
 
 
+@acyclic
 class Usage(Value):
     """Tokens of one request.
 
