@@ -29,7 +29,7 @@ from tests.postgresql_server import missing, running_server
 from servery.billing.price_versions import PriceVersions
 from servery.billing.spending import Spending
 from servery.core.clock import SystemClock
-from servery.core.ids import new_request_id, pseudo_random_bits
+from servery.core.ids import RequestIds, pseudo_random_bits
 from servery.core.price import Price
 from servery.core.serving_path import Outcome, ServingPath
 from servery.core.usage import Usage
@@ -53,14 +53,14 @@ class Requests:
 
     def __init__(self, price_id: str) -> None:
         self._price_id = price_id
-        self._random_bits = pseudo_random_bits()
+        self._request_ids = RequestIds(pseudo_random_bits())
         self._made = 0
 
     def next(self) -> UsageRecord:
         self._made += 1
         now_ns = time.time_ns()
         return UsageRecord(
-            request_id=new_request_id(self._random_bits),
+            request_id=self._request_ids.new(),
             account=f"account-{self._made % 20}",
             key_id="key_0123456789abcdef01234567",
             model=MODEL,

@@ -283,7 +283,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     ] = 1024
     commit_gather_ms: Annotated[
         float,
-        Meta(ge=0, le=1000, description="The least time between commits while several requests end at once; 0: none."),
+        Meta(ge=0, le=1000, description="The longest that requests which end at once wait for each other; 0: none."),
     ] = 5.0
     invoice_grace_s: Annotated[Seconds, Meta(description="How long after a month's end its invoices become final.")] = (
         21_600.0

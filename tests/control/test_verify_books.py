@@ -40,7 +40,7 @@ import asyncio, itertools, sys
 from pathlib import Path
 from servery.billing.price_versions import PriceVersions
 from servery.core.clock import SystemClock
-from servery.core.ids import new_request_id
+from servery.core.ids import RequestIds
 from servery.core.price import Price
 from servery.core.serving_path import Outcome, ServingPath
 from servery.core.usage import Usage
@@ -63,7 +63,7 @@ async def main():
 
     async def client(number):
         for turn in itertools.count():
-            request_id = new_request_id()
+            request_id = RequestIds().new()
             meter.opened(request_id, account="a", key_id="k", model=MODEL, path=PATH, replica="r")
             await asyncio.sleep(0.005)
             record = UsageRecord(

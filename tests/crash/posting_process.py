@@ -15,7 +15,7 @@ from servery.billing.price_versions import PriceVersions
 from servery.billing.spending import Spending
 from servery.core.clock import SystemClock
 from servery.core.errors import Overloaded
-from servery.core.ids import new_request_id
+from servery.core.ids import RequestIds
 from servery.core.price import Price
 from servery.core.serving_path import Outcome, ServingPath
 from servery.core.usage import Usage
@@ -51,7 +51,7 @@ async def main(place: str, directory: Path, release: str) -> None:
 
     async def client(number: int) -> None:
         for turn in itertools.count():
-            request_id = new_request_id()
+            request_id = RequestIds().new()
             try:
                 meter.opened(
                     request_id,

@@ -102,6 +102,21 @@ async def test_commits_are_apart_while_several_write(place: Path | str) -> None:
     assert inserting.sizes == [1, 1, 2, 2], "closing the database waits for nobody"
 
 
+async def test_company_that_has_come_is_not_waited_for(place: Path | str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Four that write again and again: the whole time is waited once, to see that there are no more."""
+    async with Database.open(place, limits=StoreLimits(gather_s=5.0, commit_timeout_s=600.0)) as database:
+        await database.write(lambda connection: connection.execute("CREATE TABLE notes (text TEXT)"))
+        inserting = Inserting()
+        now_s = asyncio.get_running_loop().time()
+        monkeypatch.setattr(asyncio.get_running_loop(), "time", lambda: now_s)
+        for four, passes_s in (("abcd", 0.0), ("efgh", 6.0), ("ijkl", 0.0), ("mnop", 0.0)):
+            writes = asyncio.gather(*(database.write_grouped(inserting, text) for text in four))
+            await spin()
+            now_s += passes_s
+            await writes
+    assert inserting.sizes == [4, 4, 4, 4]
+
+
 async def test_a_failing_item_fails_alone(database: Database) -> None:
     """Of many items handed over together, exactly those fail that must; the others are written once."""
     inserting, gate = Inserting(), await closed_gate(database)

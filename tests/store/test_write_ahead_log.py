@@ -42,6 +42,12 @@ def append(log: WriteAheadLog[str], *texts: str) -> "asyncio.Future[list[None]]"
     return asyncio.gather(*(log.append(text.encode(), text) for text in texts))
 
 
+async def many_turns() -> None:
+    """Of the loop: whatever does not wait for a time is done."""
+    for _ in range(100):
+        await asyncio.sleep(0)
+
+
 async def test_what_was_told_is_read_again(tmp_path: Path) -> None:
     """In its order, by another reader while the log is open, and by the next to open it, who numbers on."""
     log, durable = open_log(tmp_path)
@@ -291,6 +297,42 @@ async def test_who_is_patient_waits_for_company(tmp_path: Path) -> None:
     await asyncio.gather(*patient)
     assert durable == ["a", "b", "c"]
     assert [frame.count for frame in read_log(tmp_path).frames] == [3]
+    await log.close()
+
+
+async def test_company_that_has_come_is_not_waited_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Four that write again and again: the whole time is waited once, to see that there are no more."""
+    log, durable = open_log(tmp_path, LogLimits(gather_s=5.0))
+    now_s = 100.0
+    monkeypatch.setattr(asyncio.get_running_loop(), "time", lambda: now_s)
+    await append(log, *"abcd")
+    now_s += 0.001
+    counted = append(log, *"efgh")
+    await many_turns()
+    assert not counted.done(), "more could come"
+    now_s += 5.0
+    await counted
+    for four in ("ijkl", "mnop"):
+        now_s += 0.001
+        await append(log, *four)
+    late = append(log, *"qrs")
+    await many_turns()
+    assert not late.done(), "one is missing"
+    now_s += 5.0
+    await late
+    assert "".join(durable) == "abcdefghijklmnopqrs"
+    assert [frame.count for frame in read_log(tmp_path).frames] == [4, 4, 4, 4, 3]
+    await log.close()
+
+
+async def test_who_is_patient_is_company_for_nobody(tmp_path: Path) -> None:
+    """Who comes alone after any number of them does not wait."""
+    log, durable = open_log(tmp_path, LogLimits(gather_s=3_600.0))
+    for text in "123":
+        patient = [log.append(text.encode(), text, is_patient=True) for text in "abc"]
+        await append(log, text)
+        await asyncio.gather(*patient)
+    assert "".join(durable) == "abc1abc2abc3"
     await log.close()
 
 

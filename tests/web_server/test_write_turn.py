@@ -2,6 +2,8 @@
 
 import asyncio
 
+from hypothesis import given
+from hypothesis import strategies as st
 from tests.fakes.keeping_transport import KeepingTransport
 
 from servery.core.write_turn import Outbox, WriteTurn
@@ -118,3 +120,23 @@ async def test_what_is_held_is_not_lost_where_no_end_comes() -> None:
     writer.write(b"c")
     await asyncio.sleep(0)
     assert transport.writes[2:] == [b"1\r\nc\r\n"]
+
+
+@given(st.lists(st.integers(1, 6_000), min_size=1, max_size=12), st.booleans())
+def test_much_that_is_said_in_a_turn_is_one_write_too(sizes: list[int], is_held_once: bool) -> None:
+    """In order, however many pieces of whatever size, held or not; and nothing of it comes again."""
+
+    async def scenario() -> list[bytes]:
+        transport = KeepingTransport()
+        box = Outbox(transport, WriteTurn())
+        for piece in pieces:
+            box.add(piece)
+            if is_held_once and piece is pieces[0]:
+                box.hold()
+        box.flush()
+        box.add(b"next")
+        await asyncio.sleep(0)
+        return transport.writes
+
+    pieces = [bytes([number]) * size for number, size in enumerate(sizes)]
+    assert asyncio.run(scenario()) == [b"".join(pieces), b"next"]

@@ -8,8 +8,9 @@ them (up to a limit) are handed to it as the next group:
     loop                         ^ a b c resolved at once        one call_soon_threadsafe per group
 
 So the number of commits follows the disk's pace, whatever the load. While several tasks write at once, commits are kept
-some milliseconds apart, also where the disk is faster than that: most of what a commit costs does not depend on how
-many share it. Who writes alone, group after group, is never kept waiting.
+apart, also where the disk is faster, until as many have come as can be expected, some milliseconds at most
+(``company``): most of what a commit costs does not depend on how many share it. Who writes alone, group after group, is
+never kept waiting.
 """
 
 import asyncio
@@ -18,6 +19,7 @@ from collections.abc import Callable
 from typing import Final, TypeVar
 
 from servery.core.errors import Overloaded
+from servery.store.company import Company
 from servery.store.limits import StoreLimits
 from servery.store.transaction import Writer
 from servery.store.writer_thread import AnyEntry, Entry, GroupOperation, WriterThread
@@ -37,7 +39,7 @@ class GroupCommit:
         self._gathered: deque[AnyEntry] = deque()
         self._in_hand: list[AnyEntry] = []  # with the thread
         self._handed_over_s = 0.0
-        self._apart_s = 0.0  # between the last group and the next: something while several write at once
+        self._company = Company(limits.gather_s)
         self._handover: asyncio.Handle | None = None
         self._expiry: asyncio.TimerHandle | None = None
         self._waiting_for_room: deque[asyncio.Future[None]] = deque()
@@ -109,16 +111,21 @@ class GroupCommit:
         if self._closing:
             raise Overloaded("The database is being closed.")
         self._gathered.append(entry)
-        if not self._in_hand and self._handover is None:
+        self._company.came_s = entry.queued_s
+        is_enough = len(self._gathered) == self._company.enough
+        if not self._in_hand and (is_enough or self._handover is None):
             self._schedule()
 
     def _schedule(self) -> None:
         assert self._loop is not None, "whoever queued ran on a loop"
-        due_s = self._handed_over_s + self._apart_s
-        if due_s <= self._loop.time():  # soon, not now: what else is written in this round of the loop comes along
+        if self._handover is not None:
+            self._handover.cancel()
+        company = self._company
+        if len(self._gathered) >= company.enough or company.due_s <= self._loop.time():
+            # Soon, not now: what else is written in this round of the loop comes along.
             self._handover = self._loop.call_soon(self._hand_over)
         else:
-            self._handover = self._loop.call_at(due_s, self._hand_over)
+            self._handover = self._loop.call_at(company.due_s, self._hand_over)
 
     def _hand_over(self) -> None:
         """Give the thread the next group."""
@@ -131,6 +138,7 @@ class GroupCommit:
         size = min(len(self._gathered), self._limits.group_size)
         self._in_hand = [self._gathered.popleft() for _ in range(size)]
         self._handed_over_s = self._loop.time()
+        self._company.went(size, self._handed_over_s)
         self._expiry = self._loop.call_later(self._limits.commit_timeout_s, self._refuse_overdue)
         self._writer_thread.commit(self._in_hand, self._loop, self._committed)
 
@@ -139,7 +147,6 @@ class GroupCommit:
         assert self._expiry is not None, "a group is watched"
         self._expiry.cancel()
         group, self._in_hand = self._in_hand, []
-        self._apart_s = self._limits.gather_s if len(group) > 1 else 0.0
         for entry in group:
             self._resolve(entry)
         if self._gathered and self._closing:

@@ -6,9 +6,9 @@ import msgspec
 class StoreLimits(msgspec.Struct, frozen=True, kw_only=True):
     """``queued_writes``: how many operations may wait for the writer before ``write`` makes its caller wait; those
     that cannot wait (``write_soon``) may fill as many again, then they are refused. ``group_size``: the most
-    operations in one transaction. ``gather_s``: the least time between commits while several tasks write at once.
-    ``commit_timeout_s``: how long a caller waits for its commit before it is refused. ``stall_s``: a commit that takes
-    longer makes ``Database.is_stalled`` true.
+    operations in one transaction. ``gather_s``: how long a commit waits at most for more of them while several tasks
+    write at once (``company``). ``commit_timeout_s``: how long a caller waits for its commit before it is refused.
+    ``stall_s``: a commit that takes longer makes ``Database.is_stalled`` true.
 
     SQLite: ``busy_timeout_s``: how long to wait for another process that is writing. ``cached_pages_kib``: memory for
     the writer's pages. ``checkpoint_pages``: the length (of 4 KiB pages) at which the write-ahead log is copied into

@@ -5,8 +5,9 @@
     loop                   ^ a b c are durable          one call for all of them
 
 The disk is waited for in a thread, so that a slow one never stops the event loop. Who writes alone is written at once;
-while several write, frames are kept some milliseconds apart: what one costs hardly depends on how many share it. Who is
-patient waits as long for company from the first.
+while several write, frames are kept apart until as many have come as can be expected, some milliseconds at most
+(``company``): what one costs hardly depends on how many share it. Who is patient waits some milliseconds for company
+from the first, and is company for nobody.
 """
 
 import asyncio
@@ -17,6 +18,7 @@ from pathlib import Path
 from typing import Final, Generic, Self, TypeVar
 
 from servery.core.errors import InternalError, Overloaded
+from servery.store.company import Company
 from servery.store.log_contents import LogContents, log_files, read_log, segment_file
 from servery.store.log_limits import LogLimits
 from servery.store.log_segment import FRAME_BYTES, LogSegment, make_segment
@@ -30,15 +32,16 @@ _HEADROOM_BYTES: Final = 4_096
 
 class _Frame(Generic[Item]):
     """Entries that become durable together: the text of each, what it stands for, and who waits for it. ``size`` is
-    that of the texts in one piece, in bytes."""
+    that of the texts in one piece, in bytes; ``pressing``: how many are not patient."""
 
-    __slots__ = ("futures", "items", "size", "texts")
+    __slots__ = ("futures", "items", "pressing", "size", "texts")
 
     def __init__(self) -> None:
         self.texts: list[bytes] = []
         self.items: list[Item] = []
         self.futures: list[asyncio.Future[None]] = []
         self.size = 0
+        self.pressing = 0
 
     def add(self, text: bytes, item: Item, future: asyncio.Future[None]) -> None:
         self.texts.append(text)
@@ -79,9 +82,8 @@ class WriteAheadLog(Generic[Item]):
         self._last: _Frame[Item] | None = None  # of those that are gathered
         self._in_hand: _Frame[Item] | None = None
         self._handed_over_s = 0.0
-        self._apart_s = 0.0
+        self._company = Company(limits.gather_s)
         self._handover: asyncio.Handle | None = None
-        self._is_put_off = False  # the handover is, for company
         self._expiry: asyncio.TimerHandle | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
         self._closing = False
@@ -127,8 +129,15 @@ class WriteAheadLog(Generic[Item]):
         future: asyncio.Future[None] = loop.create_future()
         frame.add(text, item, future)
         self.appended_to += 1
-        if self._in_hand is None and (self._handover is None or (self._is_put_off and not is_patient)):
-            self._schedule(loop, put_off_s=self._limits.gather_s if is_patient else 0.0)
+        comes_sooner = False
+        if not is_patient:
+            company = self._company
+            frame.pressing += 1
+            comes_sooner = frame.pressing in (1, company.enough)
+            if company.is_counting:
+                company.came_s = loop.time()
+        if self._in_hand is None and (comes_sooner or self._handover is None):
+            self._schedule(loop, patient_since_s=loop.time())
         return future
 
     def look(self) -> None:
@@ -165,13 +174,14 @@ class WriteAheadLog(Generic[Item]):
         self._gathered.append(frame)
         return frame
 
-    def _schedule(self, loop: asyncio.AbstractEventLoop, *, put_off_s: float = 0.0) -> None:
+    def _schedule(self, loop: asyncio.AbstractEventLoop, *, patient_since_s: float) -> None:
+        """``patient_since_s``: since when the first waits where all are patient."""
         if self._handover is not None:
             self._handover.cancel()
-        self._is_put_off = put_off_s > 0.0
-        now_s = loop.time()
-        due_s = max(self._handed_over_s + self._apart_s, now_s + put_off_s)
-        if due_s <= now_s:  # soon, not now: what else comes in this round of the loop comes along
+        pressing, company = self._gathered[0].pressing, self._company
+        due_s = company.due_s if pressing else patient_since_s + self._limits.gather_s
+        if pressing >= company.enough or due_s <= loop.time():
+            # Soon, not now: what else comes in this round of the loop comes along.
             self._handover = loop.call_soon(self._hand_over)
         else:
             self._handover = loop.call_at(due_s, self._hand_over)
@@ -188,6 +198,7 @@ class WriteAheadLog(Generic[Item]):
         if not self._gathered:
             self._last = None
         self._handed_over_s = self._loop.time()
+        self._company.went(frame.pressing, self._handed_over_s)
         if self._expiry is None:  # it outlives frames: a timer for each of them would cost more than their bookkeeping
             self._expiry = self._loop.call_later(self._limits.timeout_s, self._look_for_overdue)
         self._writer.write(self.next_number, len(frame.texts), b"\n".join(frame.texts), self._loop, self._written)
@@ -199,7 +210,6 @@ class WriteAheadLog(Generic[Item]):
         assert frame is not None, "what was written was in hand"
         self.is_failing = error is not None
         count = len(frame.items)
-        self._apart_s = self._limits.gather_s if count > 1 else 0.0
         if error is None:
             self.next_number += count
             self._on_durable(frame.items)
@@ -212,7 +222,7 @@ class WriteAheadLog(Generic[Item]):
         if self._gathered and self._closing:
             self._hand_over()
         elif self._gathered:
-            self._schedule(self._loop)
+            self._schedule(self._loop, patient_since_s=self._handed_over_s)
         elif self._drained is not None:
             self._drained.set_result(None)
 
