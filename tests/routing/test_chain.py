@@ -85,6 +85,22 @@ def test_braces_in_a_text_hide_no_message(texts: list[str]) -> None:
     assert (chain.went_on[1] if chain.went_on else -1) == max(answer - 1, -1)
 
 
+@given(st.lists(st.text('{}"ab', max_size=40), min_size=1, max_size=5), st.sampled_from([b"", b'[{"name":"t"}]']))
+def test_who_tells_where_the_last_message_begins_gets_the_same_chain(texts: list[str], tools: bytes) -> None:
+    """It is not looked for, whether the messages follow tools or not."""
+    prompt = tools + conversation(*[(("user", "assistant")[at % 2], text) for at, text in enumerate(texts)])
+    told, found = text_chain("o", prompt, prompt.rfind(b'{"role":"')), text_chain("o", prompt)
+    assert (told.links, told.whole, told.begun) == (found.links, found.whole, found.begun)
+    assert told.went_on == found.went_on
+
+
+def test_a_last_message_that_is_long_is_not_marked_where_it_begins() -> None:
+    """Its blocks say enough: told or not."""
+    prompt = conversation(("system", "s" * 100), ("user", "u" * 5_000))
+    assert text_chain("o", prompt, prompt.rfind(b'{"role":"')).begun is None
+    assert text_chain("o", prompt).begun is None
+
+
 def test_nothing_is_marked_where_a_prompt_begins() -> None:
     """All prompts of one message would meet there, with nothing in common."""
     chain = text_chain("o", conversation(("user", "why " * 90)))

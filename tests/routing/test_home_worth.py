@@ -38,6 +38,7 @@ def test_what_was_predicted_is_no_find(predicted: int, found: float) -> None:
     for _ in range(100):
         worth.learn(predicted_tokens=predicted, reported_tokens=found * predicted, is_told=True)
     assert worth.tokens == 128
+    assert worth.is_alone
 
 
 def test_one_find_in_eight_is_enough() -> None:
@@ -46,6 +47,7 @@ def test_one_find_in_eight_is_enough() -> None:
     for turn in range(800):
         worth.learn(predicted_tokens=0 if turn % 8 == 0 else 4_000, reported_tokens=4_000, is_told=True)
         assert worth.tokens > 850
+        assert not worth.is_alone
 
 
 def test_an_engine_that_does_not_tell_leaves_home_as_it_was() -> None:

@@ -17,6 +17,7 @@ several prompts at once find nothing of one in the other.
 from bisect import bisect_right
 from typing import Final
 
+from servery.core.acyclic import acyclic
 from servery.routing.chain import Chain, Mark
 from servery.routing.holding import Holding
 from servery.routing.lookup import Lookup
@@ -36,6 +37,7 @@ _SLACK_LEAST: Final = 64
 _FADE: Final = 0.98
 
 
+@acyclic
 class Stay:
     """One request's prompt at one replica. ``predicted`` of it was believed to be cached; ``is_sure`` unless it leaned
     on a prompt that was not computed yet. ``life`` is that of the replica's cache; ``marked`` is the prompt's end."""

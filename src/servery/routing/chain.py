@@ -22,6 +22,8 @@ from typing import Final
 
 from xxhash import xxh3_64_digest, xxh3_64_intdigest
 
+from servery.core.acyclic import acyclic
+
 _LEAST_BLOCK_BYTES: Final = 512
 _LONGEST_PROMPT_BYTES: Final = 1 << 30
 _MESSAGE: Final = b'{"role":"'
@@ -57,6 +59,7 @@ def _block_ends() -> tuple[int, ...]:
 _ENDS: Final = _block_ends()
 
 
+@acyclic
 class Chain:
     """``links`` are ``blocks`` hashes of ``LINK_BYTES`` each, in one piece: what is remembered for long should lie
     close together. ``ends`` may be longer. ``length`` is the whole prompt's, which the last link need not reach.
@@ -101,11 +104,12 @@ def _within(mark: Mark | None, length: float) -> Mark | None:
     return mark if mark is not None and mark[1] <= length else None
 
 
-def text_chain(owner: str, prompt: bytes) -> Chain:
+def text_chain(owner: str, prompt: bytes, last_message: int | None = None) -> Chain:
     """The chain of a prompt in its canonical form, in bytes.
 
     ``owner`` names who may share a cache (account and isolation key): chains of different owners never agree. The same
-    in every process.
+    in every process. ``last_message`` is where the last of the prompt's messages begins; it is looked for where nobody
+    knows.
     """
     length = len(prompt)
     owned: int = _int_digest(owner.encode())
@@ -113,7 +117,7 @@ def text_chain(owner: str, prompt: bytes) -> Chain:
     if hashes:
         hashes[0] = _digest(hashes[0], owned)
     links = b"".join(hashes)
-    marks = _marks(prompt, links, owned, _message_ends(prompt))
+    marks = _marks(prompt, links, owned, _message_ends(prompt, last_message))
     begun = marks[1] if len(marks) > 1 else None
     went_on = marks[2] if len(marks) > 2 else None
     return Chain(links, _ENDS, length, whole=marks[0], begun=begun, went_on=went_on)
@@ -159,14 +163,15 @@ def _part(prompt: bytes, start: int, end: int) -> bytes | memoryview:
     return prompt[start:end] if end - start <= _COPIED_BYTES else memoryview(prompt)[start:end]
 
 
-def _message_ends(prompt: bytes) -> list[int]:
+def _message_ends(prompt: bytes, last_message: int | None) -> list[int]:
     """Where the prompt ends, where its last message begins, where its last answer begins. The first message begins
     nowhere: nothing lies before it that others could have in common with it."""
     length = len(prompt)
+    earliest = length - _LAST_MESSAGE_BYTES if length > _LAST_MESSAGE_BYTES else 0
     # the array goes on when the conversation does
     ends = [length - 1 if prompt.endswith(b"}]") else length]
-    message = _last(_MESSAGE, prompt, length - _LAST_MESSAGE_BYTES if length > _LAST_MESSAGE_BYTES else 0, length)
-    if message > 1:
+    message = _last(_MESSAGE, prompt, earliest, length) if last_message is None else last_message
+    if message > 1 and message >= earliest:
         ends.append(message - 1)  # without the comma before it
         earliest = message - _LAST_MESSAGE_BYTES if message > _LAST_MESSAGE_BYTES else 0
         answer = _last(_ANSWER, prompt, earliest, message)

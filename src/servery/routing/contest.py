@@ -4,6 +4,7 @@ from collections.abc import Collection
 from math import inf
 from typing import Final
 
+from servery.core.acyclic import acyclic
 from servery.routing.desk import Desk
 from servery.routing.lookup import Lookup
 from servery.routing.weighed import Weighed
@@ -12,18 +13,22 @@ from servery.routing.wish import Wish
 
 _EVENNESS: Final = 0.05
 """So much of what a replica has computed of late, beyond the least that one has, counts as work that it still has."""
+_ABOVE_EVEN: Final = 0.3
+"""And so much of the time that it took, beyond what is even."""
 
 
+@acyclic
 class Contest:
     """``best`` is that of least cost so far, which is ``best_s``; all are in ``weighing``. ``resident_tokens`` is what
     the request will hold of a replica's KV cache at its end; ``uncached_weight`` is how much it counts to compute a
-    token again; ``least_computed`` is what a replica has computed of late at least.
+    token again; ``least_computed`` is what each replica has computed of late, ``even_s`` how long it may have computed.
     """
 
     __slots__ = (
         "avoid",
         "best",
         "best_s",
+        "even_s",
         "home",
         "least_computed",
         "length",
@@ -47,6 +52,7 @@ class Contest:
         names: tuple[str, ...],
         uncached_weight: float,
         least_computed: float,
+        even_s: float,
     ) -> None:
         self.wish = wish
         self.lookup = lookup
@@ -55,6 +61,7 @@ class Contest:
         self.now_s = now_s
         self.uncached_weight = uncached_weight
         self.least_computed = least_computed
+        self.even_s = even_s
         self.length = lookup.chain.length
         self.units_per_token = wish.units_per_token
         self.resident_tokens = wish.resident_tokens
@@ -81,8 +88,12 @@ class Contest:
         discount_s = desk.commons.home.tokens / rate if number == self.home else 0.0
         uncached = self.length - cached
         uncached_s = self.uncached_weight * (uncached if uncached > 1.0 else 1.0) / units_per_s
-        excess = desk.computed_tokens - self.least_computed
+        computed = desk.computed_tokens
+        excess = computed - self.least_computed
         evenness_s = _EVENNESS * excess / rate if excess > 0.0 else 0.0
+        above_s = computed / rate - self.even_s
+        if above_s > 0.0 and desk.slots is None:  # what lies in slots no lookup knows
+            evenness_s += _ABOVE_EVEN * above_s
         cost_s = busy_s + uncached_s + evenness_s + dropped_s - discount_s
         weighed = weighing.last = Weighed(
             number,
@@ -92,7 +103,7 @@ class Contest:
             dropped_s=dropped_s,
             discount_s=discount_s,
             queued_tokens=queue.pending_tokens,
-            computed_tokens=desk.computed_tokens,
+            computed_tokens=computed,
             before=weighing.last,
         )
         best = self.best

@@ -11,6 +11,8 @@ _LEAST_TOKENS: Final = 128.0
 """Never nothing, so that gateways which start later find each other's sessions."""
 _OFTEN: Final = 0.125
 """One find in so many is as good as one each time: a session's other turns are predicted."""
+_SELDOM: Final = 0.03
+"""Fewer finds may be anything: nobody else sends."""
 _SMOOTHING: Final = 0.03
 _COARSE: Final = 1.5
 _SLACK_TOKENS: Final = 64.0
@@ -26,6 +28,11 @@ class HomeWorth:
     def __init__(self) -> None:
         self.tokens = _MOST_TOKENS
         self._finds = _OFTEN
+
+    @property
+    def is_alone(self) -> bool:
+        """Whether no other gateway seems to send there."""
+        return self._finds < _SELDOM
 
     def learn(self, *, predicted_tokens: float, reported_tokens: float, is_told: bool) -> None:
         """Of a prompt that was sent home so much was believed and found to be cached. Where the engine never told of

@@ -1,10 +1,12 @@
 """Where a prompt lies."""
 
+from servery.core.acyclic import acyclic
 from servery.routing.chain import Chain
 from servery.routing.prefix_node import Holders, Use
 from servery.routing.prefix_tree import Path
 
 
+@acyclic
 class Level:
     """The first ``reach`` of a prompt lies at the replicas that are both in ``holders`` and in ``also``, which may be
     the same."""
@@ -31,6 +33,7 @@ class Level:
         return [number for number in numbers if self.also.use_of(number) is not None]
 
 
+@acyclic
 class Lookup:
     """``levels`` from the longest prefix down. A replica may be in several; the first counts."""
 

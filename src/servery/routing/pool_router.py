@@ -1,10 +1,11 @@
 """Chooses among the replicas of one pool: least predicted prefill work.
 
-    cost_s = backlog + pressure + weight x uncached part of this prompt / rate + dropped - discount
+    cost_s = backlog + pressure + weight x uncached part of this prompt / rate + evenness + dropped - discount
 
 The backlog are prompt tokens that were sent there and are not computed yet, over the replica's learned rate; the
-pressure is a little for its streams; ``dropped`` is what a cache of slots would lose. Being a session's home is worth a
-discount in that sum, never an override, so a home that is busy is left. Of equals the one with the longer prefix wins.
+pressure is a little for its streams; evenness is for what it has computed beyond others; ``dropped`` is what a cache of
+slots would lose. Being a session's home is worth a discount in that sum, never an override, so a home that is busy is
+left. Of equals the one with the longer prefix wins.
 
 Not all replicas are looked at: those that hold a prefix, the longest first and of one length those that will be done
 first, the home, and the least busy. Any other has the least busy one's prefix at best, and more to do.
@@ -22,6 +23,7 @@ from servery.fleet.replica_pool import ReplicaPool
 from servery.routing.commons import Commons
 from servery.routing.contest import Contest
 from servery.routing.desk import Desk
+from servery.routing.evenness import Evenness
 from servery.routing.least_busy import LeastBusy
 from servery.routing.lookup import Lookup
 from servery.routing.owners import Owners
@@ -71,7 +73,7 @@ class PoolRouter:
         self._ring = SessionRing([one.name for one in pool.replicas])
         self._desks: list[Desk] = []
         self._busy_s = 0.0
-        self._least_computed = 0.0
+        self._evenness = Evenness()
         self._order = LeastBusy(self._desks, self._pressure_s) if len(pool.replicas) > 1 else None
         for number, replica in enumerate(pool.replicas):
             desk = Desk(replica, number=number, commons=self.commons, order=self._order)
@@ -88,25 +90,29 @@ class PoolRouter:
     def forecast(self, wish: Wish) -> float:
         """How many tokens of the prompt are cached where most of it is, of what is known to be somewhere."""
         most = self._most_shared(self._index.look_up(wish.chain))
-        for number in self._with_slots(wish.owner):
-            desk = self._desks[number]
-            if desk.slots is not None and desk.replica.is_ready:
-                most = max(most, desk.slots.forecast(wish.owner, wish.chain).cached)
+        if self._slotted:
+            for number in self._with_slots(wish.owner):
+                desk = self._desks[number]
+                if desk.slots is not None and desk.replica.is_ready:
+                    most = max(most, desk.slots.forecast(wish.owner, wish.chain).cached)
         return most / wish.units_per_token
 
     def seat(self, wish: Wish, avoid: Collection[str]) -> Seat | None:
         """A seat at the replica with the least cost; None when none has room."""
         now_s = self.commons.now_s()
         home = None if wish.session is None else self._home(wish.session)
+        lookup, evenness = self._index.look_up(wish.chain), self._evenness
+        weight = _UNCACHED_WEIGHT + _MORE_PER_S * self._busy_s
         contest = Contest(
             wish,
-            self._index.look_up(wish.chain),
+            lookup,
             home,
             avoid,
             now_s,
             names=self.commons.names,
-            uncached_weight=min(_MOST_WEIGHT, _UNCACHED_WEIGHT + _MORE_PER_S * self._busy_s),
-            least_computed=self._least_computed,
+            uncached_weight=weight if weight < _MOST_WEIGHT else _MOST_WEIGHT,
+            least_computed=evenness.least_tokens,
+            even_s=evenness.even_s(lookup, is_shared=home is not None and not self.commons.home.is_alone),
         )
         self._weigh_likely(contest)
         if contest.best is None:
@@ -148,7 +154,8 @@ class PoolRouter:
         """Those that hold a part of the prompt; ``floor_s`` is how busy the least busy one is."""
         desks, weighing = self._desks, contest.weighing
         rate = self.commons.rate
-        fastest = max(rate.tokens_per_s, rate.fastest_own)
+        pools, own = rate.tokens_per_s, rate.fastest_own
+        fastest = pools if pools > own else own
         units_per_s = contest.units_per_token * fastest
         levels = contest.lookup.levels
         least_s = contest.uncached_weight * (contest.length - levels[0].reach) / units_per_s - contest.now_s
@@ -197,12 +204,12 @@ class PoolRouter:
         return 0.0 if floor_s == inf else floor_s
 
     def _refresh(self, number: int) -> None:
-        """Each desk's turn comes again and again; with the first it is found what all have computed at least."""
+        """Each desk's turn comes again and again; with the first all are looked at."""
         desks = self._desks
         desks[number].computed_tokens *= _FADING
         desks[number].put()
         if number == 0:
-            self._least_computed = min(desk.computed_tokens for desk in desks)
+            self._evenness.look(desks)
 
     def _take(self, contest: Contest, best: Weighed) -> Seat:
         self._stamp += 1

@@ -20,11 +20,13 @@ objects are kept of a prompt: what a decision costs is mostly waiting for memory
 from bisect import bisect_right
 from collections.abc import Collection, Iterator
 
+from servery.core.acyclic import acyclic
 from servery.routing.chain import LINK_BYTES, Chain, agreed
 from servery.routing.holding import Holding
 from servery.routing.prefix_node import Node, Use
 
 
+@acyclic
 class Path:
     """A prompt's way down the tree: the ``nodes`` that it goes through whole, and ``part``, the node of which it shares
     the blocks up to ``depth`` only."""

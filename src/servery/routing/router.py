@@ -35,9 +35,10 @@ class Router:
             return _EVERYBODY
         return f"{account}/{isolation_key or ''}"
 
-    def chain(self, owner: str, prompt: bytes) -> Chain:
-        """The prompt as routing sees it: made once for a request, for ``forecast`` and for its seats."""
-        return text_chain(owner, prompt)
+    def chain(self, owner: str, prompt: bytes, last_message: int | None = None) -> Chain:
+        """The prompt as routing sees it: made once for a request, for ``forecast`` and for its seats.
+        ``last_message``: see ``text_chain``."""
+        return text_chain(owner, prompt, last_message)
 
     def forecast(self, pool: ReplicaPool, wish: Wish) -> float:
         """How many tokens of the prompt are cached at the replica that has most of it; never more than there are."""

@@ -1,6 +1,9 @@
 """One replica that was weighed for a request, as it stood then."""
 
+from servery.core.acyclic import acyclic
 
+
+@acyclic
 class Weighed:
     """Replica ``number``: its ``cost_s``, and what made it: the seconds that it is busy, that its cache would lose, and
     that it is discounted; ``cached`` of the prompt in the chain's unit. ``queued_tokens`` it has to compute,

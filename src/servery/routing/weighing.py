@@ -1,9 +1,11 @@
 """Why a branch of a request went where it went, in the form that costs least to make and to keep."""
 
+from servery.core.acyclic import acyclic
 from servery.routing.decision import Decision, Score
 from servery.routing.weighed import Weighed
 
 
+@acyclic
 class Weighing:
     """The replicas that were weighed, as they stood then: the ``last``, and from each the one before. The numbers of
     those that had no room, or had failed the request before, are in ``full``. ``names`` are the pool's, by number;

@@ -1,8 +1,10 @@
 """What routing needs to know of a request."""
 
+from servery.core.acyclic import acyclic
 from servery.routing.chain import Chain
 
 
+@acyclic
 class Wish:
     """``owner`` names who may share prompt-cache entries; ``chain`` is the prompt, made for that owner.
 
