@@ -1,10 +1,15 @@
 """What one account may ask for: requests per minute over all models, and tokens for each."""
 
+from itertools import islice
+from typing import Final
+
 from servery.catalog.token_limits import TokenLimits
 from servery.core.limit_reading import LimitMetric, Shortage
 from servery.limits.leased_buckets import LeasedBuckets
 from servery.limits.model_limits import ModelLimits
 from servery.limits.rules import LimitRules
+
+_FORGETTING_LOOKS_AT: Final = 64
 
 
 class AccountLimits:
@@ -104,3 +109,9 @@ class AccountLimits:
         self._is_funded = funded
         self.requests_per_minute = rules.requests_per_minute if funded else rules.unfunded_requests_per_minute
         self._capacity = max(1.0, self.requests_per_minute * rules.burst_minutes)
+
+
+def forget_one(accounts: dict[str, AccountLimits]) -> None:
+    """Of the 64 known for longest, the one not seen for longest."""
+    oldest = islice(accounts.items(), _FORGETTING_LOOKS_AT)
+    del accounts[min(oldest, key=lambda item: item[1].seen_s)[0]]

@@ -3,6 +3,7 @@
 from typing import Final
 
 from servery.core.inference import Embedding, InferenceRequest
+from servery.core.nearest import nearest
 from servery.core.usage import Usage
 from servery.limits.estimated import Estimate
 
@@ -42,7 +43,7 @@ class Estimator:
         for work in request.work:
             if not isinstance(work, Embedding):
                 generated += expected if work.max_tokens is None else min(expected, work.max_tokens)
-        prompt = max(1, round(prompt_bytes / self.bytes_per_token))
+        prompt = max(1, nearest(prompt_bytes / self.bytes_per_token))
         return Estimate(prompt, max(0, prompt - cached_prompt_tokens), generated)
 
     def generated_tokens_of(self, key_id: str) -> float:

@@ -1,8 +1,10 @@
 """What a request is expected to use."""
 
+from servery.core.acyclic import acyclic
 from servery.core.value import Value
 
 
+@acyclic
 class Estimate(Value):
     """Tokens that a request is expected to use."""
 

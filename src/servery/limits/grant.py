@@ -1,6 +1,7 @@
 """A reservation: tokens that are taken of an account's limits for as long as a request lasts."""
 
-from servery.core.clock import Clock
+from collections.abc import Callable
+
 from servery.core.limit_reading import LimitReading
 from servery.core.usage import Usage
 from servery.limits.account_limits import AccountLimits
@@ -19,8 +20,9 @@ class Grant:
     """
 
     __slots__ = (
+        "_now_s",
+        "_wall_ns",
         "account",
-        "clock",
         "generated_tokens",
         "is_released",
         "is_settled",
@@ -33,15 +35,17 @@ class Grant:
         self,
         account: AccountLimits,
         model: ModelLimits,
-        clock: Clock,
         *,
+        now_s: Callable[[], float],
+        wall_ns: Callable[[], int],
         prompt_tokens: int,
         uncached_prompt_tokens: int,
         generated_tokens: int,
     ) -> None:
         self.account = account
         self.model = model
-        self.clock = clock
+        self._now_s = now_s
+        self._wall_ns = wall_ns
         self.prompt_tokens = prompt_tokens
         self.uncached_prompt_tokens = uncached_prompt_tokens
         self.generated_tokens = generated_tokens
@@ -53,13 +57,13 @@ class Grant:
         that nothing is cut for a limit; later requests wait for the refill."""
         beyond = generated_tokens - self.generated_tokens
         if beyond > 0 and not (self.is_settled or self.is_released):
-            self.model.buckets.correct(0, 0, beyond, self.clock.monotonic_s())
+            self.model.buckets.correct(0, 0, beyond, self._now_s())
             self.generated_tokens = generated_tokens
 
     def settle(self, usage: Usage) -> None:
         """What was really used, which counts in full. Settling again replaces what was settled before."""
         assert not self.is_released, "a grant is settled before it is released"
-        model, now_s = self.model, self.clock.monotonic_s()
+        model, now_s = self.model, self._now_s()
         if now_s >= model.minute_ends_s:
             model.end_minutes(now_s)
         prompt, generated = usage.prompt_tokens, usage.generated_tokens
@@ -86,27 +90,27 @@ class Grant:
         self.model.open_grants -= 1
         if not self.is_settled:
             self.model.buckets.correct(
-                -self.prompt_tokens, -self.uncached_prompt_tokens, -self.generated_tokens, self.clock.monotonic_s()
+                -self.prompt_tokens, -self.uncached_prompt_tokens, -self.generated_tokens, self._now_s()
             )
 
     def reading(self) -> LimitReading:
         """The limits and what is left of them now."""
-        return reading_of(self.account, self.model, self.clock)
+        return reading_of(self.account, self.model, now_s=self._now_s(), read_ns=self._wall_ns())
 
 
-def reading_of(account: AccountLimits, model: ModelLimits, clock: Clock) -> LimitReading:
-    """An account's limits for a model as they are now."""
-    limits = model.buckets.limits
-    prompt, uncached_prompt, generated = model.buckets.remaining(clock.monotonic_s())
+def reading_of(account: AccountLimits, model: ModelLimits, *, now_s: float, read_ns: int) -> LimitReading:
+    """An account's limits for a model as they are now, by the clock's two readings."""
+    buckets = model.buckets
+    prompt, uncached_prompt, generated = buckets.remaining(now_s)
     return LimitReading(
-        prompt=limits.prompt_tokens_per_minute,
-        uncached_prompt=limits.uncached_prompt_tokens_per_minute,
-        generated=limits.generated_tokens_per_minute,
+        prompt=buckets.prompt_per_minute,
+        uncached_prompt=buckets.uncached_per_minute,
+        generated=buckets.generated_per_minute,
         requests=account.requests_per_minute,
         prompt_remaining=prompt,
         uncached_prompt_remaining=uncached_prompt,
         generated_remaining=generated,
         requests_remaining=account.requests_remaining,
-        read_ns=clock.wall_ns(),
-        burst_minutes=model.buckets.burst_minutes,
+        read_ns=read_ns,
+        burst_minutes=buckets.burst_minutes,
     )

@@ -1,14 +1,13 @@
 """Who may use how much in a minute: reserve on arrival, settle with what was really used."""
 
 from collections.abc import Callable, Iterable, Mapping
-from itertools import islice
 from typing import Final
 
 from servery.catalog.token_limits import TokenLimits
 from servery.core.clock import Clock
 from servery.core.errors import LimitExceeded
 from servery.core.limit_reading import LimitMetric, LimitReading, Shortage
-from servery.limits.account_limits import AccountLimits
+from servery.limits.account_limits import AccountLimits, forget_one
 from servery.limits.adaptation import AdaptiveLimits, Used, bounded, minutes_ended, not_ahead, starting
 from servery.limits.calendar import Calendar
 from servery.limits.custom_limits import CustomLimits
@@ -19,8 +18,6 @@ from servery.limits.rules import LimitRules
 
 LimitKey = tuple[str, str]
 """An account, and the name of a model or router."""
-
-_FORGETTING_LOOKS_AT: Final = 64
 
 _NAMES: Final = {
     LimitMetric.PROMPT: "prompt tokens",
@@ -43,8 +40,8 @@ class Limiter:
     def __init__(
         self, clock: Clock, *, random: Callable[[], float], rules: LimitRules | None = None, is_shared: bool = False
     ) -> None:
-        self._clock = clock
         self._now = clock.monotonic_s
+        self._wall_ns = clock.wall_ns
         self._random = random
         self._is_shared = is_shared
         self._rules = rules or LimitRules()
@@ -91,7 +88,8 @@ class Limiter:
         return Grant(
             tenant,
             model,
-            self._clock,
+            now_s=self._now,
+            wall_ns=self._wall_ns,
             prompt_tokens=prompt,
             uncached_prompt_tokens=uncached,
             generated_tokens=generated,
@@ -114,7 +112,7 @@ class Limiter:
         if tenant is None or model is None:
             return None
         self._end_minutes(model)
-        return reading_of(tenant, model, self._clock)
+        return reading_of(tenant, model, now_s=self._now(), read_ns=self._wall_ns())
 
     def limits(
         self, account: str, counted_as: str, *, ceilings: TokenLimits, recorded: AdaptiveLimits | None
@@ -173,8 +171,7 @@ class Limiter:
 
     def _new_account(self, account: str, now_s: float, *, funded: bool) -> AccountLimits:
         if len(self._accounts) >= self._rules.tracked_accounts:
-            oldest = islice(self._accounts.items(), _FORGETTING_LOOKS_AT)
-            del self._accounts[min(oldest, key=lambda item: item[1].seen_s)[0]]
+            forget_one(self._accounts)
         tenant = self._accounts[account] = AccountLimits(
             self._rules, funded=funded, now_s=now_s, is_shared=self._is_shared
         )
@@ -218,5 +215,5 @@ class Limiter:
             f" retry after {retry_after_s:.1f} s",
             retry_after_s=retry_after_s,
             shortage=shortage,
-            reading=reading_of(tenant, model, self._clock),
+            reading=reading_of(tenant, model, now_s=self._now(), read_ns=self._wall_ns()),
         )

@@ -42,7 +42,10 @@ class TokenBuckets:
         "_uncached_level",
         "_uncached_per_s",
         "burst_minutes",
+        "generated_per_minute",
         "limits",
+        "prompt_per_minute",
+        "uncached_per_minute",
     )
 
     def __init__(self, limits: TokenLimits, *, burst_minutes: float, now_s: float) -> None:
@@ -110,21 +113,21 @@ class TokenBuckets:
                 prompt_tokens,
                 self._prompt_level,
                 self._prompt_capacity,
-                self.limits.prompt_tokens_per_minute,
+                self.prompt_per_minute,
             ),
             (
                 LimitMetric.UNCACHED_PROMPT,
                 uncached_tokens,
                 self._uncached_level,
                 self._uncached_capacity,
-                self.limits.uncached_prompt_tokens_per_minute,
+                self.uncached_per_minute,
             ),
             (
                 LimitMetric.GENERATED,
                 generated_tokens,
                 self._generated_level,
                 self._generated_capacity,
-                self.limits.generated_tokens_per_minute,
+                self.generated_per_minute,
             ),
         ):
             missing = min(tokens, capacity) - level
@@ -153,9 +156,12 @@ class TokenBuckets:
 
     def _set(self, limits: TokenLimits) -> None:
         self.limits = limits
-        self._prompt_per_s = limits.prompt_tokens_per_minute / 60.0
-        self._uncached_per_s = limits.uncached_prompt_tokens_per_minute / 60.0
-        self._generated_per_s = limits.generated_tokens_per_minute / 60.0
-        self._prompt_capacity = limits.prompt_tokens_per_minute * self.burst_minutes
-        self._uncached_capacity = limits.uncached_prompt_tokens_per_minute * self.burst_minutes
-        self._generated_capacity = limits.generated_tokens_per_minute * self.burst_minutes
+        self.prompt_per_minute = limits.prompt_tokens_per_minute
+        self.uncached_per_minute = limits.uncached_prompt_tokens_per_minute
+        self.generated_per_minute = limits.generated_tokens_per_minute
+        self._prompt_per_s = self.prompt_per_minute / 60.0
+        self._uncached_per_s = self.uncached_per_minute / 60.0
+        self._generated_per_s = self.generated_per_minute / 60.0
+        self._prompt_capacity = self.prompt_per_minute * self.burst_minutes
+        self._uncached_capacity = self.uncached_per_minute * self.burst_minutes
+        self._generated_capacity = self.generated_per_minute * self.burst_minutes
