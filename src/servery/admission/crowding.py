@@ -24,6 +24,7 @@ from math import sqrt
 from typing import Final
 
 from servery.admission.speed_control import Counted
+from servery.core.acyclic import acyclic
 
 _RANGES: Final = 8
 _MOST_STREAMS: Final = 256
@@ -36,6 +37,7 @@ LEAST_WORTH: Final = 0.2
 """Of what a place adds on the average. Places that each add less add a twentieth of the tokens at most, together."""
 
 
+@acyclic
 class Heard:
     """One stream, from its first token on. ``crowd_s`` is what ``Crowding.crowd_s`` was then."""
 

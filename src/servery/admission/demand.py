@@ -2,6 +2,7 @@
 
 from typing import Final
 
+from servery.core.acyclic import acyclic
 from servery.core.serving_path import ServingClass
 from servery.core.work_weights import WorkWeights
 
@@ -11,6 +12,7 @@ _STANDARD: Final = ServingClass.STANDARD
 _USUAL: Final = WorkWeights()
 
 
+@acyclic
 class Demand:
     """Tokens are predictions. ``session`` names calls that should be shed together or not at all, where it is known.
     ``resident_tokens`` is what it will hold of a KV cache at its end. Never changed."""

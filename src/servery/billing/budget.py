@@ -15,6 +15,7 @@ from typing import Final
 
 from servery.billing.billing_month import BillingMonth
 from servery.billing.standing import NEAR_LIMIT_PERCENT, Standing
+from servery.core.acyclic import acyclic
 from servery.core.price import Price
 
 _NEVER: Final = 2**62
@@ -137,6 +138,7 @@ class Purse:
         self.alert_at_nanodollars = self._here + min(ahead) - spent if ahead else _NEVER
 
 
+@acyclic
 class Hold:
     """Money held for one request. It ends once: settled, or given back at the end of its block."""
 

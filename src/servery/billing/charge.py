@@ -1,8 +1,10 @@
 """What a request costs."""
 
+from servery.core.acyclic import acyclic
 from servery.core.value import Value
 
 
+@acyclic
 class Charge(Value):
     """What a request costs: exactly, and as it is posted (rounded once, half to even)."""
 

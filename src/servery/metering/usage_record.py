@@ -1,11 +1,13 @@
 """A usage record: what one request used, and how it went."""
 
+from servery.core.acyclic import acyclic
 from servery.core.hedge_outcome import HedgeOutcome
 from servery.core.serving_path import Outcome, ServingPath
 from servery.core.usage import Usage
 from servery.core.value import Value
 
 
+@acyclic
 class UsageRecord(Value):
     """Written once, when a request that reached an engine has ended. ``model`` is the id that the client asked for;
     ``price_id`` the price version that was in force at admission.

@@ -49,7 +49,12 @@ class TextLines:
         pieces[2] = _LEVEL_WORDS[level]
         place = _FIRST_VALUE
         for value in values:
-            pieces[place] = _NUMBERS[value] if type(value) is int and 0 <= value < 1_000 else str(value)
+            if isinstance(value, str):
+                pieces[place] = value
+            elif type(value) is int and 0 <= value < 1_000:
+                pieces[place] = _NUMBERS[value]
+            else:
+                pieces[place] = str(value)
             place += 2
         return "".join(pieces)
 

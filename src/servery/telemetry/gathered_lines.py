@@ -6,6 +6,7 @@ import logging
 import time
 from typing import IO, Final
 
+from servery.core.acyclic import acyclic
 from servery.telemetry.event_line import EventKind, JsonLines, TextLines
 
 _GATHER_S: Final = 0.1
@@ -40,6 +41,7 @@ class GatheredLines:
             self._stream.flush()
 
 
+@acyclic
 class _Event:
     """An event that is not in words yet. ``values`` of its kind's fields are such as do not change."""
 

@@ -34,8 +34,10 @@ class KeyRing:
         self._of_account = queries["api_keys_to_remember"]
         self._record_last_use = BulkInsert(queries["record_last_use"])
         self._database = database
-        self._clock = clock
+        self._monotonic_s = clock.monotonic_s
+        self._wall_ns = clock.wall_ns
         self._limits = limits or KeyRingLimits()
+        self._cached_keys = self._limits.cached_keys
         self._revision = AccountRevision()
         self._seen_revision = 0
         self._known = KnownKeys(
@@ -45,7 +47,7 @@ class KeyRing:
         )
         self._lookups = 0
         self._used: list[KnownKey] = []
-        self._recording_due_s = clock.monotonic_s() + self._limits.last_used_interval_s
+        self._recording_due_s = self._monotonic_s() + self._limits.last_used_interval_s
 
     def find(self, presented: str) -> Caller | None:
         """The caller whose secret is ``presented``, if it is remembered; None: ``authenticate`` has to look it up.
@@ -59,7 +61,7 @@ class KeyRing:
         """As ``find``, for a secret of which ``digest`` is the ``secret_sha256``."""
         key = self._known.find(digest)
         if key is None:
-            if self._known.is_refused(digest, self._clock.monotonic_s()):
+            if self._known.is_refused(digest, self._monotonic_s()):
                 raise Unauthenticated(_REFUSAL)
             return None
         return self._admitted(key)
@@ -76,7 +78,7 @@ class KeyRing:
         digest = secret_sha256(presented)
         key = await self._look_up(digest)
         if key is None:
-            self._known.refuse(digest, self._clock.monotonic_s())
+            self._known.refuse(digest, self._monotonic_s())
             raise Unauthenticated(_REFUSAL)
         return self._admitted(key)
 
@@ -108,7 +110,7 @@ class KeyRing:
 
         Authentication does this by itself at intervals. Needs a running event loop.
         """
-        self._recording_due_s = self._clock.monotonic_s() + self._limits.last_used_interval_s
+        self._recording_due_s = self._monotonic_s() + self._limits.last_used_interval_s
         if not self._used:
             return
         used = {key.caller.key_id: key.last_used_ns for key in self._used}  # one that was renewed was used last
@@ -125,15 +127,15 @@ class KeyRing:
         self._used = []
 
     def _admitted(self, key: KnownKey) -> Caller:
-        now_ns = self._clock.wall_ns()
+        now_ns = self._wall_ns()
         if key.expires_ns is not None and now_ns >= key.expires_ns:
             raise Unauthenticated(_REFUSAL)
         key.last_used_ns = now_ns
         if not key.is_used:
             key.is_used = True
             self._used.append(key)
-        full = len(self._used) > self._limits.cached_keys
-        if full or self._clock.monotonic_s() >= self._recording_due_s:
+        full = len(self._used) > self._cached_keys
+        if full or self._monotonic_s() >= self._recording_due_s:
             self.record_last_uses()
         return key.caller
 
