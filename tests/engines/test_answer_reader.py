@@ -7,6 +7,7 @@ from servery.core.errors import EngineBroke, InvalidRequest
 from servery.engines.answer_reader import StreamReader, WholeReader
 from servery.engines.engine_answer import EngineEvent
 from servery.engines.passage import Passage
+from servery.engines.plain_answers import PlainAnswers
 from servery.engines.tally import Tally
 from servery.engines.unreadable import UNREADABLE
 
@@ -25,7 +26,7 @@ from servery.engines.unreadable import UNREADABLE
 def test_tokens_are_counted_by_length(message: object, tokens: int) -> None:
     """Of the text, of what was thought, and of the calls, four bytes each."""
     tally = Tally(prompt_tokens_guess=1)
-    reader = WholeReader(tally=tally, max_body_bytes=1_000)
+    reader = WholeReader(tally=tally, max_body_bytes=1_000, plain=PlainAnswers())
     reader.feed(msgspec.json.encode({"choices": [{"message": message, "finish_reason": "stop"}]}))
     reader.end()
     assert tally.usage().generated_tokens == tokens

@@ -92,12 +92,15 @@ def test_a_tool_that_is_named_is_the_one_that_is_called(family: EngineFamily) ->
     assert (sent["tools"], sent["tool_choice"]) == (([tool("b")], "required") if is_llama_cpp else (tools, choice))
 
 
+@pytest.mark.parametrize("family", ALL)
 @pytest.mark.parametrize("choice", ["auto", "none", "required"])
-def test_a_word_about_tools_is_said_as_it_is(choice: str) -> None:
-    """With all of them."""
+def test_a_word_about_tools_is_said_as_it_is(choice: str, family: EngineFamily) -> None:
+    """With all of them; but llama.cpp is not told of tools that must not be used, and which a model that sees them
+    calls all the same, as text."""
     tools = [tool("a"), tool("b")]
-    sent = body(changed(CHAT, tools=raw(tools), tool_choice=raw(choice)))
-    assert (sent["tools"], sent["tool_choice"]) == (tools, choice)
+    sent = body(changed(CHAT, tools=raw(tools), tool_choice=raw(choice)), family)
+    untold = choice == "none" and family is EngineFamily.LLAMA_CPP
+    assert (sent.get("tools"), sent.get("tool_choice")) == ((None, None) if untold else (tools, choice))
 
 
 @pytest.mark.parametrize("family", ALL)
@@ -307,3 +310,13 @@ def test_what_vllm_is_asked_to_count() -> None:
         "tools": [{"type": "function"}],
         "chat_template_kwargs": {"thinking": False},
     }
+
+
+@pytest.mark.parametrize("family", ALL)
+@pytest.mark.parametrize("choice", ["auto", "required", {"type": "function", "function": {"name": "b"}}])
+def test_a_call_that_is_required_has_no_text_to_be_formed(family: EngineFamily, choice: object) -> None:
+    """llama.cpp would form the text, and make no call."""
+    form = Structure(StructureKind.JSON_OBJECT)
+    sent = body(changed(CHAT, tools=raw([tool("b")]), tool_choice=raw(choice), structure=form), family)
+    is_left_out = family is EngineFamily.LLAMA_CPP and choice != "auto"
+    assert ("response_format" in sent) is not is_left_out

@@ -83,8 +83,20 @@ def test_usage_and_charge_are_the_same_both_ways(
     assert dear > cheap > 0
 
 
+def joined(told: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Pieces of text that follow each other as one."""
+    pieces: list[dict[str, Any]] = []
+    for event in told:
+        text = event.get("delta", {}).get("text")
+        if text is not None and pieces and "text" in pieces[-1].get("delta", {}):
+            pieces[-1]["delta"]["text"] += text
+        else:
+            pieces.append(event)
+    return pieces
+
+
 def test_both_ways_say_the_same(client: httpx.Client) -> None:
-    """The same events in the same order, in our own words."""
+    """The same events in the same order, in our own words. Of tokens that are ready at once vLLM makes one event."""
     body = message(fresh(50), max_tokens=24)
     passed, translated = events(client, body), events(client, {**body, **TRANSLATED})
     for told in (passed, translated):
@@ -92,7 +104,7 @@ def test_both_ways_say_the_same(client: httpx.Client) -> None:
         assert told[0]["message"]["model"] == MODEL
         told[0]["message"]["id"] = ""
         told[-2]["usage"]["input_tokens"] += told[-2]["usage"].pop("cache_read_input_tokens")
-    assert passed == translated
+    assert joined(passed) == joined(translated)
     assert SERVED_MODEL not in json.dumps(passed)
 
 
@@ -120,13 +132,13 @@ def test_anthropics_client_reads_a_stream(sdk: anthropic.Anthropic) -> None:
         final = stream.get_final_message()
     assert text
     assert [block.type for block in final.content] == ["text"]
-    assert final.stop_reason == "max_tokens"
+    assert final.stop_reason in {"max_tokens", "end_turn"}  # noise may end by itself
     with sdk.messages.stream(
         model=MODEL, messages=HELLO, max_tokens=200, tools=[PAINT], tool_choice={"type": "any"}
     ) as stream:
-        (block,) = stream.get_final_message().content
-    assert block.type == "tool_use"
-    assert block.input.get("colour") in {"red", "green"}
+        blocks = stream.get_final_message().content
+    assert {block.type for block in blocks} == {"tool_use"}  # noise may call more than once, and be cut short
+    assert getattr(blocks[0], "input", {}).get("colour") in {"red", "green"}
 
 
 def test_an_answer_is_shortened_to_what_fits(client: httpx.Client) -> None:
@@ -148,4 +160,53 @@ def test_the_engines_words_about_a_request_are_passed_on(client: httpx.Client, s
     assert SERVED_MODEL not in refused.text
     too_long = client.post("/messages", json={**message(fresh(3_000)), "stream": stream})
     assert too_long.status_code == 400
-    assert too_long.json()["error"]["message"].startswith("The prompt is too long:")
+    assert too_long.json()["error"]["message"].startswith("prompt is too long: ")
+
+
+TURNS: list[Any] = [
+    {"role": "user", "content": [{"type": "text", "text": "paint"}, {"type": "text", "text": "it"}]},
+    {
+        "role": "assistant",
+        "content": [
+            {"type": "text", "text": "I do"},
+            {"type": "tool_use", "id": "toolu_1", "name": "paint", "input": {"colour": "red"}},
+        ],
+    },
+    {
+        "role": "user",
+        "content": [
+            {"type": "tool_result", "tool_use_id": "toolu_1", "content": [{"type": "text", "text": "done"}]},
+            {"type": "text", "text": "again"},
+        ],
+    },
+]
+
+
+@pytest.mark.parametrize("stream", [True, False])
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {},
+        {"system": "Be terse."},
+        {"system": [{"type": "text", "text": "Be terse."}, {"type": "text", "text": "Mostly."}]},
+        {"tools": [PAINT]},
+        {"tools": [PAINT], "tool_choice": {"type": "none"}},
+        {"tools": [PAINT], "messages": TURNS, "system": "Be terse."},
+        {"messages": [*HELLO, {"role": "assistant", "content": "well"}]},
+        {"context_management": {"edits": [{"type": "clear_thinking_20251015"}]}},
+    ],
+)
+def test_counted_tokens_are_those_of_the_bill(client: httpx.Client, fields: dict[str, Any], stream: bool) -> None:
+    """Whether the messages are passed on or translated."""
+    asked = {"model": MODEL, "messages": HELLO, **fields}
+    response = client.post("/messages/count_tokens", json=asked)
+    assert response.status_code == 200, response.text
+    counted = response.json()["input_tokens"]
+    body = {**asked, "max_tokens": 2}
+    if stream:
+        usage = events(client, body)[-2]["usage"]
+    else:
+        whole = client.post("/messages", json=body)
+        assert whole.status_code == 200, whole.text
+        usage = whole.json()["usage"]
+    assert counted == usage["input_tokens"] + usage["cache_read_input_tokens"]

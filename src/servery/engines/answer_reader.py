@@ -11,6 +11,7 @@ from servery.engines.continued import without_beginning
 from servery.engines.engine_answer import EngineChoice, EngineEvent, EngineWhole
 from servery.engines.event_splitter import EventSplitter
 from servery.engines.passage import Passage
+from servery.engines.plain_answers import PlainAnswers
 from servery.engines.refusal import break_from, refusal_from
 from servery.engines.tally import Tally
 from servery.engines.unreadable import UNREADABLE
@@ -243,35 +244,54 @@ class BytesReader(AnswerReader):
         return self._body if self._more is None else self._body + self._more
 
 
+class TallyingReader(BytesReader):
+    """Whose end tells ``tally`` what was used."""
+
+    def __init__(self, *, tally: Tally, max_body_bytes: int) -> None:
+        super().__init__(max_body_bytes=max_body_bytes)
+        self._tally = tally
+
+    def _count(self, whole: EngineWhole) -> None:
+        """What the engine has told of itself."""
+        if whole.usage is not None:
+            self._tally.told_usage(whole.usage)
+        if whole.timings is not None and whole.timings.prompt_ms is not None:
+            self._tally.prefill_s = whole.timings.prompt_ms / 1_000
+
+
 _wholes: Final = msgspec.json.Decoder(EngineWhole)
 
 
-class WholeReader(BytesReader):
+class WholeReader(TallyingReader):
     """An answer that is one JSON object; its usage goes to ``tally``, by its length where the engine tells none. An
-    engine may repeat what the client had ``begun``, which is no part of the answer."""
+    engine may repeat what the client had ``begun``, which is no part of the answer. ``plain`` are the engine's."""
 
-    def __init__(self, *, tally: Tally, max_body_bytes: int, begun: str = "") -> None:
-        super().__init__(max_body_bytes=max_body_bytes)
-        self._tally = tally
+    def __init__(self, *, tally: Tally, max_body_bytes: int, plain: PlainAnswers, begun: str = "") -> None:
+        super().__init__(tally=tally, max_body_bytes=max_body_bytes)
+        self._plain = plain
         self._begun = begun
 
     def end(self) -> WholeAnswer:
         body = self.body
+        plain = None if self._begun else self._plain.read(body)
+        if plain is not None:
+            self._tally.told_usage(plain.usage)
+            if self._tally.is_reported:
+                return WholeAnswer(body, plain=plain)
         try:
             whole = _wholes.decode(body)
         except UNREADABLE:
             raise EngineUnavailable("the engine that serves this model did not answer as it should") from None
-        choices = whole.choices or []  # vectors have none
+        choices = whole.choices or []
         for choice in choices:
             _check_ending(choice.finish_reason)
             if self._begun:
                 without_beginning(choice, self._begun)
-        if whole.usage is not None:
-            self._tally.told_usage(whole.usage)
+        self._count(whole)
         if not self._tally.is_reported:
             self._tally.frames = sum(tokens_by_length(choice.generated_bytes) for choice in choices)
-        if whole.timings is not None and whole.timings.prompt_ms is not None:
-            self._tally.prefill_s = whole.timings.prompt_ms / 1_000
+        if not self._begun and self._tally.is_reported:
+            self._plain.learn(body, whole)
         return WholeAnswer(body, whole)
 
 

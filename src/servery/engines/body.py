@@ -9,12 +9,14 @@ import msgspec
 from servery.core.anthropic_form import AnthropicForm
 from servery.core.engine_family import EngineFamily
 from servery.core.errors import InvalidRequest
-from servery.core.inference import Embedding, Generation
+from servery.core.inference import Embedding, Generation, Work
+from servery.core.sampling import Sampling
 from servery.core.serving_path import Endpoint, ServingClass
 from servery.core.structure import Structure, StructureKind
 from servery.engines.cache_place import CachePlace
+from servery.engines.call_opening import opened
 from servery.engines.family import Traits
-from servery.engines.named_tool import REQUIRED, named_tool
+from servery.engines.named_tool import NONE, REQUIRED, insists_on_call, named_tool
 
 _encoder: Final = msgspec.json.Encoder()
 # Looked up for each request; from its class a member comes a good deal slower.
@@ -67,14 +69,14 @@ def generation_body(
     stream: bool,
     place: CachePlace,
     serving_class: ServingClass = ServingClass.STANDARD,
+    opening: str = "",
 ) -> bytes:
     """The JSON to POST for one sequence. ``start`` is its ``body_start``. The messages, by far the longest part of
-    most, stand in the request as JSON already, and are put between the others as they are."""
+    most, stand in the request as JSON already, and are put between the others as they are. ``opening``: what the answer
+    is made to go on from, see ``call_opening``."""
     body: dict[str, Any] = {}
     if generation.messages is None:
         body["prompt"] = generation.prompt
-    if generation.max_tokens is not None:
-        body["max_tokens"] = generation.max_tokens
     if generation.stop:
         body["stop"] = generation.stop
         if family is EngineFamily.LLAMA_CPP:
@@ -86,17 +88,22 @@ def generation_body(
     if traits.earlier_priority and serving_class is not ServingClass.STANDARD:
         is_earlier = serving_class is ServingClass.PRIORITY
         body["priority"] = traits.earlier_priority if is_earlier else -traits.earlier_priority
-    rest, messages = _encoder.encode(body), generation.messages
+    sampled = _sampled(body, generation.sampling, family, traits)
+    rest = b"," + _encoder.encode(body)[1:-1] if body else b""
+    most = b"" if generation.max_tokens is None else b',"max_tokens":%d' % generation.max_tokens
+    messages = generation.messages
     if messages is None:
-        return b"%b,%b" % (start, rest[1:])
-    return b'%b,"messages":%b,%b' % (start, messages, rest[1:]) if body else b'%b,"messages":%b}' % (start, messages)
+        return b"%b%b%b%b}" % (start, most, sampled, rest)
+    if opening:
+        messages = opened(messages, opening)
+    return b'%b,"messages":%b%b%b%b}' % (start, messages, most, sampled, rest)
 
 
 _SAMPLING_OF_MESSAGES: Final = frozenset({"temperature", "top_p", "top_k"})
 
 
 def form_to_pass(
-    work: Generation | Embedding, *, traits: Traits, stream: bool, serving_class: ServingClass = ServingClass.STANDARD
+    work: Work, *, traits: Traits, stream: bool, serving_class: ServingClass = ServingClass.STANDARD
 ) -> AnthropicForm | None:
     """The client's own form of ``work``, where the engine takes it and nothing is lost: Anthropic's form has no place
     for a priority, nor for sampling by other than its own three fields (which the catalog may prescribe). A whole
@@ -115,9 +122,7 @@ def messages_body(
 ) -> bytes:
     """The JSON to POST to the engine's own endpoint for Anthropic's messages."""
     body: dict[str, Any] = {"model": served_model, "stream": stream, "max_tokens": generation.max_tokens}
-    for name in form.__struct_fields__:
-        if (part := getattr(form, name)) is not None:
-            body[name] = part
+    body |= _parts_of(form)
     body |= generation.sampling.given
     if generation.stop:
         body["stop_sequences"] = generation.stop
@@ -125,6 +130,18 @@ def messages_body(
         body["chat_template_kwargs"] = generation.template_options
     _add_place(body, place, stream=stream, traits=traits)
     return _encoder.encode(body)
+
+
+def count_body(generation: Generation, form: AnthropicForm, *, served_model: str) -> bytes:
+    """The JSON to POST to the engine's own endpoint for counting Anthropic's messages."""
+    body: dict[str, Any] = {"model": served_model, **_parts_of(form)}
+    if generation.template_options is not None:
+        body["chat_template_kwargs"] = generation.template_options
+    return _encoder.encode(body)
+
+
+def _parts_of(form: AnthropicForm) -> dict[str, Any]:
+    return {name: part for name in form.__struct_fields__ if (part := getattr(form, name)) is not None}
 
 
 def embedding_body(embedding: Embedding, *, served_model: str) -> bytes:
@@ -154,22 +171,25 @@ def _add_features(
 ) -> None:
     """What most requests ask nothing of."""
     if generation.tools is not None:
-        _add_tools(body, generation, generation.tools, family)
-    if generation.sampling.given:
-        _add_sampling(body, generation.sampling.given, family, traits)
+        _add_tools(body, generation, generation.tools, family, traits)
     if generation.logprobs:
         _add_logprobs(body, generation, endpoint, family)
-    if generation.structure is not None:
-        _add_structure(body, generation.structure, family)
+    if generation.structure is not None and not (traits.opens_calls and insists_on_call(generation)):
+        _add_structure(body, generation.structure, family)  # with both, llama.cpp would forbid the call
     if generation.template_options is not None and "template_options" in traits.honours:
         body["chat_template_kwargs"] = generation.template_options
     if generation.reasoning_effort is not None:
         body["reasoning_effort"] = generation.reasoning_effort
 
 
-def _add_tools(body: dict[str, Any], generation: Generation, tools: msgspec.Raw, family: EngineFamily) -> None:
+def _add_tools(
+    body: dict[str, Any], generation: Generation, tools: msgspec.Raw, family: EngineFamily, traits: Traits
+) -> None:
+    choice = generation.tool_choice
+    if traits.shows_unused_tools and choice is not None and bytes(choice) == NONE:
+        return
     body["tools"] = tools
-    if (choice := generation.tool_choice) is not None:
+    if choice is not None:
         body["tool_choice"] = choice
         if family is _LLAMA_CPP and (only := named_tool(tools, choice)) is not None:
             body["tools"], body["tool_choice"] = [only], REQUIRED  # it takes a name for "auto"
@@ -177,16 +197,18 @@ def _add_tools(body: dict[str, Any], generation: Generation, tools: msgspec.Raw,
         body["parallel_tool_calls"] = generation.parallel_tool_calls
 
 
-def _add_sampling(body: dict[str, Any], given: dict[str, Any], family: EngineFamily, traits: Traits) -> None:
-    if family is _LLAMA_CPP:
-        for name, value in given.items():
-            body[_NAMES_OF_LLAMA_CPP.get(name, name)] = value
-        if "mirostat_target" in given:
-            body["mirostat"] = 2
-    else:
-        body.update(given)
+def _sampled(body: dict[str, Any], sampling: Sampling, family: EngineFamily, traits: Traits) -> bytes:
+    """How tokens are drawn, as fields of the JSON object where the engine calls them as we do; else in ``body``."""
+    given = sampling.given
+    if family is not _LLAMA_CPP and ("top_k" not in given or given["top_k"]):
+        return sampling.fields_json
+    for name, value in given.items():
+        body[_NAMES_OF_LLAMA_CPP.get(name, name) if family is _LLAMA_CPP else name] = value
+    if family is _LLAMA_CPP and "mirostat_target" in given:
+        body["mirostat"] = 2
     if given.get("top_k") == 0:
         body["top_k"] = traits.top_k_of_all
+    return b""
 
 
 def _add_logprobs(body: dict[str, Any], generation: Generation, endpoint: Endpoint, family: EngineFamily) -> None:

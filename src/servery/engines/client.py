@@ -9,14 +9,15 @@ import msgspec
 from servery.core.anthropic_form import AnthropicForm
 from servery.core.clock import Clock
 from servery.core.engine_family import EngineFamily
-from servery.core.errors import EngineUnavailable
-from servery.core.inference import Embedding, Generation
+from servery.core.errors import EngineUnavailable, InvalidRequest
+from servery.core.inference import Embedding, Generation, Work
 from servery.core.serving_path import Endpoint, ServingClass
 from servery.core.write_turn import WriteTurn
 from servery.engines.address import EngineAddress
 from servery.engines.answer_reader import NO_EVENTS, EventSink
 from servery.engines.body import (
     body_start,
+    count_body,
     embedding_body,
     form_to_pass,
     generation_body,
@@ -24,6 +25,7 @@ from servery.engines.body import (
     tokenize_body,
 )
 from servery.engines.cache_place import CachePlace
+from servery.engines.call_opening import Rendered, opening_of, trials, wants_opening
 from servery.engines.connection_limits import ConnectionLimits
 from servery.engines.connections import Connections
 from servery.engines.continued import begun_by_client
@@ -42,6 +44,7 @@ _PATHS: Final[dict[Endpoint | None, str]] = {
 
 _STREAM: Final = Expectation.STREAM
 _WHOLE: Final = Expectation.WHOLE
+_VECTORS: Final = Expectation.VECTORS
 _MESSAGE_STREAM: Final = Expectation.MESSAGE_STREAM
 _WHOLE_MESSAGE: Final = Expectation.WHOLE_MESSAGE
 
@@ -51,6 +54,7 @@ _ENVELOPE_BYTES: Final = 1024 * 1024
 """More than any engine writes for a token, for one of its log probabilities, and around the answer."""
 
 _ASIDE_BYTES: Final = 64 * 1024 * 1024
+_TEMPLATE_TIMEOUT_S: Final = 5.0
 
 _Told = TypeVar("_Told", bound=msgspec.Struct)
 
@@ -92,10 +96,11 @@ class EngineClient:
         self._stream_start = body_start(address.served_model, stream=True)
         self._heads = self._inference_heads(is_last=False)
         self._stream_heads = self._inference_heads(is_last=self.traits.closes_after_stream)
+        self._opening: str | None = None
 
     def ask(
         self,
-        work: Generation | Embedding,
+        work: Work,
         *,
         endpoint: Endpoint,
         stream: bool,
@@ -103,10 +108,12 @@ class EngineClient:
         sink: EventSink,
         tally: Tally,
         serving_class: ServingClass = ServingClass.STANDARD,
+        opening: str = "",
         on_first: Callable[[], None] = _nothing,
         on_answer: Callable[[], None] | None = None,
     ) -> Exchange:
         """Send one request; the caller awaits ``answer`` of what is returned, and aborts it when it no longer cares.
+        ``opening`` is what ``opening_for`` has told.
         ``on_answer`` is called when the engine begins to answer, ``on_first`` before the first event goes to ``sink``.
         Events and answer are in OpenAI's form, or in Anthropic's where the request was passed so (``form_to_pass``).
         Where the engine cannot be reached, ``answer`` raises EngineUnavailable.
@@ -116,7 +123,11 @@ class EngineClient:
             heads, expected = self._stream_heads, _STREAM if form is None else _MESSAGE_STREAM
         else:
             heads, expected = self._heads, _WHOLE if form is None else _WHOLE_MESSAGE
-        body = self._body(work, form, endpoint=endpoint, stream=stream, place=place, serving_class=serving_class)
+        if isinstance(work, Embedding):
+            expected = _VECTORS
+        body = self._body(
+            work, form, endpoint=endpoint, stream=stream, place=place, serving_class=serving_class, opening=opening
+        )
         exchange = self._exchange(
             heads[endpoint if form is None else None],
             body,
@@ -132,6 +143,38 @@ class EngineClient:
         exchange.start()
         return exchange
 
+    def wants_opening(self, work: Work) -> bool:
+        """Whether ``opening_for`` may have something to tell."""
+        if not self.traits.opens_calls or isinstance(work, Embedding) or work.tools is None:
+            return False
+        return wants_opening(work)
+
+    async def opening_for(self, work: Work) -> str:
+        """How the answer to ``work`` has to begin to be the call that it must be; nothing where the engine sees to that
+        by itself, or it is not known. Asks the engine, the first time."""
+        if not self.wants_opening(work):
+            return ""
+        if self._opening is None:
+            try:
+                self._opening = await self._found_opening()
+            except EngineUnavailable:
+                return ""  # who asks it for the answer will be told
+        return self._opening
+
+    async def _found_opening(self) -> str:
+        for said, called in trials():
+            try:
+                found = opening_of(await self._rendered(said), await self._rendered(called))
+            except InvalidRequest:
+                continue  # a template that does not know of tools
+            if found:
+                return found
+        return ""
+
+    async def _rendered(self, conversation: bytes) -> str:
+        rendered = await self.call("POST", "/apply-template", conversation, timeout_s=_TEMPLATE_TIMEOUT_S)
+        return _read(rendered, Rendered).prompt
+
     async def count_prompt(self, work: Generation, *, endpoint: Endpoint, timeout_s: float) -> int:
         """Tokens of the prompt, as the engine's own template and tokenizer make them. Only where the traits say so.
         Raises as ``call`` does, and EngineUnavailable for an answer that is none."""
@@ -142,12 +185,25 @@ class EngineClient:
             body = tokenize_body(work, served_model=self.address.served_model)
             return _read(await self.call("POST", "/tokenize", body, timeout_s=timeout_s), Count).count
         if work.messages is not None:
-            form = form_to_pass(work, traits=self.traits, stream=False)
-            body = self._body(work, form, endpoint=endpoint, stream=False, place=CachePlace())
+            opening = await self.opening_for(work)
+            body = self._body(work, None, endpoint=endpoint, stream=False, place=CachePlace(), opening=opening)
             counted = await self.call("POST", "/v1/chat/completions/input_tokens", body, timeout_s=timeout_s)
             return _read(counted, InputTokens).input_tokens
         body = msgspec.json.encode({"content": work.prompt, "add_special": True})
         return len(_read(await self.call("POST", "/tokenize", body, timeout_s=timeout_s), Tokens).tokens)
+
+    async def count_messages(self, work: Generation, *, timeout_s: float) -> int | None:
+        """As ``count_prompt``, of a conversation that may stand in Anthropic's form as well: in the form in which it
+        would be sent. None from an engine that cannot count. Raises as ``count_prompt`` does."""
+        counts, path = self.traits.counts_prompts, self.traits.count_path
+        form = form_to_pass(work, traits=self.traits, stream=True) if counts else work.anthropic
+        if path is not None and form is not None:
+            try:
+                body = count_body(work, form, served_model=self._served_model)
+                return _read(await self.call("POST", path, body, timeout_s=timeout_s), InputTokens).input_tokens
+            except EngineUnavailable:
+                pass  # an older one may know no such path
+        return await self.count_prompt(work, endpoint=Endpoint.CHAT, timeout_s=timeout_s) if counts else None
 
     async def call(self, method: str, path: str, body: bytes = b"", *, timeout_s: float) -> bytes:
         """A small request beside inference (health, metrics, erasing a slot): the body of its 200.
@@ -178,13 +234,14 @@ class EngineClient:
 
     def _body(
         self,
-        work: Generation | Embedding,
+        work: Work,
         form: AnthropicForm | None,
         *,
         endpoint: Endpoint,
         stream: bool,
         place: CachePlace,
         serving_class: ServingClass = ServingClass.STANDARD,
+        opening: str = "",
     ) -> bytes:
         served_model, traits = self._served_model, self.traits
         if isinstance(work, Embedding):
@@ -200,15 +257,16 @@ class EngineClient:
             stream=stream,
             place=place,
             serving_class=serving_class,
+            opening=opening,
         )
 
-    def _begun(self, work: Generation | Embedding, *, stream: bool) -> str:
+    def _begun(self, work: Work, *, stream: bool) -> str:
         """What a whole answer will repeat of the prompt."""
         if stream or not self.traits.repeats_beginning or isinstance(work, Embedding) or work.messages is None:
             return ""
         return begun_by_client(work.messages)
 
-    def _most_bytes(self, work: Generation | Embedding, asked_bytes: int) -> int:
+    def _most_bytes(self, work: Work, asked_bytes: int) -> int:
         """What a whole answer may need, where its tokens are bounded. Some engines say the prompt again."""
         if isinstance(work, Embedding) or work.max_tokens is None or work.echo:
             return self._limits.max_body_bytes

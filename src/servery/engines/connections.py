@@ -10,15 +10,18 @@ from servery.core.write_turn import WriteTurn
 from servery.engines.address import EngineAddress
 from servery.engines.connection import EngineConnection
 from servery.engines.connection_limits import ConnectionLimits
+from servery.engines.plain_answers import PlainAnswers
 from servery.engines.response_head import KnownHead
 
 
 class Connections:
-    """Hands out connections to one address, the most recently used first."""
+    """Hands out connections to one address, the most recently used first. What they have learned of how its engine
+    answers they share: the last head, and ``plain_answers``."""
 
     def __init__(self, address: EngineAddress, limits: ConnectionLimits, clock: Clock, turn: WriteTurn) -> None:
         self._turn = turn
         self._known_head = KnownHead()
+        self.plain_answers = PlainAnswers()
         self._address = address
         self._limits = limits
         self._idle_s = limits.idle_s

@@ -17,6 +17,11 @@ _BEGINS: Final = b'{"role":"'
 _begun: Final = msgspec.json.Decoder(_Begun)
 
 
+def goes_on(messages: bytes) -> bool:
+    """Whether the last of ``messages``, as engines get them, is an assistant's."""
+    return messages.startswith(b'{"role":"assistant"', messages.rfind(_BEGINS))
+
+
 def begun_by_client(messages: bytes) -> str:
     """What the answer goes on from; nothing where the last of ``messages``, as engines get them, is no assistant's, or
     more than text."""

@@ -1,10 +1,14 @@
 """How engines tell the length of a prompt that they were asked to count."""
 
+from typing import Annotated
+
 import msgspec
+
+_Number = Annotated[int, msgspec.Meta(ge=0)]
 
 
 class InputTokens(msgspec.Struct):
-    input_tokens: int
+    input_tokens: _Number
 
 
 class Tokens(msgspec.Struct):
@@ -12,4 +16,4 @@ class Tokens(msgspec.Struct):
 
 
 class Count(msgspec.Struct):
-    count: int
+    count: _Number

@@ -24,6 +24,7 @@ from servery.engines.response_head import NotHttp, ResponseHead
 from servery.engines.response_reader import ResponseReader
 from servery.engines.tally import Tally
 from servery.engines.unreadable import UNREADABLE
+from servery.engines.vectors_reader import VectorsReader
 from servery.engines.whole_answer import WholeAnswer
 
 
@@ -32,6 +33,7 @@ class Expectation(Enum):
 
     STREAM = auto()
     WHOLE = auto()
+    VECTORS = auto()
     MESSAGE_STREAM = auto()
     WHOLE_MESSAGE = auto()
     BYTES = auto()
@@ -165,7 +167,7 @@ class Exchange(ResponseReader):
         self._until_closed = head.ends_with_connection
         if self._on_answer is not None:
             self._on_answer()
-        self._reader = self._new_reader(head)
+        self._reader = self._new_reader() if head.status == 200 else self._refusal_reader(head)
         if head.status == 200 and self._is_stream and not head.tells_events:
             self._fail(EngineUnavailable("the engine that serves this model did not answer with a stream"))
 
@@ -272,18 +274,26 @@ class Exchange(ResponseReader):
         else:
             self._send_on(opening.result())
 
-    def _new_reader(self, head: ResponseHead) -> AnswerReader:
+    def _refusal_reader(self, head: ResponseHead) -> AnswerReader:
+        return RefusalReader(
+            head.status,
+            retry_after=head.headers.get(b"retry-after"),
+            served_model=self._served_model,
+            max_body_bytes=self._limits.max_refusal_bytes,
+        )
+
+    def _new_reader(self) -> AnswerReader:
         limits = self._limits
-        if head.status != 200:
-            return RefusalReader(
-                head.status,
-                retry_after=head.headers.get(b"retry-after"),
-                served_model=self._served_model,
-                max_body_bytes=limits.max_refusal_bytes,
-            )
         match self._expected:
             case Expectation.WHOLE:
-                return WholeReader(tally=self._tally, max_body_bytes=self._max_body_bytes, begun=self._begun)
+                return WholeReader(
+                    tally=self._tally,
+                    max_body_bytes=self._max_body_bytes,
+                    plain=self._wire.plain_answers,
+                    begun=self._begun,
+                )
+            case Expectation.VECTORS:
+                return VectorsReader(tally=self._tally, max_body_bytes=self._max_body_bytes)
             case Expectation.STREAM:
                 return StreamReader(
                     sink=self._sink,

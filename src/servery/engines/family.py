@@ -21,8 +21,11 @@ class Traits(Value):
     ``messages_path``: where it speaks Anthropic's messages and loses nothing of ours there, except a priority, which no
     engine takes in that form. None where it does not, or where it drops what keeps tenants apart: llama.cpp ignores the
     slot there; of SGLang it is not known whether it takes a cache salt.
+    ``count_path``: where it counts the tokens of Anthropic's messages. SGLang's is known from its source alone.
     ``top_k_of_all``: what the field ``top_k`` holds for drawing from all tokens.
     ``metrics_path``: where it tells its load, in Prometheus' text format.
+    ``opens_calls``: lets text go before a call that is required, so its answer is begun (``call_opening``).
+    ``shows_unused_tools``: tells the model of tools that it must not use, and if it does, says its call as text.
     ``repeats_beginning``: a whole answer that continues an assistant's message begins with it; a stream does not.
     ``honours``: the optional features that work rather than being ignored (``core.engine_features``).
     """
@@ -36,8 +39,11 @@ class Traits(Value):
         "context_reserve_tokens",
         "earlier_priority",
         "repeats_beginning",
+        "opens_calls",
+        "shows_unused_tools",
         "top_k_of_all",
         "messages_path",
+        "count_path",
         "metrics_path",
         "health_path",
         "honours",
@@ -55,8 +61,11 @@ class Traits(Value):
         context_reserve_tokens: int = 0,
         earlier_priority: int = 0,
         repeats_beginning: bool = False,
+        opens_calls: bool = False,
+        shows_unused_tools: bool = False,
         top_k_of_all: int = 0,
         messages_path: str | None = None,
+        count_path: str | None = None,
         metrics_path: str | None = "/metrics",
         health_path: str = "/health",
         honours: frozenset[str] = frozenset(),
@@ -69,8 +78,11 @@ class Traits(Value):
         self.context_reserve_tokens = context_reserve_tokens
         self.earlier_priority = earlier_priority
         self.repeats_beginning = repeats_beginning
+        self.opens_calls = opens_calls
+        self.shows_unused_tools = shows_unused_tools
         self.top_k_of_all = top_k_of_all
         self.messages_path = messages_path
+        self.count_path = count_path
         self.metrics_path = metrics_path
         self.health_path = health_path
         self.honours = honours
@@ -86,6 +98,8 @@ def traits_of(family: EngineFamily) -> Traits:
                 counts_prompts=True,
                 tells_prompt_progress=True,
                 repeats_beginning=True,
+                opens_calls=True,
+                shows_unused_tools=True,
                 honours=honoured_by(family),
             )
         case EngineFamily.VLLM:
@@ -94,6 +108,7 @@ def traits_of(family: EngineFamily) -> Traits:
                 cache_salt=True,
                 earlier_priority=-1,
                 messages_path="/v1/messages",
+                count_path="/v1/messages/count_tokens",
                 honours=honoured_by(family),
             )
         case EngineFamily.SGLANG:
@@ -102,6 +117,7 @@ def traits_of(family: EngineFamily) -> Traits:
                 context_reserve_tokens=1,
                 earlier_priority=1,
                 top_k_of_all=-1,
+                count_path="/v1/messages/count_tokens",
                 honours=honoured_by(family),
             )
         case EngineFamily.OPENAI:

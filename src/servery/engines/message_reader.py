@@ -14,7 +14,7 @@ from typing import Final
 import msgspec
 
 from servery.core.errors import EngineAborted, EngineBroke, EngineUnavailable
-from servery.engines.answer_reader import STREAMED, AnswerReader, BytesReader, EventSink, tokens_by_length
+from servery.engines.answer_reader import STREAMED, AnswerReader, EventSink, TallyingReader, tokens_by_length
 from servery.engines.event_splitter import EventSplitter
 from servery.engines.passage import Passage
 from servery.engines.refusal import break_from
@@ -144,12 +144,8 @@ def _check_stop(reason: str | None) -> None:
 _messages: Final = msgspec.json.Decoder(Message)
 
 
-class WholeMessageReader(BytesReader):
+class WholeMessageReader(TallyingReader):
     """See ``WholeReader``."""
-
-    def __init__(self, *, tally: Tally, max_body_bytes: int) -> None:
-        super().__init__(max_body_bytes=max_body_bytes)
-        self._tally = tally
 
     def end(self) -> WholeAnswer:
         body = self.body

@@ -1,8 +1,10 @@
-"""The one tool that a request insists on, for engines that can be told only that some tool must be called."""
+"""What a request's choice of tools comes to, for engines that take it otherwise."""
 
 from typing import Final
 
 import msgspec
+
+from servery.core.inference import Generation
 
 
 class _Function(msgspec.Struct):
@@ -16,6 +18,8 @@ class _Named(msgspec.Struct):
 
 
 REQUIRED: Final = "required"
+NONE: Final = b'"none"'
+_REQUIRED: Final = b'"required"'
 _named: Final = msgspec.json.Decoder(_Named)
 _tools: Final = msgspec.json.Decoder(list[msgspec.Raw])
 
@@ -26,3 +30,11 @@ def named_tool(tools: msgspec.Raw, choice: msgspec.Raw) -> msgspec.Raw | None:
         return None
     name = _named.decode(choice).function.name
     return next(tool for tool in _tools.decode(tools) if _named.decode(tool).function.name == name)
+
+
+def insists_on_call(work: Generation) -> bool:
+    """Whether its answer must call a tool: some tool, or the one that is named."""
+    if work.tools is None or work.tool_choice is None:
+        return False
+    choice = bytes(work.tool_choice)
+    return choice == _REQUIRED or choice.startswith(b"{")

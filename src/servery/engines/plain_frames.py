@@ -15,11 +15,13 @@ from typing import Final
 
 import msgspec
 
+from servery.core.acyclic import acyclic
 from servery.core.http_chunk import size_line
 
 _decode_string: Final = msgspec.json.Decoder(str).decode
 
 
+@acyclic
 class PlainFrame:
     """``head`` and ``tail`` are an engine's bytes, each with a quote of the text; ``client_head`` and ``client_tail``
     what a client gets around the text with both its quotes."""
@@ -37,13 +39,14 @@ class PlainFrame:
         if not (event.startswith(self.head) and event.endswith(self.tail)):
             return None
         text = event[len(self.head) - 1 : 1 - len(self.tail)]
-        return self.client_head + text + self.client_tail if _is_string(text) else None
+        return self.client_head + text + self.client_tail if is_string(text) else None
 
 
 NEVER: Final = PlainFrame(b"never", b"never", b"", b"")
 """Translates nothing: no JSON begins like this."""
 
 
+@acyclic
 class PlainFrames:
     """The frames of one stream: what was learned last. ``framing`` is what stands before the JSON of each."""
 
@@ -87,13 +90,13 @@ class PlainFrames:
         if not (piece.startswith(self._framed_head) and piece.endswith(self._framed_tail)):
             return None
         text = piece[self._text_begin : self._text_end]
-        if not _is_string(text):
+        if not is_string(text):
             return None
         line = size_line(self._client_bytes + len(text))
         return b"%b%b%b%b" % (line, self._client_head, text, self._chunk_tail)
 
 
-def _is_string(text: bytes) -> bool:
+def is_string(text: bytes) -> bool:
     """Whether it is one string of JSON, and nothing else."""
     try:
         _decode_string(text)

@@ -11,6 +11,7 @@ from servery.core.errors import (
     InvalidRequest,
     Overloaded,
     PayloadTooLarge,
+    PromptTooLong,
     ServeryError,
 )
 from servery.engines.unreadable import UNREADABLE
@@ -81,7 +82,7 @@ def refusal_from(status: int, body: bytes, *, retry_after: bytes | None = None, 
     told = _read(body)
     message = _without_name(told.message, served_model)[:_MAX_MESSAGE_CHARACTERS]
     if told.type == "exceed_context_size_error":
-        return _prompt_too_long(told.n_prompt_tokens, told.n_ctx)
+        return PromptTooLong(prompt_tokens=told.n_prompt_tokens, context_tokens=told.n_ctx)
     if status in {400, 422}:
         return _too_long(message) or InvalidRequest(message or "the engine refused the request")
     if status == 413:
@@ -113,7 +114,7 @@ def _too_long(message: str) -> InvalidRequest | None:
     """What ``message`` says of the lengths of prompt, answer and context, in our words; None when it is silent."""
     for wording in _PROMPT_TOO_LONG:
         if found := wording.search(message):
-            return _prompt_too_long(int(found["prompt"]), int(found["context"]))
+            return PromptTooLong(prompt_tokens=int(found["prompt"]), context_tokens=int(found["context"]))
     for wording in _TOGETHER_TOO_LONG:
         if found := wording.search(message):
             prompt = found["prompt"]
@@ -121,10 +122,6 @@ def _too_long(message: str) -> InvalidRequest | None:
                 message, context_tokens=int(found["context"]), prompt_tokens=None if prompt is None else int(prompt)
             )
     return None
-
-
-def _prompt_too_long(prompt_tokens: int, context_tokens: int) -> InvalidRequest:
-    return InvalidRequest(f"The prompt is too long: {prompt_tokens}, model maximum context length: {context_tokens}")
 
 
 def _without_name(message: str, served_model: str) -> str:

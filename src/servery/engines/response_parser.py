@@ -7,6 +7,7 @@ import re
 from enum import Enum, auto
 from typing import Final
 
+from servery.core.acyclic import acyclic
 from servery.core.http_chunk import content_of, size_of
 from servery.engines.response_head import KnownHead, NotHttp, ResponseHead, read_head
 
@@ -59,6 +60,7 @@ _ENDED: Final = _Part.ENDED
 _OVER: Final = _Part.OVER
 
 
+@acyclic
 class ResponseParser:
     """Fed with all bytes that follow one request; ``next`` tells what they are, one after the other, until it tells
     nothing. ``head`` is the response's, ``piece`` the piece of the body that was told of last. Of a body that ends with

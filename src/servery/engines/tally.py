@@ -2,6 +2,7 @@
 
 from typing import Final
 
+from servery.core.acyclic import acyclic
 from servery.core.usage import Usage, corrected_usage
 from servery.engines.reported_usage import ReportedUsage
 
@@ -11,6 +12,7 @@ _SPARE_FRAMES: Final = 64
 """A stream may have a quarter more frames than tokens were asked for, and these."""
 
 
+@acyclic
 class Tally:
     """Counts one answer's tokens: the engine's own report where there is one, else what was seen to pass.
 

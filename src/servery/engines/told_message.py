@@ -7,7 +7,7 @@ import msgspec
 from servery.engines.reported_usage import ReportedDetails, ReportedUsage
 
 
-class MessageUsage(msgspec.Struct):
+class MessageUsage(msgspec.Struct, gc=False):
     """What was read from the prompt cache and what was written to it are counted beside ``input_tokens``."""
 
     input_tokens: int | None = None
@@ -25,23 +25,23 @@ class MessageUsage(msgspec.Struct):
         )
 
 
-class Started(msgspec.Struct):
+class Started(msgspec.Struct, gc=False):
     usage: MessageUsage | None = None
 
 
-class Delta(msgspec.Struct):
+class Delta(msgspec.Struct, gc=False):
     type: str | None = None
     stop_reason: str | None = None
 
 
-class Event(msgspec.Struct):
+class Event(msgspec.Struct, gc=False):
     type: str
     message: Started | None = None
     delta: Delta | None = None
     usage: MessageUsage | None = None
 
 
-class Block(msgspec.Struct):
+class Block(msgspec.Struct, gc=False):
     text: str = ""
     thinking: str = ""
     input: msgspec.Raw = msgspec.Raw()
@@ -51,7 +51,7 @@ class Block(msgspec.Struct):
         return len(self.text.encode()) + len(self.thinking.encode()) + len(bytes(self.input))
 
 
-class Message(msgspec.Struct):
+class Message(msgspec.Struct, gc=False):
     type: Literal["message"]
     content: list[Block] = []
     usage: MessageUsage | None = None
