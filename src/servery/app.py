@@ -33,6 +33,7 @@ from servery.fleet.machine_check import missing
 from servery.fleet.share import Share
 from servery.fleet.station import Station
 from servery.gauges import add_connection_gauge, add_gauges, add_hedge_gauge, add_routing_gauges, add_spool_gauge
+from servery.limits.aside_limits import AsideLimits
 from servery.limits.ceiling_rules import ceiling_rules
 from servery.limits.ceilings import Ceilings
 from servery.limits.estimate import Estimators
@@ -50,6 +51,7 @@ from servery.metering.spool import Spool
 from servery.metering.usage_table import UsageTable
 from servery.routing.placements import Placements
 from servery.routing.router import Router
+from servery.serving.counting import Counting
 from servery.serving.dispatch import Dispatch
 from servery.serving.holds import Holds
 from servery.serving.pipeline import Pipeline
@@ -63,6 +65,7 @@ from servery.store.database import Database
 from servery.telemetry.announcer import Announcer
 from servery.telemetry.metrics import Metrics
 from servery.telemetry.shared_metrics import SharedMetrics
+from servery.tenancy.audit_log import AuditLog
 from servery.tenancy.key_ring import KeyRing
 from servery.web.control.billing_routes import BillingParts
 from servery.web.control.books_first import BooksFirst
@@ -70,7 +73,7 @@ from servery.web.control.pricing import public_pricing_route
 from servery.web.control.rate_limits import Limits
 from servery.web.control.routes import ControlParts, control_routes
 from servery.web.fallback import exception_handlers, refusal_body
-from servery.web.openai.errors import error_body
+from servery.web.model_list import ModelListParts, model_list_routes
 from servery.web.routes import inference_routes
 from servery.web.server.asgi_bridge import AsgiBridge
 from servery.web.server.entrance import Entrance
@@ -134,9 +137,8 @@ async def build(
     meter = await _meter(foundation, station.share, spool)
     if shared is not None:
         await shared.take_over(settings.journal_directory, station.share)
-    pipeline = await _pipeline(foundation, meter, shared)
-    keeper = _limit_keeper(foundation, pipeline)
-    await keeper.open()
+    pipeline, counting = await _services(foundation, meter, shared)
+    keeper = await _limit_keeper(foundation, pipeline)
     watch = AccountWatch(foundation.key_ring, foundation.budgets, foundation.review, caught_up=feed.caught_up)
     control = _asgi_app(
         foundation, keeper, watch, is_draining=lambda: entrance.is_draining, can_keep=lambda: meter.can_keep
@@ -144,6 +146,7 @@ async def build(
     entrance = Entrance(
         routes=inference_routes(),
         pipeline=pipeline,
+        counting=counting,
         key_ring=foundation.key_ring,
         bridge=AsgiBridge(BooksFirst(control, spooling.caught_up(feed))),
         bridged_refusal=refusal_body,
@@ -239,7 +242,8 @@ def lay_foundation(
     )
 
 
-async def _pipeline(foundation: Foundation, meter: Meter, shared: Sharing | None) -> Pipeline:
+async def _services(foundation: Foundation, meter: Meter, shared: Sharing | None) -> tuple[Pipeline, Counting]:
+    """What serves requests: for answers, and for the length of prompts."""
     settings, clock, pools = foundation.settings, foundation.clock, foundation.fleet.pools
     await foundation.prices.refresh()
     policy = admission_policy(settings)
@@ -258,22 +262,22 @@ async def _pipeline(foundation: Foundation, meter: Meter, shared: Sharing | None
         placements=foundation.placements,
     )
     add_hedge_gauge(foundation.metrics, dispatch.hedging)
-    return Pipeline(
-        PipelineParts(
-            catalog=foundation.catalog,
-            pools=pools,
-            limiter=foundation.limiter,
-            lender=None if shared is None else shared.tokens,
-            ceilings=foundation.ceilings,
-            holds=Holds(foundation.budgets, None if shared is None else shared.money),
-            estimators=estimators,
-            dispatch=dispatch,
-            meter=meter,
-            prices=foundation.prices,
-            observer=TellingObserver(foundation.metrics, foundation.logger),
-            clock=clock,
-        )
+    parts = PipelineParts(
+        catalog=foundation.catalog,
+        pools=pools,
+        limiter=foundation.limiter,
+        lender=None if shared is None else shared.tokens,
+        ceilings=foundation.ceilings,
+        holds=Holds(foundation.budgets, None if shared is None else shared.money),
+        estimators=estimators,
+        dispatch=dispatch,
+        meter=meter,
+        prices=foundation.prices,
+        observer=TellingObserver(foundation.metrics, foundation.logger),
+        clock=clock,
     )
+    counts = AsideLimits(clock, random=random.random, rules=limit_rules(settings))
+    return Pipeline(parts), Counting(parts, counts)
 
 
 def _sharing(foundation: Foundation, station: Station) -> Sharing | None:
@@ -289,8 +293,8 @@ def _sharing(foundation: Foundation, station: Station) -> Sharing | None:
     )
 
 
-def _limit_keeper(foundation: Foundation, pipeline: Pipeline) -> LimitKeeper:
-    return LimitKeeper(
+async def _limit_keeper(foundation: Foundation, pipeline: Pipeline) -> LimitKeeper:
+    keeper = LimitKeeper(
         foundation.database,
         foundation.limiter,
         foundation.clock,
@@ -299,6 +303,8 @@ def _limit_keeper(foundation: Foundation, pipeline: Pipeline) -> LimitKeeper:
         extend=pipeline.open_streams.extend_grants,
         logger=foundation.logger,
     )
+    await keeper.open()
+    return keeper
 
 
 async def _meter(foundation: Foundation, share: Share, spool: Spool) -> Meter:
@@ -353,13 +359,20 @@ def _asgi_app(
             worker=foundation.worker,
         ),
         domain=foundation.settings.platform_domain,
-        render_inference_error=lambda error: error_body(error, ""),
+    )
+    models = ModelListParts(
+        catalog=foundation.catalog,
+        clock=foundation.clock,
+        budgets=foundation.budgets,
+        key_ring=foundation.key_ring,
+        audit=AuditLog(foundation.database, foundation.clock),
     )
     return Starlette(
         routes=[
             *status_routes(foundation.fleet, foundation.shared_metrics, is_draining=is_draining, can_keep=can_keep),
             public_pricing_route(foundation.prices, foundation.catalog.gpu_hours, foundation.clock),
             *control_routes(control),
+            *model_list_routes(models),
         ],
         exception_handlers=exception_handlers(),
     )

@@ -155,6 +155,12 @@ def test_links_between_documents_lead_somewhere(file: Path) -> None:
     assert [link for link in links if not (file.parent / link).exists()] == []
 
 
+def test_each_decision_has_a_number_of_its_own() -> None:
+    """They are called by their numbers, which leave nothing out."""
+    numbers = sorted(int(file.name.split("-")[0]) for file in (DOCS / "decisions").glob("[0-9]*.md"))
+    assert numbers == list(range(1, len(numbers) + 1))
+
+
 def fenced_lines(file: Path) -> list[str]:
     blocks = re.findall(r"^```\w*\n(.*?)^```", file.read_text(encoding="utf-8"), flags=re.MULTILINE | re.DOTALL)
     return [line.strip() for block in blocks for line in block.splitlines()]

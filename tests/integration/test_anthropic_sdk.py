@@ -144,3 +144,110 @@ def test_a_bad_key_is_refused(client):
     with pytest.raises(anthropic.AuthenticationError) as refusal:
         ask(client.with_options(api_key="sv_nonsense"))
     assert refusal.value.body["error"]["type"] == "authentication_error"
+
+
+IN_TURNS = [
+    *WHO,
+    {
+        "role": "assistant",
+        "content": [
+            {"type": "thinking", "thinking": "Let me look.", "signature": ""},
+            {"type": "text", "text": "Let me look."},
+            {"type": "tool_use", "id": "toolu_1", "name": "get_weather", "input": {"city": "Oslo"}},
+        ],
+    },
+    {
+        "role": "user",
+        "content": [
+            {"type": "tool_result", "tool_use_id": "toolu_1", "content": [{"type": "text", "text": "7 degrees"}]},
+            {"type": "text", "text": "Is that cold?"},
+        ],
+    },
+]
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {},
+        {"system": "You are terse."},
+        {"system": [{"type": "text", "text": "You are terse."}, {"type": "text", "text": "Mostly."}]},
+        {"tools": [WEATHER]},
+        {"tools": [WEATHER], "tool_choice": {"type": "any"}},
+        {"tools": [WEATHER], "tool_choice": {"type": "none"}},
+        {"messages": IN_TURNS, "tools": [WEATHER], "system": "You are terse."},
+        {"messages": [*WHO, {"role": "assistant", "content": "I am"}]},
+        {"thinking": {"type": "disabled"}},
+    ],
+)
+def test_counted_tokens_are_those_of_the_bill(client, fields):
+    """Tools, system and all; by the stable client and the beta's."""
+    fields = {"model": MODEL, "messages": WHO, **fields}
+    counted = client.messages.count_tokens(**fields)
+    assert client.beta.messages.count_tokens(**fields).input_tokens == counted.input_tokens
+    usage = ask(client, **fields).usage
+    assert counted.input_tokens == usage.input_tokens + usage.cache_read_input_tokens
+
+
+def test_counting_is_free(client, platform):
+    """Neither counts nor their refusals are in the books."""
+    key = platform.new_key("counting")
+    counting = client.with_options(api_key=key)
+    assert counting.messages.count_tokens(model=MODEL, messages=WHO).input_tokens > 5
+    with pytest.raises(anthropic.NotFoundError) as refused:
+        counting.messages.count_tokens(model="claude-nothing", messages=WHO)
+    assert (refused.value.type, refused.value.request_id) == ("not_found_error", refused.value.body["request_id"])
+    with pytest.raises(anthropic.AuthenticationError):
+        client.with_options(api_key="sv_nonsense").messages.count_tokens(model=MODEL, messages=WHO)
+    assert platform.usage("counting")["requests"] == 0
+
+
+def test_models_are_listed_and_paged(client):
+    """Each is an object that the client declares; pages are followed either way; a name may hold slashes."""
+    everything = list(client.models.list())
+    assert MODEL in {model.id for model in everything}
+    for model in everything:
+        assert (model.type, model.lifecycle) == ("model", "active")
+        assert model.display_name
+        assert client.models.retrieve(model.id) == model
+        assert client.beta.models.retrieve(model.id).created_at == model.created_at
+    assert list(client.models.list(limit=1)) == everything
+    last = client.models.list(limit=1, before_id=everything[-1].id)
+    assert [model.id for model in last.data] == [everything[-2].id]
+    with pytest.raises(anthropic.NotFoundError) as refused:
+        client.models.retrieve("claude-nothing")
+    assert refused.value.type == "not_found_error"
+    assert refused.value.request_id == refused.value.body["request_id"]
+    with pytest.raises(anthropic.NotFoundError) as unknown:
+        client.beta.files.list()
+    assert unknown.value.type == "not_found_error"
+
+
+def test_the_clients_own_tool_loop(client):
+    """It asks for a conversation that the server keeps, is told that there is none, and sends all of it each time."""
+    cities = []
+
+    @anthropic.beta_tool
+    def get_weather(city: str) -> str:
+        """Get the weather in a city"""
+        cities.append(city)
+        return "7 degrees"
+
+    turn = [{"role": "user", "content": "What is the weather in Oslo?"}]
+    for thread in (None, False):
+        runner = client.beta.messages.tool_runner(
+            model=MODEL, max_tokens=60, messages=turn, tools=[get_weather], max_iterations=3, thread=thread
+        )
+        answers = list(runner)
+        assert answers[0].stop_reason == "tool_use"
+        assert len(answers) > 1
+    assert cities[0] == "Oslo"
+
+
+@pytest.mark.parametrize("stream", [False, True])
+def test_a_conversation_that_is_too_long_is_refused_in_anthropics_words(client, stream):
+    """By which its own clients know that they have to shorten it. It can be counted all the same."""
+    long = [{"role": "user", "content": "word " * 9_000}]
+    counted = client.messages.count_tokens(model=MODEL, messages=long).input_tokens
+    with pytest.raises(anthropic.BadRequestError, match=f"prompt is too long: {counted} tokens > 4096 maximum"):
+        ask(client, messages=long, stream=stream)

@@ -260,3 +260,12 @@ def test_context_length_exceeded_behavior(client, tokens):
     else:
         with pytest.raises(openai.BadRequestError, match="maximum context length of 4096"):
             client.chat.completions.create(**fields, extra_body=strict["extra_body"], timeout=180)
+
+
+@pytest.mark.parametrize("stream", [False, True])
+def test_a_conversation_that_is_too_long_has_openais_code(client, stream):
+    """By which its clients know that they have to shorten it."""
+    long = [{"role": "user", "content": "word " * 9_000}]
+    with pytest.raises(openai.BadRequestError, match="The prompt is too long") as refused:
+        client.chat.completions.create(model=MODEL, messages=long, stream=stream)
+    assert (refused.value.code, refused.value.type) == ("context_length_exceeded", "invalid_request_error")

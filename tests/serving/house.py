@@ -19,7 +19,7 @@ from servery.catalog.reading import read_catalog
 from servery.control.verify_books import verify
 from servery.core.caller import Caller
 from servery.core.clock import ManualClock
-from servery.core.ids import new_request_id
+from servery.core.ids import RequestIds
 from servery.core.inference import Embedding, Generation, InferenceRequest
 from servery.core.serving_path import Endpoint
 from servery.engines.client import EngineClient
@@ -27,14 +27,17 @@ from servery.engines.connection_limits import ConnectionLimits
 from servery.engines.exchange_limits import ExchangeLimits
 from servery.fleet.replica import Replica
 from servery.fleet.replica_pool import ReplicaPool
+from servery.limits.aside_limits import AsideLimits
 from servery.limits.ceilings import Ceilings
 from servery.limits.estimate import Estimators
 from servery.limits.limiter import Limiter
+from servery.limits.rules import LimitRules
 from servery.metering.journal import Journal
 from servery.metering.meter import Meter
 from servery.metering.usage_record import UsageRecord
 from servery.routing.placements import Placements
 from servery.routing.router import Router
+from servery.serving.counting import Counting
 from servery.serving.dispatch import Dispatch
 from servery.serving.holds import Holds
 from servery.serving.pipeline import Pipeline
@@ -45,6 +48,7 @@ from servery.tenancy.accounts import Accounts
 CHAT = "accounts/servery/models/chat"
 PLAIN = "accounts/servery/models/plain"
 HEDGED = "accounts/servery/models/hedged"
+HEDGED_LATE = "accounts/servery/models/hedged-late"
 SLOTTED = "accounts/servery/models/slotted"
 EMBED = "accounts/servery/models/embed"
 FAST = "accounts/servery/routers/fast"
@@ -60,6 +64,11 @@ pools:
     concurrency: 2
     queue: 2
     hedge_after_s: 0.02
+  hedged-late:
+    engine: {{kind: url, family: llama.cpp, urls: ["{first}", "{second}"], served_model: fake}}
+    concurrency: 2
+    queue: 2
+    hedge_after_s: 600
   solo:
     engine: {{kind: url, family: vllm, urls: ["{first}"], served_model: fake}}
     concurrency: 1
@@ -93,6 +102,12 @@ models:
       standard: {{input: 0.10, cached_input: 0.03, output: 0.40}}
       priority: {{input: 0.15, cached_input: 0.05, output: 0.60}}
     created: 2026-01-01
+  hedged-late:
+    pool: hedged-late
+    context_length: 4096
+    capabilities: [chat]
+    prices: {{standard: {{input: 0.10, output: 0.40}}}}
+    created: 2026-01-01
   slotted:
     pool: slots
     context_length: 512
@@ -122,7 +137,7 @@ def asked(
     model: str = CHAT, *work: Generation, stream: bool = True, priority: bool = False, choices_per_prompt: int = 1
 ) -> InferenceRequest:
     return InferenceRequest(
-        request_id=new_request_id(),
+        request_id=RequestIds().new(),
         endpoint=Endpoint.CHAT,
         model=model,
         work=work or (HELLO,),
@@ -134,7 +149,7 @@ def asked(
 
 def asked_to_embed(*inputs: str) -> InferenceRequest:
     return InferenceRequest(
-        request_id=new_request_id(), endpoint=Endpoint.EMBEDDINGS, model=EMBED, work=(Embedding(inputs=inputs),)
+        request_id=RequestIds().new(), endpoint=Endpoint.EMBEDDINGS, model=EMBED, work=(Embedding(inputs=inputs),)
     )
 
 
@@ -192,32 +207,32 @@ class House:
             meter=self.meter,
             placements=self.placements,
         )
-        self.pipeline = Pipeline(
-            PipelineParts(
-                catalog=self.catalog,
-                pools=self.pools,
-                limiter=self.limiter,
-                lender=None,
-                ceilings=Ceilings(),
-                holds=self.holds,
-                estimators=self.estimators,
-                dispatch=self.dispatch,
-                meter=self.meter,
-                prices=self.prices,
-                observer=self.ended,
-                clock=self.clock,
-            )
+        parts = PipelineParts(
+            catalog=self.catalog,
+            pools=self.pools,
+            limiter=self.limiter,
+            lender=None,
+            ceilings=Ceilings(),
+            holds=self.holds,
+            estimators=self.estimators,
+            dispatch=self.dispatch,
+            meter=self.meter,
+            prices=self.prices,
+            observer=self.ended,
+            clock=self.clock,
         )
+        self.pipeline = Pipeline(parts)
+        self.counting = Counting(parts, AsideLimits(self.clock, random=Random(1).random, rules=LimitRules()))
         for replica, engine in self.seats():
             replica.up(self._client(engine, replica))
 
     def seats(self) -> list[tuple[Replica, FakeEngine]]:
-        pair, hedged, solo, slots = (self.pools[name].replicas for name in ("pair", "hedged", "solo", "slots"))
         twice = [
-            *zip(pair, (self.first, self.second), strict=True),
-            *zip(hedged, (self.first, self.second), strict=True),
+            seat
+            for name in ("pair", "hedged", "hedged-late")
+            for seat in zip(self.pools[name].replicas, (self.first, self.second), strict=True)
         ]
-        return [*twice, (solo[0], self.first), (slots[0], self.first)]
+        return [*twice, *((self.pools[name].replicas[0], self.first) for name in ("solo", "slots"))]
 
     def _client(self, engine: FakeEngine, replica: Replica) -> EngineClient:
         family = self.catalog.pools[replica.name.split("/")[0]].engine

@@ -7,7 +7,7 @@ from collections.abc import Callable
 import pytest
 from tests.fakes.engine_scripts import OPENING, answers, dies, progress, refuses, sends, serves, stalls, streams, token
 from tests.fakes.fake_engine import FakeExchange, Script
-from tests.serving.house import CHAT, GLOBEX, HEDGED, House, asked
+from tests.serving.house import CHAT, GLOBEX, HEDGED, HEDGED_LATE, House, asked
 
 from servery.core.errors import EngineBroke, EngineUnavailable, InvalidRequest
 from servery.core.hedge_outcome import HedgeOutcome
@@ -49,9 +49,9 @@ def after(event: asyncio.Event, script: Script) -> Script:
     return waits
 
 
-def told(house: House) -> dict[HedgeOutcome, int]:
+def told(house: House, pool: str = "hedged") -> dict[HedgeOutcome, int]:
     """What was counted, without what was not."""
-    return {outcome: count for outcome, count in house.dispatch.hedging.outcomes["hedged"].items() if count}
+    return {outcome: count for outcome, count in house.dispatch.hedging.outcomes[pool].items() if count}
 
 
 async def until(holds: Callable[[], bool]) -> None:
@@ -64,9 +64,9 @@ async def until(holds: Callable[[], bool]) -> None:
 async def test_a_fast_answer_is_asked_for_once(house: House, stream: bool) -> None:
     """Nothing is counted, and the record tells of no second attempt."""
     house.first.always = house.second.always = serves()
-    await house.serve(asked(HEDGED, stream=stream))
+    await house.serve(asked(HEDGED_LATE, stream=stream))
     assert len(house.first.asked) + len(house.second.asked) == 1
-    assert told(house) == {}
+    assert told(house, "hedged-late") == {}
     assert house.ended.records[0].hedge is None
 
 
@@ -277,7 +277,8 @@ async def test_second_attempts_are_paid_from_the_budget_of_retries(house: House)
 
 @BOTH_WAYS
 async def test_a_second_attempt_makes_room_for_priority(house: House, stream: bool) -> None:
-    """Only one finds room. It is the newest: it alone is stopped, and the first goes on."""
+    """Only one finds room. It is the newest: it alone is stopped, and the first goes on. (The urgent one would have a
+    second attempt too, where the machine is slow: without room.)"""
     wake = asyncio.Event()
     slow = after(wake, serves())
     turns = InTurn(house, slow, slow, slow, stalls, serves())
@@ -289,7 +290,9 @@ async def test_a_second_attempt_makes_room_for_priority(house: House, stream: bo
     assert not any(task.done() for task, _ in begun)
     wake.set()
     await asyncio.gather(*(task for task, _ in begun))
-    assert told(house) == {HedgeOutcome.NO_ROOM: 2, HedgeOutcome.LOST: 1}
+    counted = told(house)
+    assert counted.pop(HedgeOutcome.NO_ROOM) in {2, 3}
+    assert counted == {HedgeOutcome.LOST: 1}
 
 
 async def test_a_request_that_is_called_back_is_stopped_at_both(house: House) -> None:
@@ -329,7 +332,7 @@ async def test_pools_without_it_ask_once(house: House) -> None:
     assert len(house.first.asked) + len(house.second.asked) == 1
     hold.set()
     await task
-    assert set(house.dispatch.hedging.outcomes) == {"hedged"}
+    assert set(house.dispatch.hedging.outcomes) == {"hedged", "hedged-late"}
 
 
 async def test_storms_leave_nothing_behind(house: House) -> None:

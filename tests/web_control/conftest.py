@@ -31,12 +31,14 @@ from servery.metering.shared_refusals import SharedRefusals
 from servery.routing.placements import Placements
 from servery.store.database import Database
 from servery.tenancy.api_keys import ApiKeys, CreatedKey
+from servery.tenancy.audit_log import AuditLog
 from servery.tenancy.key_ring import KeyRing
 from servery.tenancy.users import Users
 from servery.web.control.billing_routes import BillingParts
 from servery.web.control.pricing import public_pricing_route
 from servery.web.control.rate_limits import Limits
 from servery.web.control.routes import ControlParts, control_routes
+from servery.web.model_list import ModelListParts, model_list_routes
 
 NOW = datetime(2026, 11, 20, 12, tzinfo=UTC)
 
@@ -115,11 +117,15 @@ async def plane(tmp_path: Path) -> AsyncIterator[Plane]:
                 worker=0,
             ),
             domain="example.org",
-            render_inference_error=lambda error: msgspec.json.encode({"error": {"code": error.code}}),
         )
         routes = control_routes(parts)
         public = public_pricing_route(prices, catalog.gpu_hours, clock)
-        transport = httpx.ASGITransport(app=Starlette(routes=[public, *routes]))
+        models = model_list_routes(
+            ModelListParts(
+                catalog=catalog, clock=clock, budgets=budgets, key_ring=key_ring, audit=AuditLog(database, clock)
+            )
+        )
+        transport = httpx.ASGITransport(app=Starlette(routes=[public, *routes, *models]))
         async with httpx.AsyncClient(transport=transport, base_url="http://servery") as client:
             yield Plane(
                 client=client,

@@ -50,9 +50,10 @@ async def test_openais_client_lists_models(plane: Plane, prefix: str) -> None:
     assert await client.models.retrieve("accounts/servery/models/demo") == demo
 
 
-async def test_refusals_of_the_list_are_in_the_inference_apis_dialect(plane: Plane) -> None:
-    """Who asks in OpenAI's words is refused in OpenAI's words."""
+async def test_refusals_of_the_list_are_in_openais_form(plane: Plane) -> None:
+    """Who asks in OpenAI's words is refused in OpenAI's words, and knows its request by its id."""
     no_key = await plane.client.get("/inference/v1/models")
-    assert (no_key.status_code, no_key.json()) == (401, {"error": {"code": "UNAUTHORIZED"}})
+    assert (no_key.status_code, no_key.json()["error"]["code"]) == (401, "UNAUTHORIZED")
     unknown = await plane.client.get("/v1/models/demo", headers={"x-api-key": plane.acme.key})
-    assert (unknown.status_code, unknown.json()) == (404, {"error": {"code": "NOT_FOUND"}})
+    assert (unknown.status_code, unknown.json()["error"]["code"]) == (404, "NOT_FOUND")
+    assert unknown.json()["request_id"] == unknown.headers["x-request-id"]

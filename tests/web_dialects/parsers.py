@@ -6,6 +6,7 @@ import msgspec
 
 from servery.core.caller import Caller
 from servery.core.value import Value
+from servery.web.anthropic.count_tokens import parse_count as parse_count_of
 from servery.web.anthropic.messages import parse_messages as parse_messages_of
 from servery.web.openai.chat import ChatParser
 from servery.web.openai.completions import parse_completions as parse_completions_of
@@ -35,6 +36,10 @@ def parse_embeddings(body: bytes, headers: Mapping[str, str], request_id: str) -
 
 def parse_messages(body: bytes, headers: Mapping[str, str], request_id: str) -> ParsedCall:
     return parse_messages_of(body, headers, request_id, CALLER)
+
+
+def parse_count(body: bytes, headers: Mapping[str, str], request_id: str) -> ParsedCall:
+    return parse_count_of(body, headers, request_id, CALLER)
 
 
 def said(value: Value) -> bytes:

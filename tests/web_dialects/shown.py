@@ -3,7 +3,7 @@
 import msgspec
 
 from servery.core.errors import EngineBroke, EngineUnavailable
-from servery.engines.engine_answer import EngineEvent, EngineWhole
+from servery.engines.engine_answer import EngineEvent, EngineVectors, EngineWhole
 from servery.engines.unreadable import UNREADABLE
 from servery.engines.whole_answer import WholeAnswer
 from servery.serving.served import Served
@@ -11,6 +11,7 @@ from servery.web.presenter import Presenter
 
 _decoder = msgspec.json.Decoder(EngineEvent | None)
 _wholes = msgspec.json.Decoder(EngineWhole)
+_vectors = msgspec.json.Decoder(EngineVectors)
 
 
 def frame_of(presenter: Presenter, branch: int, event: bytes) -> bytes:
@@ -38,6 +39,7 @@ def _read(answer: bytes) -> WholeAnswer:
         form = msgspec.json.decode(answer)
         if isinstance(form, dict) and "type" in form:
             return WholeAnswer(answer)
-        return WholeAnswer(answer, _wholes.decode(answer))
+        is_of_vectors = isinstance(form, dict) and "data" in form
+        return WholeAnswer(answer, (_vectors if is_of_vectors else _wholes).decode(answer))
     except UNREADABLE:
         raise EngineUnavailable("the engine that serves this model did not answer as it should") from None

@@ -16,7 +16,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 from tests.fakes.engine_scripts import answers, dies, progress, refuses, sends, serves, stalls, token
-from tests.fakes.fake_engine import FakeEngine
+from tests.fakes.fake_engine import FakeEngine, FakeExchange
 from tests.serving.house import CHAT, PLAIN, House
 from tests.turns import turns
 from tests.web_server.raw_client import RawClient
@@ -87,6 +87,7 @@ class Door:
             max_body_bytes=100_000,
             routes={**inference_routes(), "/v1/faulty": faulty(inference_routes()["/v1/chat/completions"])},
             pipeline=house.pipeline,
+            counting=house.counting,
             key_ring=key_ring,
             bridge=AsgiBridge(
                 Starlette(
@@ -275,7 +276,8 @@ async def test_a_fault_of_ours_leaves_an_answer_and_a_trace(door: Door, caplog: 
         door.client.get(path)
         response = await door.client.response()
         assert response.status == 500
-        assert response.body == refusal_body(path, InternalError("internal error"))
+        request_id = response.headers["request-id"]
+        assert response.body == refusal_body(path, InternalError("internal error"), request_id)
     door.ask("/v1/faulty")
     response = await door.client.response()
     assert response.status == 500
@@ -386,3 +388,21 @@ async def test_what_is_no_inference_is_cut_too(door: Door, path: str) -> None:
     assert (response.status, response.headers["retry-after"]) == (503, "1")
     assert response.body == refusal_body(path, ShuttingDown())
     assert 'servery_refusals_total{code="SHUTTING_DOWN",status="503"} 1.0' in door.metrics.render().decode()
+
+
+async def test_a_prompt_is_counted(door: Door) -> None:
+    """With the request's id in both headers, and nothing in the books."""
+
+    async def tells(exchange: FakeExchange) -> None:
+        exchange.whole(200, b'{"input_tokens": 17}')
+
+    door.house.first.always = door.house.second.always = tells
+    door.ask("/v1/messages/count_tokens")
+    answer = await door.client.response()
+    assert (answer.status, answer.json) == (200, {"input_tokens": 17})
+    assert answer.headers["request-id"] == answer.headers["x-request-id"]
+    door.ask("/inference/v1/messages/count_tokens", max_tokens=5)
+    refused = await door.client.response()
+    assert (refused.status, refused.json["error"]["type"]) == (400, "invalid_request_error")
+    assert refused.json["request_id"] == refused.headers["request-id"]
+    assert not door.house.ended.records

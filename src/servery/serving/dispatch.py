@@ -9,9 +9,6 @@ from servery.catalog.offer import Offer
 from servery.core.caller import Caller
 from servery.core.errors import (
     ContextExceeded,
-    EngineBroke,
-    EngineTimeout,
-    EngineUnavailable,
     InvalidRequest,
     Overloaded,
     ServeryError,
@@ -145,13 +142,17 @@ class Dispatch:
 
     async def _ask(self, errand: Errand, visit: Visit) -> WholeAnswer:
         """Ask the engine, relay what it says, and stop it when nobody listens any more. Ask once more, for a shorter
-        answer, where the one asked for is refused because it would not fit."""
+        answer, where the one asked for is refused because it would not fit; and without an opening, where it is refused
+        with one."""
         seat, is_shortened = visit.seat, False
         try:
             if seat.replica.client.traits.counts_prompts and not errand.journey.request.truncate_to_context:
                 await self._check_fit(errand, seat.replica.client)
+            client, work = seat.replica.client, errand.branch.work
+            opening = await client.opening_for(work) if client.wants_opening(work) else ""
             while True:
-                exchange = self._begin(errand, visit)
+                refusal: ContextExceeded | None = None
+                exchange = self._begin(errand, visit, opening)
                 try:
                     answer = await exchange.answer
                     visit.claim()
@@ -159,19 +160,23 @@ class Dispatch:
                     if is_shortened:
                         raise
                     refusal, is_shortened = error, True
+                except InvalidRequest:
+                    if not opening:
+                        raise
+                    opening = ""
                 else:
                     visit.completed()
                     return answer
                 finally:
                     visit.ran(exchange)
-                errand.branch.work = await self._shortened(errand, seat.replica.client, refusal)
+                if refusal is not None:
+                    errand.branch.work = await self._shortened(errand, seat.replica.client, refusal)
         except ServeryError as error:
-            if isinstance(error, EngineUnavailable | EngineTimeout | EngineBroke):
-                visit.failed(error)
+            visit.failed(error)
             seat.refused()
             raise
 
-    def _begin(self, errand: Errand, visit: Visit) -> Exchange:
+    def _begin(self, errand: Errand, visit: Visit, opening: str) -> Exchange:
         """Ask the engine."""
         seat, journey, branch = visit.seat, errand.journey, errand.branch
         slot = None if isinstance(branch.work, Embedding) else seat.placement.slot
@@ -192,6 +197,7 @@ class Dispatch:
             on_first=visit.first_event,
             tally=tally,
             serving_class=errand.serving_class,
+            opening=opening,
             on_answer=visit.answered,
         )
         visit.runs(exchange)
@@ -205,10 +211,11 @@ class Dispatch:
         endpoint, longest = errand.journey.request.endpoint, errand.offer.context_length
         prompt = await client.count_prompt(work, endpoint=endpoint, timeout_s=_ASIDE_TIMEOUT_S)
         if prompt + (work.max_tokens or 0) > longest:
-            raise InvalidRequest(
+            raise ContextExceeded(
                 f"The prompt has {prompt} tokens and max_tokens is {work.max_tokens}:"
                 f" more than the model's maximum context length of {longest}",
-                param="max_tokens",
+                context_tokens=longest,
+                prompt_tokens=prompt,
             )
 
     async def _shortened(self, errand: Errand, client: EngineClient, refusal: ContextExceeded) -> Generation:
@@ -240,7 +247,7 @@ class Dispatch:
         owner = self._router.owner(self._pools[offer.pool], caller.account, request.isolation_key)
         branch.wish = Wish(
             owner=owner,
-            chain=self._router.chain(owner, branch.prompt),
+            chain=self._router.chain(owner, branch.prompt, branch.last_message),
             units_per_token=estimator.bytes_per_token,
             generated_tokens=expected_tokens(branch.work, expected=estimator.generated_tokens_of(caller.key_id)),
             session=f"{caller.account}/{request.session}" if request.session else None,

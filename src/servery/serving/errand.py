@@ -8,8 +8,8 @@ from servery.admission.demand import Demand
 from servery.admission.gate import Place
 from servery.catalog.offer import Offer
 from servery.core.caller import Caller
-from servery.core.errors import EngineBroke, EngineTimeout, EngineUnavailable
-from servery.core.inference import Embedding, Generation
+from servery.core.errors import EngineBroke, EngineTimeout, EngineUnavailable, ServeryError
+from servery.core.inference import Embedding, Work
 from servery.core.nearest import nearest
 from servery.core.serving_path import ServingClass, ServingPath
 from servery.engines.exchange import Exchange
@@ -182,11 +182,13 @@ class Visit:
                 generated_tokens=usage.generated_tokens,
             )
 
-    def failed(self, error: EngineUnavailable | EngineTimeout | EngineBroke) -> None:
-        """The engine could not be reached, did not answer in time, or gave an answer that is none."""
-        self.seat.replica.faults[error.code] += 1
-        if not isinstance(error, EngineBroke):
-            self._trial.failed()
+    def failed(self, error: ServeryError) -> None:
+        """It came to nothing: a fault of the engine if it could not be reached, did not answer in time, or gave an
+        answer that is none."""
+        if isinstance(error, EngineUnavailable | EngineTimeout | EngineBroke):
+            self.seat.replica.faults[error.code] += 1
+            if not isinstance(error, EngineBroke):
+                self._trial.failed()
 
     def end(self) -> None:
         """May be called again."""
@@ -204,13 +206,13 @@ class Visit:
         return prompt is not None and prompt[0] > 0 and prompt[1] == 0
 
 
-def expected_tokens(work: Generation | Embedding, *, expected: float) -> float:
+def expected_tokens(work: Work, *, expected: float) -> float:
     """How long the answer will be, where answers are expected to be so long."""
     if isinstance(work, Embedding):
         return 0.0
     return expected if work.max_tokens is None else min(expected, work.max_tokens)
 
 
-def ends_with_first_token(work: Generation | Embedding) -> bool:
+def ends_with_first_token(work: Work) -> bool:
     """Whether the whole answer is there once the prompt is computed."""
     return isinstance(work, Embedding) or work.max_tokens == 1

@@ -5,7 +5,7 @@ from typing import Final
 from servery.catalog.model import Capability
 from servery.catalog.offer import Offer
 from servery.core.errors import InvalidRequest
-from servery.core.inference import Embedding, Generation, InferenceRequest
+from servery.core.inference import Embedding, Generation, InferenceRequest, Work
 from servery.core.sampling import Sampling
 from servery.engines.body import check_honoured
 
@@ -18,7 +18,7 @@ _MOST_BYTES_PER_TOKEN: Final = 64
 
 def fitted(
     request: InferenceRequest, offer: Offer, honours: frozenset[str], *, prompts: list[bytes]
-) -> tuple[Generation | Embedding, ...]:
+) -> tuple[Work, ...]:
     """The request's work with the model's defaults filled in; ``honours`` are the optional features that the engines
     have, ``prompts`` the request's prompts as bytes. Raises InvalidRequest for what would be ignored or cannot fit."""
     _check_lengths(request, offer.context_length, prompts)

@@ -1,10 +1,12 @@
 """What one request has gathered on its way so far: its clock, its answers' tallies, and how it is going."""
 
+from collections.abc import Callable
+
 from servery.billing.budget import Hold
 from servery.catalog.offer import Offer
-from servery.core.clock import Clock
+from servery.core.acyclic import acyclic
 from servery.core.hedge_outcome import HedgeOutcome
-from servery.core.inference import Embedding, EngineReport, Generation, InferenceRequest
+from servery.core.inference import EngineReport, Generation, InferenceRequest, Work
 from servery.core.nearest import nearest
 from servery.core.usage import Usage
 from servery.core.value import changed
@@ -16,12 +18,13 @@ from servery.serving.reply import Flow, Reply, StreamStart
 from servery.serving.served import Served
 
 
+@acyclic
 class Branch:
     """One engine call of the request: one element of its work."""
 
     __slots__ = ("cached_tokens", "delivered", "number", "prompt", "prompt_tokens_guess", "tally", "wish", "work")
 
-    def __init__(self, number: int, work: Generation | Embedding, prompt: bytes) -> None:
+    def __init__(self, number: int, work: Work, prompt: bytes) -> None:
         self.number = number
         self.work = work
         self.prompt = prompt
@@ -30,6 +33,15 @@ class Branch:
         self.prompt_tokens_guess = 0
         self.tally: Tally | None = None
         self.delivered = False
+
+    @property
+    def last_message(self) -> int | None:
+        """Where in the prompt, which ends with its messages, the last of them begins: 0 where it has none, None where
+        that was not told."""
+        work = self.work
+        if not isinstance(work, Generation) or work.messages is None:
+            return 0
+        return None if work.last_message is None else len(self.prompt) - len(work.messages) + work.last_message
 
     @property
     def is_in_own_form(self) -> bool:
@@ -44,8 +56,8 @@ class Branch:
 
 
 class Journey:
-    """Times are seconds of the clock's monotonic reading, kept for the first branch that reaches each point. ``hedge``:
-    how the second attempt ended, if there was one."""
+    """Times are seconds of ``now_s``, the clock's monotonic reading, kept for the first branch that reaches each point.
+    ``hedge``: how the second attempt ended, if there was one."""
 
     __slots__ = (
         "_hold",
@@ -66,10 +78,10 @@ class Journey:
     def __init__(
         self,
         request: InferenceRequest,
-        work: tuple[Generation | Embedding, ...],
+        work: tuple[Work, ...],
         prompts: list[bytes],
         reply: Reply,
-        clock: Clock,
+        now_s: Callable[[], float],
     ) -> None:
         self.request = request
         self.branches: list[Branch] = []
@@ -86,8 +98,8 @@ class Journey:
         self.predicted_cached_prompt_tokens: int | None = None
         self.time_to_first_token_s: float | None = None
         self._hold: Hold | None = None
-        self._now_s = clock.monotonic_s
-        self._started_s = self._now_s()
+        self._now_s = now_s
+        self._started_s = now_s()
         self._reply = reply
 
     @property

@@ -37,6 +37,7 @@ class Pipeline:
 
     def __init__(self, parts: PipelineParts) -> None:
         self._parts = parts
+        self._now_s = parts.clock.monotonic_s
         self._wall_ns = parts.clock.wall_ns
         self._today = Today()
         self.holds = parts.holds
@@ -58,7 +59,7 @@ class Pipeline:
         offer = parts.prices.priced(offered, wall_ns=now_ns)
         prompts = [work.prompt_bytes() for work in request.work]
         work = fitted(request, offer, parts.pools[offer.pool].honours, prompts=prompts)
-        journey = Journey(request, work, prompts, reply, parts.clock)
+        journey = Journey(request, work, prompts, reply, self._now_s)
         estimator = parts.estimators.of(offer.model_name)
         if not parts.holds.knows(caller.account):
             await parts.holds.learn(caller.account)

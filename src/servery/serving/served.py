@@ -1,11 +1,13 @@
 """What the pipeline tells a presenter about a request that was served."""
 
+from servery.core.acyclic import acyclic
 from servery.core.inference import EngineReport
 from servery.core.serving_path import ServingPath
 from servery.core.usage import Usage
 from servery.core.value import Value
 
 
+@acyclic
 class Served(Value):
     """The facts of an answer at its end. ``model`` is the id that the client asked for; ``usage`` is what the client
     is shown and charged; ``perf_metrics`` is shown in the body only to those who asked."""

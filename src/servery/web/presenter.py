@@ -2,6 +2,7 @@
 
 from typing import Protocol
 
+from servery.core.acyclic import acyclic
 from servery.core.errors import ServeryError
 from servery.core.inference import InferenceRequest
 from servery.core.serving_path import ServingPath
@@ -53,6 +54,7 @@ class Presenter(Protocol):
         ...
 
 
+@acyclic
 class ParsedCall(Value):
     """A body that was understood: what is asked, and how the answer is to be shown."""
 

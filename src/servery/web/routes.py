@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 
+from servery.web.anthropic.count_tokens import parse_count
 from servery.web.anthropic.errors import error_body as anthropic_error_body
 from servery.web.anthropic.limit_headers import anthropic_limit_headers
 from servery.web.anthropic.messages import parse_messages
@@ -22,5 +23,8 @@ def inference_routes() -> Mapping[str, InferenceRoute]:
         "/completions": InferenceRoute(parse_completions, openai_error_body),
         "/embeddings": InferenceRoute(parse_embeddings, openai_error_body),
         "/messages": InferenceRoute(parse_messages, anthropic_error_body, anthropic_limit_headers, b"request-id"),
+        "/messages/count_tokens": InferenceRoute(
+            parse_count, anthropic_error_body, id_header=b"request-id", only_counts=True
+        ),
     }
     return {prefix + path: route for prefix in PREFIXES for path, route in routes.items()}

@@ -96,9 +96,28 @@ def test_refusals_raise_what_the_client_expects(events: Events, served: Served) 
 
 @pytest.mark.parametrize("create", [anthropic.resources.Messages.create, anthropic.resources.beta.Messages.create])
 def test_the_clients_ordinary_arguments_are_known(create: Any) -> None:
-    """No argument of the stable client is unknown; null, for what a program leaves out, is taken."""
+    """No argument of the client is unknown; null, for what a program leaves out, is taken."""
     elsewhere = {"self", "extra_headers", "extra_query", "extra_body", "timeout", "user_profile_id", "workspace_id"}
-    of_the_beta = {"betas", "billing_policy", "compaction", "fallback_credit_token", "fallbacks", "thread"}
-    arguments = set(inspect.signature(create).parameters) - elsewhere - of_the_beta
+    arguments = set(inspect.signature(create).parameters) - elsewhere - {"betas"}
     for name in arguments - {"model", "messages"}:
         parse_messages(json.dumps({"model": "m", "messages": HI, name: None}).encode(), {}, REQUEST_ID)
+
+
+def test_a_client_that_wants_its_conversation_kept_goes_on_without(
+    whole: Whole, events: Events, served: Served
+) -> None:
+    """Running tools, it asks for that by itself; it understands the refusal, and sends all of the talk each time."""
+    called: list[str] = []
+
+    @anthropic.beta_tool
+    def get_weather(city: str) -> str:
+        """Get the weather in a city"""
+        called.append(city)
+        return "7 degrees"
+
+    with client(served, stream=events("chat.sse"), whole=whole("tools.json")) as asked:
+        runner = asked.beta.messages.tool_runner(
+            model="m", max_tokens=10, messages=HI, tools=[get_weather], max_iterations=2
+        )
+        assert [[block.type for block in message.content] for message in runner] == [["tool_use"], ["tool_use"]]
+    assert called

@@ -49,7 +49,11 @@ def generation(**fields: Any) -> Generation:
 
 
 def conversation(*messages: Any, **fields: Any) -> list[dict[str, Any]]:
-    decoded: list[dict[str, Any]] = msgspec.json.decode(generation(messages=messages, **fields).messages or b"")
+    """In OpenAI's form. It is told, too, where its last message begins."""
+    told = generation(messages=messages, **fields)
+    assert told.messages is not None
+    decoded: list[dict[str, Any]] = msgspec.json.decode(told.messages)
+    assert msgspec.json.decode(told.messages[told.last_message : -1]) == decoded[-1]
     return decoded
 
 

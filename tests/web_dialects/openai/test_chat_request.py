@@ -35,6 +35,12 @@ def generation(**fields: Any) -> Generation:
     return work
 
 
+def allowed(mode: str, *names: str) -> dict[str, Any]:
+    """A choice of some tools, as OpenAI's clients write it."""
+    tools = [{"type": "function", "function": {"name": name}} for name in names]
+    return {"type": "allowed_tools", "allowed_tools": {"mode": mode, "tools": tools}}
+
+
 def refusal(**fields: Any) -> InvalidRequest:
     with pytest.raises(InvalidRequest) as caught:
         request(**fields)
@@ -125,6 +131,10 @@ def test_a_plain_request() -> None:
         ({"tools": TOOLS * 2}, "tools"),
         ({"tool_choice": "required"}, "tool_choice"),
         ({"tools": TOOLS, "tool_choice": {"type": "function", "function": {"name": "x"}}}, "tool_choice"),
+        ({"tools": TOOLS, "tool_choice": {"type": "custom", "custom": {"name": "x"}}}, "tool_choice.type"),
+        ({"tools": TOOLS, "tool_choice": allowed("auto", "get_weather", "x")}, "tool_choice"),
+        ({"tools": TOOLS, "tool_choice": allowed("auto")}, "tool_choice.allowed_tools.tools"),
+        ({"tools": TOOLS, "tool_choice": allowed("none", "get_weather")}, "tool_choice.allowed_tools.mode"),
         ({"tools": TOOLS, "functions": [WEATHER]}, "functions"),
         ({"function_call": {"name": "x"}}, "function_call"),
         ({"modalities": ["audio"]}, "modalities[0]"),
@@ -534,3 +544,12 @@ def test_messages_of_text_are_written_in_one_way(messages: list[dict[str, str]])
     assert isinstance(work, Generation)
     assert messages_of(work) == messages
     assert len(work.messages or b"") == len(json.dumps(messages, ensure_ascii=False, separators=(",", ":")).encode())
+
+
+@pytest.mark.parametrize("mode", ["auto", "required"])
+def test_of_tools_that_are_allowed_the_model_is_told(mode: str) -> None:
+    """And of no others."""
+    clock = {"type": "function", "function": {**TOOLS[0]["function"], "name": "get_time"}}
+    asked = generation(tools=[*TOOLS, clock], tool_choice=allowed(mode, "get_time"))
+    only = generation(tools=[clock], tool_choice=mode)
+    assert (asked.tools, asked.tool_choice) == (only.tools, only.tool_choice)

@@ -96,9 +96,28 @@ def test_the_answer_is_openais_list(served: Served) -> None:
 def test_base64_is_little_endian_floats(vector: list[float]) -> None:
     """Base64 decodes to the same numbers, four bytes each, the least significant first."""
     form = EmbeddingForm(base64=True, normalize=False, perf_metrics=False)
-    shown = EmbeddingsPresenter("chatcmpl-1", "m", form)._shown(vector)
+    shown = EmbeddingsPresenter("chatcmpl-1", "m", form)._shown(msgspec.Raw(msgspec.json.encode(vector)))
     assert isinstance(shown, str)
     assert list(struct.unpack(f"<{len(vector)}f", b64decode(shown))) == vector
+
+
+@given(
+    st.lists(st.floats(allow_nan=False, allow_infinity=False) | st.integers(-(2**53), 2**53)), st.sampled_from([0, 1])
+)
+def test_numbers_are_passed_on_as_they_came(vector: list[float], indent: int) -> None:
+    """However the engine writes them."""
+    form = EmbeddingForm(base64=False, normalize=False, perf_metrics=False)
+    raw = msgspec.Raw(msgspec.json.format(msgspec.json.encode(vector), indent=indent))
+    assert EmbeddingsPresenter("chatcmpl-1", "m", form)._shown(raw) is raw
+
+
+@pytest.mark.parametrize("none", ["5", "null", '"eee"', "{}", "[null]", "[true]", "[[1]]", "[[],[]]", '["1"]', "[{}]"])
+@pytest.mark.parametrize("base64", [False, True])
+def test_what_is_no_vector_is_not_passed_on(none: str, *, base64: bool) -> None:
+    """Whatever is asked for, only a list of numbers is shown."""
+    form = EmbeddingForm(base64=base64, normalize=False, perf_metrics=False)
+    with pytest.raises(EngineUnavailable):
+        EmbeddingsPresenter("chatcmpl-1", "m", form)._shown(msgspec.Raw(none.encode()))
 
 
 def test_vectors_are_normalised_on_demand(served: Served) -> None:

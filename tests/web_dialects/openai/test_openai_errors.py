@@ -4,7 +4,15 @@ import msgspec
 import pytest
 
 from servery.core import errors
-from servery.core.errors import InvalidRequest, LimitExceeded, NotFound, Overloaded, ServeryError
+from servery.core.errors import (
+    ContextExceeded,
+    InvalidRequest,
+    LimitExceeded,
+    NotFound,
+    Overloaded,
+    PromptTooLong,
+    ServeryError,
+)
 from servery.web.openai.errors import error_body, error_frame
 
 ALL = [kind for kind in vars(errors).values() if isinstance(kind, type) and issubclass(kind, ServeryError)]
@@ -32,6 +40,19 @@ def test_every_refusal_has_what_clients_read(kind: type[ServeryError]) -> None:
         (
             InvalidRequest("too long", param="messages"),
             {"object": "error", "type": "invalid_request_error", "code": "invalid_request_error", "param": "messages"},
+        ),
+        (
+            PromptTooLong(prompt_tokens=9, context_tokens=8),
+            {"object": "error", "type": "invalid_request_error", "code": "context_length_exceeded", "param": None},
+        ),
+        (
+            ContextExceeded("too long", context_tokens=8, prompt_tokens=None),
+            {
+                "object": "error",
+                "type": "invalid_request_error",
+                "code": "context_length_exceeded",
+                "param": "max_tokens",
+            },
         ),
         (
             Overloaded("service overloaded"),

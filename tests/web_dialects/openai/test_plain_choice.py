@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 from msgspec import UNSET
 
 from servery.web.openai.answers import ChunkChoice, Delta, Message, MessageChoice
-from servery.web.openai.plain_choice import plain_delta, plain_message
+from servery.web.openai.plain_choice import encode, plain_delta, plain_message
 from servery.web.openai.read_answer import FINISH_REASONS
 
 BRANCHES = st.integers(0, 200)
@@ -18,7 +18,7 @@ REASONS = st.sampled_from(sorted(FINISH_REASONS))
 def test_a_message_of_text(branch: int, content: str | None, reason: str) -> None:
     """Byte for byte what its values are encoded to, whatever the text."""
     choice = MessageChoice(branch, Message(content=content), reason, None)
-    assert plain_message(branch, content, reason) == msgspec.json.encode(choice)
+    assert plain_message(branch, encode(content), reason) == msgspec.json.encode(choice)
 
 
 @given(BRANCHES, CONTENTS, st.none() | REASONS)

@@ -5,11 +5,12 @@ from typing import Any
 
 import msgspec
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from tests.web_dialects.parsers import CALLER, said
 
 from servery.core.errors import InvalidRequest
+from servery.core.inference import Generation
 from servery.web.openai.chat import READER, ChatParser
 from servery.web.openai.chat_body import ChatBody
 from servery.web.openai.chat_terms import ChatTerms
@@ -63,10 +64,18 @@ def bodies(draw: st.DrawFn) -> bytes:
 
 
 def understood(parser: ChatParser, body: bytes) -> tuple[object, ...]:
+    """What is asked. It is told, too, where the last message begins."""
     try:
-        return (said(parser.parse(body, {}, "chatcmpl-1", CALLER).request),)
+        request = parser.parse(body, {}, "chatcmpl-1", CALLER).request
     except InvalidRequest as refusal:
         return refusal.message, refusal.param
+    for work in request.work:
+        assert isinstance(work, Generation)
+        assert work.messages is not None
+        assert work.last_message is not None
+        told = msgspec.json.decode(work.messages)
+        assert msgspec.json.decode(work.messages[work.last_message : -1]) == told[-1]
+    return (said(request),)
 
 
 @given(some=st.lists(bodies(), min_size=1, max_size=3), order=st.lists(st.integers(0, 2), max_size=12))
@@ -79,6 +88,7 @@ def test_nothing_is_understood_otherwise_the_second_time(some: list[bytes], orde
 
 
 @given(some=st.lists(MESSAGES, min_size=1, max_size=8), others=st.fixed_dictionaries({}, optional=OTHERS))
+@example(some=[[{"role": "user", "content": "hi"}]] * 4, others={"n": 2, "seed": 7})
 def test_only_messages_differ(some: list[Any], others: dict[str, Any]) -> None:
     """The same for a client that asks for the same again and again, which the parser comes to know."""
     others.pop("messages", None)

@@ -1,4 +1,4 @@
-"""The body of ``POST /messages``."""
+"""The bodies of ``POST /messages`` and of ``POST /messages/count_tokens``."""
 
 from typing import Annotated, Literal
 
@@ -61,13 +61,31 @@ class ContextManagement(msgspec.Struct, forbid_unknown_fields=True):
     edits: list[ClearThinking] = []
 
 
-class MessagesBody(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
-    """``messages`` are read apart (``blocks.read_messages``). Fields typed ``object`` are known to the API and not
-    supported here. ``max_tokens`` may be absent, as some clients leave it out: then as many as fit."""
+class PromptBody(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
+    """The body of ``POST /messages/count_tokens``, and of ``POST /messages`` all that tells of the prompt. ``messages``
+    are read apart (``blocks.read_messages``). Fields typed ``object`` are known to the API and not supported here."""
 
     model: Annotated[str, Meta(min_length=1, max_length=512)]
     messages: msgspec.Raw
     system: msgspec.Raw = msgspec.Raw()
+    tools: list[msgspec.Raw] | None = None
+    tool_choice: ToolChoiceIn | None = None
+    thinking: ThinkingIn | None = None
+    output_config: OutputConfig | None = None
+    output_format: JsonFormat | None = None
+    context_management: ContextManagement | None = None
+    cache_control: object = None
+
+    # Not supported.
+    billing_policy: object = None
+    compaction: object = None
+    mcp_servers: object = None
+    speed: object = None
+
+
+class MessagesBody(PromptBody, kw_only=True, forbid_unknown_fields=True):
+    """``max_tokens`` may be absent, as some clients leave it out: then as many as fit."""
+
     max_tokens: Annotated[int, Meta(lt=2**31)] | None = None
     temperature: Annotated[float, Meta(ge=0, le=1)] | None = None
     top_p: Annotated[float, Meta(ge=0, le=1)] | None = None
@@ -80,31 +98,30 @@ class MessagesBody(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
         | None
     ) = None
     stream: bool | None = None
-    tools: list[msgspec.Raw] | None = None
-    tool_choice: ToolChoiceIn | None = None
-    thinking: ThinkingIn | None = None
-    output_config: OutputConfig | None = None
-    output_format: JsonFormat | None = None
-    context_management: ContextManagement | None = None
     metadata: Metadata | None = None
     service_tier: str | None = None
-    cache_control: object = None
 
     # Not supported.
     container: object = None
     diagnostics: object = None
+    fallback_credit_token: object = None
+    fallbacks: object = None
     inference_geo: object = None
-    mcp_servers: object = None
     raw_output: object = None
-    speed: object = None
+    thread: object = None
 
 
 UNSUPPORTED: dict[str, tuple[object, ...]] = {
+    "billing_policy": (),
+    "compaction": (),
     "container": (),
     "diagnostics": (),
+    "fallback_credit_token": (),
+    "fallbacks": ([],),
     "inference_geo": (),
     "mcp_servers": ([],),
     "raw_output": (False,),
     "speed": ("standard",),
+    "thread": (),
 }
 """Fields that are refused unless they hold null or one of these values."""

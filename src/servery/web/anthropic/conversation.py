@@ -33,7 +33,7 @@ from servery.web.openai.message_shapes import (
     ImagePart,
     ImageUrl,
 )
-from servery.web.openai.messages import IMAGES_MAX, check_image_url
+from servery.web.openai.messages import IMAGES_MAX, array_of, check_image_url
 
 _NULL = msgspec.Raw(b"null")
 _PARAM = "messages"
@@ -66,8 +66,14 @@ def conversation(system: msgspec.Raw, messages: list[MessageIn], *, thinking_tur
     if images > IMAGES_MAX:
         raise InvalidRequest(f"messages: at most {IMAGES_MAX} images are taken.", param=_PARAM)
     _forget_thinking(written, thinking_turns)
-    read = msgspec.json.encode(written)
-    return Rewritten(messages=read, has_images=images > 0, system=told, tells_failures=tells_failures)
+    array, last_message = array_of([msgspec.json.encode(message) for message in written])
+    return Rewritten(
+        messages=array,
+        has_images=images > 0,
+        last_message=last_message,
+        system=told,
+        tells_failures=tells_failures,
+    )
 
 
 class _Turn(msgspec.Struct):

@@ -4,12 +4,12 @@ Every refusal has it, also for an unknown model or path, where Fireworks answers
 choose their exception by status alone and read a type and a message only from this envelope.
 """
 
-from typing import Literal
+from typing import Final, Literal
 
 import msgspec
 from msgspec import UNSET, UnsetType
 
-from servery.core.errors import ServeryError
+from servery.core.errors import PromptTooLong, ServeryError
 from servery.web.openai.rate_limit import RateLimit, rate_limit
 
 ErrorType = Literal[
@@ -25,6 +25,13 @@ ErrorType = Literal[
     "overloaded_error",
 ]
 
+CLIENTS_HEADER: Final = "anthropic-version"
+"""By which Anthropic's clients are known; no other client sends it."""
+
+THREAD: Final = "thread"
+"""The field that asks the server to keep a conversation, as Anthropic's client does by itself where it runs tools. Told
+in these words that the server does not, it goes on without."""
+
 _TYPES: dict[int, ErrorType] = {
     401: "authentication_error",
     402: "billing_error",
@@ -39,10 +46,21 @@ _TYPES: dict[int, ErrorType] = {
 }
 
 
+class _Details(msgspec.Struct):
+    """What clients act upon."""
+
+    error_code: str
+    unsupported: list[str]
+
+
 class _Error(msgspec.Struct):
     type: ErrorType
     message: str
+    details: _Details | UnsetType = UNSET
     rate_limit: RateLimit | UnsetType = UNSET
+
+
+_NO_THREADS: Final = _Details("thread_unsupported_request", [THREAD])
 
 
 class _Envelope(msgspec.Struct, tag_field="type", tag="error"):
@@ -57,9 +75,17 @@ def error_type(status: int) -> ErrorType:
 
 def error_body(error: ServeryError, request_id: str) -> bytes:
     """The JSON body that goes with ``error.status``."""
-    return msgspec.json.encode(
-        _Envelope(_Error(error_type(error.status), error.message, rate_limit(error)), request_id)
-    )
+    shown = _Error(error_type(error.status), _message(error), rate_limit=rate_limit(error))
+    if error.param == THREAD and error.status == 400:
+        shown.details = _NO_THREADS
+    return msgspec.json.encode(_Envelope(shown, request_id))
+
+
+def _message(error: ServeryError) -> str:
+    """Where Anthropic's clients go by the words, in Anthropic's: told so, they make a long conversation shorter."""
+    if isinstance(error, PromptTooLong):
+        return f"prompt is too long: {error.prompt_tokens} tokens > {error.context_tokens} maximum"
+    return error.message
 
 
 def error_frame(error: ServeryError, request_id: str) -> bytes:

@@ -32,13 +32,13 @@ def parse_messages(body: bytes, headers: dict[str, str], request_id: str, caller
     automatic. ``service_tier: "priority"`` is taken though Anthropic's clients do not list it.
     """
     fields = decode_body(body, _DECODER)
-    _check(fields)
+    check(fields)
     claude_code_session = headers.get("x-claude-code-session-id")
     request = InferenceRequest(
         request_id=request_id,
         endpoint=Endpoint.CHAT,
         model=fields.model,
-        work=(_generation(fields),),
+        work=(generation(fields),),
         stream=bool(fields.stream),
         priority=fields.service_tier == "priority",
         session=session(headers, claude_code_session or (fields.metadata.user_id if fields.metadata else None)),
@@ -49,7 +49,8 @@ def parse_messages(body: bytes, headers: dict[str, str], request_id: str, caller
     return ParsedCall(request, MessagesPresenter(request_id, fields.model, shows_thinking=not hides_thinking))
 
 
-def _check(fields: MessagesBody) -> None:
+def check(fields: MessagesBody) -> None:
+    """Raises InvalidRequest for what is not supported, and for what contradicts itself."""
     for name, off in UNSUPPORTED.items():
         if (value := getattr(fields, name)) is not None and value not in off:
             raise InvalidRequest(f"{name}: not supported.", param=name)
@@ -60,7 +61,8 @@ def _check(fields: MessagesBody) -> None:
         raise InvalidRequest("thinking.budget_tokens: must be less than max_tokens.", param="thinking")
 
 
-def _generation(fields: MessagesBody) -> Generation:
+def generation(fields: MessagesBody) -> Generation:
+    """What is asked of a model. Raises InvalidRequest."""
     clearing = fields.context_management.edits if fields.context_management else []
     thinking_turns = min((turns for edit in clearing if (turns := edit.turns) is not None), default=None)
     talk = conversation(fields.system, read_messages(fields.messages), thinking_turns=thinking_turns)
@@ -79,6 +81,7 @@ def _generation(fields: MessagesBody) -> Generation:
         template_options=effort.template_options,
         reasoning_effort=effort.effort,
         has_images=talk.has_images,
+        last_message=talk.last_message,
         anthropic=None if thinking_turns is not None or talk.tells_failures else _own_form(fields, talk.system),
     )
 

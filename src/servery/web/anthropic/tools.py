@@ -61,6 +61,6 @@ def _choice(choice: ToolChoiceIn | None) -> ToolChoice:
         case "tool":
             if choice.name is None:
                 raise InvalidRequest("tool_choice.name: needed with type tool.", param="tool_choice")
-            return NamedTool(type="function", function=FunctionName(choice.name))
+            return NamedTool(FunctionName(choice.name))
         case other:
             return other

@@ -1,6 +1,5 @@
 """The control plane's paths."""
 
-from collections.abc import Callable
 from typing import Final
 
 import msgspec
@@ -15,7 +14,6 @@ from servery.control.credit_codes import CreditCodes
 from servery.control.credits import Credits
 from servery.control.spend_limit import SpendLimit
 from servery.core.clock import Clock
-from servery.core.errors import ServeryError
 from servery.store.database import Database
 from servery.tenancy.accounts import Accounts
 from servery.tenancy.audit_log import AuditLog
@@ -27,10 +25,9 @@ from servery.web.control.audit_logs import AuditEndpoints
 from servery.web.control.billing_routes import BillingParts, billing_routes
 from servery.web.control.credits import CreditEndpoints
 from servery.web.control.models import ModelEndpoints
-from servery.web.control.models_list import ModelListEndpoints
 from servery.web.control.quotas import QuotaEndpoints
 from servery.web.control.rate_limits import Limits, RateLimitEndpoints
-from servery.web.control.resource import Action, RenderError, Resource, control_error
+from servery.web.control.resource import Action, Resource
 from servery.web.control.token_usage import TokenUsageEndpoints
 from servery.web.control.users import UserEndpoints
 from servery.web.control.webhooks import WebhookEndpoints
@@ -40,8 +37,7 @@ _USER: Final = "/v1/accounts/{account}/users/{user}"
 
 
 class ControlParts(msgspec.Struct, frozen=True, kw_only=True):
-    """What the control plane works on. ``render_inference_error`` writes refusals of the list of models, which belongs
-    to the inference API, in that API's dialect; ``domain`` stands in the addresses of service accounts."""
+    """What the control plane works on. ``domain`` stands in the addresses of service accounts."""
 
     database: Database
     clock: Clock
@@ -54,7 +50,6 @@ class ControlParts(msgspec.Struct, frozen=True, kw_only=True):
     review: AccountReview
     watch: AccountWatch
     domain: str
-    render_inference_error: Callable[[ServeryError], bytes]
 
 
 def control_routes(parts: ControlParts) -> list[Route]:
@@ -186,21 +181,11 @@ def _money_routes(parts: ControlParts) -> list[Route]:
 
 def _model_routes(parts: ControlParts) -> list[Route]:
     models = ModelEndpoints(parts.catalog, parts.clock)
-    listed = ModelListEndpoints(parts.catalog, parts.clock, parts.budgets)
-    infer, inference = Permission.INFER, parts.render_inference_error
     return [
-        _route(parts, f"{_ACCOUNT}/models", GET=Action(infer, models.list_all)),
-        _route(parts, _ACCOUNT + "/models/{model}", GET=Action(infer, models.get)),
-        *(
-            route
-            for prefix in ("/inference/v1", "/v1")
-            for route in (
-                _route(parts, f"{prefix}/models", render_error=inference, GET=Action(infer, listed.list_all)),
-                _route(parts, prefix + "/models/{name:path}", render_error=inference, GET=Action(infer, listed.get)),
-            )
-        ),
+        _route(parts, f"{_ACCOUNT}/models", GET=Action(Permission.INFER, models.list_all)),
+        _route(parts, _ACCOUNT + "/models/{model}", GET=Action(Permission.INFER, models.get)),
     ]
 
 
-def _route(parts: ControlParts, path: str, *, render_error: RenderError = control_error, **actions: Action) -> Route:
-    return Route(path, Resource(parts.key_ring, AuditLog(parts.database, parts.clock), actions, render_error))
+def _route(parts: ControlParts, path: str, **actions: Action) -> Route:
+    return Route(path, Resource(parts.key_ring, AuditLog(parts.database, parts.clock), actions))

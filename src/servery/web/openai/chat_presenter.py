@@ -9,6 +9,7 @@ from servery.engines.engine_answer import (
     EngineToolCall,
 )
 from servery.engines.plain_frames import PlainFrame
+from servery.engines.whole_answer import WholeAnswer
 from servery.web.openai.answers import CalledFunction, ChunkChoice, Delta, Message, MessageChoice, ToolCall
 from servery.web.openai.plain_choice import encode, plain_delta, plain_message
 from servery.web.openai.plain_frame import TextKind, learned, plain_text
@@ -62,12 +63,19 @@ class ChatPresenter(TextPresenter):
             delta.tool_calls = [_fragment(number, call) for number, call in enumerate(told.tool_calls)]
         return delta
 
+    def _choice_of(self, branch: int, whole: WholeAnswer) -> bytes:
+        plain = whole.plain
+        if plain is None or self._views:
+            return super()._choice_of(branch, whole)
+        self._envelope.note(plain.created)
+        return plain_message(branch, plain.text_json, plain.finish_reason)
+
     def _whole_choice(self, branch: int, choice: EngineChoice) -> bytes:
         told = choice.message or EngineMessage()
         reason = self._finish_reason(choice) or "stop"
         thought = reasoning_text(told)
         if thought is None and not told.tool_calls and not self._views:
-            return plain_message(branch, told.content, reason)
+            return plain_message(branch, encode(told.content), reason)
         message = Message(content=(told.content or None) if told.tool_calls else told.content)
         if thought is not None:
             message.reasoning_content = thought

@@ -35,10 +35,10 @@ class ChatTerms(Terms):
     def generation_of(self, messages: list[Message]) -> Generation:
         """The same asked of these messages. Raises InvalidRequest."""
         talk = conversation(messages, self._history)
-        return self.generation.told(talk.messages, has_images=talk.has_images)
+        return self.generation.told(talk.messages, last_message=talk.last_message, has_images=talk.has_images)
 
     def forget_messages(self) -> None:
-        self.generation = self.generation.told(b"", has_images=False)
+        self.generation = self.generation.told(b"", last_message=None, has_images=False)
 
     def call(self, generation: Generation, headers: dict[str, str], *, request_id: str) -> ParsedCall:
         """``generation`` asked for on these terms. Raises InvalidRequest."""
@@ -68,6 +68,7 @@ def _generation(fields: ChatBody, logprobs: LogprobsAsked) -> Generation:
         template_options=effort.template_options,
         reasoning_effort=effort.effort,
         has_images=talk.has_images,
+        last_message=talk.last_message,
     )
 
 

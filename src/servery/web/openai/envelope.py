@@ -6,9 +6,9 @@ encoded.
 
 from typing import Final
 
+from servery.core.acyclic import acyclic
 from servery.core.errors import ServeryError
 from servery.core.serving_path import ServingPath
-from servery.engines.engine_answer import EngineAnswer
 from servery.serving.served import Served
 from servery.web.openai.errors import error_body, error_frame
 from servery.web.openai.plain_choice import encode
@@ -19,6 +19,7 @@ DONE: Final = b"data: [DONE]\n\n"
 _STANDARD_TIER: Final = service_tier(ServingPath.STANDARD)
 
 
+@acyclic
 class Envelope:
     """Written in a request's own words: its id, the model's id as the client gave it. ``created`` is the first
     engine's, and the same in all chunks."""
@@ -39,10 +40,10 @@ class Envelope:
         self._tier = service_tier(path)
         self._before = b""
 
-    def note(self, answer: EngineAnswer) -> None:
+    def note(self, created: float | None) -> None:
         """Take the time of creation from the first answer that tells it."""
-        if not self._created and answer.created:
-            self._created = int(answer.created)
+        if not self._created and created:
+            self._created = int(created)
             self._before = b""
 
     @property

@@ -9,16 +9,25 @@ Fireworks answers with two families of bodies, and clients are written against b
   ``invalid_request_error`` as both.
 
 The same families are used here for the same statuses, each as a superset that the OpenAI client reads too: always
-``message``, ``type``, ``param``, ``code`` and ``request_id``; with a 429 also ``rate_limit``.
+``message``, ``type``, ``param``, ``code`` and ``request_id``; with a 429 also ``rate_limit``. What is longer than the
+model's context has OpenAI's code for that, by which its clients know that they have to shorten a conversation.
 """
 
 import msgspec
 from msgspec import UNSET, UnsetType
 
-from servery.core.errors import InvalidRequest, LimitExceeded, Overloaded, ServeryError
+from servery.core.errors import (
+    ContextExceeded,
+    InvalidRequest,
+    LimitExceeded,
+    Overloaded,
+    PromptTooLong,
+    ServeryError,
+)
 from servery.web.openai.rate_limit import RateLimit, rate_limit
 
 _INVALID = "invalid_request_error"
+_TOO_LONG = "context_length_exceeded"
 
 
 class _GatewayError(msgspec.Struct):
@@ -54,6 +63,8 @@ def error_frame(error: ServeryError, request_id: str) -> bytes:
 
 
 def _shown(error: ServeryError) -> _GatewayError | _InferenceError:
+    if isinstance(error, PromptTooLong | ContextExceeded):
+        return _InferenceError(_INVALID, _TOO_LONG, error.message, error.param)
     if isinstance(error, InvalidRequest | LimitExceeded):
         return _InferenceError(_INVALID, _INVALID, error.message, error.param, rate_limit=rate_limit(error))
     if isinstance(error, Overloaded):

@@ -86,7 +86,9 @@ ReasoningHistory = Literal["disabled", "interleaved", "preserved"] | None
 
 
 class Conversation(msgspec.Struct, frozen=True):
-    """A JSON array in OpenAI's form, and whether any of its messages shows an image."""
+    """A JSON array in OpenAI's form, and whether any of its messages shows an image. ``last_message``: where in the
+    array the last one begins, if that was told."""
 
     messages: bytes
     has_images: bool = False
+    last_message: int | None = None

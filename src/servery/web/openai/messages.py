@@ -69,10 +69,10 @@ def conversation(messages: list[Message], history: ReasoningHistory = None) -> C
         written.append(_encode(translated))
     if images > IMAGES_MAX:
         raise InvalidRequest(f"A request shows at most {IMAGES_MAX} images.", param="messages")
-    return Conversation(_array(written), images > 0)
+    return _conversation(written, has_images=images > 0)
 
 
-def texts(messages: list[TextMessage]) -> bytes | None:
+def texts(messages: list[TextMessage]) -> Conversation | None:
     """The same of messages that say nothing but a text each; None where there are none, or some say more."""
     written: list[bytes] = []
     for message in messages:
@@ -80,15 +80,22 @@ def texts(messages: list[TextMessage]) -> bytes | None:
         if not content.startswith(b'"'):
             return None
         written.append(_text(_PLAIN_ROLES[message.role], content))
-    return _array(written) if written else None
+    return _conversation(written, has_images=False) if written else None
 
 
 def _text(role: bytes, content: bytes) -> bytes:
     return b'{"role":"%b","content":%b}' % (role, content)
 
 
-def _array(written: list[bytes]) -> bytes:
-    return b"[%b]" % (written[0] if len(written) == 1 else b",".join(written))
+def array_of(written: list[bytes]) -> tuple[bytes, int]:
+    """A JSON array of messages, and where in it the last one begins."""
+    array = b"[%b]" % (written[0] if len(written) == 1 else b",".join(written))
+    return array, len(array) - len(b"]") - len(written[-1])
+
+
+def _conversation(written: list[bytes], *, has_images: bool) -> Conversation:
+    array, last_message = array_of(written)
+    return Conversation(array, has_images, last_message)
 
 
 def _reasoning_from(messages: list[Message], history: Literal["disabled", "interleaved", "preserved"]) -> int:

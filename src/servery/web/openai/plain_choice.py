@@ -5,14 +5,16 @@ from typing import Final
 
 import msgspec
 
+from servery.core.digits import digits
+
 encode: Final = msgspec.json.Encoder().encode
 
 
-def plain_message(branch: int, content: str | None, reason: str) -> bytes:
-    """A ``MessageChoice`` without calls, thoughts and log probabilities."""
+def plain_message(branch: int, content: bytes, reason: str) -> bytes:
+    """A ``MessageChoice`` without calls, thoughts and log probabilities; ``content`` as JSON."""
     return (
-        b'{"index":%d,"message":{"role":"assistant","content":%b,"refusal":null},"finish_reason":"%b","logprobs":null}'
-        % (branch, encode(content), reason.encode())
+        b'{"index":%b,"message":{"role":"assistant","content":%b,"refusal":null},"finish_reason":"%b","logprobs":null}'
+        % (digits(branch), content, reason.encode())
     )
 
 
@@ -22,4 +24,4 @@ def plain_delta(branch: int, content: str | None, reason: str | None, *, begins:
     if begins:
         told = b'"role":"assistant",%b' % (told or b'"content":""')
     ended = b"null" if reason is None else b'"%b"' % reason.encode()
-    return b'{"index":%d,"delta":{%b},"finish_reason":%b}' % (branch, told, ended)
+    return b'{"index":%b,"delta":{%b},"finish_reason":%b}' % (digits(branch), told, ended)

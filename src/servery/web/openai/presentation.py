@@ -3,6 +3,7 @@
 from enum import Enum, auto
 from typing import Final
 
+from servery.core.acyclic import acyclic
 from servery.core.value import Value
 
 
@@ -34,6 +35,7 @@ class LogprobsAsked(Value):
 NO_LOGPROBS: Final = LogprobsAsked()
 
 
+@acyclic
 class Presentation(Value):
     """``model_json``: the model's id as the client gave it. ``branches`` is the number of choices.
     ``function_calls``: tool calls are shown in the older spelling, as the client asked with ``functions``."""

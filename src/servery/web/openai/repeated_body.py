@@ -90,9 +90,9 @@ class OtherMessages(RepeatedBody):
         between = self.between(body)
         if not self._says_more:
             said = _decoded(between, _TEXTS)
-            told = None if said is None else texts(said)
-            if told is not None:
-                return self.terms.generation.told(told, has_images=False)
+            talk = None if said is None else texts(said)
+            if talk is not None:
+                return self.terms.generation.told(talk.messages, last_message=talk.last_message, has_images=False)
             self._says_more = True
         messages = _decoded(between, _MESSAGES)
         return None if messages is None else self.terms.generation_of(messages)
@@ -114,10 +114,10 @@ class OtherMessages(RepeatedBody):
         if hash(start) != self._start_hash:
             self._start_hash = hash(start)
             return None
-        return self._around_text(body, text, read, start=start, has_images=generation.has_images)
+        return self._around_text(body, text, read, start=start, alike=generation)
 
     def _around_text(
-        self, body: bytes, text: bytes, read: Read, *, start: bytes, has_images: bool
+        self, body: bytes, text: bytes, read: Read, *, start: bytes, alike: Generation
     ) -> "OtherText | None":
         """The text at the end of the messages is its last message's, if a probe in its place is."""
         after = _TEXT_END + self.after
@@ -130,17 +130,19 @@ class OtherMessages(RepeatedBody):
             return None
         if probed.messages != _said(start, _PROBE_TEXT):
             return None
-        return OtherText(before, after, self.terms, has_images=has_images, start=start)
+        return OtherText(before, after, self.terms, start=start, alike=alike)
 
 
 class OtherText(RepeatedBody):
-    """Bodies that differ in the text of their last message: ``start`` is the conversation up to there."""
+    """Bodies that differ in the text of their last message: ``start`` is the conversation up to there. ``alike`` is
+    what one of them asks for."""
 
-    __slots__ = ("_has_images", "_start")
+    __slots__ = ("_has_images", "_last_message", "_start")
 
-    def __init__(self, before: bytes, after: bytes, terms: ChatTerms, *, has_images: bool, start: bytes) -> None:
+    def __init__(self, before: bytes, after: bytes, terms: ChatTerms, *, start: bytes, alike: Generation) -> None:
         super().__init__(before, after, terms)
-        self._has_images = has_images
+        self._has_images = alike.has_images
+        self._last_message = alike.last_message
         self._start = start
 
     @property
@@ -153,7 +155,8 @@ class OtherText(RepeatedBody):
             _STRING.decode(text)
         except UNREADABLE:
             return None
-        return self.terms.generation.told(_said(self._start, text), has_images=self._has_images)
+        told = _said(self._start, text)
+        return self.terms.generation.told(told, last_message=self._last_message, has_images=self._has_images)
 
 
 def around_messages(body: bytes, terms: ChatTerms, read: Read) -> OtherMessages | None:

@@ -4,6 +4,7 @@ from typing import Final
 
 from msgspec import UNSET
 
+from servery.core.digits import digits
 from servery.core.serving_path import ServingPath
 from servery.core.usage import Usage
 from servery.serving.served import Served
@@ -15,14 +16,14 @@ PRIORITY: Final = ServingPath.PRIORITY  # looked up for each request; from its c
 def usage_shown(usage: Usage) -> bytes:
     """``prompt_tokens`` includes the cached ones, ``completion_tokens`` those spent on reasoning."""
     return (
-        b'{"prompt_tokens":%d,"completion_tokens":%d,"total_tokens":%d,'
-        b'"prompt_tokens_details":{"cached_tokens":%d},"completion_tokens_details":{"reasoning_tokens":%d}}'
+        b'{"prompt_tokens":%b,"completion_tokens":%b,"total_tokens":%b,'
+        b'"prompt_tokens_details":{"cached_tokens":%b},"completion_tokens_details":{"reasoning_tokens":%b}}'
     ) % (
-        usage.prompt_tokens,
-        usage.generated_tokens,
-        usage.total_tokens,
-        usage.cached_prompt_tokens,
-        usage.reasoning_tokens,
+        digits(usage.prompt_tokens),
+        digits(usage.generated_tokens),
+        digits(usage.total_tokens),
+        digits(usage.cached_prompt_tokens),
+        digits(usage.reasoning_tokens),
     )
 
 

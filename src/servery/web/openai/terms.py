@@ -4,7 +4,6 @@ import msgspec
 
 from servery.core.inference import Generation, InferenceRequest
 from servery.core.serving_path import Endpoint
-from servery.core.value import changed
 from servery.web.openai import asked
 from servery.web.openai.attribution import cost_labels, isolation_key, session
 from servery.web.openai.presentation import Presentation
@@ -50,8 +49,7 @@ class Terms:
         if seed is None:
             return (generation,) * choices
         return tuple(
-            changed(generation, sampling=generation.sampling.but(seed=asked.nth_seed(seed, choice)))
-            for choice in range(choices)
+            generation.drawn(generation.sampling.but(seed=asked.nth_seed(seed, choice))) for choice in range(choices)
         )
 
     def request(

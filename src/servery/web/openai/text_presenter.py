@@ -45,11 +45,7 @@ class TextPresenter(ABC):
 
     def whole(self, answers: list[WholeAnswer], served: Served) -> bytes:
         """Raises EngineUnavailable when an answer cannot be read."""
-        choices: list[bytes] = []
-        for branch, whole in enumerate(answers):
-            answer = read_whole(whole)
-            self._envelope.note(answer)
-            choices.append(self._whole_choice(branch, only_choice(answer) or EngineChoice()))
+        choices = [self._choice_of(branch, whole) for branch, whole in enumerate(answers)]
         return self._envelope.whole(choices, served)
 
     def error(self, error: ServeryError) -> bytes:
@@ -58,6 +54,12 @@ class TextPresenter(ABC):
     def error_frame(self, error: ServeryError) -> bytes:
         return self._envelope.error_frame(error)
 
+    def _choice_of(self, branch: int, whole: WholeAnswer) -> bytes:
+        """What ``whole`` says, as JSON."""
+        answer = read_whole(whole)
+        self._envelope.note(answer.created)
+        return self._whole_choice(branch, only_choice(answer) or EngineChoice())
+
     def _logprobs(self, branch: int, choice: EngineChoice) -> Logprobs:
         return self._views[branch].shown(choice.logprobs) if self._views else None
 
@@ -65,7 +67,7 @@ class TextPresenter(ABC):
         choice = only_choice(answer)
         if choice is None:
             return b""
-        self._envelope.note(answer)
+        self._envelope.note(answer.created)
         learned = self._learned(branch, event, answer)
         frame = None
         if learned is not None:

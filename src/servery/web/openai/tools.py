@@ -1,9 +1,10 @@
 """Tools that a model may call: the request's ``tools``, ``tool_choice``, and the older ``functions``."""
 
 import re
-from typing import Literal
+from typing import Annotated, Literal
 
 import msgspec
+from msgspec import Meta
 
 from servery.core.errors import InvalidRequest
 
@@ -30,15 +31,30 @@ class FunctionName(msgspec.Struct, forbid_unknown_fields=True):
     name: str
 
 
-class NamedTool(msgspec.Struct, forbid_unknown_fields=True):
+class NamedTool(msgspec.Struct, tag_field="type", tag="function", forbid_unknown_fields=True):
     """Fireworks takes the name beside ``type`` too."""
 
-    type: Literal["function"]
     function: FunctionName | None = None
     name: str | None = None
 
 
-ToolChoice = Literal["auto", "none", "any", "required"] | NamedTool | None
+class AllowedFunction(msgspec.Struct, forbid_unknown_fields=True):
+    function: FunctionName
+    type: Literal["function"] = "function"
+
+
+class Allowed(msgspec.Struct, forbid_unknown_fields=True):
+    tools: Annotated[list[AllowedFunction], Meta(min_length=1)]
+    mode: Literal["auto", "required"]
+
+
+class AllowedTools(msgspec.Struct, tag_field="type", tag="allowed_tools", forbid_unknown_fields=True):
+    """Some of the tools: the model is told of no others."""
+
+    allowed_tools: Allowed
+
+
+ToolChoice = Literal["auto", "none", "any", "required"] | NamedTool | AllowedTools | None
 FunctionCall = Literal["auto", "none"] | FunctionName | None
 
 
@@ -62,12 +78,14 @@ def toolbox(tools: list[Tool] | None, choice: ToolChoice) -> Toolbox:
     names = [tool.function.name for tool in tools]
     if len(set(names)) != len(names):
         raise InvalidRequest("Two tools have one name.", param="tools")
+    if isinstance(choice, AllowedTools):
+        tools, choice = _allowed(tools, choice.allowed_tools), choice.allowed_tools.mode
     return Toolbox(msgspec.Raw(msgspec.json.encode(tools)), _choice(choice, names))
 
 
 def toolbox_of_functions(functions: list[Function], call: FunctionCall) -> Toolbox:
     """The older spelling, as tools."""
-    choice = NamedTool(type="function", function=call) if isinstance(call, FunctionName) else call
+    choice = NamedTool(function=call) if isinstance(call, FunctionName) else call
     return toolbox([Tool(function) for function in functions], choice)
 
 
@@ -81,7 +99,17 @@ def _check(function: Function, *, param: str) -> None:
         raise InvalidRequest("The parameters are a JSON schema, an object.", param=f"{param}.parameters")
 
 
-def _choice(choice: ToolChoice, names: list[str]) -> msgspec.Raw | None:
+def _allowed(tools: list[Tool], allowed: Allowed) -> list[Tool]:
+    wanted = {one.function.name for one in allowed.tools}
+    found = [tool for tool in tools if tool.function.name in wanted]
+    if len(found) < len(wanted):
+        raise InvalidRequest("tool_choice allows a tool that is not among the tools.", param="tool_choice")
+    return found
+
+
+def _choice(
+    choice: Literal["auto", "none", "any", "required"] | NamedTool | None, names: list[str]
+) -> msgspec.Raw | None:
     if choice is None:
         return None
     if not isinstance(choice, NamedTool):

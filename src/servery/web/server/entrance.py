@@ -2,15 +2,17 @@
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Mapping
-from typing import Final
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
+from typing import Any, Final
 
 from servery.core.caller import Caller
 from servery.core.cancellation import uncancel
 from servery.core.clock import Clock
 from servery.core.errors import InternalError, LimitExceeded, MethodNotAllowed, ServeryError, ShuttingDown
-from servery.core.ids import new_request_id, pseudo_random_bits
+from servery.core.ids import RequestIds, pseudo_random_bits
+from servery.core.inference import InferenceRequest
 from servery.metering.refused_requests import RefusedRequest, RefusedRequests
+from servery.serving.counting import Counting
 from servery.serving.pipeline import Pipeline
 from servery.telemetry.event_line import EventKind
 from servery.telemetry.log import event_writer
@@ -30,15 +32,16 @@ _REFUSED: Final = EventKind("request refused", ("request_id", "status", "code"))
 
 
 class Entrance:
-    """``routes`` are inference endpoints by path; ``max_body_bytes`` bounds a body once it is decompressed.
-    ``bridged_refusal`` is the body of a refusal at a path that the bridge leads to. While draining, everything is
-    refused; from ``cut_off`` on, what is cancelled as well."""
+    """``routes`` are inference endpoints by path, of which some only count; ``max_body_bytes`` bounds a body once it is
+    decompressed. ``bridged_refusal`` is the body of a refusal at a path that the bridge leads to. While draining,
+    everything is refused; from ``cut_off`` on, what is cancelled as well."""
 
     def __init__(
         self,
         *,
         routes: Mapping[str, InferenceRoute],
         pipeline: Pipeline,
+        counting: Counting,
         key_ring: KeyRing,
         bridge: AsgiBridge,
         bridged_refusal: Callable[[str, ServeryError], bytes],
@@ -51,6 +54,7 @@ class Entrance:
         self._routes = routes
         self._decoder = BodyDecoder(most_bytes=max_body_bytes)
         self._pipeline = pipeline
+        self._counting = counting
         self._key_ring = key_ring
         self._bridge = bridge
         self._bridged_refusal = bridged_refusal
@@ -59,7 +63,7 @@ class Entrance:
         self._tell_refused = event_writer(logger, _REFUSED)
         self._refused = refused
         self._clock = clock
-        self._random_bits = pseudo_random_bits()
+        self._request_ids = RequestIds(pseudo_random_bits())
         self._limit_lines = LimitLines()
         self.is_draining = False
 
@@ -92,7 +96,7 @@ class Entrance:
     async def _infer(
         self, route: InferenceRoute, request: HttpRequest, writer: ResponseWriter, pressure: WritePressure
     ) -> None:
-        request_id = new_request_id(self._random_bits)
+        request_id = self._request_ids.new()
         reply: HttpReply | None = None
         caller: Caller | None = None
         try:
@@ -120,7 +124,7 @@ class Entrance:
                 limit_headers=route.limit_headers,
                 tells_route=caller.admin and headers.get(_DEBUG_HEADER) == "1",
             )
-            await self._pipeline.serve(caller, call.request, reply)
+            await self._serve(route, caller, call.request, reply)
         except ServeryError as error:
             self._refuse(error, route, request_id, writer, reply)
             if caller is not None:
@@ -133,6 +137,13 @@ class Entrance:
         except Exception:  # the last door: a fault of ours must leave an answer and a trace
             self._logger.exception("fault", extra={"fields": {"request_id": request_id, "path": request.head.path}})
             self._refuse(InternalError("internal error"), route, request_id, writer, reply)
+
+    def _serve(
+        self, route: InferenceRoute, caller: Caller, request: InferenceRequest, reply: HttpReply
+    ) -> Coroutine[Any, Any, None]:
+        if route.only_counts:
+            return self._counting.serve(caller, request, reply)
+        return self._pipeline.serve(caller, request, reply)
 
     def _remember(self, error: ServeryError, caller: Caller, request_id: str) -> None:
         self._refused.add(

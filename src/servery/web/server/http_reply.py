@@ -67,7 +67,7 @@ class HttpReply:
         self._headers = request_headers(request_id, id_header)
 
     def granted(self, reading: LimitReading, path: ServingPath) -> None:
-        self._headers = self._headers + self._limit_lines.of(reading)
+        self._headers = b"%b%b" % (self._headers, self._limit_lines.of(reading))
         if self._dialect_limits is not None:
             self._headers += header_lines(self._dialect_limits(reading))
         self._presenter.admitted(path)
@@ -80,7 +80,7 @@ class HttpReply:
             self._headers += route_header(explain())
 
     def start(self, start: StreamStart) -> None:
-        self._writer.start(200, EVENT_STREAM + self._headers + stream_headers(start))
+        self._writer.start(200, b"%b%b%b" % (EVENT_STREAM, self._headers, stream_headers(start)))
 
     def sink(self, branch: int) -> EventSink:
         return _FrameSink(self._writer, self._presenter, branch)
@@ -95,7 +95,7 @@ class HttpReply:
                 self.start(StreamStart(time_to_first_token_s=report.time_to_first_token_s))
             self._writer.end(last)
         else:
-            self._writer.whole(200, JSON + self._headers + served_headers(served), last)
+            self._writer.whole(200, b"%b%b%b" % (JSON, self._headers, served_headers(served)), last)
 
     def refuse(self, error: ServeryError) -> None:
         """Tell the client of a refusal: by its status, or by a frame when a stream has begun."""

@@ -2,6 +2,7 @@
 
 from typing import Final
 
+from servery.core.acyclic import acyclic
 from servery.tenancy.api_keys import secret_sha256
 from servery.web.presented_key import presented_key
 
@@ -80,6 +81,7 @@ class RequestHead:
         return head
 
 
+@acyclic
 class HttpRequest:
     """``client`` is the peer's host and port."""
 

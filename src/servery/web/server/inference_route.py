@@ -20,9 +20,9 @@ LimitHeaders = Callable[[LimitReading], list[tuple[bytes, bytes]]]
 
 class InferenceRoute(Value):
     """One inference endpoint in one dialect. ``id_header``: a second one, beside ``x-request-id``, from which the
-    dialect's clients read a request's id."""
+    dialect's clients read a request's id. ``only_counts``: tells the length of prompts, and generates nothing."""
 
-    FIELDS = ("parse", "render_error", "limit_headers", "id_header")
+    FIELDS = ("parse", "render_error", "limit_headers", "id_header", "only_counts")
     __slots__ = FIELDS
 
     def __init__(
@@ -31,8 +31,11 @@ class InferenceRoute(Value):
         render_error: RenderError,
         limit_headers: LimitHeaders | None = None,
         id_header: bytes = b"",
+        *,
+        only_counts: bool = False,
     ) -> None:
         self.parse = parse
         self.render_error = render_error
         self.limit_headers = limit_headers
         self.id_header = id_header
+        self.only_counts = only_counts

@@ -6,6 +6,7 @@ Written out where their values are put in: then compiled code puts them together
 import math
 from typing import Final
 
+from servery.core.digits import digits
 from servery.core.errors import LimitExceeded, ServeryError
 from servery.core.limit_reading import LimitReading
 from servery.serving.reply import StreamStart
@@ -94,17 +95,17 @@ def served_headers(served: Served) -> bytes:
     usage, report = served.usage, served.report
     first, whole = _millionths(report.time_to_first_token_s), _millionths(report.processing_time_s)
     return (
-        b"fireworks-prompt-tokens: %d\r\n"
-        b"fireworks-cached-prompt-tokens: %d\r\n"
-        b"fireworks-server-time-to-first-token: %d.%b%b\r\n"
-        b"fireworks-server-processing-time: %d.%b%b\r\n"
+        b"fireworks-prompt-tokens: %b\r\n"
+        b"fireworks-cached-prompt-tokens: %b\r\n"
+        b"fireworks-server-time-to-first-token: %b.%b%b\r\n"
+        b"fireworks-server-processing-time: %b.%b%b\r\n"
     ) % (
-        usage.prompt_tokens,
-        usage.cached_prompt_tokens,
-        first // 1_000_000,
+        digits(usage.prompt_tokens),
+        digits(usage.cached_prompt_tokens),
+        digits(first // 1_000_000),
         _THREE_DIGITS[first // 1_000 % 1_000],
         _THREE_DIGITS[first % 1_000],
-        whole // 1_000_000,
+        digits(whole // 1_000_000),
         _THREE_DIGITS[whole // 1_000 % 1_000],
         _THREE_DIGITS[whole % 1_000],
     )
@@ -118,17 +119,17 @@ def _millionths(seconds: float) -> int:
 def stream_headers(start: StreamStart) -> bytes:
     """What is known when a stream's first token arrives."""
     first = _millionths(start.time_to_first_token_s)
-    lines = b"fireworks-server-time-to-first-token: %d.%b%b\r\n" % (
-        first // 1_000_000,
+    lines = b"fireworks-server-time-to-first-token: %b.%b%b\r\n" % (
+        digits(first // 1_000_000),
         _THREE_DIGITS[first // 1_000 % 1_000],
         _THREE_DIGITS[first % 1_000],
     )
     if start.prompt_tokens is None:
         return lines
-    return b"%bfireworks-prompt-tokens: %d\r\nfireworks-cached-prompt-tokens: %d\r\n" % (
+    return b"%bfireworks-prompt-tokens: %b\r\nfireworks-cached-prompt-tokens: %b\r\n" % (
         lines,
-        start.prompt_tokens,
-        start.cached_prompt_tokens or 0,
+        digits(start.prompt_tokens),
+        digits(start.cached_prompt_tokens or 0),
     )
 
 

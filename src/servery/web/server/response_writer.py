@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from http import HTTPStatus
 from typing import Final
 
+from servery.core.digits import digits
 from servery.core.http_chunk import size_line
 from servery.core.write_turn import Outbox
 
@@ -51,11 +52,11 @@ class ResponseWriter:
         assert not self.started, "a response is written once"
         self.started = self.ended = True
         self._outbox.add(
-            b"%b%bcontent-length: %d\r\n%b%b"
+            b"%b%bcontent-length: %b\r\n%b%b"
             % (
                 _status_line(status),
                 headers,
-                len(body),
+                digits(len(body)),
                 _KEPT if self._keep_alive else _CLOSED,
                 b"" if self._head_only else body,
             )
