@@ -9,6 +9,7 @@ from contextlib import asynccontextmanager
 
 from servery.app import Foundation, Platform
 from servery.control.open_account import create_key
+from servery.core.cancellation import end
 from servery.core.clock import utc_date
 from servery.core.errors import ServeryError
 from servery.sharing import Sharing
@@ -67,9 +68,9 @@ async def running(platform: Platform) -> AsyncIterator[asyncio.Task[None]]:
         await platform.listener.drain(
             timeout_s=foundation.settings.drain_timeout_s, before_cut=platform.entrance.cut_off
         )
-        for task in (rounds, post, engines):
-            task.cancel()
-        await asyncio.wait({engines, rounds, post})
+        engines.cancel()
+        await end(rounds, post)
+        await asyncio.wait({engines})
         await platform.post.close()
         await platform.limit_keeper.close()
         if platform.sharing is not None:

@@ -303,5 +303,6 @@ async def test_prompts_that_nobody_tells_of_are_waited_out(new_house: Callable[.
     assert not visitor.is_inside
     prompts.are_done = True
     visitor.may_leave.set()
-    await asyncio.wait_for(visitor.task, 60)
+    async with asyncio.timeout(60):
+        await visitor.task
     assert visitor.queue_wait_s >= 0.0, "it was inside"

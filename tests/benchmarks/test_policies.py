@@ -29,7 +29,8 @@ async def test_the_engines_queue_computes_what_is_not_cached() -> None:
             all_are.set()
 
     taken = [queue.take(one, one_is) for one in (text, text[:120] + "x" * 80, text)]
-    await asyncio.wait_for(all_are.wait(), 60)
+    async with asyncio.timeout(60):
+        await all_are.wait()
     assert computed == taken
     assert [(one.tokens, one.cached) for one in taken] == [(50, 0), (50, 30), (50, 49)]
 
@@ -43,7 +44,8 @@ async def test_the_engines_queue_does_not_compute_what_nobody_wants_any_more() -
     queue.abort(first)
     again = queue.take("a" * 4, done.set_result)
     assert again.cached == 0
-    assert await asyncio.wait_for(done, 60) is again
+    async with asyncio.timeout(60):
+        assert await done is again
 
 
 def test_bars_are_told_and_summed_up() -> None:

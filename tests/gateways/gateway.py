@@ -18,6 +18,7 @@ from tests.child_environment import child_environment
 ROOT = Path(__file__).parents[2]
 MODEL = "accounts/servery/models/mock"
 _START_LIMIT_S = 180.0
+_STOP_LIMIT_S = 180.0
 _AMPLE = "1000000000000"
 
 
@@ -37,7 +38,8 @@ class Gateway:
     def start(self) -> None:
         self._starts += 1
         with self.log.open("ab") as log:
-            self._process = subprocess.Popen(self._command, stdout=log, stderr=log, env=child_environment(), cwd=ROOT)
+            environment = child_environment() | {"PYTHONFAULTHANDLER": "1"}
+            self._process = subprocess.Popen(self._command, stdout=log, stderr=log, env=environment, cwd=ROOT)
 
     def wait_ready(self) -> None:
         deadline = time.monotonic() + _START_LIMIT_S
@@ -54,11 +56,15 @@ class Gateway:
             self._starts = self.said.count("Ctrl-C stops.")
 
     def stop(self) -> int:
-        """In good order; the exit status."""
+        """In good order; the exit status. One that does not end in time tells in its log where its threads are."""
         if self._process is None:
             return 0
         self._process.send_signal(signal.SIGTERM)
-        return self._process.wait(180)
+        try:
+            return self._process.wait(_STOP_LIMIT_S)
+        except subprocess.TimeoutExpired:
+            self._process.send_signal(signal.SIGABRT)
+            return self._process.wait()
 
     @property
     def said(self) -> str:

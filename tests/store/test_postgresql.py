@@ -3,7 +3,8 @@
 import asyncio
 import itertools
 import threading
-from collections.abc import AsyncIterator, Sequence
+import time
+from collections.abc import AsyncIterator, Callable, Sequence
 
 import psycopg
 import pytest
@@ -197,7 +198,8 @@ async def test_changes_are_told_to_other_gateways(database: Database, url: str) 
         await asyncio.sleep(0.1)
         assert not waiting.done()
         await database.write(ConfigurationRevision().bump)
-        await asyncio.wait_for(waiting, 40.0)
+        async with asyncio.timeout(40):
+            await waiting
 
 
 async def test_a_newer_database_is_refused(url: str) -> None:
@@ -253,3 +255,42 @@ async def test_the_loop_goes_on_while_the_database_hangs(database: Database, url
         assert next(beats) > 5, "a loop that is kept by a read and a write beats before, between and after"
     await database.write_grouped(insert, "later")
     assert "later" in await database.look_up(notes)
+
+
+async def cancelled_when_it_ends(waiting: asyncio.Task[object], end: Callable[[], object]) -> bool:
+    """Cancel the task in the very round of the event loop in which what it waits for comes about."""
+    loop = asyncio.get_running_loop()
+
+    def both() -> None:
+        end()
+        time.sleep(0.5)  # another thread tells the loop meanwhile
+        loop.call_soon(waiting.cancel)
+
+    loop.call_soon(both)
+    await asyncio.wait({waiting})
+    return waiting.cancelled()
+
+
+async def test_a_read_that_ends_as_it_is_cancelled_is_cancelled(database: Database) -> None:
+    """Else whoever ends the task that reads waits for ever."""
+    has_begun, may_end = threading.Event(), threading.Event()
+
+    def read(connection: Connection) -> list[str]:
+        has_begun.set()
+        may_end.wait(60)
+        return notes(connection)
+
+    reading = asyncio.create_task(database.look_up(read))
+    await asyncio.to_thread(has_begun.wait)
+    assert await cancelled_when_it_ends(reading, may_end.set)
+
+
+async def test_a_change_that_comes_as_who_waits_is_cancelled_is_missed(database: Database, url: str) -> None:
+    """As is said of a read: it does not hold up the end."""
+    await database.wait_configuration_changed(timeout_s=30.0)  # at the first look
+    waiting = asyncio.create_task(database.wait_configuration_changed(timeout_s=30.0))
+    await asyncio.sleep(0)
+    with owner(url) as other:
+        assert await cancelled_when_it_ends(
+            waiting, lambda: other.execute("UPDATE configuration_revision SET revision = revision + 1")
+        )

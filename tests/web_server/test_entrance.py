@@ -337,7 +337,8 @@ async def test_a_stream_that_is_cut_ends_with_an_error_frame(door: Door, path: s
     assert "[DONE]" not in response.body.decode()
     assert "message_stop" not in response.body.decode()
     (exchange,) = door.house.first.asked + door.house.second.asked
-    await asyncio.wait_for(exchange.client_left.wait(), 60)
+    async with asyncio.timeout(60):
+        await exchange.client_left.wait()
     (record,) = door.house.ended.records
     assert (record.outcome, record.usage.generated_tokens) == (Outcome.PLATFORM_ENDED, 2)
     assert 'servery_refusals_total{code="SHUTTING_DOWN",status="503"} 1.0' in door.metrics.render().decode()
@@ -356,7 +357,8 @@ async def test_a_whole_answer_that_is_cut_is_a_503(door: Door, path: str) -> Non
     assert response.headers["retry-after"] == "1"
     assert response.json["error"]["type"] == ("overloaded_error" if path == "/v1/messages" else "server_error")
     (exchange,) = door.house.first.asked + door.house.second.asked
-    await asyncio.wait_for(exchange.client_left.wait(), 60)
+    async with asyncio.timeout(60):
+        await exchange.client_left.wait()
     assert door.house.ended.records == []
 
 

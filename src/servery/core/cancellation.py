@@ -1,6 +1,19 @@
-"""Taking a cancellation for something else."""
+"""Cancelling tasks, and taking a cancellation for something else."""
 
 import asyncio
+from typing import Any, Final
+
+_AGAIN_S: Final = 1.0
+
+
+async def end(*tasks: asyncio.Task[Any]) -> None:
+    """Cancel all of them, and return when they have ended. One that goes on all the same is cancelled again: what it
+    waited for may have taken the cancellation for its own."""
+    running = set(tasks)
+    while running:
+        for task in running:
+            task.cancel()
+        _, running = await asyncio.wait(running, timeout=_AGAIN_S)
 
 
 def uncancel() -> None:

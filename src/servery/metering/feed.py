@@ -8,6 +8,7 @@ import asyncio
 from collections.abc import Sequence
 from typing import Final
 
+from servery.core.cancellation import end
 from servery.core.errors import InternalError, Overloaded
 from servery.metering.posting import REQUEST_ID, Posting, facts
 from servery.metering.spool import Spool
@@ -72,8 +73,7 @@ class Feed:
         if self._timer is not None:
             self._timer.cancel()
         if self._task is not None:
-            self._task.cancel()
-            await asyncio.wait({self._task})
+            await end(self._task)
 
     def _begin_soon(self) -> None:
         """Some have become durable."""

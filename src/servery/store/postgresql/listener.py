@@ -38,7 +38,8 @@ class ConfigurationListener:
         changed = loop.create_future()
         self._waiting.add(changed)
         try:
-            await asyncio.wait_for(changed, timeout_s)
+            async with asyncio.timeout(timeout_s):
+                await changed
         except TimeoutError:
             return
         finally:

@@ -48,7 +48,8 @@ class PostgresqlReaders:
         """Run ``read`` in one of the threads. Raises Overloaded when the database does not answer in time."""
         reading = asyncio.get_running_loop().run_in_executor(self._threads, self._read, read)
         try:
-            return await asyncio.wait_for(reading, self._limits.read_timeout_s)
+            async with asyncio.timeout(self._limits.read_timeout_s):
+                return await reading
         except (psycopg.OperationalError, TimeoutError) as error:
             raise Overloaded(_AWAY, retry_after_s=1.0) from error
 
