@@ -94,7 +94,7 @@ async def test_books_of_every_version_hold_on_postgresql(postgresql: PostgresqlS
     migrate_postgresql(connection, packaged_migrations(Dialect.POSTGRESQL)[:version])
     for statement in rows(version):
         connection.execute(statement.format(secret="decode(repeat('00', 32), 'hex')"))
-    connection.raw.close()
+    connection.close()
     await examine(url)
 
 

@@ -4,14 +4,15 @@ import asyncio
 import itertools
 import threading
 import time
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from contextlib import contextmanager
 
 import psycopg
 import pytest
 from tests.fakes.stuck_writer import stuck_writer
 from tests.postgresql_server import PostgresqlServer
 
-from servery.core.errors import Overloaded, PreconditionFailed
+from servery.core.errors import InternalError, Overloaded, PreconditionFailed
 from servery.store.configuration_revision import ConfigurationRevision
 from servery.store.connection import Connection
 from servery.store.database import Database
@@ -294,3 +295,66 @@ async def test_a_change_that_comes_as_who_waits_is_cancelled_is_missed(database:
         assert await cancelled_when_it_ends(
             waiting, lambda: other.execute("UPDATE configuration_revision SET revision = revision + 1")
         )
+
+
+HANGING = StoreLimits(commit_timeout_s=0.5, stall_s=0.1, statement_timeout_s=600.0, read_timeout_s=600.0)
+
+
+@contextmanager
+def hanging(url: str, table: str) -> Iterator[None]:
+    """For the block, statements on the table get no answer, and none of the server's time limits ends them."""
+    with owner(url) as other, other.transaction():
+        other.execute(f"LOCK TABLE {table} IN ACCESS EXCLUSIVE MODE")
+        yield
+
+
+async def test_a_close_does_not_wait_for_a_database_that_hangs(database: Database, url: str) -> None:
+    """What was to be written is told to have failed, also where nobody waits for it, and the writer's thread ends."""
+    lost: list[Exception] = []
+    hurried = Database.open(url, limits=HANGING, on_lost_write=lost.append)
+    with hanging(url, "notes"):
+        writing = asyncio.create_task(hurried.write_grouped(insert, "refused"))
+        hurried.write_soon(lambda connection: connection.execute("INSERT INTO notes VALUES ('lost')"))
+        await asyncio.sleep(0)
+        async with asyncio.timeout(300):
+            await hurried.close()
+        with pytest.raises(Overloaded):
+            await writing
+    assert [type(error) for error in lost] == [InternalError]
+
+
+async def test_a_close_does_not_wait_for_its_farewell(database: Database, url: str) -> None:
+    """The row of a writer that has gone is removed later by another."""
+    hurried = Database.open(url, limits=HANGING)
+    with hanging(url, "writers"):
+        async with asyncio.timeout(300):
+            await hurried.close()
+
+
+@pytest.mark.parametrize("is_long", [False, True])
+async def test_a_close_does_not_wait_for_reads(database: Database, url: str, *, is_long: bool) -> None:
+    """The threads of those who read end, for which the end of a process waits."""
+    hurried, ended = Database.open(url, limits=HANGING), threading.Event()
+
+    def read(connection: Connection) -> None:
+        try:
+            connection.execute("SELECT count(*) FROM notes").fetchall()
+        finally:
+            ended.set()
+
+    with hanging(url, "notes"):
+        reading = asyncio.create_task(hurried.read(read) if is_long else hurried.look_up(read))
+        with owner(url) as other:
+            while not waiting_for_locks(other):  # noqa: ASYNC110 - another process tells
+                await asyncio.sleep(0.01)
+        await hurried.close()
+        assert await asyncio.to_thread(ended.wait, 300)
+        with pytest.raises(Overloaded):
+            await reading
+
+
+def waiting_for_locks(connection: "psycopg.Connection[tuple[object, ...]]") -> int:
+    (row,) = connection.execute(
+        "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
+    ).fetchall()
+    return int(str(row[0]))

@@ -11,6 +11,7 @@ from psycopg.pq import TransactionStatus
 
 from servery.store.connection import Cursor, Parameters
 from servery.store.dialect import to_postgresql
+from servery.store.postgresql.lines import Lines
 from servery.store.sql import Query
 
 SCHEMA: Final = "servery"
@@ -48,10 +49,12 @@ class _PipelinedCursor(psycopg.Cursor[Any]):
 class PostgresqlConnection:
     """``connection.Connection`` over psycopg. Statements outside a transaction commit by themselves."""
 
-    __slots__ = ("raw",)
+    __slots__ = ("_line", "_lines", "raw")
 
-    def __init__(self, raw: psycopg.Connection[Any]) -> None:
+    def __init__(self, raw: psycopg.Connection[Any], lines: Lines) -> None:
         self.raw = raw
+        self._lines = lines
+        self._line = lines.add(raw)
 
     def pipeline(self) -> AbstractContextManager[object]:
         """Within the block, statements are sent without waiting for the answers to those before: that is done by
@@ -81,6 +84,7 @@ class PostgresqlConnection:
         self.raw.execute(sql, prepare=False)
 
     def close(self) -> None:
+        self._lines.remove(self._line)
         self.raw.close()
 
 
@@ -94,13 +98,18 @@ def connect(
     connect_timeout_s: float,
     statement_timeout_s: float = 0.0,
     read_only: bool = False,
+    lines: Lines | None = None,
 ) -> PostgresqlConnection:
     """A connection whose commits are durable and whose names are looked for in Servery's schema. ``name`` is what the
-    server's list of sessions shows. ``statement_timeout_s`` 0: none. Raises psycopg.Error.
+    server's list of sessions shows. ``statement_timeout_s`` 0: none. ``lines``: by which it can be cut. Raises
+    psycopg.Error.
 
     A peer that vanishes is noticed within ten seconds or so, and a session that stops half way in a transaction is
     ended by the server.
     """
+    lines = lines or Lines()
+    if lines.are_cut:
+        raise psycopg.OperationalError("the gateway lets go of its database")
     raw = psycopg.connect(
         url,
         autocommit=True,
@@ -114,7 +123,17 @@ def connect(
         keepalives_count=3,
         tcp_user_timeout=10_000,
     )
-    raw.execute(
+    connection = PostgresqlConnection(raw, lines)
+    try:
+        _set_up(connection, statement_timeout_s=statement_timeout_s, read_only=read_only)
+    except psycopg.Error:
+        connection.close()
+        raise
+    return connection
+
+
+def _set_up(connection: PostgresqlConnection, *, statement_timeout_s: float, read_only: bool) -> None:
+    connection.raw.execute(
         """
         SELECT set_config('search_path', %s, false),
                set_config('statement_timeout', %s, false),
@@ -126,7 +145,6 @@ def connect(
         """,
         (SCHEMA, str(round(statement_timeout_s * 1_000)), "on" if read_only else "off"),
     )
-    return PostgresqlConnection(raw)
 
 
 def _text(sql: str) -> str:

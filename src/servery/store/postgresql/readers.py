@@ -13,6 +13,7 @@ from servery.core.errors import Overloaded
 from servery.store.connection import Connection
 from servery.store.limits import StoreLimits
 from servery.store.postgresql.connection import PostgresqlConnection, connect
+from servery.store.postgresql.lines import Lines
 
 T = TypeVar("T")
 
@@ -27,21 +28,27 @@ class PostgresqlReaders:
         self._limits = limits
         self._threads = ThreadPoolExecutor(limits.readers, thread_name_prefix="servery-store-reader")
         self._of_thread = threading.local()
-        self._opened: list[PostgresqlConnection] = []
+        self._opened: set[PostgresqlConnection] = set()
+        self._in_turn = threading.Lock()
+        self._lines = Lines()
 
     def connection(self) -> PostgresqlConnection:
         """The calling thread's connection. Raises psycopg.Error."""
         known: PostgresqlConnection | None = getattr(self._of_thread, "connection", None)
         if known is not None and not known.is_lost:
             return known
+        if known is not None:
+            self._let_go(known)
         fresh = self._of_thread.connection = connect(
             self._url,
             name="servery-reader",
             connect_timeout_s=self._limits.connect_timeout_s,
             statement_timeout_s=self._limits.read_timeout_s,
             read_only=True,
+            lines=self._lines,
         )
-        self._opened = [each for each in self._opened if not each.is_lost] + [fresh]
+        with self._in_turn:
+            self._opened.add(fresh)
         return fresh
 
     async def look_up(self, read: Callable[[Connection], T]) -> T:
@@ -59,7 +66,11 @@ class PostgresqlReaders:
         had."""
         try:
             connection = connect(
-                self._url, name="servery-snapshot", connect_timeout_s=self._limits.connect_timeout_s, read_only=True
+                self._url,
+                name="servery-snapshot",
+                connect_timeout_s=self._limits.connect_timeout_s,
+                read_only=True,
+                lines=self._lines,
             )
         except psycopg.OperationalError as error:
             raise Overloaded(_AWAY, retry_after_s=1.0) from error
@@ -72,9 +83,17 @@ class PostgresqlReaders:
             connection.close()
 
     def close(self) -> None:
+        """Whoever still reads, in whichever thread, hears that the connection is lost: the process could not end before
+        a database that hangs has answered."""
+        self._lines.cut()
         self._threads.shutdown(wait=False, cancel_futures=True)
-        for connection in self._opened:
-            connection.close()
+        for connection in list(self._opened):
+            self._let_go(connection)
+
+    def _let_go(self, connection: PostgresqlConnection) -> None:
+        connection.close()
+        with self._in_turn:
+            self._opened.discard(connection)
 
     def _read(self, read: Callable[[Connection], T]) -> T:
         """Once more with a new connection when a kept one turns out to be lost."""

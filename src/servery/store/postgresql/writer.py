@@ -16,6 +16,7 @@ While the database is away the writer tries again and again; how long callers wa
 import math
 import random
 import secrets
+import threading
 import time
 from collections.abc import Callable, Iterable
 from contextlib import nullcontext
@@ -26,6 +27,7 @@ import psycopg
 from servery.store.connection import Cursor, Parameters
 from servery.store.limits import StoreLimits
 from servery.store.postgresql.connection import PostgresqlConnection, connect
+from servery.store.postgresql.lines import Lines
 from servery.store.transaction import Attempt, OpenTransaction, TransactionFailed
 
 _FIRST_PAUSE_S: Final = 0.05
@@ -54,6 +56,8 @@ class PostgresqlWriter:
         self._number = 0
         self._unsure = False  # whether transaction ``_number`` may have been committed
         self._until_s = math.inf
+        self._lines = Lines()
+        self._patience: threading.Timer | None = None
         self._connection: PostgresqlConnection | None = self._connected()
         self._connection.execute("DELETE FROM writers WHERE seen_at < now() - INTERVAL '7 days'")
 
@@ -76,15 +80,32 @@ class PostgresqlWriter:
             pause_s = min(2 * pause_s, self._limits.reconnect_pause_s)
 
     def give_up(self) -> None:
-        """The platform is being closed: a database that is away is waited for no longer than a caller would."""
-        self._until_s = min(self._until_s, time.monotonic() + self._limits.commit_timeout_s)
+        """The platform is being closed: a database that is away, or takes a transaction and does not answer, is waited
+        for no longer than a caller would."""
+        if self._patience is None:
+            self._until_s = time.monotonic() + self._limits.commit_timeout_s
+            self._look_later()
 
     def close(self) -> None:
         """Leaves no row behind, if the database is there; rows that are left are removed after some days."""
         with Attempt():
             if self._connection is not None:
                 self._connection.execute("DELETE FROM writers WHERE writer = ?", (self._name,))
+        if self._patience is not None:
+            self._patience.cancel()
         self._disconnect()
+
+    def _look_later(self) -> None:
+        self._patience = threading.Timer(self._limits.commit_timeout_s, self._look, (self._number,))
+        self._patience.daemon = True
+        self._patience.start()
+
+    def _look(self, number: int) -> None:
+        """Whether the transaction of that number still waits for an answer."""
+        if self._number == number:
+            self._lines.cut()
+        else:
+            self._look_later()
 
     def _disconnect(self) -> None:
         if self._connection is not None:
@@ -138,6 +159,7 @@ class PostgresqlWriter:
             name=name,
             connect_timeout_s=self._limits.connect_timeout_s,
             statement_timeout_s=self._limits.statement_timeout_s,
+            lines=self._lines,
         )
         try:
             connection.execute(
