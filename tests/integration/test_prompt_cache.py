@@ -2,6 +2,7 @@
 
 import re
 import sqlite3
+from collections.abc import Iterator
 
 import httpx
 import pytest
@@ -73,12 +74,20 @@ def test_growing_conversations_stay_cached(platform: PlatformProcess, affinity: 
     assert cached >= 0.9 * resent
 
 
+@pytest.fixture(scope="module")
+def fresh_platform(tmp_path_factory: pytest.TempPathFactory) -> Iterator[PlatformProcess]:
+    """One whose replicas have computed nothing yet: where one has computed far more than another, that is made even
+    first, and sessions move."""
+    with PlatformProcess(tmp_path_factory.mktemp("fresh") / "data") as running:
+        yield running
+
+
 @pytest.mark.parametrize("way", ["x-session-affinity", "prompt_cache_key", "user"])
-def test_a_session_stays_on_its_replica(platform: PlatformProcess, way: str):
+def test_a_session_stays_on_its_replica(fresh_platform: PlatformProcess, way: str):
     """Requests that share nothing but their session go to one replica; sessions are spread over replicas."""
     account = f"pinned-{way.replace('_', '-')}"
     homes: dict[str, set[str]] = {}
-    with platform.client(platform.new_key(account)) as client:
+    with fresh_platform.client(fresh_platform.new_key(account)) as client:
         for number in range(36):
             session = f"session {number % 12}"
             body, headers = chat(f"{number} is the number.", max_tokens=1), {}
@@ -87,8 +96,8 @@ def test_a_session_stays_on_its_replica(platform: PlatformProcess, way: str):
             else:
                 body[way] = session
             request_id = client.post("/chat/completions", json=body, headers=headers).headers["x-request-id"]
-            platform.wait_in_books()
-            with sqlite3.connect(platform.data_dir / "servery.db") as books:
+            fresh_platform.wait_in_books()
+            with sqlite3.connect(fresh_platform.data_dir / "servery.db") as books:
                 query = "SELECT replica FROM usage_records WHERE request_id = ?"
                 homes.setdefault(session, set()).add(books.execute(query, [request_id]).fetchone()[0])
     assert all(len(replicas) == 1 for replicas in homes.values())

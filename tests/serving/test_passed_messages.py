@@ -111,9 +111,9 @@ async def test_an_answer_without_a_reason_for_its_end_is_none(house: House, stre
 
 async def test_a_stream_that_breaks_is_charged_as_delivered(house: House) -> None:
     """By the prompt that the engine told and the deltas that passed."""
-    unread = {"type": "content_block_start", "index": "none"}
+    unread = {"type": "message_delta", "usage": "none"}
     house.first.always = says(started(input_tokens=9), delta("I"), delta(" am"), unread, then=stalls)
-    with pytest.raises(EngineBroke):
+    with pytest.raises(EngineBroke, match="not understood"):
         await house.serve(request())
     (record,) = house.ended.records
     assert (record.outcome, record.usage) == (Outcome.ENGINE_BROKE, Usage(9, 0, 2, 0, estimated=True))
