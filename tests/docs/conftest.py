@@ -1,5 +1,6 @@
 """What documents are held against."""
 
+import asyncio
 import re
 
 import pytest
@@ -25,7 +26,9 @@ class _NoFleet(Fleet):
         self.pools = {}
 
 
-async def _nobody(request: HttpRequest, writer: ResponseWriter, pressure: WritePressure) -> None:
+async def _nobody(
+    request: HttpRequest, writer: ResponseWriter, pressure: WritePressure, task: asyncio.Task[None]
+) -> None:
     """Serves nobody."""
 
 

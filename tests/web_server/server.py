@@ -90,7 +90,9 @@ class Server:
         for connection in self.connections():
             connection.sweep(asyncio.get_running_loop().time() + seconds_later)
 
-    async def handle(self, request: HttpRequest, writer: ResponseWriter, pressure: WritePressure) -> None:
+    async def handle(
+        self, request: HttpRequest, writer: ResponseWriter, pressure: WritePressure, task: asyncio.Task[None]
+    ) -> None:
         self.requests.append(request)
         self.entered.set()
         try:

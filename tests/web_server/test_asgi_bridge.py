@@ -56,7 +56,9 @@ async def client() -> AsyncIterator[RawClient]:
     bridge = AsgiBridge(app)
 
     class Bridged(Server):
-        async def handle(self, request: HttpRequest, writer: ResponseWriter, pressure: WritePressure) -> None:
+        async def handle(
+            self, request: HttpRequest, writer: ResponseWriter, pressure: WritePressure, task: asyncio.Task[None]
+        ) -> None:
             await bridge.serve(request, writer)
 
     server = Bridged()

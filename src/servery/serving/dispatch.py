@@ -58,7 +58,6 @@ class Dispatch:
         self._retries = RetryBudget()
         self.hedging = Hedging(pools, gates, self._retries)
         self._hedge_after_s = self.hedging.waits_s
-        self._loop: asyncio.AbstractEventLoop | None = None
 
     def forecast(self, caller: Caller, offer: Offer, journey: Journey) -> int:
         """How many of the request's prompt tokens, each prompt counted once, some replica is believed to have in its
@@ -71,14 +70,17 @@ class Dispatch:
             branch.cached_tokens = cached_tokens
         return int(total)
 
-    def answers(self, caller: Caller, offer: Offer, journey: Journey) -> Coroutine[Any, Any, list[WholeAnswer]]:
+    def answers(
+        self, caller: Caller, offer: Offer, journey: Journey, task: asyncio.Task[Any] | None
+    ) -> Coroutine[Any, Any, list[WholeAnswer]]:
         """To be awaited: one engine answer for each branch, empty of a stream that has been relayed. Most requests
-        have one branch; more run side by side, a few at a time, and the first failure ends them all."""
+        have one branch, served in ``task``, or where that is None in the running one; more run side by side, a few at a
+        time, and the first failure ends them all."""
         if len(journey.branches) == 1:
-            return self._branch(self._errand(caller, offer, journey, journey.branches[0]))
+            return self._branch(self._errand(caller, offer, journey, journey.branches[0], task or _running_task()))
 
         async def serve(branch: Branch) -> WholeAnswer:
-            (answer,) = await self._branch(self._errand(caller, offer, journey, branch))
+            (answer,) = await self._branch(self._errand(caller, offer, journey, branch, _running_task()))
             return answer
 
         return side_by_side(journey.branches, serve)
@@ -231,11 +233,9 @@ class Dispatch:
             raise refusal
         return work.fitted(max_tokens=room, sampling=work.sampling)
 
-    def _errand(self, caller: Caller, offer: Offer, journey: Journey, branch: Branch) -> Errand:
-        if self._loop is None:  # asked for once: before Python 3.12, each asking costs a call of the system
-            self._loop = asyncio.get_running_loop()
-        task = asyncio.current_task(self._loop)
-        assert task is not None, "requests are served in tasks"
+    def _errand(
+        self, caller: Caller, offer: Offer, journey: Journey, branch: Branch, task: asyncio.Task[Any]
+    ) -> Errand:
         wish, cached_tokens = self._wish(caller, offer, journey, branch), branch.cached_tokens
         return Errand(caller, offer, journey, branch=branch, wish=wish, cached_tokens=cached_tokens, task=task)
 
@@ -270,3 +270,9 @@ class Dispatch:
             replica=journey.replica,
         )
         journey.dispatched = True
+
+
+def _running_task() -> asyncio.Task[Any]:
+    task = asyncio.current_task()
+    assert task is not None, "requests are served in tasks"
+    return task

@@ -1,7 +1,7 @@
 """THE request path. Read ``Pipeline.serve`` from top to bottom: it is a request's whole journey."""
 
 import asyncio
-from typing import Final
+from typing import Any, Final
 
 from servery.billing.charge import Charge
 from servery.billing.rating import rate
@@ -44,8 +44,11 @@ class Pipeline:
         self.open_streams = OpenStreams()
         self.is_ending = False
 
-    async def serve(self, caller: Caller, request: InferenceRequest, reply: Reply) -> None:
-        """Serve one request to its end. When this returns, the charge is durable and the reply is finished.
+    async def serve(
+        self, caller: Caller, request: InferenceRequest, reply: Reply, task: asyncio.Task[Any] | None = None
+    ) -> None:
+        """Serve one request to its end. When this returns, the charge is durable and the reply is finished. ``task`` is
+        the one in which this runs, where its caller knows it: asking for it costs more than what it is for.
 
         Raises a ServeryError when the request was refused or broke off; what it then owes has been queued to be
         posted. Cancelling it means that the client is gone, or, once ``is_ending``, that the platform ends: the engine
@@ -77,7 +80,7 @@ class Pipeline:
             else:
                 parts.holds.take(caller, offer, journey, estimate)
             try:
-                answers = await parts.dispatch.answers(caller, offer, journey)
+                answers = await parts.dispatch.answers(caller, offer, journey, task)
                 usage = journey.usage()
                 served = journey.served(offer, usage)
                 last = reply.last_bytes(answers, served)

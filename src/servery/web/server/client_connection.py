@@ -16,8 +16,8 @@ from servery.web.server.response_writer import ResponseWriter
 from servery.web.server.server_limits import ServerLimits
 from servery.web.server.write_pressure import WritePressure
 
-Handler = Callable[[HttpRequest, ResponseWriter, WritePressure], Awaitable[None]]
-"""Serves one request. It is cancelled when the client goes away."""
+Handler = Callable[[HttpRequest, ResponseWriter, WritePressure, asyncio.Task[None]], Awaitable[None]]
+"""Serves one request in a task, which is cancelled when the client goes away."""
 
 
 class _Phase(Enum):
@@ -179,12 +179,13 @@ class ClientConnection(asyncio.Protocol):
 
     async def _serve_all(self, request: HttpRequest) -> None:
         """One request after another, until the connection is over."""
-        self._task_began = True
+        self._task_began, task = True, self._task
+        assert task is not None, "it is that in which this runs"
         try:
             while (outbox := self._open_outbox()) is not None:
                 writer = self._writer(request, outbox)
                 try:
-                    await self._handler(request, writer, self._pressure)
+                    await self._handler(request, writer, self._pressure, task)
                 finally:
                     self._after(writer)
                 if self._waiting:

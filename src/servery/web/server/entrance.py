@@ -71,10 +71,14 @@ class Entrance:
         """From now on a request that is cancelled is so because the platform ends, and its client is told."""
         self._pipeline.is_ending = True
 
-    def handle(self, request: HttpRequest, writer: ResponseWriter, pressure: WritePressure) -> Awaitable[None]:
+    def handle(
+        self, request: HttpRequest, writer: ResponseWriter, pressure: WritePressure, task: asyncio.Task[None]
+    ) -> Awaitable[None]:
         """Serve one request; every way out leaves a response, unless the client is gone."""
         route = self._routes.get(request.head.path)
-        return self._bridge_over(request, writer) if route is None else self._infer(route, request, writer, pressure)
+        if route is None:
+            return self._bridge_over(request, writer)
+        return self._infer(route, request, writer, pressure, task)
 
     async def _bridge_over(self, request: HttpRequest, writer: ResponseWriter) -> None:
         try:
@@ -94,7 +98,12 @@ class Entrance:
             writer.whole(error.status, JSON + refusal_headers(error), self._bridged_refusal(path, error))
 
     async def _infer(
-        self, route: InferenceRoute, request: HttpRequest, writer: ResponseWriter, pressure: WritePressure
+        self,
+        route: InferenceRoute,
+        request: HttpRequest,
+        writer: ResponseWriter,
+        pressure: WritePressure,
+        task: asyncio.Task[None],
     ) -> None:
         request_id = self._request_ids.new()
         reply: HttpReply | None = None
@@ -124,7 +133,7 @@ class Entrance:
                 limit_headers=route.limit_headers,
                 tells_route=caller.admin and headers.get(_DEBUG_HEADER) == "1",
             )
-            await self._serve(route, caller, call.request, reply)
+            await self._serve(route, caller, call.request, reply, task)
         except ServeryError as error:
             self._refuse(error, route, request_id, writer, reply)
             if caller is not None:
@@ -139,11 +148,16 @@ class Entrance:
             self._refuse(InternalError("internal error"), route, request_id, writer, reply)
 
     def _serve(
-        self, route: InferenceRoute, caller: Caller, request: InferenceRequest, reply: HttpReply
+        self,
+        route: InferenceRoute,
+        caller: Caller,
+        request: InferenceRequest,
+        reply: HttpReply,
+        task: asyncio.Task[None],
     ) -> Coroutine[Any, Any, None]:
         if route.only_counts:
             return self._counting.serve(caller, request, reply)
-        return self._pipeline.serve(caller, request, reply)
+        return self._pipeline.serve(caller, request, reply, task)
 
     def _remember(self, error: ServeryError, caller: Caller, request_id: str) -> None:
         self._refused.add(
