@@ -108,6 +108,30 @@ def test_a_half_written_slot_is_passed_over(tmp_path: Path) -> None:
     assert open_requests(tmp_path / "nothing") == []
 
 
+def test_a_slot_is_found_or_passed_over_wherever_its_writing_was_cut(tmp_path: Path) -> None:
+    """Text first, then the high byte of its length, then the low one: whatever the length is, also a whole number of
+    256. What was freed before leaves nothing of its length."""
+    file = tmp_path / "0.journal"
+    journal = Journal.open(file)
+    lengths = set()
+    for size in range(1, 600):
+        model = "m" * size
+        journal.opened(opened("a", model=model))
+        assert [each.model for each in open_requests(tmp_path)] == [model]
+        whole = file.read_bytes()
+        offset = next(at for at in range(0, len(whole), 1_024) if any(whole[at : at + 2]))
+        lengths.add(int.from_bytes(whole[offset : offset + 2], "little"))
+        for cut in (bytes(2), b"\0" + whole[offset + 1 : offset + 2]):
+            (tmp_path / "cut.journal").write_bytes(whole[:offset] + cut + whole[offset + 2 :])
+            found = [each.model for each in open_requests(tmp_path)]
+            assert found in ([model], [model] * 2)
+            assert (found == [model] * 2) == (cut == whole[offset : offset + 2])
+        (tmp_path / "cut.journal").unlink()
+        journal.ended("a")
+        assert open_requests(tmp_path) == []
+    assert {256, 512} <= lengths
+
+
 async def test_cut_requests_are_told_of_until_acknowledged(database: Database, clock: ManualClock) -> None:
     """Each once, with the time at which it was found, however often a start finds it."""
     await keep_cut_requests(database, clock, [request("a"), request("b", opened_ns=2)])

@@ -53,7 +53,7 @@ async def fails(request: Request) -> Response:
 
 
 class Faulty:
-    """A presenter that fails as soon as a request is admitted."""
+    """A presenter that fails as soon as a stream is admitted."""
 
     def __init__(self, presenter: Presenter) -> None:
         self._presenter = presenter
@@ -278,7 +278,7 @@ async def test_a_fault_of_ours_leaves_an_answer_and_a_trace(door: Door, caplog: 
         assert response.status == 500
         request_id = response.headers["request-id"]
         assert response.body == refusal_body(path, InternalError("internal error"), request_id)
-    door.ask("/v1/faulty")
+    door.ask("/v1/faulty", stream=True)
     response = await door.client.response()
     assert response.status == 500
     assert b"secret" not in response.body

@@ -4,7 +4,8 @@ The file is mapped into memory and divided into slots. A request takes a free sl
 it back when it ends; what is found in slots after the process is gone was cut.
 
     slot   | length, 2 bytes | JSON ...             |      length 0: free
-           ^ written last, so that a slot is whole or free, wherever the process was killed
+           ^ written last, and its low byte behind the high one: so a slot is whole or free, or its length too short
+             for any JSON of it to be read, wherever the process was killed
 
 Writing is a copy in memory, a microsecond; the system keeps the pages when the process dies. A power cut may lose
 them: what was cut by one costs nothing either, only nobody is told.
@@ -12,7 +13,6 @@ them: what was cut by one costs nothing either, only nobody is told.
 
 import mmap
 import os
-import struct
 from pathlib import Path
 from typing import Final, Self
 
@@ -22,15 +22,13 @@ from servery.metering.open_request import Opened, OpenRequest, read_request
 
 _SLOT_BYTES: Final = 1_024
 _FIRST_SLOTS: Final = 4_096
-_LENGTH: Final = struct.Struct("<H")
-_LENGTH_BYTES: Final = _LENGTH.size
+_LENGTH_BYTES: Final = 2
 _FREE: Final = 0
 _MODEL: Final = 3
 _REPLICA: Final = 5
 _SUFFIX: Final = ".journal"
 
-_encode: Final = msgspec.json.Encoder().encode
-_put_length: Final = _LENGTH.pack_into
+_encode_into: Final = msgspec.json.Encoder().encode_into
 
 
 class Journal:
@@ -40,6 +38,7 @@ class Journal:
     def __init__(self, memory: mmap.mmap) -> None:
         """``Journal.open`` and ``Journal.in_memory`` are how to get there."""
         self._memory = memory
+        self._text = bytearray()  # of the request that was opened last
         self._slots: dict[str, int] = {}
         self.left = _requests(memory[:])
         """What was found when the journal was opened, oldest first. Kept until ``forget_left``."""
@@ -81,32 +80,38 @@ class Journal:
         request_id: str = request[0]
         if request_id in self._slots:
             return
-        text = _encode(request)
+        text = self._text
+        _encode_into(request, text)
         if len(text) > _SLOT_BYTES - _LENGTH_BYTES:  # names of any length can stand in a catalog
-            text = _encode(["" if at in (_MODEL, _REPLICA) else value for at, value in enumerate(request)])
+            _encode_into(["" if at in (_MODEL, _REPLICA) else value for at, value in enumerate(request)], text)
         if not self._free:
             self._grow()
         offset = self._slots[request_id] = self._free.pop()
         start = offset + _LENGTH_BYTES
         self._memory[start : start + len(text)] = text
-        _put_length(self._memory, offset, len(text))
+        self._memory[offset + 1] = len(text) >> 8
+        self._memory[offset] = len(text) & 255
 
     def ended(self, request_id: str) -> None:
         """Write that the request has ended; nothing when it never began."""
         offset = self._slots.pop(request_id, None)
         if offset is not None:
-            _put_length(self._memory, offset, _FREE)
+            self._put_free(offset)
             self._free.append(offset)
 
     def forget_left(self) -> None:
         """Free the slots of ``left``, once they are kept elsewhere."""
         for offset in self._left_slots:
-            _put_length(self._memory, offset, _FREE)
+            self._put_free(offset)
         self._free.extend(self._left_slots)
         self._left_slots, self.left = [], []
 
     def close(self) -> None:
         self._memory.close()
+
+    def _put_free(self, offset: int) -> None:
+        self._memory[offset] = _FREE
+        self._memory[offset + 1] = _FREE
 
     def _grow(self) -> None:
         size = len(self._memory)

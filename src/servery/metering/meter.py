@@ -73,14 +73,19 @@ class Meter:
         self._journal.opened((request_id, account, key_id, model, path._value_, replica, self._wall_ns()))
 
     async def post(self, record: UsageRecord, price: Price) -> Charge:
-        """Rate and post. Once it returns, the charge is durable: in the spool, on its way into the books, or in them.
-        ``price`` is the one that ``record.price_id`` names.
+        """Rate, then ``post_charge``. ``price`` is the one that ``record.price_id`` names."""
+        charge = rate(record.usage, price)
+        await self.post_charge(record, charge)
+        return charge
 
-        Posting a request again changes nothing and returns the same charge. When it was posted with other tokens or
+    async def post_charge(self, record: UsageRecord, charge: Charge) -> None:
+        """Post what was rated. Once it returns, the charge is durable: in the spool, on its way into the books, or in
+        them.
+
+        Posting a request again changes nothing. When it was posted with other tokens or
         another price, the first counts: where that is in the database and this would go there, AlreadyExists is raised;
         else ``verify`` tells of it. Raises what ``Database.write`` raises when nothing takes the charge.
         """
-        charge = rate(record.usage, price)
         row = posting(record, charge)
         spool = self._spool
         # Whoever is cancelled here posts once more, soon; until then the journal keeps the request.
@@ -92,14 +97,13 @@ class Meter:
                 pass
             else:
                 self._journal.ended(record.request_id)
-                return charge
+                return
         try:
             await self._write(row)
         except ServeryError:
             self._journal.ended(record.request_id)
             raise
         self._journal.ended(record.request_id)
-        return charge
 
     def post_soon(self, record: UsageRecord, price: Price) -> None:
         """As ``post``, for requests whose client is gone: nobody waits. An orderly close writes it; a failure goes to

@@ -22,19 +22,21 @@ ACCOUNT: Final = 1
 FINISHED_NS: Final = 13
 NANODOLLARS: Final = 18
 
-encoded: Final = msgspec.json.Encoder().encode
-"""A posting as one line of text."""
+encode_into: Final = msgspec.json.Encoder().encode_into
+"""Puts a posting as one line of text in the place of what a bytearray holds. One that is used again and again need not
+grow, which is a good part of the work."""
 
 
 def posting(record: UsageRecord, charge: Charge) -> Posting:
     """What is posted of a request that ended."""
-    usage, asked_path = record.usage, record.asked_path
+    usage, path, asked_path = record.usage, record.serving_path, record.asked_path
+    path_name = path._value_
     return (
         record.request_id,
         record.account,
         record.key_id,
         record.model,
-        record.serving_path._value_,
+        path_name,
         record.price_id,
         usage.prompt_tokens,
         usage.cached_prompt_tokens,
@@ -49,7 +51,7 @@ def posting(record: UsageRecord, charge: Charge) -> Posting:
         record.time_to_first_token_us,
         msgspec.json.encode(record.cost_labels).decode() if record.cost_labels else "[]",
         charge.nanodollars,
-        None if asked_path is None else asked_path._value_,
+        path_name if asked_path is path else None if asked_path is None else asked_path._value_,
         record.predicted_cached_prompt_tokens,
         None if record.hedge is None else record.hedge._value_,
     )

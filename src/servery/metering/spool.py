@@ -17,7 +17,7 @@ from typing import Self
 
 from servery.core.errors import Overloaded
 from servery.metering.lost_postings import LostPostings
-from servery.metering.posting import Posting, encoded
+from servery.metering.posting import Posting, encode_into
 from servery.metering.posting_line import postings_of_lines
 from servery.metering.refused_postings import RefusedPostings
 from servery.metering.spool_progress import SpoolProgress, remove_progress
@@ -39,6 +39,7 @@ class Spool:
         self._lock = lock
         self._most = most
         self._memory = memory
+        self._line = bytearray()  # of the posting that came last
         self._remembered: deque[Posting] = deque()  # the oldest of those that are to be fed
         self._came_meanwhile: list[Posting] | None = None  # while older ones are read from the disk
         self._refused = RefusedPostings(directory)
@@ -100,7 +101,8 @@ class Spool:
         also says what is raised. Raises Overloaded when the spool is full."""
         if self._log.appended_to - self._fed_to >= self._most:
             raise Overloaded("The spool of charges is full.", retry_after_s=1.0)
-        return self._log.append(encoded(posting), posting, is_patient=is_patient)
+        encode_into(posting, self._line)
+        return self._log.append(bytes(self._line), posting, is_patient=is_patient)
 
     async def oldest(self, most: int) -> list[Posting]:
         """Those that wait longest to be fed."""

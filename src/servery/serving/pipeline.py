@@ -11,7 +11,6 @@ from servery.core.cancellation import uncancel
 from servery.core.errors import ServeryError
 from servery.core.inference import InferenceRequest
 from servery.core.nearest import nearest
-from servery.core.price import Price
 from servery.core.serving_path import Outcome, ServingPath
 from servery.core.today import Today
 from servery.core.usage import Usage
@@ -29,7 +28,10 @@ from servery.serving.reply import Reply
 _OURS: Final = (Outcome.ENGINE_BROKE, Outcome.PLATFORM_ENDED)
 """How requests end that we have broken off."""
 
+_TWICE: Final = (False, True)
 _COMPLETED: Final = Outcome.COMPLETED  # looked up for each request; from its class a member comes a good deal slower
+
+Task = asyncio.Task[Any]
 
 
 class Pipeline:
@@ -44,22 +46,16 @@ class Pipeline:
         self.open_streams = OpenStreams()
         self.is_ending = False
 
-    async def serve(
-        self, caller: Caller, request: InferenceRequest, reply: Reply, task: asyncio.Task[Any] | None = None
-    ) -> None:
-        """Serve one request to its end. When this returns, the charge is durable and the reply is finished. ``task`` is
-        the one in which this runs, where its caller knows it: asking for it costs more than what it is for.
+    async def serve(self, caller: Caller, request: InferenceRequest, reply: Reply, task: Task | None = None) -> None:
+        """Serve one request to its end, in ``task``, which is asked for where its caller does not know it. When this
+        returns, the charge is durable and the reply is finished.
 
         Raises a ServeryError when the request was refused or broke off; what it then owes has been queued to be
         posted. Cancelling it means that the client is gone, or, once ``is_ending``, that the platform ends: the engine
         is told to stop, and what is owed is charged. Who is only being charged as the platform ends is served whole.
         """
         parts = self._parts
-        now_ns = self._wall_ns()
-        offered = parts.catalog.offer(
-            request.model, request.endpoint, priority=request.priority, today=self._today.at(now_ns)
-        )
-        offer = parts.prices.priced(offered, wall_ns=now_ns)
+        offer = self._offer(request)
         prompts = [work.prompt_bytes() for work in request.work]
         work = fitted(request, offer, parts.pools[offer.pool].honours, prompts=prompts)
         journey = Journey(request, work, prompts, reply, self._now_s)
@@ -91,21 +87,32 @@ class Pipeline:
             except ServeryError:
                 self._charge_part(caller, offer, journey, grant, Outcome.ENGINE_BROKE)
                 raise
-            grant.settle(usage)
-            journey.hold.settle(rate(usage, offer.price).nanodollars)
+            charge = _settled(offer, journey, grant, usage)
             estimator.learn(usage, key_id=caller.key_id, prompt_bytes=journey.prompt_bytes, answers=len(work))
-            record = self._record(caller, offer, journey, usage, _COMPLETED)
-            try:
-                charge = await self._posted(record, offer.price)
-            except asyncio.CancelledError:  # the client left at the very end; what is posted twice is posted once
-                self._charge_part(caller, offer, journey, grant, Outcome.COMPLETED)
-                raise
+            record = self._record(caller, offer, journey, usage, _COMPLETED, elapsed_s=served.report.processing_time_s)
+            for is_again in _TWICE:
+                try:
+                    await parts.meter.post_charge(record, charge)
+                    break
+                except asyncio.CancelledError:  # what is posted twice is posted once
+                    if is_again or not self.is_ending:  # the client left at the very end
+                        self._charge_part(caller, offer, journey, grant, _COMPLETED)
+                        raise
+                    uncancel()
             reply.finish(last, served)
         finally:
             self.open_streams.remove(journey)
             parts.holds.end(journey)
             grant.release()
         parts.observer.ended(record, charge)
+
+    def _offer(self, request: InferenceRequest) -> Offer:
+        """What is offered now for what is asked, at the price that is in force."""
+        now_ns = self._wall_ns()
+        offered = self._parts.catalog.offer(
+            request.model, request.endpoint, priority=request.priority, today=self._today.at(now_ns)
+        )
+        return self._parts.prices.priced(offered, wall_ns=now_ns)
 
     def _estimate(self, caller: Caller, offer: Offer, journey: Journey, estimator: Estimator) -> Estimate:
         return estimator.estimate(
@@ -135,16 +142,6 @@ class Pipeline:
             funded=caller.funded,
         )
 
-    async def _posted(self, record: UsageRecord, price: Price) -> Charge:
-        """The answer is whole, and its end is a commit away: the platform's end waits for it."""
-        try:
-            return await self._parts.meter.post(record, price)
-        except asyncio.CancelledError:
-            if not self.is_ending:
-                raise
-            uncancel()
-        return await self._parts.meter.post(record, price)  # what is posted twice is posted once
-
     def _charge_part(self, caller: Caller, offer: Offer, journey: Journey, grant: Grant, outcome: Outcome) -> None:
         """Settle a request that did not complete (money.md, rule 5). Nobody waits for this posting.
 
@@ -157,14 +154,14 @@ class Pipeline:
             self._parts.meter.void(journey.request.request_id)
             return
         usage = journey.usage()
-        charge = rate(usage, offer.price)
-        grant.settle(usage)
-        journey.hold.settle(charge.nanodollars)
-        record = self._record(caller, offer, journey, usage, outcome)
+        charge = _settled(offer, journey, grant, usage)
+        record = self._record(caller, offer, journey, usage, outcome, elapsed_s=journey.elapsed_s)
         self._parts.meter.post_soon(record, offer.price)
         self._parts.observer.ended(record, charge)
 
-    def _record(self, caller: Caller, offer: Offer, journey: Journey, usage: Usage, outcome: Outcome) -> UsageRecord:
+    def _record(
+        self, caller: Caller, offer: Offer, journey: Journey, usage: Usage, outcome: Outcome, *, elapsed_s: float
+    ) -> UsageRecord:
         first_token_s = journey.time_to_first_token_s
         finished_ns = self._wall_ns()
         return UsageRecord(
@@ -177,7 +174,7 @@ class Pipeline:
             price_id=offer.price_id,
             usage=usage,
             outcome=outcome,
-            started_ns=finished_ns - nearest(journey.elapsed_s * 1_000_000_000),  # the wall may have been set meanwhile
+            started_ns=finished_ns - nearest(elapsed_s * 1_000_000_000),  # the wall may have been set meanwhile
             finished_ns=finished_ns,
             replica=journey.replica,
             queue_wait_us=nearest(journey.queue_wait_s * 1_000_000),
@@ -186,3 +183,11 @@ class Pipeline:
             predicted_cached_prompt_tokens=journey.predicted_cached_prompt_tokens,
             hedge=journey.hedge,
         )
+
+
+def _settled(offer: Offer, journey: Journey, grant: Grant, usage: Usage) -> Charge:
+    """What the request used takes the place of what was reserved for it."""
+    charge = rate(usage, offer.price)
+    grant.settle(usage)
+    journey.hold.settle(charge.nanodollars)
+    return charge

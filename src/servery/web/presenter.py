@@ -23,8 +23,8 @@ class Presenter(Protocol):
     """
 
     def admitted(self, path: ServingPath) -> None:
-        """The request is served on ``path``, which may be another than was asked for; called before all else, except
-        ``error``."""
+        """The stream is served on ``path``, which may be another than was asked for; called before all else, except
+        ``error``. Of a whole answer ``Served`` tells it."""
         ...
 
     def stream_frame(self, branch: int, event: bytes, read: EngineAnswer | None) -> bytes:

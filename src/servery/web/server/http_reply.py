@@ -70,7 +70,8 @@ class HttpReply:
         self._headers = b"%b%b" % (self._headers, self._limit_lines.of(reading))
         if self._dialect_limits is not None:
             self._headers += header_lines(self._dialect_limits(reading))
-        self._presenter.admitted(path)
+        if self._stream:
+            self._presenter.admitted(path)
 
     def near_budget(self, used_share: float) -> None:
         self._headers += budget_headers(used_share)
