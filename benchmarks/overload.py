@@ -21,6 +21,7 @@ import msgspec
 import uvloop
 
 from benchmarks.cores import Cores, pinned
+from benchmarks.kept_connections import KeptConnections
 from benchmarks.mock_engine import BYTES_PER_TOKEN, WORD
 from benchmarks.overload_scenario import (
     ENGINES,
@@ -47,8 +48,6 @@ from servery.simulation.traces.synthetic import BLOCK_TOKENS
 
 AGAIN_AFTER_S, _MOST_RETRIES = 0.5, 8
 _AMPLE = 10**12
-_LAST_BYTES = 16
-"""So many of what was read before may belong to what says that an answer is done."""
 _MODEL = "accounts/servery/models/mock"
 
 
@@ -149,6 +148,7 @@ class Replay:
     async def run_piece(self, requests: Iterable[Request], *, from_s: float) -> Tally:
         """``from_s`` is when the piece begins, as the requests' arrivals tell time."""
         self._began_s = time.monotonic() - from_s
+        connections = KeptConnections(self._gateway.port, self.first_word)
         self.tally.is_over = False
         self.tally.fresh_s += FRESH_S
         async with asyncio.TaskGroup() as group:
@@ -156,25 +156,30 @@ class Replay:
                 await asyncio.sleep(max(0.0, request.arrives_s - self._now_s))
                 self.tally.is_fresh = request.arrives_s < from_s + FRESH_S
                 self.tally.offered(request)
-                group.create_task(self._call(request))
+                group.create_task(self._call(request, connections))
             self.tally.is_over = True
+        connections.close()
         return self.tally
 
     @property
     def _now_s(self) -> float:
         return time.monotonic() - self._began_s
 
-    async def _call(self, request: Request) -> None:
-        asked_s = self._now_s
+    async def _call(self, request: Request, connections: KeptConnections) -> None:
+        asked_s, written = self._now_s, self._written(request)
         for tries in range(self._retries + 1):
             if tries:
                 self.tally.retries += 1
                 await asyncio.sleep(AGAIN_AFTER_S)
                 asked_s = self._now_s
-            status, first_s, cached = await self._asked(request)
+            answer = await connections.ask(written)
+            status = answer.status
+            assert status in {200, 429, 503}, f"not one of the answers that are expected: {answer.body[:300]!r}"
             if status == 200:
-                usage = Usage(request.prompt_tokens, min(cached, request.prompt_tokens), request.generated_tokens)
+                cached = min(_cached_tokens(answer.body), request.prompt_tokens)
+                usage = Usage(request.prompt_tokens, cached, request.generated_tokens)
                 now_s, further = self._now_s, request.generated_tokens - 1
+                first_s = answer.first_s - self._began_s
                 self.tally.completed(
                     request,
                     usage,
@@ -185,25 +190,6 @@ class Replay:
                 )
                 return
         self.tally.refused(request, Ending.LIMITED if status == 429 else Ending.SHED_PREDICTED_WAIT)
-
-    async def _asked(self, request: Request) -> tuple[int, float, int]:
-        """The status, when the first token came, and how much of the prompt was cached."""
-        reader, writer = await asyncio.open_connection("127.0.0.1", self._gateway.port)
-        try:
-            writer.write(self._written(request))
-            answer, first_s = bytearray(), 0.0
-            while piece := await reader.read(65_536):
-                answer += piece
-                if not first_s and self.first_word in answer:
-                    first_s = self._now_s
-                if b"[DONE]" in answer[-len(piece) - _LAST_BYTES :]:
-                    break
-        finally:
-            writer.close()
-        status = int(answer[9:12])
-        assert status in {200, 429, 503}, f"not one of the answers that are expected: {answer[:300]!r}"
-        found = re.search(rb'"cached_tokens": ?(\d+)', answer)
-        return status, first_s, int(found[1]) if found else 0
 
     def body(self, request: Request) -> dict[str, object]:
         """What is asked; ``stream`` and the service tier are added."""
@@ -223,9 +209,14 @@ class Replay:
         head = (
             f"POST /inference/v1/chat/completions HTTP/1.1\r\nHost: 127.0.0.1\r\n"
             f"Authorization: Bearer {self._gateway.keys[request.account]}\r\nContent-Type: application/json\r\n"
-            f"Content-Length: {len(data)}\r\nConnection: close\r\n\r\n"
+            f"Content-Length: {len(data)}\r\n\r\n"
         )
         return head.encode() + data
+
+
+def _cached_tokens(answer: bytes) -> int:
+    found = re.search(rb'"cached_tokens": ?(\d+)', answer)
+    return int(found[1]) if found else 0
 
 
 if __name__ == "__main__":

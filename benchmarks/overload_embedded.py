@@ -1,4 +1,4 @@
-"""``python -m benchmarks.overload_embedded``: twice what two embedded engines can do, in about six minutes.
+"""``python -m benchmarks.overload_embedded``: twice what two embedded engines can do, in about nine minutes.
 
 The scenario of ``benchmarks.overload`` with engines that compute: llama.cpp with the demo model, eight places each.
 What they can do is measured first, in calm times and behind one plain line that is never empty. The same fleet with
@@ -42,7 +42,7 @@ from servery.simulation.tally import Ending
 from servery.simulation.traces.request import Request, Trace
 
 _TOO_MANY_PER_S, _FILLING_S = 100.0, 3.0
-_PIECES, _PIECE_S = 2, 40.0
+_PIECES, _PIECE_S = 3, 40.0
 _MOST_RETRIES = 8
 _AMPLE = 10**12
 _MODEL = "accounts/servery/models/demo"
