@@ -3,7 +3,7 @@
 import asyncio
 import sqlite3
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import pytest
@@ -12,7 +12,9 @@ from tests.refusals import INTEGRITY_ERRORS, SQL_ERRORS
 from servery.core.errors import InternalError, Overloaded
 from servery.store.connection import Connection
 from servery.store.database import Database, Operation
+from servery.store.group_commit import GroupCommit
 from servery.store.limits import StoreLimits
+from servery.store.transaction import OpenTransaction
 
 
 class Gate:
@@ -215,6 +217,45 @@ async def test_those_who_cannot_wait_have_room_of_their_own(place: Path | str) -
         with pytest.raises(Overloaded):
             database.write_soon(lambda connection: None)
         gate.open()
+
+
+async def test_who_waits_for_room_is_refused_in_time(place: Path | str) -> None:
+    """While the database is away: behind those that are refused themselves, and behind those that nobody waits for."""
+    async with Database.open(place, limits=StoreLimits(queued_writes=3, commit_timeout_s=0.2)) as database:
+        gate = await closed_gate(database)
+        async with asyncio.timeout(60):
+            writes = [database.write_grouped(Inserting(), str(number)) for number in range(20)]
+            assert {type(one) for one in await asyncio.gather(*writes, return_exceptions=True)} == {Overloaded}
+            for _ in range(3):
+                database.write_soon(lambda connection: None)
+            with pytest.raises(Overloaded):
+                await database.write_grouped(Inserting(), "a")
+        gate.open()
+
+
+class Faulty:
+    """A writer that meets what none should."""
+
+    def transact(self, body: Callable[[OpenTransaction], None], *, in_parts: bool = False) -> Exception | None:
+        raise ValueError
+
+    def give_up(self) -> None: ...
+
+    def close(self) -> None: ...
+
+
+async def test_a_fault_of_the_writer_is_told_and_ends_nothing() -> None:
+    """Its thread goes on: else all that come later, and the end, would wait for ever."""
+    lost: list[Exception] = []
+    commits = GroupCommit(Faulty(), StoreLimits(), on_lost_write=lost.append)
+    async with asyncio.timeout(60):
+        for _ in range(2):
+            with pytest.raises(InternalError) as told:
+                await commits.write(Inserting(), "a")
+            assert isinstance(told.value.__cause__, ValueError)
+        commits.write_soon(Inserting(), "b")
+        await commits.close()
+    assert [type(error) for error in lost] == [InternalError]
 
 
 async def test_a_cancelled_caller_does_not_undo_its_write(database: Database) -> None:

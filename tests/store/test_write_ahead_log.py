@@ -207,6 +207,23 @@ async def test_a_full_disk_fails_those_that_come_meanwhile(tmp_path: Path, monke
     assert not read_log(tmp_path).lost
 
 
+async def test_a_fault_while_writing_is_told_and_ends_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever it is, the thread goes on: else the end would wait for ever."""
+
+    def write(descriptor: int, data: bytes, offset: int) -> int:
+        raise ValueError
+
+    log, durable = open_log(tmp_path)
+    async with asyncio.timeout(60):
+        with monkeypatch.context() as patched:
+            patched.setattr(os, "pwrite", write)
+            with pytest.raises(InternalError):
+                await append(log, "a")
+        await append(log, "b")
+        await log.close()
+    assert durable == ["b"]
+
+
 async def test_a_disk_that_does_not_answer_holds_up_nothing_else(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -70,9 +70,7 @@ class GroupCommit:
         """Queue, and return the result once it is durable. Waits for room when the queue is full."""
         loop = self._loop or self._running_loop()
         while len(self._gathered) >= self._limits.queued_writes:
-            waiter = loop.create_future()
-            self._waiting_for_room.append(waiter)
-            await waiter
+            await self._room(loop)
         future: asyncio.Future[Result] = loop.create_future()
         self._put(Entry(operation, item, queued_s=loop.time(), future=future))
         return await future
@@ -155,6 +153,19 @@ class GroupCommit:
             self._schedule()
         elif self._drained is not None:
             self._drained.set_result(None)
+        self._let_in()
+
+    async def _room(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Wait until there may be some. Raises Overloaded where the database does not make any in time."""
+        waiter = loop.create_future()
+        self._waiting_for_room.append(waiter)
+        try:
+            async with asyncio.timeout(self._limits.commit_timeout_s):
+                await waiter
+        except TimeoutError:
+            raise _unanswered() from None
+
+    def _let_in(self) -> None:
         while self._waiting_for_room and len(self._gathered) < self._limits.queued_writes:
             waiter = self._waiting_for_room.popleft()
             if not waiter.done():
@@ -184,9 +195,14 @@ class GroupCommit:
         for entry in overdue:
             _refuse(entry)
         self._gathered = deque(entry for entry in self._gathered if not entry.withdrawn)
+        self._let_in()
 
 
 def _refuse(entry: AnyEntry) -> None:
     if entry.future is not None and not entry.future.done():
         entry.withdrawn = True
-        entry.future.set_exception(Overloaded("The database does not answer, please try again.", retry_after_s=1.0))
+        entry.future.set_exception(_unanswered())
+
+
+def _unanswered() -> Overloaded:
+    return Overloaded("The database does not answer, please try again.", retry_after_s=1.0)

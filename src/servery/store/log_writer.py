@@ -10,11 +10,12 @@ from typing import Final
 
 from servery.store.log_contents import segment_file
 from servery.store.log_segment import LogSegment, make_segment
+from servery.store.transaction import Attempt
 
 _SPARE: Final = 2
 """Segments that are kept for later use; after a time in which many were needed, the others are given back."""
 
-Done = Callable[[OSError | None], None]
+Done = Callable[[Exception | None], None]
 
 
 class LogWriter:
@@ -35,12 +36,9 @@ class LogWriter:
         """Write a frame; then ``done`` is called on ``loop``, with the error where it is not on the disk."""
 
         def job() -> None:
-            error: OSError | None = None
-            try:
+            with Attempt() as attempt:  # whatever goes wrong: who waits for the disk is told
                 self._append(first, count, payload)
-            except OSError as raised:
-                error = raised
-            self._tell(loop, done, error)
+            self._tell(loop, done, attempt.error)
 
         self._jobs.put(job)
 
@@ -49,14 +47,11 @@ class LogWriter:
         ``done`` is called on ``loop``, with the error where that is not so."""
 
         def job() -> None:
-            error: OSError | None = None
-            newest = self._newest()
-            try:
+            with Attempt() as attempt:
+                newest = self._newest()
                 for segment in self._segments:
                     segment.check(needed_from=self._needed_from if is_failing and segment is newest else None)
-            except OSError as raised:
-                error = raised
-            self._tell(loop, done, error)
+            self._tell(loop, done, attempt.error)
 
         self._jobs.put(job)
 
@@ -73,7 +68,7 @@ class LogWriter:
             segment.close()
 
     @staticmethod
-    def _tell(loop: asyncio.AbstractEventLoop, done: Done, error: OSError | None) -> None:
+    def _tell(loop: asyncio.AbstractEventLoop, done: Done, error: Exception | None) -> None:
         try:
             loop.call_soon_threadsafe(done, error)
         except RuntimeError:

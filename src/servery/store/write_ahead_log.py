@@ -203,7 +203,7 @@ class WriteAheadLog(Generic[Item]):
             self._expiry = self._loop.call_later(self._limits.timeout_s, self._look_for_overdue)
         self._writer.write(self.next_number, len(frame.texts), b"\n".join(frame.texts), self._loop, self._written)
 
-    def _written(self, error: OSError | None) -> None:
+    def _written(self, error: Exception | None) -> None:
         """On the event loop: tell all of a frame, and begin the next."""
         assert self._loop is not None, "whoever appended ran on a loop"
         frame, self._in_hand = self._in_hand, None
@@ -226,7 +226,7 @@ class WriteAheadLog(Generic[Item]):
         elif self._drained is not None:
             self._drained.set_result(None)
 
-    def _looked(self, error: OSError | None) -> None:
+    def _looked(self, error: Exception | None) -> None:
         self.is_failing = error is not None
 
     def _look_for_overdue(self) -> None:
@@ -255,7 +255,7 @@ def _unanswered() -> Overloaded:
     return Overloaded("The disk does not answer, please try again.", retry_after_s=1.0)
 
 
-def _unwritten(cause: OSError) -> InternalError:
+def _unwritten(cause: Exception) -> InternalError:
     error = InternalError("The log could not be written.")
     error.__cause__ = cause
     return error

@@ -14,7 +14,7 @@ from typing import Any, Generic, TypeVar
 
 from servery.core.errors import InternalError
 from servery.store.connection import Connection
-from servery.store.transaction import OpenTransaction, Savepoint, TransactionFailed, Writer
+from servery.store.transaction import Attempt, OpenTransaction, Savepoint, Writer
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -94,20 +94,24 @@ class WriterThread:
                 assert loop.is_closed()
 
     def _commit(self, group: Sequence[AnyEntry]) -> None:
-        try:
-            error = self._writer.transact(lambda connection: _run_together(connection, group))
-            if error is not None and len(group) == 1:
-                group[0].error = error
-            elif error is not None:
-                error = self._writer.transact(lambda connection: _run_apart(connection, group), in_parts=True)
-                for entry in group if error is not None else ():
-                    entry.error = error
-            self.has_failed = False
-        except TransactionFailed as failure:
-            self.has_failed = True
+        with Attempt() as attempt:
+            self._transact(group)
+        failure = attempt.error  # whatever it is: without this thread, all who wait would wait for ever
+        self.has_failed = failure is not None
+        if failure is not None:
             for entry in group:
                 entry.error = InternalError("The database could not be written.")
                 entry.error.__cause__ = failure.__cause__ or failure
+
+    def _transact(self, group: Sequence[AnyEntry]) -> None:
+        """Raises TransactionFailed."""
+        error = self._writer.transact(lambda connection: _run_together(connection, group))
+        if error is not None and len(group) == 1:
+            group[0].error = error
+        elif error is not None:
+            error = self._writer.transact(lambda connection: _run_apart(connection, group), in_parts=True)
+            for entry in group if error is not None else ():
+                entry.error = error
 
 
 def _by_operation(group: Iterable[AnyEntry]) -> list[list[AnyEntry]]:
