@@ -1,6 +1,7 @@
 """A listener with a handler that tells what it was asked."""
 
 import asyncio
+import contextlib
 import json
 
 from tests.web_server.raw_client import RawClient
@@ -49,8 +50,8 @@ class Flow:
 
 class Server:
     """Paths: ``/hold`` is answered when ``release`` is set; ``/stream`` begins at once and ends then; ``/flood`` writes
-    until the client is full; ``/farewell`` is answered once it is cancelled; ``/fault`` is answered before it goes
-    wrong; all others are answered with what was asked."""
+    until the client is full; ``/farewell`` is answered once it is cancelled; ``/deaf`` hears only the third
+    cancellation; ``/fault`` is answered before it goes wrong; all others are answered with what was asked."""
 
     def __init__(self, limits: ServerLimits = LIMITS) -> None:
         self.listener = Listener(self.handle, limits)
@@ -107,6 +108,11 @@ class Server:
                     writer.end(b"last")
                 case "/farewell":
                     await self._wait_to_be_cut(writer)
+                case "/deaf":
+                    for _ in range(2):
+                        with contextlib.suppress(asyncio.CancelledError):
+                            await self.release.wait()
+                    await self.release.wait()
                 case "/fault":
                     writer.whole(200, JSON, told(request))
                     raise ValueError(request.head.path)

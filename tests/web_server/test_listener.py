@@ -80,7 +80,7 @@ async def test_draining_lets_requests_finish_and_closes_the_rest(server: Server,
     half.send(b"GET / HT")
     client.get("/hold")
     await server.entered.wait()
-    draining = asyncio.create_task(server.listener.drain(timeout_s=5))
+    draining = asyncio.create_task(server.listener.drain(timeout_s=60))
     assert await idle.is_closed()
     assert await half.is_closed()
     with pytest.raises(ConnectionRefusedError):
@@ -105,6 +105,15 @@ async def test_draining_has_an_end(server: Server, client: RawClient) -> None:
     assert await client.is_closed()
 
 
+async def test_who_does_not_hear_that_it_is_cut_is_told_again(server: Server, client: RawClient) -> None:
+    """What a handler waits for may take a cancellation for its own; the platform ends all the same."""
+    client.get("/deaf")
+    await server.entered.wait()
+    async with asyncio.timeout(60):
+        await server.listener.drain(timeout_s=0.05)
+    assert server.listener.open_connections == 0
+
+
 async def test_what_is_cut_may_say_a_last_word(server: Server, client: RawClient) -> None:
     """Its handler is cancelled, once whoever drains has been told, and has a moment for it."""
     client.get("/farewell")
@@ -126,7 +135,7 @@ async def test_who_leaves_in_the_moment_of_being_cut_is_gone(server: Server, cli
     connection.abort()
     connection.cut_off()
     await server.wait_open(0)
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(60):
         await server.listener.drain(timeout_s=0.05)
 
 

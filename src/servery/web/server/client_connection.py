@@ -87,9 +87,12 @@ class ClientConnection(asyncio.Protocol):
             self.abort()
 
     def abort(self) -> None:
-        """Close now, whatever is going on."""
+        """Close now, whatever is going on. A handler that goes on though its client is gone is cancelled again: what it
+        waited for may have taken the cancellation for its own."""
         if self._transport is not None:
             self._transport.abort()
+        elif self._task is not None:
+            self._task.cancel()
 
     def sweep(self, now_s: float) -> None:
         """Close the connection if its client has taken too long for what it is doing."""

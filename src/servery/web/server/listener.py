@@ -75,8 +75,8 @@ class Listener:
             for connection in list(self._connections):
                 connection.cut_off()
             await self._wait_until_empty(_FAREWELL_S)
-            self._abort()
             while self._connections:
+                self._abort()
                 await self._wait_until_empty(_FAREWELL_S)
         if self._sweeper is not None:
             self._sweeper.cancel()
