@@ -1,5 +1,6 @@
 """Several gateways that spend one account's money: borrowed, charged, given back. Real databases, virtual time."""
 
+import asyncio
 import random
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -192,6 +193,28 @@ async def test_an_orderly_end_gives_everything_back(gateways: list[Gateway]) -> 
     (await gateways[0].lender.hold("acme", DOLLAR)).release()
     await gateways[0].lender.close()
     assert await gateways[1].serve(DOLLAR)
+
+
+async def test_a_round_that_is_cancelled_keeps_nobody_waiting(gateways: list[Gateway]) -> None:
+    """Also one that waits for its turn at an account, and has its turn at others already."""
+    one = gateways[0]
+    await Accounts(one.database, one.clock).open("umbrella")
+    for account in ("acme", "umbrella"):
+        await one.budgets.learn(account)
+        (await one.lender.hold(account, 1_000)).release()
+    turn = one.lender._asking["umbrella"]
+    await turn.acquire()
+    first_in_line = asyncio.create_task(turn.acquire())
+    await asyncio.sleep(0)
+    looking = asyncio.create_task(one.lender.look_after())
+    turn.release()  # and whoever is first in line has not taken it yet
+    await asyncio.wait({looking}, timeout=0)
+    looking.cancel()
+    await asyncio.wait({looking})
+    assert looking.cancelled()
+    await first_in_line
+    async with asyncio.timeout(60):
+        await one.lender.hold("acme", DOLLAR // 2)
 
 
 async def test_a_gateway_that_is_gone_keeps_its_slice_for_a_time(

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable
+from contextlib import AsyncExitStack
 from typing import Final
 
 from servery.billing.budget import Hold
@@ -86,17 +87,14 @@ class MoneyLender:
         """Ask for all at once; those for which a request is just asking come the next time."""
         locks = {account: self._asking.setdefault(account, asyncio.Lock()) for account in self._borrowers}
         free = [account for account, lock in locks.items() if not lock.locked()]
-        for account in free:
-            await locks[account].acquire()
-        try:
+        async with AsyncExitStack() as held:
+            for account in free:
+                await held.enter_async_context(locks[account])
             asked_s = self._clock.monotonic_s()
             asks = {account: ask for account in free if (ask := say(self._borrowers[account])) is not None}
             loans = await self._book.lend_all(list(asks.values())) if asks else []
             for ask, loan in zip(asks.values(), loans, strict=True):
                 self._borrowers[ask.account].take(loan, ask, asked_s=asked_s)
-        finally:
-            for account in free:
-                locks[account].release()
 
 
 def leased_purses(clock: Clock, *, trusted_s: float) -> Callable[[Standing], LeasedPurse]:

@@ -1,6 +1,7 @@
 """How the platform ends a child process that listens on a ``platform_pipe``."""
 
 import asyncio
+import contextlib
 
 
 async def end_child(process: asyncio.subprocess.Process, *, timeout_s: float) -> None:
@@ -14,5 +15,6 @@ async def end_child(process: asyncio.subprocess.Process, *, timeout_s: float) ->
         async with asyncio.timeout(timeout_s):
             await process.wait()
     except TimeoutError:
-        process.kill()
+        with contextlib.suppress(ProcessLookupError):  # it has left in the very moment
+            process.kill()
         await process.wait()
