@@ -2,7 +2,6 @@
 
 import asyncio
 import gc
-import logging
 import signal
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -74,7 +73,7 @@ async def running(platform: Platform) -> AsyncIterator[asyncio.Task[None]]:
         await platform.post.close()
         await platform.limit_keeper.close()
         if platform.sharing is not None:
-            await _give_back(platform.sharing, foundation.logger)
+            await _give_back(platform.sharing, foundation)
         await platform.feed.caught_up(timeout_s=_FEED_S)  # else the next start feeds it
         await platform.feed.close()
         await close_foundation(foundation)
@@ -83,12 +82,13 @@ async def running(platform: Platform) -> AsyncIterator[asyncio.Task[None]]:
         engines.result()
 
 
-async def _give_back(sharing: Sharing, logger: logging.Logger) -> None:
+async def _give_back(sharing: Sharing, foundation: Foundation) -> None:
     try:
+        foundation.database.check_not_stalled()
         await sharing.close()
     except ServeryError as error:
         fields = {"code": error.code, "reason": error.message}
-        logger.warning("what was borrowed could not be given back, and expires", extra={"fields": fields})
+        foundation.logger.warning("what was borrowed could not be given back, and expires", extra={"fields": fields})
 
 
 async def close_foundation(foundation: Foundation) -> None:

@@ -1,6 +1,7 @@
 """``servery serve``: one process that does everything, or a supervisor with its workers."""
 
 import asyncio
+import signal
 import sys
 
 import uvloop
@@ -8,7 +9,7 @@ import uvloop
 from servery.app import build
 from servery.core.clock import Clock, SystemClock
 from servery.fleet.station import Station
-from servery.life import StopSignals, greeting, running, spare_the_collector
+from servery.life import StopSignals, greeting, running, spare_the_collector, stop_signals
 from servery.settings import LogFormat, Settings
 from servery.store.process_lock import ProcessLock
 from servery.telemetry.announcer import Announcer
@@ -20,7 +21,10 @@ def serve(settings: Settings) -> int:
     """Run the platform until SIGINT or SIGTERM; returns the exit status. Raises Misconfigured when it cannot start."""
     serving = _serve if settings.workers == 1 else supervise
     with ProcessLock(settings.data_dir / "servery.lock"):
-        return uvloop.run(serving(settings, Announcer(sys.stdout), SystemClock()))
+        status = uvloop.run(serving(settings, Announcer(sys.stdout), SystemClock()))
+    for name in stop_signals():
+        signal.signal(name, signal.SIG_IGN)  # all is done: who asks again must not make it look like a failure
+    return status
 
 
 async def _serve(settings: Settings, announcer: Announcer, clock: Clock) -> int:

@@ -8,6 +8,7 @@ from itertools import pairwise
 from pathlib import Path
 
 import pytest
+from tests.fakes.stuck_writer import stuck_writer
 from tests.limits.desk import LIMITS, Desk
 
 from servery.catalog.token_limits import TokenLimits
@@ -20,6 +21,7 @@ from servery.limits.limit_keeper import LimitKeeper
 from servery.limits.limit_records import LimitRecords
 from servery.limits.rules import AdaptationRules, LimitRules
 from servery.store.database import Database
+from servery.store.limits import StoreLimits
 from servery.tenancy.accounts import Accounts
 
 MODEL = "accounts/servery/models/m"
@@ -101,6 +103,19 @@ async def test_an_orderly_end_forgets_nothing(database: Database) -> None:
     await keeper.close()
     state = (await LimitRecords(database).states_of("acme"))[MODEL]
     assert [peak.tokens_per_minute for peak in state.prompt.peaks] == [900.0, (900 + 777) / 15]
+
+
+async def test_an_end_does_not_wait_for_a_database_that_is_silent(place: Path | str) -> None:
+    """What was learned since the last time is lost, and that is told."""
+    async with Database.open(place, limits=StoreLimits(stall_s=0.05, commit_timeout_s=600.0)) as database:
+        desk = Desk(RULES, limits=CEILINGS)
+        keeper = keeper_of(desk, database)
+        await keeper.open()
+        use(desk, 16, 900)
+        async with stuck_writer(database), asyncio.timeout(60):
+            while not database.is_stalled:  # noqa: ASYNC110 - time passes
+                await asyncio.sleep(0.01)
+            await keeper.close()
 
 
 async def test_limits_that_were_idle_begin_anew(database: Database) -> None:

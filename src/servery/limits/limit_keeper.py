@@ -103,6 +103,7 @@ class LimitKeeper:
         """Write down what is left. The database is still open."""
         self._limiter.look_at_all()
         try:
+            self._database.check_not_stalled()  # the end does not wait for a database that has been silent for so long
             await self.save()
         except ServeryError:
             self._logger.exception("limits could not be kept")
