@@ -22,7 +22,7 @@ from servery.admission.ticket import Ticket, TicketState
 from servery.core.serving_path import ServingClass
 from servery.core.work_weights import WorkWeights
 from servery.fleet.replica import Replica
-from servery.routing.prefill_queue import PrefillQueue
+from servery.routing.prefill_queue import PrefillQueue, Prompt
 from servery.routing.prefill_rate import PoolRate, PrefillRate
 
 REPLICAS, PLACES = 16, 32
@@ -69,6 +69,7 @@ class Engine:
         self.rate = rate
         self.queue = PrefillQueue(rate=rate.tokens_per_s)
         replica.occupancy.backlog = self
+        self._sent: dict[Ticket, Prompt] = {}
         self.ahead: list[tuple[int, int, Ticket, Ask]] = []
         self.computing: Ticket | None = None
         self.pending = 0
@@ -79,14 +80,14 @@ class Engine:
     def sent(self, ticket: Ticket, ask: Ask, now_s: float) -> None:
         self.pending += ask.prompt
         self.queue.rate = self.rate.tokens_per_s
-        self.queue.enter(id(ticket), ask.prompt, now_s, is_silent=False)
+        self._sent[ticket] = self.queue.enter(len(self._sent), ask.prompt, now_s, is_silent=False)
         self.replica.occupancy.pending_prefill_tokens = self.queue.pending_tokens
         ticket.sent_s = now_s
 
     def over(self, ticket: Ticket, ask: Ask, now_s: float) -> None:
         """Its prompt is computed, or not wanted any more."""
         self.pending -= ask.prompt
-        service_s = self.queue.computed(id(ticket), sent_s=ticket.sent_s, now_s=now_s)
+        service_s = self.queue.computed(self._sent[ticket], sent_s=ticket.sent_s, now_s=now_s)
         if ask.first_s is not None and service_s is not None:
             self.rate.learn(ask.prompt, service_s)
         self.replica.occupancy.pending_prefill_tokens = self.queue.pending_tokens

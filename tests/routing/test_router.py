@@ -408,3 +408,16 @@ def test_among_many_replicas_with_slots_an_owner_is_found_where_it_has_been() ->
             assert seat is not None
             assert seat.replica.name == home
             assert len(seat.weighing.decision.scores) <= 3
+
+
+def test_owners_that_were_forgotten_are_the_same_again() -> None:
+    """However many come: who shares a cache with whom, and a prompt's links, depend on names alone."""
+    router, pool = Router(ManualClock(), slot_isolation=True), slots()
+    for number in range(40_000):
+        owner = router.owner(pool, f"a{number % 20_000}", None)
+        assert owner == f"a{number % 20_000}/"
+        if number % 1_000 == 0:
+            assert router.chain(owner, PROMPT).links == text_chain(owner, PROMPT).links
+        else:
+            router.chain(owner, b"")
+    assert router.owner(pool, "a", "k") == "a/k" != router.owner(pool, "a", "") == router.owner(pool, "a", None)

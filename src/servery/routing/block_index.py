@@ -15,6 +15,7 @@ several prompts at once find nothing of one in the other.
 """
 
 from bisect import bisect_right
+from math import inf
 from typing import Final
 
 from servery.core.acyclic import acyclic
@@ -62,7 +63,7 @@ class _Cache:
     __slots__ = ("holding", "life", "share", "strikes", "void")
 
     def __init__(self) -> None:
-        self.holding = Holding(0.0)
+        self.holding = Holding(inf)  # until something is sent there
         self.void: set[int] = set()
         self.share = 1.0
         self.life = 0
@@ -75,7 +76,7 @@ class BlockIndex:
     def __init__(self) -> None:
         self._tree = PrefixTree()
         self._marks = Marks()
-        self._caches: dict[int, _Cache] = {}
+        self._caches: list[_Cache] = []  # by the number of the replica
         self._latest: Lookup | None = None
         self._lengths = 0.0
         self._in_blocks = 0.0
@@ -104,10 +105,10 @@ class BlockIndex:
             if level.use_of(replica) is not None:
                 cached = level.reach
                 break
-        cache = self._caches.get(replica)
-        if cache is None:
+        caches = self._caches
+        if replica >= len(caches):
             return cached, 0.0
-        holding = cache.holding
+        holding = caches[replica].holding
         new = lookup.chain.length - cached
         excess = holding.size + new - holding.limit
         if excess <= 0.0:
@@ -118,9 +119,10 @@ class BlockIndex:
         """The prompt is sent there, where ``size`` fits; ``oldest`` is the stamp of the first prompt that is not
         computed there yet."""
         self._latest = None
-        cache = self._caches.get(replica)
-        if cache is None:
-            cache = self._caches[replica] = _Cache()
+        caches = self._caches
+        while replica >= len(caches):
+            caches.append(_Cache())
+        cache = caches[replica]
         predicted, came = 0.0, 0
         for level in lookup.levels:
             if (before := level.use_of(replica)) is not None:
@@ -188,8 +190,8 @@ class BlockIndex:
     def forget(self, replica: int) -> None:
         """The replica has nothing any more of what was sent there up to now."""
         self._latest = None
-        cache = self._caches.get(replica)
-        if cache is not None:
+        if replica < len(self._caches):
+            cache = self._caches[replica]
             self._tree.forget_all(replica, cache.holding)
             self._marks.forget(replica)
             cache.life += 1
@@ -198,7 +200,7 @@ class BlockIndex:
             cache.share = 1.0
 
     def check_integrity(self) -> None:
-        self._tree.check_integrity({number: cache.holding for number, cache in self._caches.items()})
+        self._tree.check_integrity({number: cache.holding for number, cache in enumerate(self._caches)})
 
     def _look_up_marks(self, lookup: Lookup) -> None:
         """Marks reach beyond the blocks before them, at replicas that have those blocks too."""

@@ -104,15 +104,21 @@ def _within(mark: Mark | None, length: float) -> Mark | None:
     return mark if mark is not None and mark[1] <= length else None
 
 
-def text_chain(owner: str, prompt: bytes, last_message: int | None = None) -> Chain:
-    """The chain of a prompt in its canonical form, in bytes.
+def owner_hash(owner: str) -> int:
+    """For ``owned_chain``. ``owner`` names who may share a cache (account and isolation key)."""
+    hashed: int = _int_digest(owner.encode())
+    return hashed
 
-    ``owner`` names who may share a cache (account and isolation key): chains of different owners never agree. The same
-    in every process. ``last_message`` is where the last of the prompt's messages begins; it is looked for where nobody
-    knows.
-    """
+
+def text_chain(owner: str, prompt: bytes, last_message: int | None = None) -> Chain:
+    """The chain of a prompt in its canonical form, in bytes. Chains of different owners never agree. The same in every
+    process. ``last_message`` is where the last of the prompt's messages begins; it is looked for where nobody knows."""
+    return owned_chain(owner_hash(owner), prompt, last_message)
+
+
+def owned_chain(owned: int, prompt: bytes, last_message: int | None = None) -> Chain:
+    """As ``text_chain``, of the owner who has this ``owner_hash``."""
     length = len(prompt)
-    owned: int = _int_digest(owner.encode())
     hashes = _block_digests(prompt)
     if hashes:
         hashes[0] = _digest(hashes[0], owned)

@@ -85,7 +85,8 @@ class Contest:
         units_per_s = self.units_per_token * rate
         busy_s = desk.pressure_s + queue.backlog_s(self.now_s)
         dropped_s = dropped / units_per_s
-        discount_s = desk.commons.home.tokens / rate if number == self.home else 0.0
+        home = self.home
+        discount_s = desk.commons.home.tokens / rate if home is not None and number == home else 0.0
         uncached = self.length - cached
         uncached_s = self.uncached_weight * (uncached if uncached > 1.0 else 1.0) / units_per_s
         computed = desk.computed_tokens

@@ -6,7 +6,7 @@ from typing import Final
 from servery.fleet.replica import Replica
 from servery.routing.commons import Commons
 from servery.routing.least_busy import LeastBusy, Standing
-from servery.routing.prefill_queue import PrefillQueue
+from servery.routing.prefill_queue import PrefillQueue, Prompt
 from servery.routing.prefill_rate import PrefillRate
 from servery.routing.slot_cache import SlotCache
 
@@ -86,15 +86,16 @@ class Desk(Standing):
         """As the replica's, which is asked only where that is not plain."""
         return self.occupancy.has_room_for(tokens) if self.is_sound else self.replica.has_room_for(tokens)
 
-    def enter(self, number: int, tokens: float, now_s: float, *, is_silent: bool) -> None:
+    def enter(self, number: int, tokens: float, now_s: float, *, is_silent: bool) -> Prompt:
         """Request ``number`` is sent there, with so many uncached prompt tokens."""
         queue = self.queue
-        queue.enter(number, tokens, now_s, is_silent=is_silent)
+        prompt = queue.enter(number, tokens, now_s, is_silent=is_silent)
         self.occupancy.pending_prefill_tokens = queue.pending_tokens
         self.computed_tokens += tokens
         self.done_s = queue.done_s
         if self.is_away or self.shown_done_s <= now_s:  # it may be shown as having nothing to do
             self.put()
+        return prompt
 
     def eased(self) -> None:
         """It has less to compute than it had, or fewer streams."""
@@ -146,6 +147,7 @@ class Desk(Standing):
     def renew(self, slots: SlotCache | None) -> None:
         """The engine was started anew: its cache is empty, and it computes nothing. How fast it was is kept."""
         self.incarnation = self.replica.incarnation
+        self.queue.clear()
         self.queue = PrefillQueue(rate=self.queue.rate)
         self.slots = slots
         self.commons.index.forget(self.number)

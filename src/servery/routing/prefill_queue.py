@@ -15,36 +15,37 @@ replica that hangs looks worse and worse instead of nearly free.
 from math import inf
 
 
-class _Prompt:
-    """One of the queue, between the one that came ``before`` it and the one ``after``."""
+class Prompt:
+    """One that was sent, for who sent it. While it ``is_pending`` it stands in its queue between the one that came
+    ``before`` it and the one ``after``."""
 
-    __slots__ = ("after", "before", "is_silent", "number", "tokens")
+    __slots__ = ("after", "before", "is_pending", "is_silent", "number", "tokens")
 
-    def __init__(self, number: int, tokens: float, before: "_Prompt | None", *, is_silent: bool) -> None:
+    def __init__(self, number: int, tokens: float, before: "Prompt | None", *, is_silent: bool) -> None:
         self.number = number
         self.tokens = tokens
         self.is_silent = is_silent
+        self.is_pending = True
         self.before = before
-        self.after: _Prompt | None = None
+        self.after: Prompt | None = None
 
 
 class PrefillQueue:
-    """The prompts that one replica has not computed yet, by the number of their request. Times are monotonic seconds,
-    amounts uncached prompt tokens; ``rate`` is tokens per second and may be changed at any time.
+    """The prompts that one replica has not computed yet. Times are monotonic seconds, amounts uncached prompt tokens;
+    ``rate`` is tokens per second and may be changed at any time.
 
     ``since_s`` is when the first was begun. ``telling`` of the prompts are not silent.
     """
 
-    __slots__ = ("_first", "_last", "_pending", "pending_tokens", "rate", "since_s", "telling")
+    __slots__ = ("_first", "_last", "pending_tokens", "rate", "since_s", "telling")
 
     def __init__(self, *, rate: float) -> None:
         self.rate = rate
         self.pending_tokens = 0.0
         self.since_s = 0.0
         self.telling = 0
-        self._first: _Prompt | None = None
-        self._last: _Prompt | None = None
-        self._pending: dict[int, _Prompt] = {}
+        self._first: Prompt | None = None
+        self._last: Prompt | None = None
 
     @property
     def oldest(self) -> int | None:
@@ -70,10 +71,11 @@ class PrefillQueue:
             return ahead_s + (self.pending_tokens - first.tokens) / self.rate
         return 0.0
 
-    def enter(self, number: int, tokens: float, now_s: float, *, is_silent: bool) -> None:
-        """A prompt is sent. Of a silent one nobody will tell when it is computed, so the time is believed."""
+    def enter(self, number: int, tokens: float, now_s: float, *, is_silent: bool) -> Prompt:
+        """The prompt of request ``number`` is sent. Of a silent one nobody will tell when it is computed, so the time
+        is believed."""
         last = self._last
-        self._last = self._pending[number] = prompt = _Prompt(number, tokens, last, is_silent=is_silent)
+        self._last = prompt = Prompt(number, tokens, last, is_silent=is_silent)
         if last is None:
             self.since_s = now_s
             self._first = prompt
@@ -81,32 +83,36 @@ class PrefillQueue:
             last.after = prompt
         self.pending_tokens += tokens
         self.telling += not is_silent
+        return prompt
 
-    def computed(self, number: int, *, sent_s: float, now_s: float) -> float | None:
+    def computed(self, prompt: Prompt, *, sent_s: float, now_s: float) -> float | None:
         """Its first token is here. Returns the seconds that it had the engine for itself; None if it is not pending."""
-        prompt = self._pending.get(number)
-        if prompt is None:
+        if not prompt.is_pending:
             return None
         service_s = now_s - (sent_s if sent_s > self.since_s else self.since_s)
         self._remove(prompt, now_s)
         return service_s
 
-    def computed_tokens(self, number: int, now_s: float) -> float:
+    def computed_tokens(self, prompt: Prompt, now_s: float) -> float:
         """How much of a prompt that was sent there should be computed by now; inf for all of it."""
-        prompt = self._pending.get(number)
-        if prompt is None:
+        if not prompt.is_pending:
             return inf
         return min(prompt.tokens, (now_s - self.since_s) * self.rate) if prompt is self._first else 0.0
 
-    def gone(self, number: int, now_s: float) -> None:
+    def gone(self, prompt: Prompt, now_s: float) -> None:
         """It will not be computed, or has been."""
-        prompt = self._pending.get(number)
-        if prompt is not None:
+        if prompt.is_pending:
             self._remove(prompt, now_s if prompt is self._first else self.since_s)
 
-    def _remove(self, prompt: _Prompt, since_s: float) -> None:
-        del self._pending[prompt.number]
+    def clear(self) -> None:
+        """None of them will be computed."""
+        while (first := self._first) is not None:
+            self._remove(first, self.since_s)
+
+    def _remove(self, prompt: Prompt, since_s: float) -> None:
+        prompt.is_pending = False
         before, after = prompt.before, prompt.after
+        prompt.before = prompt.after = None
         if before is None:
             self._first = after
         else:

@@ -5,7 +5,7 @@ from typing import Final
 
 from servery.core.clock import Clock
 from servery.fleet.replica_pool import ReplicaPool
-from servery.routing.chain import Chain, text_chain
+from servery.routing.chain import Chain, owned_chain, owner_hash
 from servery.routing.index_error import IndexErrorSum
 from servery.routing.pool_router import PoolRouter
 from servery.routing.seat import Seat
@@ -13,6 +13,8 @@ from servery.routing.wish import Wish
 
 DEFAULT_CACHE_TOKENS: Final = 1_048_576
 _EVERYBODY: Final = "*"
+_KNOWN_OWNERS: Final = 16_384
+"""So many are remembered at most; then all are forgotten."""
 
 
 class Router:
@@ -28,17 +30,31 @@ class Router:
         self._slot_isolation = slot_isolation
         self._cache_tokens = cache_tokens
         self._pools: dict[str, PoolRouter] = {}
+        self._accounts: dict[str, str] = {}
+        self._hashes: dict[str, int] = {}
 
     def owner(self, pool: ReplicaPool, account: str, isolation_key: str | None) -> str:
         """Who may share prompt-cache entries with this caller, for ``Wish`` and for the chain."""
         if not self._slot_isolation and all(replica.slots is not None for replica in pool.replicas):
             return _EVERYBODY
-        return f"{account}/{isolation_key or ''}"
+        if isolation_key:
+            return f"{account}/{isolation_key}"
+        owner = self._accounts.get(account)
+        if owner is None:
+            if len(self._accounts) >= _KNOWN_OWNERS:
+                self._accounts.clear()
+            owner = self._accounts[account] = f"{account}/"
+        return owner
 
     def chain(self, owner: str, prompt: bytes, last_message: int | None = None) -> Chain:
         """The prompt as routing sees it: made once for a request, for ``forecast`` and for its seats.
         ``last_message``: see ``text_chain``."""
-        return text_chain(owner, prompt, last_message)
+        hashed = self._hashes.get(owner)
+        if hashed is None:
+            if len(self._hashes) >= _KNOWN_OWNERS:
+                self._hashes.clear()
+            hashed = self._hashes[owner] = owner_hash(owner)
+        return owned_chain(hashed, prompt, last_message)
 
     def forecast(self, pool: ReplicaPool, wish: Wish) -> float:
         """How many tokens of the prompt are cached at the replica that has most of it; never more than there are."""

@@ -20,11 +20,11 @@ class Seat:
         "_is_refused",
         "_length",
         "_prefill_s",
+        "_prompt",
         "_resident_tokens",
         "_sent_s",
         "_service_s",
         "_slots",
-        "_stamp",
         "_stay",
         "_uncached_tokens",
         "_units_per_token",
@@ -50,17 +50,17 @@ class Seat:
         self._desk = desk
         self._slots = desk.slots
         self._stay = stay
-        self._stamp = stamp
         self._service_s: float | None = None
         self._prefill_s: float | None = None
         self._is_computed = False
-        self._is_home = desk.number == contest.home
+        home = contest.home
+        self._is_home = home is not None and desk.number == home
         self._is_refused = False
         uncached = contest.length - cached
         self._uncached_tokens = tokens = (uncached if uncached > 1.0 else 1.0) / contest.units_per_token
         desk.commons.in_flight += 1
         desk.occupancy.enter(contest.resident_tokens)
-        desk.enter(stamp, tokens, contest.now_s, is_silent=not wish.tells_first_token)
+        self._prompt = desk.enter(stamp, tokens, contest.now_s, is_silent=not wish.tells_first_token)
 
     @property
     def owner(self) -> str:
@@ -75,7 +75,7 @@ class Seat:
         self._is_computed = True
         desk = self._desk
         now_s = desk.commons.now_s()
-        service_s = desk.queue.computed(self._stamp, sent_s=self._sent_s, now_s=now_s)
+        service_s = desk.queue.computed(self._prompt, sent_s=self._sent_s, now_s=now_s)
         if service_s is not None:
             self._service_s = service_s
             desk.eased()
@@ -136,8 +136,8 @@ class Seat:
             self._slots.leave(self.placement)
         if service_s is None:
             queue, now_s = desk.queue, desk.commons.now_s()
-            tokens = 0.0 if self._is_refused else queue.computed_tokens(self._stamp, now_s)
-            queue.gone(self._stamp, now_s)
+            tokens = 0.0 if self._is_refused else queue.computed_tokens(self._prompt, now_s)
+            queue.gone(self._prompt, now_s)
             desk.eased()
             if not self._is_computed:
                 self._withdraw(tokens)
