@@ -51,7 +51,7 @@ class Entrance:
         clock: Clock,
         max_body_bytes: int,
     ) -> None:
-        self._routes = routes
+        self._routes = dict(routes)
         self._decoder = BodyDecoder(most_bytes=max_body_bytes)
         self._pipeline = pipeline
         self._counting = counting

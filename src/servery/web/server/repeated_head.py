@@ -10,12 +10,14 @@ The key may come before the length, or not at all.
 import re
 from typing import Final
 
+from servery.core.digits import digits
 from servery.web.server.http_request import KEY_NAMES, HttpRequest, RequestHead
 
 _LENGTH_DIGITS: Final = 12
 _LENGTH: Final = re.compile(rb"\r\n[Cc]ontent-[Ll]ength: ?([0-9]{1,%d})\r\n" % _LENGTH_DIGITS)
 _KEY: Final = re.compile(rb"\r\n([Aa]uthorization|[Xx]-[Aa][Pp][Ii]-[Kk][Ee][Yy]): ?((?:[A-Za-z]+ )?[!-~]+)\r\n")
 _KEY_VALUE: Final = re.compile(rb"(?:[A-Za-z]+ )?[!-~]+")
+_CARRIAGE_RETURN: Final = 13
 _NOT_REPEATED: Final = frozenset({b"transfer-encoding", b"expect", b"upgrade"})
 
 
@@ -23,10 +25,23 @@ class RepeatedHead:
     """Kept by the connection it belongs to, as long as that lasts: a head holds a secret.
 
     ``parts``: what does not change, before, between and after what does. ``key``: the header that holds it, and its
-    value; another key is read here only if it is as long.
+    value; another key is read here only if it is as long. Most often it is the same, and all but the length is compared
+    in two pieces, which are ``_start`` and ``_rest``.
     """
 
-    __slots__ = ("_after", "_before", "_between", "_head", "_key", "_key_bytes", "_key_first", "_key_name", "_length")
+    __slots__ = (
+        "_after",
+        "_before",
+        "_between",
+        "_head",
+        "_key",
+        "_key_bytes",
+        "_key_first",
+        "_key_name",
+        "_length",
+        "_rest",
+        "_start",
+    )
 
     def __init__(
         self,
@@ -43,9 +58,23 @@ class RepeatedHead:
         self._key_name, self._key = key
         self._key_bytes = len(self._key)
         self._key_first = key_first
+        self._start = self._rest = b""
+        self._keep_key()
 
     def request(self, data: bytes, client: tuple[str, int] | None, *, most_bytes: int) -> HttpRequest | None:
         """What ``data`` asks if it is this head once more and its whole body, of ``most_bytes`` at most; else None."""
+        if data.startswith(self._start):
+            begin = len(self._start)
+            end = self._length_end(data, begin)
+            body_begin = end + len(self._rest)
+            if data[end:body_begin] == self._rest:
+                body_bytes = len(data) - body_begin
+                if body_bytes > most_bytes or not self._has_length(data[begin:end], body_bytes):
+                    return None
+                return HttpRequest(self._head, data[body_begin:], client)
+        return self._with_other_key(data, client, most_bytes=most_bytes)
+
+    def _with_other_key(self, data: bytes, client: tuple[str, int] | None, *, most_bytes: int) -> HttpRequest | None:
         begin = len(self._before)
         if data[:begin] != self._before:
             return None
@@ -61,20 +90,32 @@ class RepeatedHead:
         if self._key_first:
             length, key = key, length
         body_bytes = len(data) - body_begin
-        if body_bytes > most_bytes or length != b"%d" % body_bytes:
+        if _KEY_VALUE.fullmatch(key) is None:
             return None
-        if key != self._key:
-            if _KEY_VALUE.fullmatch(key) is None:
-                return None
-            self._key, self._head = key, self._head.with_value(self._key_name, key)
+        if body_bytes > most_bytes or not self._has_length(length, body_bytes):
+            return None
+        self._key, self._head = key, self._head.with_value(self._key_name, key)
+        self._keep_key()
+        return HttpRequest(self._head, data[body_begin:], client)
+
+    def _keep_key(self) -> None:
+        if self._key_first:
+            self._start, self._rest = b"%b%b%b" % (self._before, self._key, self._between), self._after
+        else:
+            self._start, self._rest = self._before, b"%b%b%b" % (self._between, self._key, self._after)
+
+    def _has_length(self, length: bytes, body_bytes: int) -> bool:
+        """Whether that is what the ``length`` says, which then is the head's."""
+        if length != digits(body_bytes):
+            return False
         if length != self._length:
             self._length, self._head = length, self._head.with_value(b"content-length", length)
-        return HttpRequest(self._head, data[body_begin:], client)
+        return True
 
     def _length_end(self, data: bytes, begin: int) -> int:
         """Where a length ends: most have as many digits as the last."""
         end = begin + len(self._length)
-        return end if data[end : end + 1] == b"\r" else data.find(b"\r", begin)
+        return end if end < len(data) and data[end] == _CARRIAGE_RETURN else data.find(b"\r", begin)
 
 
 class LoneHead:

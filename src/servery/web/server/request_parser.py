@@ -30,6 +30,7 @@ class RequestParser:
     ) -> None:
         self.client: tuple[str, int] | None = None
         self._limits = limits
+        self._max_body_bytes = limits.max_body_bytes
         self._on_head = on_head
         self._on_request = on_request
         self._parser = httptools.HttpRequestParser(self)
@@ -55,7 +56,7 @@ class RequestParser:
             self._lone = None
         request = None
         if self._repeated is not None:
-            request = self._repeated.request(data, self.client, most_bytes=self._limits.max_body_bytes)
+            request = self._repeated.request(data, self.client, most_bytes=self._max_body_bytes)
         if request is not None:
             self._on_request(request)
             return
