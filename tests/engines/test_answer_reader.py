@@ -5,6 +5,7 @@ import pytest
 
 from servery.core.errors import EngineBroke, InvalidRequest
 from servery.engines.answer_reader import StreamReader, WholeReader
+from servery.engines.asker import NOBODY
 from servery.engines.engine_answer import EngineEvent
 from servery.engines.passage import Passage
 from servery.engines.plain_answers import PlainAnswers
@@ -50,7 +51,7 @@ class _Shown:
 
 
 def stream(shown: _Shown, tally: Tally) -> StreamReader:
-    return StreamReader(sink=shown, on_first=lambda: None, tally=tally, max_event_bytes=10_000, served_model="m")
+    return StreamReader(sink=shown, asker=NOBODY, tally=tally, max_event_bytes=10_000, served_model="m")
 
 
 @pytest.mark.parametrize("event", [b"{", b"[]", b'{"choices":5}', b'{"choices":[{"delta":"x"}]}', b'"\xff"'])

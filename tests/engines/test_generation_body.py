@@ -5,6 +5,8 @@ from typing import Any
 
 import msgspec
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from servery.core.engine_family import EngineFamily
 from servery.core.errors import InvalidRequest
@@ -60,7 +62,7 @@ def body(
         endpoint=endpoint,
         family=family,
         traits=traits_of(family),
-        start=body_start("served", stream=stream),
+        start=body_start("served", stream=stream, has_messages=generation.messages is not None),
         stream=stream,
         place=place,
     )
@@ -271,6 +273,21 @@ def test_what_is_left_out_is_never_refused(family: EngineFamily) -> None:
     check_honoured(changed(CHAT, logprobs=False, echo=False, sampling=Sampling(seed=0)), traits_of(family).honours)
 
 
+GIVEN = {"temperature": 0.5, "top_k": 3, "seed": 7, "min_p": 0.1}
+
+
+@given(st.sets(st.sampled_from(sorted(GIVEN))), st.lists(st.frozensets(st.sampled_from(sorted(GIVEN))), max_size=6))
+def test_what_suits_some_engines_is_looked_at_for_others(names: set[str], engines: list[frozenset[str]]) -> None:
+    """One sampling, asked of one engine after the other, in any order and again: each refuses what it lacks."""
+    asked = changed(CHAT, sampling=Sampling(**{name: GIVEN[name] for name in names}))  # type: ignore[arg-type]
+    for honours in (*engines, *engines):
+        if names <= honours:
+            check_honoured(asked, honours)
+        else:
+            with pytest.raises(InvalidRequest, match=min(names - honours)):
+                check_honoured(asked, honours)
+
+
 def test_every_family_honours_what_only_it_is_asked() -> None:
     """What the table says llama.cpp honours includes all sampling fields that the API documents."""
     check_honoured(changed(CHAT, sampling=EVERY_SAMPLING), traits_of(EngineFamily.LLAMA_CPP).honours)
@@ -285,7 +302,7 @@ def test_priority_is_told_in_the_familys_numbers() -> None:
             endpoint=Endpoint.CHAT,
             family=family,
             traits=traits_of(family),
-            start=body_start("served", stream=False),
+            start=body_start("served", stream=False, has_messages=True),
             stream=False,
             place=CachePlace(),
             serving_class=serving_class,

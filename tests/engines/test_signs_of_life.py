@@ -13,6 +13,7 @@ from servery.core.clock import ManualClock
 from servery.core.errors import EngineBroke, EngineTimeout, ServeryError
 from servery.core.write_turn import WriteTurn
 from servery.engines.answer_reader import EventSink
+from servery.engines.asker import NOBODY
 from servery.engines.connection_limits import ConnectionLimits
 from servery.engines.connections import Connections
 from servery.engines.exchange import Exchange, Expectation
@@ -70,7 +71,7 @@ class Listening:
             last=True,
             expected=expected,
             sink=sink,
-            on_first=lambda: None,
+            asker=NOBODY,
             tally=self.tally,
             limits=limits,
         )

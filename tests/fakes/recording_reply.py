@@ -1,7 +1,5 @@
 """A client's side that keeps all that it is told."""
 
-from collections.abc import Callable
-
 from servery.core.limit_reading import LimitReading
 from servery.core.serving_path import ServingPath
 from servery.engines.answer_reader import EventSink
@@ -9,6 +7,7 @@ from servery.engines.engine_answer import EngineEvent
 from servery.engines.passage import Passage
 from servery.engines.tally import Tally
 from servery.engines.whole_answer import WholeAnswer
+from servery.routing.weighing import Weighing
 from servery.serving.reply import Flow, StreamStart
 from servery.serving.served import Served
 
@@ -36,10 +35,10 @@ class RecordingReply:
         assert self.started is None, "before anything is sent"
         self.budget_used = used_share
 
-    def routed(self, explain: Callable[[], str]) -> None:
+    def routed(self, weighing: Weighing) -> None:
         assert self.reading is not None, "granted first"
         assert self.started is None, "before anything is shown"
-        self.routes.append(explain())
+        self.routes.append(weighing.explain())
 
     def start(self, start: StreamStart) -> None:
         assert self.reading is not None, "granted first"

@@ -28,10 +28,11 @@ NAMES: Final = (
 
 class Sampling(Value):
     """How tokens are drawn: what of it is ``given``, by name; not to be changed. The rest is as the catalog's model
-    says, else as the engine does by itself. ``top_k`` 0: of all tokens."""
+    says, else as the engine does by itself. ``top_k`` 0: of all tokens. ``seed`` and ``min_tokens`` are among what is
+    given, and looked at for each request."""
 
     FIELDS = ("given",)
-    __slots__ = (*FIELDS, "_fields_json")
+    __slots__ = (*FIELDS, "_fields_json", "_within", "min_tokens", "seed")
 
     def __init__(
         self,
@@ -74,7 +75,10 @@ class Sampling(Value):
             if value is not None:
                 given[NAMES[place]] = value
         self.given = given
+        self.seed = seed
+        self.min_tokens = min_tokens
         self._fields_json: bytes | None = None
+        self._within: frozenset[str] | None = None
 
     @property
     def fields_json(self) -> bytes:
@@ -84,15 +88,13 @@ class Sampling(Value):
             self._fields_json = b"," + msgspec.json.encode(self.given)[1:-1] if self.given else b""
         return self._fields_json
 
-    @property
-    def seed(self) -> int | None:
-        seed: int | None = self.given.get("seed")
-        return seed
-
-    @property
-    def min_tokens(self) -> int | None:
-        tokens: int | None = self.given.get("min_tokens")
-        return tokens
+    def is_within(self, names: frozenset[str]) -> bool:
+        """Whether all that is given is among ``names``. The same are asked for again and again, and looked at once."""
+        if self._within is not names:
+            if not names.issuperset(self.given):
+                return False
+            self._within = names
+        return True
 
     def but(self, **changes: Any) -> "Sampling":
         """The same with some fields set otherwise; None: not set."""

@@ -1,12 +1,12 @@
 """Reads the body of an engine's response: a stream of events, a whole answer, or a refusal."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable
 from typing import Final, Protocol
 
 import msgspec
 
 from servery.core.errors import EngineAborted, EngineBroke, EngineUnavailable
+from servery.engines.asker import Asker
 from servery.engines.continued import without_beginning
 from servery.engines.engine_answer import EngineChoice, EngineEvent, EngineWhole
 from servery.engines.event_splitter import EventSplitter
@@ -103,13 +103,13 @@ def _check_ending(finish_reason: str | None) -> None:
 
 
 class StreamReader(AnswerReader):
-    """Generated events go to ``sink`` as they come; what carries usage goes to ``tally`` and no further. ``on_first``
-    is called once, before the first event is passed on. A stream that goes on for far longer than was asked is over
+    """Generated events go to ``sink`` as they come; what carries usage goes to ``tally`` and no further. ``asker``
+    hears once, before the first event is passed on. A stream that goes on for far longer than was asked is over
     there, cut, as one that an engine ends at its length."""
 
     __slots__ = (
+        "_asker",
         "_between_events",
-        "_on_first",
         "_passage",
         "_served_model",
         "_sink",
@@ -121,7 +121,7 @@ class StreamReader(AnswerReader):
         self,
         *,
         sink: EventSink,
-        on_first: Callable[[], None],
+        asker: Asker,
         tally: Tally,
         max_event_bytes: int,
         served_model: str,
@@ -129,7 +129,7 @@ class StreamReader(AnswerReader):
         super().__init__()
         self._sink = sink
         self._passage = sink.passage(tally)
-        self._on_first = on_first
+        self._asker = asker
         self._tally = tally
         self._served_model = served_model
         self._splitter = EventSplitter(max_event_bytes=max_event_bytes)
@@ -164,7 +164,7 @@ class StreamReader(AnswerReader):
     def _pass_on(self, event: bytes, read: EngineEvent) -> None:
         if not self.began:
             self.began = True
-            self._on_first()
+            self._asker.first_event()
         self._sink.take(event, read)
 
     def _read(self, event: bytes) -> bool:

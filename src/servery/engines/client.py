@@ -1,13 +1,13 @@
 """Everything that is asked of one engine goes through here."""
 
 import asyncio
-from collections.abc import Callable
 from typing import Final, TypeVar
 
 import msgspec
 
 from servery.core.anthropic_form import AnthropicForm
 from servery.core.clock import Clock
+from servery.core.digits import digits
 from servery.core.engine_family import EngineFamily
 from servery.core.errors import EngineUnavailable, InvalidRequest
 from servery.core.inference import Embedding, Generation, Work
@@ -15,12 +15,13 @@ from servery.core.serving_path import Endpoint, ServingClass
 from servery.core.write_turn import WriteTurn
 from servery.engines.address import EngineAddress
 from servery.engines.answer_reader import NO_EVENTS, EventSink
+from servery.engines.asker import NOBODY, Asker
 from servery.engines.body import (
     body_start,
     count_body,
     embedding_body,
     form_to_pass,
-    generation_body,
+    generation_parts,
     messages_body,
     tokenize_body,
 )
@@ -66,10 +67,6 @@ def _read(told: bytes, shape: type[_Told]) -> _Told:
         raise EngineUnavailable("the engine that serves this model did not answer as it should") from None
 
 
-def _nothing() -> None:
-    """For those whom the first event does not concern."""
-
-
 class EngineClient:
     """Talks to the engine at one ``address`` over kept connections. Those who share a ``turn`` send together."""
 
@@ -92,8 +89,10 @@ class EngineClient:
         self.traits: Traits = traits_of(address.family)
         self._served_model = address.served_model
         # What is the same in each request is made once.
-        self._start = body_start(address.served_model, stream=False)
-        self._stream_start = body_start(address.served_model, stream=True)
+        self._start = body_start(address.served_model, stream=False, has_messages=True)
+        self._stream_start = body_start(address.served_model, stream=True, has_messages=True)
+        self._prompt_start = body_start(address.served_model, stream=False, has_messages=False)
+        self._prompt_stream_start = body_start(address.served_model, stream=True, has_messages=False)
         self._heads = self._inference_heads(is_last=False)
         self._stream_heads = self._inference_heads(is_last=self.traits.closes_after_stream)
         self._opening: str | None = None
@@ -109,14 +108,12 @@ class EngineClient:
         tally: Tally,
         serving_class: ServingClass = ServingClass.STANDARD,
         opening: str = "",
-        on_first: Callable[[], None] = _nothing,
-        on_answer: Callable[[], None] | None = None,
+        asker: Asker = NOBODY,
     ) -> Exchange:
         """Send one request; the caller awaits ``answer`` of what is returned, and aborts it when it no longer cares.
-        ``opening`` is what ``opening_for`` has told.
-        ``on_answer`` is called when the engine begins to answer, ``on_first`` before the first event goes to ``sink``.
-        Events and answer are in OpenAI's form, or in Anthropic's where the request was passed so (``form_to_pass``).
-        Where the engine cannot be reached, ``answer`` raises EngineUnavailable.
+        ``opening`` is what ``opening_for`` has told. ``asker`` hears when the engine begins to answer, and before the
+        first event goes to ``sink``. Events and answer are in OpenAI's form, or in Anthropic's where the request was
+        passed so (``form_to_pass``). Where the engine cannot be reached, ``answer`` raises EngineUnavailable.
         """
         form = form_to_pass(work, traits=self.traits, stream=stream, serving_class=serving_class)
         if stream:
@@ -125,19 +122,19 @@ class EngineClient:
             heads, expected = self._heads, _WHOLE if form is None else _WHOLE_MESSAGE
         if isinstance(work, Embedding):
             expected = _VECTORS
-        body = self._body(
+        before, messages, after = self._body(
             work, form, endpoint=endpoint, stream=stream, place=place, serving_class=serving_class, opening=opening
         )
+        body_bytes = len(before) + len(messages) + len(after)
+        head = heads[endpoint if form is None else None]
         exchange = self._exchange(
-            heads[endpoint if form is None else None],
-            body,
+            b"%b%b\r\n\r\n%b%b%b" % (head, digits(body_bytes), before, messages, after),
             expected=expected,
             last=stream and self.traits.closes_after_stream,
             sink=sink,
-            on_first=on_first,
+            asker=asker,
             tally=tally,
-            on_answer=on_answer,
-            max_body_bytes=None if stream else self._most_bytes(work, len(body)),
+            max_body_bytes=None if stream else self._most_bytes(work, body_bytes),
             begun=self._begun(work, stream=stream),
         )
         exchange.start()
@@ -186,7 +183,8 @@ class EngineClient:
             return _read(await self.call("POST", "/tokenize", body, timeout_s=timeout_s), Count).count
         if work.messages is not None:
             opening = await self.opening_for(work)
-            body = self._body(work, None, endpoint=endpoint, stream=False, place=CachePlace(), opening=opening)
+            parts = self._body(work, None, endpoint=endpoint, stream=False, place=CachePlace(), opening=opening)
+            body = b"%b%b%b" % parts
             counted = await self.call("POST", "/v1/chat/completions/input_tokens", body, timeout_s=timeout_s)
             return _read(counted, InputTokens).input_tokens
         body = msgspec.json.encode({"content": work.prompt, "add_special": True})
@@ -211,12 +209,10 @@ class EngineClient:
         Raises what the engine's refusal stands for, and EngineUnavailable when it does not answer in time.
         """
         exchange = self._exchange(
-            self._head(method, path, is_last=False),
-            body,
+            b"%b%d\r\n\r\n%b" % (self._head(method, path, is_last=False), len(body), body),
             expected=Expectation.BYTES,
             last=False,
             sink=NO_EVENTS,
-            on_first=_nothing,
             tally=Tally(prompt_tokens_guess=0),
             max_body_bytes=min(self._limits.max_body_bytes, _ASIDE_BYTES),
         )
@@ -242,18 +238,24 @@ class EngineClient:
         place: CachePlace,
         serving_class: ServingClass = ServingClass.STANDARD,
         opening: str = "",
-    ) -> bytes:
+    ) -> tuple[bytes, bytes, bytes]:
+        """In pieces, as ``generation_parts``."""
         served_model, traits = self._served_model, self.traits
         if isinstance(work, Embedding):
-            return embedding_body(work, served_model=served_model)
+            return embedding_body(work, served_model=served_model), b"", b""
         if form is not None:
-            return messages_body(work, form, traits=traits, served_model=served_model, stream=stream, place=place)
-        return generation_body(
+            body = messages_body(work, form, traits=traits, served_model=served_model, stream=stream, place=place)
+            return body, b"", b""
+        if work.messages is None:
+            start = self._prompt_stream_start if stream else self._prompt_start
+        else:
+            start = self._stream_start if stream else self._start
+        return generation_parts(
             work,
             endpoint=endpoint,
             family=self.family,
             traits=traits,
-            start=self._stream_start if stream else self._start,
+            start=start,
             stream=stream,
             place=place,
             serving_class=serving_class,
@@ -288,29 +290,26 @@ class EngineClient:
 
     def _exchange(
         self,
-        head: bytes,
-        body: bytes,
+        request: bytes,
         *,
         expected: Expectation,
         last: bool,
         sink: EventSink,
-        on_first: Callable[[], None],
         tally: Tally,
-        on_answer: Callable[[], None] | None = None,
+        asker: Asker = NOBODY,
         max_body_bytes: int | None = None,
         begun: str = "",
     ) -> Exchange:
         return Exchange(
-            b"%b%d\r\n\r\n%b" % (head, len(body), body),
+            request,
             wire=self._connections,
             last=last,
             expected=expected,
             sink=sink,
-            on_first=on_first,
+            asker=asker,
             tally=tally,
             limits=self._limits,
             served_model=self._served_model,
-            on_answer=on_answer,
             max_body_bytes=max_body_bytes,
             begun=begun,
         )

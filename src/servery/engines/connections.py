@@ -2,7 +2,6 @@
 
 import asyncio
 import ssl
-from collections import deque
 
 from servery.core.clock import Clock
 from servery.core.errors import EngineUnavailable
@@ -27,7 +26,7 @@ class Connections:
         self._idle_s = limits.idle_s
         self._most_idle = limits.idle_connections
         self._now_s = clock.monotonic_s
-        self._idle: deque[EngineConnection] = deque()
+        self._idle: list[EngineConnection] = []
         self._tls = ssl.create_default_context() if address.tls else None
 
     @property

@@ -1,7 +1,6 @@
 """One request to one engine, from its first byte to its end, or to the moment it is aborted."""
 
 import asyncio
-from collections.abc import Callable
 from enum import Enum, auto
 from typing import Final
 
@@ -15,6 +14,7 @@ from servery.engines.answer_reader import (
     StreamReader,
     WholeReader,
 )
+from servery.engines.asker import Asker
 from servery.engines.connection import EngineConnection
 from servery.engines.connections import Connections
 from servery.engines.exchange_limits import ExchangeLimits
@@ -48,11 +48,12 @@ class Exchange(ResponseReader):
     """Sends one request and has its response read, within its time.
 
     States: waiting for the head, reading the body, over. ``answer`` resolves once, when all of it is there.
-    ``on_answer`` is called when the head is there, whatever it says.
+    ``asker`` hears when the head is there, whatever it says, and when a stream's first event is.
     """
 
     __slots__ = (
         "_allowed_s",
+        "_asker",
         "_begun",
         "_computed",
         "_connection",
@@ -67,8 +68,6 @@ class Exchange(ResponseReader):
         "_max_body_bytes",
         "_most_s",
         "_moved_s",
-        "_on_answer",
-        "_on_first",
         "_opening",
         "_paused",
         "_reader",
@@ -89,11 +88,10 @@ class Exchange(ResponseReader):
         last: bool,
         expected: Expectation,
         sink: EventSink,
-        on_first: Callable[[], None],
+        asker: Asker,
         tally: Tally,
         limits: ExchangeLimits,
         served_model: str = "",
-        on_answer: Callable[[], None] | None = None,
         max_body_bytes: int | None = None,
         begun: str = "",
     ) -> None:
@@ -105,13 +103,12 @@ class Exchange(ResponseReader):
         self._opening: asyncio.Task[EngineConnection] | None = None
         self._expected = expected
         self._sink = sink
-        self._on_first = on_first
+        self._asker = asker
         self._tally = tally
         self._limits = limits
         self._max_body_bytes = limits.max_body_bytes if max_body_bytes is None else max_body_bytes
         self._served_model = served_model
         self._begun = begun
-        self._on_answer = on_answer
         self._reader: AnswerReader | None = None
         self._until_closed = False
         self._is_complete = False
@@ -165,8 +162,7 @@ class Exchange(ResponseReader):
 
     def on_head(self, head: ResponseHead) -> None:
         self._until_closed = head.ends_with_connection
-        if self._on_answer is not None:
-            self._on_answer()
+        self._asker.answered()
         self._reader = self._new_reader() if head.status == 200 else self._refusal_reader(head)
         if head.status == 200 and self._is_stream and not head.tells_events:
             self._fail(EngineUnavailable("the engine that serves this model did not answer with a stream"))
@@ -297,7 +293,7 @@ class Exchange(ResponseReader):
             case Expectation.STREAM:
                 return StreamReader(
                     sink=self._sink,
-                    on_first=self._on_first,
+                    asker=self._asker,
                     tally=self._tally,
                     max_event_bytes=limits.max_event_bytes,
                     served_model=self._served_model,
@@ -305,7 +301,7 @@ class Exchange(ResponseReader):
             case Expectation.MESSAGE_STREAM:
                 return MessageStreamReader(
                     sink=self._sink,
-                    on_first=self._on_first,
+                    asker=self._asker,
                     tally=self._tally,
                     max_event_bytes=limits.max_event_bytes,
                     served_model=self._served_model,

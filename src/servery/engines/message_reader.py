@@ -8,13 +8,13 @@ message_delta            why it ended, and the usage of all of it
 message_stop             the end
 """
 
-from collections.abc import Callable
 from typing import Final
 
 import msgspec
 
 from servery.core.errors import EngineAborted, EngineBroke, EngineUnavailable
 from servery.engines.answer_reader import STREAMED, AnswerReader, EventSink, TallyingReader, tokens_by_length
+from servery.engines.asker import Asker
 from servery.engines.event_splitter import EventSplitter
 from servery.engines.passage import Passage
 from servery.engines.refusal import break_from
@@ -32,8 +32,8 @@ class MessageStreamReader(AnswerReader):
     the engine's to close."""
 
     __slots__ = (
+        "_asker",
         "_between_events",
-        "_on_first",
         "_passage",
         "_served_model",
         "_sink",
@@ -46,7 +46,7 @@ class MessageStreamReader(AnswerReader):
         self,
         *,
         sink: EventSink,
-        on_first: Callable[[], None],
+        asker: Asker,
         tally: Tally,
         max_event_bytes: int,
         served_model: str,
@@ -54,7 +54,7 @@ class MessageStreamReader(AnswerReader):
         super().__init__()
         self._sink = sink
         self._passage = sink.passage(tally)
-        self._on_first = on_first
+        self._asker = asker
         self._tally = tally
         self._served_model = served_model
         self._splitter = EventSplitter(max_event_bytes=max_event_bytes)
@@ -114,7 +114,7 @@ class MessageStreamReader(AnswerReader):
     def _pass_on(self, data: bytes) -> None:
         if not self.began:
             self.began = True
-            self._on_first()
+            self._asker.first_event()
         self._sink.take(data, None)
 
     def _tell_end(self, event: Event) -> None:

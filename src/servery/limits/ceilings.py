@@ -16,14 +16,16 @@ class Ceilings:
 
     def __init__(self, rules: CeilingRules | None = None) -> None:
         self._rules = rules or CeilingRules()
-        self._known: dict[tuple[str, int], tuple[Model, TokenLimits]] = {}
+        self._known: dict[int, dict[str, tuple[Model, TokenLimits]]] = {}
 
     def of(self, model: Model, *, spend_tier: int) -> TokenLimits:
         """The ceilings of an account of ``spend_tier``. The same object each time, while the model is the same."""
-        key = (model.name, spend_tier)
-        known = self._known.get(key)
+        of_tier, name = self._known.get(spend_tier), model.name
+        if of_tier is None:
+            of_tier = self._known[spend_tier] = {}
+        known = of_tier.get(name)
         if known is None or known[0] is not model:
-            known = self._known[key] = (model, model.limits or self._by_size(model.parameter_count, spend_tier))
+            known = of_tier[name] = (model, model.limits or self._by_size(model.parameter_count, spend_tier))
         return known[1]
 
     def _by_size(self, parameter_count: int | None, spend_tier: int) -> TokenLimits:

@@ -50,8 +50,8 @@ class Dispatch:
         placements: Placements,
     ) -> None:
         self._placements = placements
-        self._pools = pools
-        self._gates = gates
+        self._pools = dict(pools)
+        self._gates = dict(gates)
         self._router = router
         self._estimators = estimators
         self._meter = meter
@@ -65,7 +65,7 @@ class Dispatch:
         pool, total, cached_tokens = self._pools[offer.pool], 0.0, 0.0
         for branch in journey.branches:
             if branch.number % journey.request.choices_per_prompt == 0:
-                cached_tokens = self._router.forecast(pool, self._wish(caller, offer, journey, branch))
+                cached_tokens = self._router.forecast(pool, self._wish(pool, caller, offer, journey, branch))
                 total += cached_tokens
             branch.cached_tokens = cached_tokens
         return int(total)
@@ -196,11 +196,10 @@ class Dispatch:
             stream=journey.request.stream,
             place=CachePlace(slot=slot, salt=seat.owner, is_emptied=is_emptied),
             sink=journey.sink(branch),
-            on_first=visit.first_event,
             tally=tally,
             serving_class=errand.serving_class,
             opening=opening,
-            on_answer=visit.answered,
+            asker=visit,
         )
         visit.runs(exchange)
         return exchange
@@ -236,16 +235,16 @@ class Dispatch:
     def _errand(
         self, caller: Caller, offer: Offer, journey: Journey, branch: Branch, task: asyncio.Task[Any]
     ) -> Errand:
-        wish, cached_tokens = self._wish(caller, offer, journey, branch), branch.cached_tokens
+        wish, cached_tokens = branch.wish, branch.cached_tokens
+        if wish is None:
+            wish = self._wish(self._pools[offer.pool], caller, offer, journey, branch)
         return Errand(caller, offer, journey, branch=branch, wish=wish, cached_tokens=cached_tokens, task=task)
 
-    def _wish(self, caller: Caller, offer: Offer, journey: Journey, branch: Branch) -> Wish:
+    def _wish(self, pool: ReplicaPool, caller: Caller, offer: Offer, journey: Journey, branch: Branch) -> Wish:
         """What the branch asks of routing; made once."""
-        if branch.wish is not None:
-            return branch.wish
         request, estimator = journey.request, self._estimators.of(offer.model_name)
-        owner = self._router.owner(self._pools[offer.pool], caller.account, request.isolation_key)
-        branch.wish = Wish(
+        owner = self._router.owner(pool, caller.account, request.isolation_key)
+        branch.wish = wish = Wish(
             owner=owner,
             chain=self._router.chain(owner, branch.prompt, branch.last_message),
             units_per_token=estimator.bytes_per_token,
@@ -253,7 +252,7 @@ class Dispatch:
             session=f"{caller.account}/{request.session}" if request.session else None,
             tells_first_token=request.stream or ends_with_first_token(branch.work),
         )
-        return branch.wish
+        return wish
 
     def _open(self, errand: Errand, visit: Visit, place: Place) -> None:
         """The errand has a seat. Journal its request once, when the first of its branches goes to an engine."""

@@ -12,6 +12,7 @@ from servery.core.errors import EngineBroke, EngineTimeout, EngineUnavailable, S
 from servery.core.inference import Embedding, Work
 from servery.core.nearest import nearest
 from servery.core.serving_path import ServingClass, ServingPath
+from servery.engines.asker import Asker
 from servery.engines.exchange import Exchange
 from servery.engines.tally import Tally
 from servery.fleet.circuit import Trial
@@ -79,7 +80,7 @@ class Errand:
         return 0.0 if tally is None else self.demand.weights.work(tally.usage())
 
 
-class Visit:
+class Visit(Asker):
     """What an errand holds while it is at a replica, until ``end``.
 
     Of several visits that race, ``claim`` tells which has the first byte (``on_claim`` hears of it), and the tally of
@@ -138,13 +139,13 @@ class Visit:
     def runs(self, exchange: Exchange) -> None:
         """The engine has been asked."""
         self._exchange = exchange
-        self._errand.recall.exchanges.append(exchange)
+        self._errand.recall.runs(exchange)
         self._errand.journey.attach(exchange)
 
     def ran(self, exchange: Exchange) -> None:
         """The engine has said all, or whatever it says is of no use any more."""
         self._exchange = None
-        self._errand.recall.exchanges.remove(exchange)
+        self._errand.recall.ran(exchange)
         self._errand.journey.detach(exchange)
         exchange.abort()
 

@@ -22,14 +22,15 @@ def fitted(
     """The request's work with the model's defaults filled in; ``honours`` are the optional features that the engines
     have, ``prompts`` the request's prompts as bytes. Raises InvalidRequest for what would be ignored or cannot fit."""
     _check_lengths(request, offer.context_length, prompts)
-    return tuple(
-        [
-            _fitted_embedding(work, honours)
-            if isinstance(work, Embedding)
-            else _fitted_generation(work, offer, honours, truncate=request.truncate_to_context)
-            for work in request.work
-        ]
-    )
+    if len(request.work) == 1:
+        return (_fitted(request.work[0], request, offer, honours),)
+    return tuple([_fitted(work, request, offer, honours) for work in request.work])
+
+
+def _fitted(work: Work, request: InferenceRequest, offer: Offer, honours: frozenset[str]) -> Work:
+    if isinstance(work, Embedding):
+        return _fitted_embedding(work, honours)
+    return _fitted_generation(work, offer, honours, truncate=request.truncate_to_context)
 
 
 def _fitted_embedding(work: Embedding, honours: frozenset[str]) -> Embedding:

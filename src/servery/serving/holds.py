@@ -55,7 +55,8 @@ class Holds:
 
     def end(self, journey: Journey) -> None:
         """Give back what was not settled."""
-        if self._running.pop(journey, None) is not None:
+        if journey in self._running:
+            del self._running[journey]
             journey.hold.release()
 
     async def cover(self) -> None:

@@ -121,14 +121,14 @@ class Journey:
             self.queue_wait_s = queue_wait_s
             self.predicted_cached_prompt_tokens = nearest(seat.predicted_cached_tokens)
         if self.time_to_first_token_s is None or not self.request.stream:
-            self._reply.routed(seat.weighing.explain)
+            self._reply.routed(seat.weighing)
 
     def answered_at(self, seat: Seat) -> None:
         """Of several replicas that were asked, this one answers."""
         if seat.replica.name != self.replica:
             self.replica = seat.replica.name
             self.predicted_cached_prompt_tokens = nearest(seat.predicted_cached_tokens)
-            self._reply.routed(seat.weighing.explain)
+            self._reply.routed(seat.weighing)
 
     @property
     def hold(self) -> Hold:

@@ -1,6 +1,5 @@
 """The client's side of one request, as the pipeline sees it."""
 
-from collections.abc import Callable
 from typing import Protocol
 
 import msgspec
@@ -9,6 +8,7 @@ from servery.core.limit_reading import LimitReading
 from servery.core.serving_path import ServingPath
 from servery.engines.answer_reader import EventSink
 from servery.engines.whole_answer import WholeAnswer
+from servery.routing.weighing import Weighing
 from servery.serving.served import Served
 
 
@@ -41,8 +41,8 @@ class Reply(Protocol):
         """The account's money comes to an end: ``used_share`` (0 to 1, and beyond) of it is spent or held."""
         ...
 
-    def routed(self, explain: Callable[[], str]) -> None:
-        """A replica has been chosen; ``explain`` tells why, in one line, and costs something."""
+    def routed(self, weighing: Weighing) -> None:
+        """A replica has been chosen; ``weighing`` explains why, which costs something."""
         ...
 
     def start(self, start: StreamStart) -> None:

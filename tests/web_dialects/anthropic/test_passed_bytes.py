@@ -19,6 +19,7 @@ from servery.core.http_chunk import content_of
 from servery.core.serving_path import ServingPath
 from servery.core.usage import Usage
 from servery.core.write_turn import Outbox, WriteTurn
+from servery.engines.asker import NOBODY
 from servery.engines.engine_answer import EngineEvent
 from servery.engines.message_reader import MessageStreamReader
 from servery.engines.passage import Passage
@@ -73,7 +74,7 @@ class Relay:
         self._show, self._frames = presenter.stream_frame, presenter.plain_frames(0)
         self._outbox = Outbox(_Client(self), _one_turn())
         self._reader = MessageStreamReader(
-            sink=self, on_first=lambda: None, tally=self.tally, max_event_bytes=100_000, served_model="e"
+            sink=self, asker=NOBODY, tally=self.tally, max_event_bytes=100_000, served_model="e"
         )
 
     def take(self, event: bytes, read: EngineEvent | None) -> None:

@@ -10,6 +10,7 @@ from servery.engines.engine_answer import EngineEvent
 from servery.engines.passage import Passage
 from servery.engines.tally import Tally
 from servery.engines.whole_answer import WholeAnswer
+from servery.routing.weighing import Weighing
 from servery.serving.reply import Flow, StreamStart
 from servery.serving.served import Served
 from servery.web.presenter import Presenter
@@ -76,9 +77,9 @@ class HttpReply:
     def near_budget(self, used_share: float) -> None:
         self._headers += budget_headers(used_share)
 
-    def routed(self, explain: Callable[[], str]) -> None:
+    def routed(self, weighing: Weighing) -> None:
         if self._tells_route:
-            self._headers += route_header(explain())
+            self._headers += route_header(weighing.explain())
 
     def start(self, start: StreamStart) -> None:
         self._writer.start(200, b"%b%b%b" % (EVENT_STREAM, self._headers, stream_headers(start)))
