@@ -1,15 +1,21 @@
 """What metrics and the log are told of a request."""
 
+import io
+import json
 import logging
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from servery.billing.charge import Charge
 from servery.core.serving_path import Outcome, ServingPath
 from servery.core.usage import Usage
 from servery.core.value import changed
 from servery.metering.usage_record import UsageRecord
-from servery.serving.telling_observer import TellingObserver
+from servery.serving.telling_observer import _ENDED, TellingObserver, _Ended
+from servery.telemetry.event_line import JsonLines, TextLines
+from servery.telemetry.gathered_lines import EventWriter, GatheredLines
 from servery.telemetry.metrics import Metrics
 
 RECORD = UsageRecord(
@@ -55,6 +61,44 @@ def test_an_end_without_a_token_has_no_time_to_one() -> None:
     shown = metrics.render().decode()
     assert 'servery_time_to_first_token_seconds_count{model="m",path="standard"} 0.0' in shown
     assert 'servery_estimated_usage_total{model="m"} 1.0' in shown
+
+
+@given(
+    usage=st.tuples(st.integers(1_000, 9_999), st.integers(0, 1_000), st.integers(0, 2_000)),
+    times=st.lists(st.integers(0, 10**13), min_size=4, max_size=4),
+    names=st.lists(st.text(), min_size=4, max_size=4),
+    path=st.sampled_from(ServingPath),
+    outcome=st.sampled_from(Outcome),
+)
+def test_an_end_is_told_in_the_words_of_any_event(
+    usage: tuple[int, int, int], times: list[int], names: list[str], path: ServingPath, outcome: Outcome
+) -> None:
+    """Each field behind its label, in the order of the kind."""
+    request_id, account, model, replica = names
+    record = changed(
+        RECORD,
+        request_id=request_id,
+        account=account,
+        model=model,
+        replica=replica,
+        usage=Usage(*usage),
+        serving_path=path,
+        outcome=outcome,
+        started_ns=times[0],
+        finished_ns=times[0] + times[1],
+        queue_wait_us=times[2],
+    )
+    written = io.StringIO()
+    for form in (TextLines(), JsonLines()):
+        gathered = GatheredLines(written)
+        EventWriter(gathered, form, _ENDED).write(_Ended(record, Charge(0, times[3])))
+        gathered.flush()
+    values = _Ended(record, Charge(0, times[3])).values()
+    told = "".join(f"  {field}={value}" for field, value in zip(_ENDED.fields, values, strict=True))
+    text = written.getvalue()
+    assert told + "\n{" in text
+    machine = json.loads(text[text.rindex(told) + len(told) :])
+    assert machine.items() >= dict(zip(_ENDED.fields, values, strict=True)).items()
 
 
 def test_the_log_tells_facts_and_no_secrets(caplog: pytest.LogCaptureFixture) -> None:

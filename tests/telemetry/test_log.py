@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from servery.telemetry.event_line import EventKind, JsonLines, TextLines
+from servery.telemetry.gathered_lines import PlainEvent
 from servery.telemetry.log import LineFormatter, event_writer, set_up_logging
 
 
@@ -76,9 +77,9 @@ def test_frequent_events_are_written_as_others_are(capsys: pytest.CaptureFixture
     write_nothing = event_writer(logger, EventKind("ended", ()))
     assert write is not None
     assert write_nothing is not None
-    write(tuple(fields.values()))
+    write(PlainEvent(tuple(fields.values())))
     logger.info("50 % ended", extra={"fields": fields})
-    write_nothing(())
+    write_nothing(PlainEvent(()))
     first, second, third = capsys.readouterr().err.splitlines()
     time_ends = first.index("info")
     assert first[time_ends:] == second[time_ends:]
@@ -97,9 +98,9 @@ async def test_events_are_put_into_words_in_their_order(capsys: pytest.CaptureFi
     logger = set_up_logging(level="info", as_json=True)
     write = event_writer(logger, EventKind("first", ("number",)))
     assert write is not None
-    write((1,))
+    write(PlainEvent((1,)))
     logger.info("second", extra={"fields": {}})
-    write((3,))
+    write(PlainEvent((3,)))
     assert capsys.readouterr().err == ""
     logger.warning("last", extra={"fields": {}})
     told = [json.loads(line) for line in capsys.readouterr().err.splitlines()]

@@ -14,6 +14,7 @@ from typing import Final
 
 import msgspec
 
+from servery.core.acyclic import acyclic
 from servery.engines.engine_answer import EngineWhole
 from servery.engines.plain_frames import is_string
 from servery.engines.reported_usage import ReportedUsage
@@ -43,6 +44,7 @@ _objects: Final = msgspec.json.Decoder(dict[str, msgspec.Raw])
 _lists: Final = msgspec.json.Decoder(list[msgspec.Raw])
 
 
+@acyclic
 class PlainAnswer:
     """``text_json`` is the text as the engine encoded it."""
 

@@ -10,6 +10,8 @@ last one that was read is remembered, byte for byte:
 import re
 from typing import Final
 
+from servery.core.acyclic import acyclic
+
 _STATUS_LINE: Final = re.compile(rb"HTTP/1\.(?P<minor>[01]) (?P<status>[1-9]\d\d)(?: [^\r\n\0]*)?")
 _NAME: Final = re.compile(rb"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _LENGTH: Final = re.compile(rb"\r\n[Cc]ontent-[Ll]ength: ?([0-9]{1,12})\r\n")
@@ -24,6 +26,7 @@ class NotHttp(Exception):
     """What came is no response of HTTP/1.1, or one that could be read in two ways."""
 
 
+@acyclic
 class ResponseHead:
     """``headers`` are without the body's length. ``length`` is None for a body that is chunked or ends with its
     connection. ``keeps_alive``: whether another response may follow, as far as the head tells. ``tells_events``: the

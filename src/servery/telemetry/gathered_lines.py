@@ -21,9 +21,9 @@ class GatheredLines:
 
     def __init__(self, stream: IO[str]) -> None:
         self._stream = stream
-        self._lines: list[str | _Event] = []
+        self._lines: list[str | Event] = []
 
-    def take(self, line: "str | _Event", *, at_once: bool) -> None:
+    def take(self, line: "str | Event", *, at_once: bool) -> None:
         self._lines.append(line)
         if at_once or len(self._lines) >= _MOST_LINES:
             self.flush()
@@ -36,27 +36,58 @@ class GatheredLines:
     def flush(self) -> None:
         if self._lines:
             lines, self._lines = self._lines, []
-            text = "\n".join([line if isinstance(line, str) else line.text() for line in lines])
-            self._stream.write(text + "\n")
+            texts = [line if isinstance(line, str) else line.text() for line in lines]
+            texts.append("")
+            self._stream.write("\n".join(texts))
             self._stream.flush()
 
 
 @acyclic
-class _Event:
-    """An event that is not in words yet. ``values`` of its kind's fields are such as do not change."""
+class Event:
+    """An event that is not in words yet. Nothing that it refers to changes."""
 
-    __slots__ = ("_created_s", "_form", "_kind", "_values")
+    __slots__ = ("_created_s", "_form", "_kind")
 
-    def __init__(
-        self, form: TextLines | JsonLines, kind: EventKind, values: tuple[object, ...], created_s: float
-    ) -> None:
+    def __init__(self) -> None:
+        self._form: TextLines | JsonLines | None = None
+        self._kind: EventKind | None = None
+        self._created_s = 0.0
+
+    def came(self, form: TextLines | JsonLines, kind: EventKind, created_s: float) -> None:
+        """Before it is put into words."""
         self._form = form
         self._kind = kind
-        self._values = values
         self._created_s = created_s
 
+    def values(self) -> tuple[object, ...]:
+        """Of its kind's fields, in their order."""
+        raise NotImplementedError
+
+    def words(self, kind: EventKind) -> str:
+        """What a line of text says of it behind its name."""
+        return "".join([f"{label}{value}" for label, value in zip(kind.labels, self.values(), strict=True)])
+
     def text(self) -> str:
-        return self._form.line(self._kind, self._values, level=logging.INFO, created_s=self._created_s)
+        form, kind = self._form, self._kind
+        assert form is not None, "it came"
+        assert kind is not None, "it came"
+        if isinstance(form, TextLines):
+            return f"{form.begin(level=logging.INFO, created_s=self._created_s)}{kind.name}{self.words(kind)}"
+        return form.line(kind, self.values(), level=logging.INFO, created_s=self._created_s)
+
+
+@acyclic
+class PlainEvent(Event):
+    """One of which the values are known."""
+
+    __slots__ = ("_values",)
+
+    def __init__(self, values: tuple[object, ...]) -> None:
+        super().__init__()
+        self._values = values
+
+    def values(self) -> tuple[object, ...]:
+        return self._values
 
 
 class EventWriter:
@@ -70,6 +101,6 @@ class EventWriter:
         self._form = form
         self._kind = kind
 
-    def write(self, values: tuple[object, ...]) -> None:
-        """``values`` of the kind's fields, in their order."""
-        self._gathered.take(_Event(self._form, self._kind, values, _now_s()), at_once=False)
+    def write(self, event: Event) -> None:
+        event.came(self._form, self._kind, _now_s())
+        self._gathered.take(event, at_once=False)

@@ -6,12 +6,12 @@ from collections.abc import Callable, Mapping
 from typing import IO
 
 from servery.telemetry.event_line import EventKind, JsonLines, TextLines
-from servery.telemetry.gathered_lines import EventWriter, GatheredLines
+from servery.telemetry.gathered_lines import Event, EventWriter, GatheredLines
 
 LOGGER_NAME = "servery"
 
-Write = Callable[[tuple[object, ...]], None]
-"""Writes an event: (values of its fields)."""
+Write = Callable[[Event], None]
+"""Writes an event."""
 
 
 class LineFormatter(logging.Formatter):
@@ -88,8 +88,8 @@ def event_writer(logger: logging.Logger, kind: EventKind) -> Write | None:
     if isinstance(logger, EventLogger) and logger.gathering is not None:
         return logger.gathering.writer(kind)
 
-    def write(values: tuple[object, ...]) -> None:
-        logger.info(kind.name, extra={"fields": dict(zip(kind.fields, values, strict=True))})
+    def write(event: Event) -> None:
+        logger.info(kind.name, extra={"fields": dict(zip(kind.fields, event.values(), strict=True))})
 
     return write
 

@@ -15,6 +15,7 @@ from servery.metering.refused_requests import RefusedRequest, RefusedRequests
 from servery.serving.counting import Counting
 from servery.serving.pipeline import Pipeline
 from servery.telemetry.event_line import EventKind
+from servery.telemetry.gathered_lines import PlainEvent
 from servery.telemetry.log import event_writer
 from servery.telemetry.metrics import Metrics
 from servery.tenancy.key_ring import KeyRing
@@ -185,7 +186,7 @@ class Entrance:
         if isinstance(error, LimitExceeded) and error.shortage is not None:
             self._metrics.limit_refusals.labels(error.shortage.metric.value).inc()
         if self._tell_refused is not None:
-            self._tell_refused((request_id, error.status, error.code))
+            self._tell_refused(PlainEvent((request_id, error.status, error.code)))
         if reply is not None:
             reply.refuse(error)
         else:
