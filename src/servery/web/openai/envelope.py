@@ -90,9 +90,13 @@ class Envelope:
         )
 
     def _closed(self, kind: bytes, choices: bytes, served: Served) -> bytes:
-        """All of an answer, with usage."""
-        return b'%b[%b],"service_tier":"%b","usage":%b%b}' % (
-            self._before_choices(kind),
+        """All of an answer, with usage. Begins as ``_before_choices``, which is not put together first."""
+        shown = self._shown
+        return b'{"id":"%b","object":"%b","created":%d,"model":%b,"choices":[%b],"service_tier":"%b","usage":%b%b}' % (
+            shown.request_id.encode(),
+            kind,
+            self._created,
+            shown.model_json,
             choices,
             service_tier(served.path),
             usage_shown(served.usage),

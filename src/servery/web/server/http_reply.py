@@ -97,7 +97,7 @@ class HttpReply:
                 self.start(StreamStart(time_to_first_token_s=report.time_to_first_token_s))
             self._writer.end(last)
         else:
-            self._writer.whole(200, b"%b%b%b" % (JSON, self._headers, served_headers(served)), last)
+            self._writer.whole_of(200, JSON, self._headers, served_headers(served), body=last)
 
     def refuse(self, error: ServeryError) -> None:
         """Tell the client of a refusal: by its status, or by a frame when a stream has begun."""

@@ -49,13 +49,19 @@ class ResponseWriter:
 
     def whole(self, status: int, headers: bytes, body: bytes) -> None:
         """``headers``: whole lines, each with its end."""
+        self.whole_of(status, headers, b"", b"", body=body)
+
+    def whole_of(self, status: int, first: bytes, second: bytes, third: bytes, *, body: bytes) -> None:
+        """As ``whole``, with headers in three parts."""
         assert not self.started, "a response is written once"
         self.started = self.ended = True
         self._outbox.add(
-            b"%b%bcontent-length: %b\r\n%b%b"
+            b"%b%b%b%bcontent-length: %b\r\n%b%b"
             % (
                 _status_line(status),
-                headers,
+                first,
+                second,
+                third,
                 digits(len(body)),
                 _KEPT if self._keep_alive else _CLOSED,
                 b"" if self._head_only else body,
