@@ -1,7 +1,10 @@
 """E-mail over real SMTP, on loopback."""
 
+import asyncio
+import socket
 import ssl
 import subprocess
+import threading
 from pathlib import Path
 
 import msgspec
@@ -87,3 +90,20 @@ def certificate(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
     )
     subprocess.run(command.split(), check=True, capture_output=True)
     return cert, key
+
+
+def test_a_server_that_says_nothing_holds_up_no_end() -> None:
+    """Nor does the thread that waits for it."""
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        channel = MailChannel(MailServer(host="127.0.0.1", port=silent.getsockname()[1], sender="s@example.com"))
+
+        async def leave() -> socket.socket:
+            carrying = asyncio.create_task(channel.deliver(parcel()))
+            connection, _ = await asyncio.to_thread(silent.accept)
+            carrying.cancel()
+            await asyncio.wait({carrying})
+            assert carrying.cancelled()
+            return connection
+
+        with asyncio.run(leave()):
+            assert "servery-mail" in {thread.name for thread in threading.enumerate()}, "it still waits"

@@ -1,13 +1,14 @@
 """Delivering by e-mail, over SMTP."""
 
-import asyncio
 import smtplib
 import ssl
 from email.message import EmailMessage
+from functools import partial
 from typing import Final
 
 import msgspec
 
+from servery.core.daemon_thread import in_daemon_thread
 from servery.notifications.channel import Outcome, Parcel
 
 TIMEOUT_S: Final = 20.0
@@ -45,11 +46,11 @@ class MailChannel:
         self._trusted = trusted
 
     async def deliver(self, parcel: Parcel) -> Outcome:
-        """In another thread, because smtplib waits."""
+        """In another thread, because smtplib waits; the end of the platform does not."""
         if self._server is None:
             return Outcome(delivered=False, words="no SMTP server is set", is_final=True)
         try:
-            await asyncio.to_thread(self._send, self._server, parcel)
+            await in_daemon_thread(partial(self._send, self._server, parcel), name="servery-mail")
         except smtplib.SMTPRecipientsRefused as error:
             return Outcome(delivered=False, words=f"the address is refused: {error}"[:200], is_final=True)
         except (smtplib.SMTPException, OSError, ValueError) as error:
