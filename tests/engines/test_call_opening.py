@@ -93,7 +93,7 @@ async def test_an_engine_is_asked_for_its_opening_once(engine: FakeEngine, new_c
     assert await client.opening_for(asking(choice=NAMED)) == "<call>"
     assert ["tools" in asked.json for asked in engine.asked] == [False, False, True, True]
     engine.always = tells_tokens
-    assert await client.count_prompt(asking(), endpoint=Endpoint.CHAT, timeout_s=5.0) == 17
+    assert await client.count_prompt(asking(), endpoint=Endpoint.CHAT, timeout_s=60.0) == 17
     sent: dict[str, Any] = engine.asked[-1].json
     assert sent["messages"] == [{"role": "user", "content": "hi"}, {"role": "assistant", "content": "<call>"}]
     assert sent["tool_choice"] == "required"

@@ -37,7 +37,7 @@ async def test_anthropics_form_is_counted_as_it_is(
 ) -> None:
     """With what the template is to be told, and nothing that only an answer needs."""
     engine.always = tells({"input_tokens": 9})
-    assert await new_client(family).count_messages(WORK, timeout_s=5.0) == 9
+    assert await new_client(family).count_messages(WORK, timeout_s=60.0) == 9
     (asked,) = engine.asked
     assert asked.path == "/v1/messages/count_tokens"
     assert asked.json == {
@@ -51,7 +51,7 @@ async def test_anthropics_form_is_counted_as_it_is(
 async def test_llama_cpp_counts_what_it_would_be_sent(engine: FakeEngine, new_client: NewClient) -> None:
     """In OpenAI's form, since that is how it is asked for answers."""
     engine.always = tells({"input_tokens": 9})
-    assert await new_client().count_messages(WORK, timeout_s=5.0) == 9
+    assert await new_client().count_messages(WORK, timeout_s=60.0) == 9
     (asked,) = engine.asked
     assert asked.path == "/v1/chat/completions/input_tokens"
     assert [message["role"] for message in asked.json["messages"]] == ["system", "user"]
@@ -70,7 +70,7 @@ async def test_who_cannot_count_says_so(
 ) -> None:
     """SGLang only knows Anthropic's form, and of old not that; another provider need not know any."""
     engine.always = refuses(404)
-    assert await new_client(family).count_messages(work, timeout_s=5.0) is None
+    assert await new_client(family).count_messages(work, timeout_s=60.0) is None
     assert len(engine.asked) == asked
 
 
@@ -79,4 +79,4 @@ async def test_nonsense_is_no_count(engine: FakeEngine, new_client: NewClient, t
     """It is an engine at fault."""
     engine.always = tells(told)
     with pytest.raises(EngineUnavailable):
-        await new_client().count_messages(WORK, timeout_s=5.0)
+        await new_client().count_messages(WORK, timeout_s=60.0)

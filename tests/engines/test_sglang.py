@@ -33,7 +33,7 @@ def client(new_client: NewClient) -> EngineClient:
 
 
 async def load(client: EngineClient) -> EngineLoad | None:
-    return read_load((await client.call("GET", "/metrics", timeout_s=5)).decode(), client.family, scraped_at_s=0.0)
+    return read_load((await client.call("GET", "/metrics", timeout_s=60)).decode(), client.family, scraped_at_s=0.0)
 
 
 def words(asking: Asking) -> list[str]:

@@ -46,7 +46,7 @@ class Steps:
 def new_client(address: EngineAddress) -> EngineClient:
     return EngineClient(
         address,
-        connection_limits=ConnectionLimits(connect_timeout_s=2.0),
+        connection_limits=ConnectionLimits(connect_timeout_s=60.0),
         exchange_limits=ExchangeLimits(first_byte_timeout_s=60.0, chunk_timeout_s=60.0, whole_timeout_s=60.0),
         clock=SystemClock(),
     )

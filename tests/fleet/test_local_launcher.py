@@ -58,7 +58,7 @@ async def test_an_engine_is_started_killed_and_started_again(tmp_path: Path) -> 
     replica = launched.replica
     async with kept(launched.launcher, replica):
         await wait_state(replica, ReplicaState.READY)
-        assert b"ok" in await replica.client.call("GET", "/health", timeout_s=5)
+        assert b"ok" in await replica.client.call("GET", "/health", timeout_s=60)
         first_key = launched.address.api_key if launched.address else None
         (process,) = engines_of(os.getpid())
         os.kill(process, signal.SIGKILL)
@@ -69,7 +69,7 @@ async def test_an_engine_is_started_killed_and_started_again(tmp_path: Path) -> 
         assert again != process
         assert launched.address is not None
         assert launched.address.api_key != first_key
-        assert b"ok" in await replica.client.call("GET", "/health", timeout_s=5)
+        assert b"ok" in await replica.client.call("GET", "/health", timeout_s=60)
     assert not is_alive(again)
     assert engines_of(os.getpid()) == set()
     assert [step for step, _ in launched.steps.told] == ["starting", "ready", "failed", "starting", "ready"]
