@@ -17,8 +17,9 @@ _MODULE = "servery.workers.worker"
 _FIRST_BACKOFF_S = 0.2
 _MAX_BACKOFF_S = 5.0
 _SETTLED_S = 30.0
-_AFTER_DRAIN_S = 5.0
-"""What a worker may take beyond the time in which it drains."""
+_AFTER_DRAIN_S = 30.0
+"""What a worker may take beyond the time in which it drains: it waits a while for a database that is away, and then
+hands to its spool what it could not write."""
 
 
 class Crew:
