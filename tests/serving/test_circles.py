@@ -12,6 +12,7 @@ from types import ModuleType
 import pytest
 from tests.fakes.engine_scripts import answers, streams
 from tests.serving.house import CHAT, HEDGED, HELLO, PLAIN, SLOTTED, House, asked
+from tests.turns import turns
 
 import servery
 
@@ -52,7 +53,7 @@ async def test_no_marked_instance_leads_back_to_itself(house: House) -> None:
     several = asked(CHAT, HELLO, HELLO, choices_per_prompt=2)
     requests = (asked(CHAT), several, asked(PLAIN), asked(HEDGED), asked(SLOTTED))
     serving = [house.begin(request)[0] for request in requests]
-    await asyncio.sleep(0.1)
+    await turns(100)
     classes = set(marked())
     found = [one for one in gc.get_objects() if type(one) in classes]
     circular = {type(one) for one in found if any(other is one for other in led_to(one))}

@@ -8,6 +8,7 @@ import pytest
 from tests.fakes.engine_scripts import OPENING, answers, dies, progress, refuses, sends, serves, stalls, streams, token
 from tests.fakes.fake_engine import FakeExchange, Script
 from tests.serving.house import CHAT, GLOBEX, HEDGED, HEDGED_LATE, House, asked
+from tests.turns import turns as loop_turns
 
 from servery.core.errors import EngineBroke, EngineUnavailable, InvalidRequest
 from servery.core.hedge_outcome import HedgeOutcome
@@ -212,7 +213,7 @@ async def test_a_client_that_leaves_the_second_after_the_first_died_owes_what_th
     turns = InTurn(house, dying, sends(progress(12, cached=8), then=stalls))
     task, _ = house.begin(asked(HEDGED))
     await turns.wait(2)
-    await asyncio.sleep(0.01)
+    await loop_turns()
     die.set()
     await until(lambda: house.gates["hedged"].inside == 1)
     task.cancel()

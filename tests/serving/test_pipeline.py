@@ -263,7 +263,7 @@ async def test_a_client_that_leaves_the_queue_costs_nothing(house: House) -> Non
     serving, _ = house.begin(asked(PLAIN))
     await house.first.wait_asked(1)
     waiting, _ = house.begin(asked(PLAIN))
-    await asyncio.sleep(0.01)
+    await turns()
     assert house.gates["solo"].waiting == 1
     waiting.cancel()
     await asyncio.gather(waiting, return_exceptions=True)

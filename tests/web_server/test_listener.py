@@ -5,6 +5,7 @@ import socket
 import struct
 
 import pytest
+from tests.turns import turns
 from tests.web_server.raw_client import RawClient
 from tests.web_server.server import LIMITS, Server
 
@@ -161,7 +162,7 @@ async def test_draining_can_be_hurried_twice(server: Server, client: RawClient) 
     async with asyncio.timeout(60):
         await server.cancelled.wait()
     server.listener.hurry()
-    await asyncio.sleep(0.01)
+    await turns()
     assert server.listener.open_connections == 0
     await draining
 
