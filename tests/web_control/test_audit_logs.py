@@ -54,6 +54,16 @@ async def test_looking_is_not_noted(plane: Plane) -> None:
     assert (await plane.call("GET", LOG))["auditLogs"] == []
 
 
+@pytest.mark.parametrize("depth", [300, 900, 5_000])
+async def test_a_body_that_is_nested_too_deeply_is_refused(plane: Plane, depth: int) -> None:
+    """And what was attempted is noted, without it; whether the fault is in a field that is known or in no field."""
+    for body in (b"[" * depth + b"]" * depth, b'{"userId":' * depth, b'{"other":' + b"[" * depth + b"]" * depth + b"}"):
+        answer = await plane.client.post("/v1/accounts/acme/users", content=body, headers={"x-api-key": plane.acme.key})
+        assert (answer.status_code, answer.json()["code"]) == (400, 3), answer.text
+        (entry, *_) = (await plane.call("GET", LOG))["auditLogs"]
+        assert (entry["method"], entry["status"]) == ("POST /v1/accounts/{account}/users", 3)
+
+
 async def test_pages_do_not_move(plane: Plane) -> None:
     """Ten to a page; what is added meanwhile is not in the way."""
     for number in range(12):

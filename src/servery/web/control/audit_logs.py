@@ -56,12 +56,11 @@ class AuditEndpoints:
 
 
 def without_secrets(body: bytes) -> str:
-    """The JSON of a request's body, its secrets struck out; what is no JSON, or too long, is left out."""
+    """The JSON of a request's body, its secrets struck out; what is no JSON, too deep or too long, is left out."""
     try:
-        value = msgspec.json.decode(body or b"{}")
-    except (msgspec.DecodeError, UnicodeDecodeError):
+        text = msgspec.json.encode(_struck(msgspec.json.decode(body or b"{}"))).decode()
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return "{}"
-    text = msgspec.json.encode(_struck(value)).decode()
     return text if len(text) <= _PAYLOAD_CHARS_MAX else "{}"
 
 

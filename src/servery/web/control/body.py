@@ -17,3 +17,5 @@ async def body_of(request: Request, wanted: type[Body]) -> Body:
         return msgspec.json.decode(await request.body() or b"{}", type=wanted)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise InvalidRequest(f"The body cannot be understood: {error}") from error
+    except RecursionError:
+        raise InvalidRequest("The body cannot be understood: it is nested too deeply") from None
