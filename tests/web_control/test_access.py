@@ -54,5 +54,23 @@ async def test_a_method_that_a_path_does_not_have(plane: Plane) -> None:
     """405 with the methods that it does have."""
     answer = await plane.client.put("/v1/accounts", headers={"x-api-key": plane.acme.key})
     assert answer.status_code == 405
-    assert answer.headers["allow"] == "GET, POST"
+    assert answer.headers["allow"] == "GET, POST, HEAD"
     assert answer.json()["code"] == 12
+
+
+@pytest.mark.parametrize(
+    "path", ["/v1/models", "/inference/v1/models/accounts/servery/models/demo", "/v1/accounts/acme"]
+)
+async def test_what_can_be_read_has_a_head(plane: Plane, path: str) -> None:
+    """As a GET would be answered, refusals too; and it is noted as little."""
+    asked = {"x-api-key": plane.acme.key}
+    whole, head = await plane.client.get(path, headers=asked), await plane.client.head(path, headers=asked)
+    assert (head.status_code, head.headers["content-length"]) == (200, whole.headers["content-length"])
+    assert (await plane.client.head(path)).status_code == 401
+    assert (await plane.call("GET", "/v1/accounts/acme/auditLogs"))["auditLogs"] == []
+
+
+async def test_what_is_only_written_has_no_head(plane: Plane) -> None:
+    """405, as before."""
+    refused = await plane.client.head("/v1/accounts/acme/creditCodes:redeem", headers={"x-api-key": plane.acme.key})
+    assert (refused.status_code, refused.headers["allow"]) == (405, "POST")

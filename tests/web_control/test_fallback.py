@@ -2,6 +2,9 @@
 
 import httpx
 from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import PlainTextResponse, Response
+from starlette.routing import Route
 from tests.web_control.conftest import Plane
 
 from servery.core.errors import InternalError, NotFound
@@ -41,3 +44,16 @@ async def test_where_there_is_nothing_each_client_reads_why() -> None:
             assert refused.json()["request_id"] == refused.headers["request-id"] == refused.headers["x-request-id"]
             assert refused.json()["request_id"].startswith("chatcmpl-")
             assert (await client.get("/v1/accounts/a/b/c", headers=headers)).json()["code"] == 5
+
+
+async def well(request: Request) -> Response:
+    return PlainTextResponse("well")
+
+
+async def test_a_method_that_is_not_taken_is_refused_with_those_that_are() -> None:
+    """As HTTP wants it of every 405."""
+    app = Starlette(routes=[Route("/health", well)], exception_handlers=exception_handlers())
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://servery") as client:
+        refused = await client.options("/health")
+    assert refused.status_code == 405
+    assert set(refused.headers["allow"].split(", ")) == {"GET", "HEAD"}

@@ -187,9 +187,10 @@ async def test_a_key_may_be_given_in_anthropics_way(door: Door) -> None:
 
 
 async def test_other_methods_are_refused(door: Door) -> None:
-    """With 405, and the connection goes on."""
+    """With 405 and the method that is taken, and the connection goes on."""
     door.client.get("/v1/chat/completions")
-    assert (await door.client.response()).status == 405
+    refusal = await door.client.response()
+    assert (refusal.status, refusal.headers["allow"]) == (405, "POST")
     door.ask()
     assert (await door.client.response()).status == 200
 

@@ -89,8 +89,14 @@ class NotFound(ServeryError):
 
 
 class MethodNotAllowed(ServeryError):
+    """``allowed`` are the methods that the path has."""
+
     status = 405
     code = "METHOD_NOT_ALLOWED"
+
+    def __init__(self, message: str, *, allowed: str) -> None:
+        super().__init__(message)
+        self.allowed = allowed
 
 
 class RequestTimeout(ServeryError):

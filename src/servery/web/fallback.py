@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from http import HTTPStatus
 from typing import Any, Final
 
+from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -28,16 +29,21 @@ class _Fallback:
         return self._answer(request, NotFound("Path not found"))
 
     async def method_not_allowed(self, request: Request, fault: Exception) -> Response:
-        return self._answer(request, MethodNotAllowed(f"{request.url.path} does not take {request.method}"))
+        assert isinstance(fault, HTTPException), "it is handled for its status"
+        allowed = (fault.headers or {}).get("Allow", "")
+        error = MethodNotAllowed(f"{request.url.path} does not take {request.method}", allowed=allowed)
+        return self._answer(request, error, allowed)
 
     async def fault(self, request: Request, fault: Exception) -> Response:
         """Without its details, which are the operator's: whoever called the application is told of it too."""
         return self._answer(request, InternalError("internal error"))
 
-    def _answer(self, request: Request, error: ServeryError) -> Response:
+    def _answer(self, request: Request, error: ServeryError, allowed: str | None = None) -> Response:
         request_id = self._new_id()
         body = refusal_body(request.url.path, error, request_id, of_anthropics=CLIENTS_HEADER in request.headers)
         headers = {"x-request-id": request_id, "request-id": request_id}
+        if allowed is not None:
+            headers["allow"] = allowed
         return Response(body, status_code=error.status, headers=headers, media_type="application/json")
 
 

@@ -291,7 +291,7 @@ def test_nonsense_from_an_engine(served: Served) -> None:
         (errors.Unauthenticated("x"), "authentication_error"),
         (errors.PermissionDenied("x"), "permission_error"),
         (NotFound("x"), "not_found_error"),
-        (errors.MethodNotAllowed("x"), "invalid_request_error"),
+        (errors.MethodNotAllowed("x", allowed="POST"), "invalid_request_error"),
         (errors.PreconditionFailed("x"), "billing_error"),
         (errors.PayloadTooLarge("x"), "request_too_large"),
         (errors.LimitExceeded("x"), "rate_limit_error"),

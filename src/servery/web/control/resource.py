@@ -48,6 +48,7 @@ _GRPC_CODES: Final = {
     504: 4,
 }
 _GRPC_INTERNAL: Final = 13
+_SAFE: Final = ("GET", "HEAD")
 _READING: Final = {
     Permission.INFER,
     Permission.READ_OWN_USAGE,
@@ -76,7 +77,8 @@ def response_of(answer: msgspec.Struct | Response) -> Response:
 
 class Resource:
     """An ASGI application for one path. Every caller has a key, and each action its permission. Where the path names an
-    account, it is the caller's own, except for asking models, which are everybody's: there the handler decides."""
+    account, it is the caller's own, except for asking models, which are everybody's: there the handler decides. A HEAD
+    is answered as a GET, of which the server sends no more than the head."""
 
     def __init__(
         self,
@@ -94,15 +96,19 @@ class Resource:
         request = Request(scope, receive, send)
         try:
             caller = await self._key_ring.authenticate(presented_key(request.headers))
-            action = self.actions.get(request.method)
+            action = self.actions.get("GET" if request.method == "HEAD" else request.method)
             if action is None:
-                allowed = " and ".join(self.actions)
-                raise MethodNotAllowed(f"{request.url.path} takes {allowed}, not {request.method}")
+                taken, allowed = " and ".join(self.actions), ", ".join(self._allowed)
+                raise MethodNotAllowed(f"{request.url.path} takes {taken}, not {request.method}", allowed=allowed)
             response = await self._act(request, caller, action)
         except ServeryError as error:
-            headers = {"allow": ", ".join(self.actions)} if isinstance(error, MethodNotAllowed) else None
+            headers = {"allow": error.allowed} if isinstance(error, MethodNotAllowed) else None
             response = Response(self._render_error(error), error.status, headers, JSON)
         await response(scope, receive, send)
+
+    @property
+    def _allowed(self) -> list[str]:
+        return [*self.actions, "HEAD"] if "GET" in self.actions else list(self.actions)
 
     async def _act(self, request: Request, caller: Caller, action: Action) -> Response:
         """What changes something is noted in the audit log with the change itself; what is refused, before it is
@@ -136,7 +142,7 @@ async def _attempt(request: Request, caller: Caller) -> Attempt:
 
 
 def _changes(request: Request, action: Action) -> bool:
-    return request.method != "GET" and action.permission not in _READING
+    return request.method not in _SAFE and action.permission not in _READING
 
 
 def _check_access(request: Request, caller: Caller, permission: Permission) -> None:

@@ -113,7 +113,7 @@ class Entrance:
             if self.is_draining:
                 raise ShuttingDown
             if request.head.method != "POST":
-                raise MethodNotAllowed(f"{request.head.path} takes POST, not {request.head.method}")
+                raise MethodNotAllowed(f"{request.head.path} takes POST, not {request.head.method}", allowed="POST")
             headers, key_ring = request.head.by_name, self._key_ring
             caller = key_ring.find_hashed(request.head.key_sha256)
             if caller is None:

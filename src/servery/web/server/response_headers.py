@@ -7,7 +7,7 @@ import math
 from typing import Final
 
 from servery.core.digits import digits
-from servery.core.errors import LimitExceeded, ServeryError
+from servery.core.errors import LimitExceeded, MethodNotAllowed, ServeryError
 from servery.core.limit_reading import LimitReading
 from servery.serving.reply import StreamStart
 from servery.serving.served import Served
@@ -134,14 +134,16 @@ def stream_headers(start: StreamStart) -> bytes:
 
 
 def refusal_headers(error: ServeryError) -> bytes:
-    """``retry-after`` in whole seconds, rounded up, and to the millisecond; whether a client should retry at all; and
-    the limits that were exceeded."""
+    """``retry-after`` in whole seconds, rounded up, and to the millisecond; whether a client should retry at all; the
+    methods that are allowed; and the limits that were exceeded."""
     headers = [(b"x-should-retry", b"true" if error.retry_helps else b"false")]
     if error.retry_after_s is not None:
         headers.append((b"retry-after", b"%d" % max(1, math.ceil(error.retry_after_s))))
         headers.append((b"retry-after-ms", b"%d" % math.ceil(error.retry_after_s * 1_000)))
     if error.status == 401:
         headers.append((b"www-authenticate", b"Bearer"))
+    if isinstance(error, MethodNotAllowed):
+        headers.append((b"allow", error.allowed.encode()))
     lines = header_lines(headers)
     if isinstance(error, LimitExceeded) and error.reading is not None:
         lines += limit_headers(error.reading, over_limit=True)
