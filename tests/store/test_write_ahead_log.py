@@ -5,7 +5,9 @@ import contextlib
 import errno
 import os
 import random
+import struct
 import threading
+import zlib
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -18,7 +20,7 @@ from tests.fakes.fake_disk import FakeDisk, Fault
 from servery.core.errors import InternalError, Overloaded
 from servery.store.log_contents import LogContents, log_files, read_log
 from servery.store.log_limits import LogLimits
-from servery.store.log_segment import make_segment
+from servery.store.log_segment import frames, make_segment
 from servery.store.write_ahead_log import WriteAheadLog
 
 SMALL = LogLimits(gather_s=0.0, segment_bytes=8_192, frame_bytes=1_024)
@@ -171,6 +173,15 @@ async def test_what_the_disk_changed_is_told_of(tmp_path: Path) -> None:
         contents = LogContents([(file, bytes(changed)), *others])
         assert entries(contents) == ["first", "third"]
         assert contents.lost == [range(1, 2)]
+
+
+def test_frames_of_earlier_versions_are_read() -> None:
+    """They have another checksum, by which they are told from what was written in part."""
+    payload = b"first\nsecond"
+    head = struct.pack("<4sIQI", b"\xf7LOG", len(payload), 7, 2)
+    frame = head + struct.pack("<I", zlib.crc32(payload, zlib.crc32(head))) + payload
+    found = [(each.first, each.count, each.payload) for each in frames(bytes(64) + frame + frame[:-1] + b"x")]
+    assert found == [(7, 2, payload)]
 
 
 async def test_a_header_that_the_disk_changed_loses_nothing(tmp_path: Path) -> None:
