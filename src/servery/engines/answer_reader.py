@@ -275,7 +275,7 @@ class WholeReader(TallyingReader):
         body = self.body
         plain = None if self._begun else self._plain.read(body)
         if plain is not None:
-            self._tally.told(plain.usage)
+            self._tally.told_usage(plain.usage)
             if self._tally.is_reported:
                 return WholeAnswer(body, plain=plain)
         try:

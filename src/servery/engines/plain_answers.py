@@ -18,9 +18,7 @@ from servery.core.acyclic import acyclic
 from servery.engines.engine_answer import EngineWhole
 from servery.engines.plain_frames import is_string
 from servery.engines.reported_usage import ReportedUsage
-from servery.engines.told_usage import ToldUsage
 from servery.engines.unreadable import UNREADABLE
-from servery.engines.usage_forms import UsageForms
 
 _MOST_FORMS: Final = 4
 """There are as many as an engine has reasons to end a text."""
@@ -40,6 +38,7 @@ _PROBE_USAGE: Final = ReportedUsage(prompt_tokens=7, completion_tokens=5)
 _PROBE_USAGE_JSON: Final = b'{"prompt_tokens":7,"completion_tokens":5}'
 
 _wholes: Final = msgspec.json.Decoder(EngineWhole)
+_usages: Final = msgspec.json.Decoder(ReportedUsage)
 _objects: Final = msgspec.json.Decoder(dict[str, msgspec.Raw])
 _lists: Final = msgspec.json.Decoder(list[msgspec.Raw])
 
@@ -50,7 +49,7 @@ class PlainAnswer:
 
     __slots__ = ("created", "finish_reason", "text_json", "usage")
 
-    def __init__(self, text_json: bytes, finish_reason: str, created: float | None, usage: ToldUsage) -> None:
+    def __init__(self, text_json: bytes, finish_reason: str, created: float | None, usage: ReportedUsage) -> None:
         self.text_json = text_json
         self.finish_reason = finish_reason
         self.created = created
@@ -60,10 +59,9 @@ class PlainAnswer:
 class PlainAnswers:
     """Those of one engine. Where what is learned is of no use, less and less is learned."""
 
-    __slots__ = ("_forms", "_left_out", "_pause", "_usages")
+    __slots__ = ("_forms", "_left_out", "_pause")
 
     def __init__(self) -> None:
-        self._usages = UsageForms()
         self._forms: list[_Form] = []
         self._pause = 0
         self._left_out = 0
@@ -71,7 +69,7 @@ class PlainAnswers:
     def read(self, body: bytes) -> PlainAnswer | None:
         """What a whole answer says, where that is known by its form."""
         for form in self._forms:
-            answer = form.read(body, self._usages)
+            answer = form.read(body)
             if answer is not None:
                 return answer
         return None
@@ -170,7 +168,7 @@ class _Form:
         self._second = second
         self.uses = 0
 
-    def read(self, body: bytes, usages: UsageForms) -> PlainAnswer | None:
+    def read(self, body: bytes) -> PlainAnswer | None:
         begin = self._head.length
         head = body[:begin]
         if not self._head.fits(head):
@@ -189,18 +187,12 @@ class _Form:
                 if not second.isdigit() or second.startswith(b"0"):
                     return None
                 created = float(int(second))
-        usage = _usage(usages, body[usage_begin:usage_end])
-        if usage is None:
+        try:
+            usage = _usages.decode(body[usage_begin:usage_end])
+        except UNREADABLE:
             return None
         self.uses += 1
         return PlainAnswer(text, self._finish_reason, created, usage)
-
-
-def _usage(usages: UsageForms, text: bytes) -> ToldUsage | None:
-    try:
-        return usages.read(text)
-    except UNREADABLE:
-        return None
 
 
 def _plain(whole: EngineWhole) -> tuple[str, str] | None:

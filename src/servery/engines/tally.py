@@ -5,7 +5,6 @@ from typing import Final
 from servery.core.acyclic import acyclic
 from servery.core.usage import Usage, corrected_usage
 from servery.engines.reported_usage import ReportedUsage
-from servery.engines.told_usage import ToldUsage, told_by
 
 MOST_TOKENS: Final = 2**31 - 1
 _SPARE_PART: Final = 4
@@ -81,21 +80,9 @@ class Tally:
 
     def told_usage(self, reported: ReportedUsage) -> None:
         """A report that leaves out the prompt is none."""
-        told = told_by(reported)
-        if told is not None:
-            self.told(told)
-
-    def told(self, told: ToldUsage) -> None:
-        """A report."""
-        prompt, generated = told.prompt_tokens, told.generated_tokens
-        if prompt <= self._most and generated <= self._most:
-            usage = corrected_usage(
-                prompt_tokens=prompt,
-                cached_prompt_tokens=told.cached_prompt_tokens,
-                generated_tokens=generated,
-                reasoning_tokens=told.reasoning_tokens,
-            )
-            self._reported = self._paid(usage)
+        prompt, generated = reported.prompt_tokens, reported.completion_tokens or 0
+        if prompt is not None and prompt <= self._most and generated <= self._most:
+            self._reported = self._paid(_usage(reported, prompt, generated))
 
     @property
     def prompt(self) -> tuple[int, int] | None:
@@ -127,3 +114,16 @@ class Tally:
             return usage
         reasoning = min(usage.reasoning_tokens, generated)
         return Usage(usage.prompt_tokens, usage.cached_prompt_tokens, generated, reasoning, estimated=True)
+
+
+def _usage(reported: ReportedUsage, prompt: int, generated: int) -> Usage:
+    """What an engine reported, as a value; ``prompt`` and ``generated`` are what it said of them."""
+    prompt_details, generated_details = reported.prompt_tokens_details, reported.completion_tokens_details
+    cached = None if prompt_details is None else prompt_details.cached_tokens
+    reasoning = None if generated_details is None else generated_details.reasoning_tokens
+    return corrected_usage(
+        prompt_tokens=prompt,
+        cached_prompt_tokens=cached or 0,
+        generated_tokens=generated,
+        reasoning_tokens=reasoning or reported.reasoning_tokens or 0,
+    )

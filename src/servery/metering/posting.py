@@ -24,7 +24,7 @@ NANODOLLARS: Final = 18
 
 encode_into: Final = msgspec.json.Encoder().encode_into
 """Puts a posting as one line of text in the place of what a bytearray holds. One that is used again and again need not
-grow, which is a good part of the work."""
+grow."""
 
 
 def posting(record: UsageRecord, charge: Charge) -> Posting:

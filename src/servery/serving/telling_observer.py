@@ -106,7 +106,7 @@ class _Ended(Event):
         )
 
     def words(self, kind: EventKind) -> str:
-        """Written out: at a third of what it costs for any event."""
+        """Written out, so that no values are gathered for it."""
         record = self._record
         usage = record.usage
         path: str = record.serving_path._value_
