@@ -13,6 +13,7 @@ from fireworks import Fireworks
 from openai import OpenAI
 from openai.types import Completion
 from openai.types.chat import ChatCompletion, ChatCompletionChunk
+from pydantic import BaseModel
 from tests.web_dialects.parsers import parse_chat, parse_completions, parse_embeddings
 from tests.web_dialects.shown import frame_of, whole_of
 
@@ -135,10 +136,49 @@ def test_openai_stream_helper(tools: Platform) -> None:
         assert message.tool_calls is not None
         assert message.tool_calls[0].function.arguments == '{"city": "Munich"}'
         result: Any = {"role": "tool", "tool_call_id": message.tool_calls[0].id, "content": "4"}
-        sent_back: Any = message.model_dump(exclude={"parsed": True})
-        for call in sent_back["tool_calls"]:
-            call["function"].pop("parsed_arguments")
-        client.chat.completions.create(model=MODEL, messages=[*MESSAGES, sent_back, result], tools=[TOOL])
+        for sent_back in (message, message.model_dump()):
+            talk: Any = [*MESSAGES, sent_back, result]
+            client.chat.completions.create(model=MODEL, messages=talk, tools=[TOOL])
+
+
+class City(BaseModel):
+    city: str
+
+
+@pytest.mark.filterwarnings("ignore:Pydantic serializer warnings")  # the client writes what it does not foresee
+def test_what_openais_client_has_parsed_can_be_sent_back(tools: Platform, served: Served) -> None:
+    """The helper's message holds the content, and each call's arguments, a second time, as its own objects. The model
+    is told them once."""
+    message = {"role": "assistant", "content": '{"city":"Oslo"}'}
+    whole = json.dumps({"choices": [{"index": 0, "message": message, "finish_reason": "stop"}]}).encode()
+    texts = Platform(served, stream=[], whole=whole)
+    tool = openai.pydantic_function_tool(City, name="get_weather")
+    formats: list[tuple[Platform, Any]] = [(texts, {"response_format": City}), (tools, {"tools": [tool]})]
+    for platform, asked in formats:
+        with platform.openai() as client:
+            parsed = client.chat.completions.parse(model=MODEL, messages=MESSAGES, **asked).choices[0].message
+            results = [{"role": "tool", "tool_call_id": call.id, "content": "4"} for call in parsed.tool_calls or ()]
+            talk: Any = [*MESSAGES, parsed, *results, *MESSAGES]
+            client.chat.completions.parse(model=MODEL, messages=talk, **asked)
+        sent = json.dumps(platform.bodies[-1])
+        assert '"parsed' in sent
+        told = parse_chat(sent.encode(), {}, REQUEST_ID).request.work[0].messages
+        assert told is not None
+        assert b"parsed" not in told
+
+
+def test_what_litellm_has_noted_can_be_sent_back() -> None:
+    """It keeps a field of its own in messages, calls and functions, and leaves it there for what speaks OpenAI's form;
+    the model is told the same as without."""
+    noted: Any = {"provider_specific_fields": {"refusal": None}}
+    function = {"name": "f", "arguments": "{}"}
+    call = {"id": "a", "type": "function", "function": function}
+    answer = {"role": "assistant", "content": None, "tool_calls": [call]}
+    echoed = answer | noted | {"tool_calls": [call | noted | {"function": function | noted}]}
+    result = {"role": "tool", "tool_call_id": "a", "content": "4"}
+    bodies = [json.dumps({"model": "m", "messages": [*MESSAGES, said, result]}).encode() for said in (answer, echoed)]
+    plain, kept = (parse_chat(body, {}, REQUEST_ID).request.work[0].messages for body in bodies)
+    assert kept == plain
 
 
 def test_openai_completions_and_embeddings(completion: Platform, served: Served) -> None:

@@ -10,17 +10,27 @@ class CalledFunction(msgspec.Struct, forbid_unknown_fields=True):
     arguments: str
 
 
+class EchoedFunction(CalledFunction):
+    """``parsed_arguments`` are the same arguments, as OpenAI's client has read them; the last are LiteLLM's notes."""
+
+    parsed_arguments: msgspec.Raw = msgspec.Raw()
+    provider_specific_fields: msgspec.Raw = msgspec.Raw()
+
+
 class ToolCall(msgspec.Struct, forbid_unknown_fields=True):
     """``index`` is what clients keep that put together a stream's fragments."""
 
-    function: CalledFunction
+    function: EchoedFunction
     id: str | None = None
     type: Literal["function"] = "function"
     index: int | None = None
+    provider_specific_fields: msgspec.Raw = msgspec.Raw()
 
 
 class Message(msgspec.Struct, forbid_unknown_fields=True):
-    """As received. The last fields are null where a client sends back an answer as it got it."""
+    """As received. The last fields are there where a client sends back an answer as it got it: null, or what it has
+    noted itself (``parsed``: the content, as OpenAI's client has read it; the last of all is LiteLLM's), which no model
+    is told."""
 
     role: Literal["system", "developer", "user", "assistant", "tool", "function"]
     content: msgspec.Raw = msgspec.Raw()
@@ -32,6 +42,8 @@ class Message(msgspec.Struct, forbid_unknown_fields=True):
     refusal: None = None
     audio: None = None
     annotations: list[object] | None = None
+    parsed: msgspec.Raw = msgspec.Raw()
+    provider_specific_fields: msgspec.Raw = msgspec.Raw()
 
 
 class TextMessage(msgspec.Struct, forbid_unknown_fields=True):

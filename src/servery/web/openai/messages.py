@@ -12,6 +12,7 @@ import msgspec
 from servery.core.errors import InvalidRequest
 from servery.web.openai.json_body import decode_part
 from servery.web.openai.message_shapes import (
+    CalledFunction,
     Conversation,
     EngineMessage,
     EngineToolCall,
@@ -167,7 +168,10 @@ def _assistant(index: int, message: Message, function_calls: int) -> EngineMessa
     if message.function_call is not None:
         calls = [EngineToolCall(f"call_{function_calls}", message.function_call)]
     elif message.tool_calls:
-        calls = [EngineToolCall(_id(index, call), call.function) for call in message.tool_calls]
+        calls = [
+            EngineToolCall(_id(index, call), CalledFunction(call.function.name, call.function.arguments))
+            for call in message.tool_calls
+        ]
     content = message.content if bytes(message.content) not in _ABSENT else _NULL
     return EngineMessage("assistant", content, message.name, message.reasoning_content, calls)
 
