@@ -1,6 +1,7 @@
 """What is written to clients in one turn of the event loop goes out at its end, in order, and never gets lost."""
 
 import asyncio
+from collections.abc import Callable
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -34,6 +35,40 @@ async def test_frames_of_a_turn_go_out_together() -> None:
     one.write(b"e")
     await asyncio.sleep(0)
     assert first.writes[1:] == [b"1\r\ne\r\n"]
+
+
+class CountingLoop(asyncio.AbstractEventLoop):
+    """Its time is how often it was asked; what is to be called soon is called when the test says so."""
+
+    def __init__(self) -> None:
+        self.asked = 0
+        self.soon: list[Callable[..., object]] = []
+
+    def time(self) -> float:
+        self.asked += 1
+        return float(self.asked)
+
+    def call_soon(self, callback: Callable[..., object], *args: object, **_: object) -> asyncio.Handle:
+        self.soon.append(callback)
+        return asyncio.Handle(callback, args, self)
+
+    def get_debug(self) -> bool:
+        return False
+
+
+def test_the_time_of_a_turn_is_when_it_began() -> None:
+    """Nobody who asks within a turn asks the loop; outside of one it is the loop's own, which goes on."""
+    turn, loop = WriteTurn(), CountingLoop()
+    asyncio._set_running_loop(loop)
+    try:
+        assert [turn.now_s, turn.now_s] == [1.0, 2.0]
+        Outbox(KeepingTransport(), turn).add(b"a")
+        assert [turn.now_s, turn.now_s, turn.began_s] == [3.0, 3.0, 3.0]
+        (end,) = loop.soon
+        end()
+        assert turn.now_s == 4.0
+    finally:
+        asyncio._set_running_loop(None)
 
 
 async def test_a_stream_s_head_goes_out_with_its_first_frames() -> None:

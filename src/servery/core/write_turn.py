@@ -33,6 +33,11 @@ class WriteTurn:
             self._loop = asyncio.get_running_loop()
         return self._loop
 
+    @property
+    def now_s(self) -> float:
+        """The loop's clock, or ``began_s`` while a turn is going on: so long no loop needs to be asked."""
+        return self.began_s if self._gathering else self.loop.time()
+
     def join(self, box: "Outbox") -> None:
         """``box`` is flushed at the end of this turn."""
         if not self._gathering:

@@ -33,6 +33,11 @@ class Connections:
     def loop(self) -> asyncio.AbstractEventLoop:
         return self._turn.loop
 
+    @property
+    def now_s(self) -> float:
+        """As ``WriteTurn.now_s``."""
+        return self._turn.now_s
+
     def idle(self) -> EngineConnection | None:
         """A kept connection that is still open, if there is one. It may yet turn out to be stale."""
         while self._idle:

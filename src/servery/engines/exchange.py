@@ -114,7 +114,7 @@ class Exchange(ResponseReader):
         self._is_complete = False
         self._paused = False
         self._flows = False
-        self._tally.heard_s = self._moved_s = self._loop.time()
+        self._tally.heard_s = self._moved_s = wire.now_s
         self._frames = self._computed = 0
         self._is_stream = expected is _STREAM or expected is _MESSAGE_STREAM
         self._allowed_s = limits.first_byte_timeout_s if self._is_stream else limits.whole_timeout_s

@@ -206,6 +206,9 @@ def _marks(prompt: bytes, links: bytes, owned: int, ends: list[int]) -> list[Mar
             while blocks and _ENDS[blocks - 1] > end:
                 blocks -= 1
             start = _ENDS[blocks - 1] if blocks else 0
-            before = _int_digest(links[: blocks * LINK_BYTES]) if blocks else owned
+            before = owned
+            if blocks:
+                above = blocks * LINK_BYTES
+                before = _int_digest(links if above == len(links) else links[:above])
         marks.append((_int_digest(_part(prompt, start, end), before), end, blocks))
     return marks

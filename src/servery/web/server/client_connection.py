@@ -275,4 +275,4 @@ class ClientConnection(asyncio.Protocol):
 
     def _enter(self, phase: _Phase) -> None:
         self._phase = phase
-        self._phase_since_s = self._loop.time()
+        self._phase_since_s = self._turn.now_s
