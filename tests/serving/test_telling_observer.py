@@ -13,7 +13,7 @@ from servery.core.serving_path import Outcome, ServingPath
 from servery.core.usage import Usage
 from servery.core.value import changed
 from servery.metering.usage_record import UsageRecord
-from servery.serving.telling_observer import _ENDED, TellingObserver, _Ended
+from servery.serving.telling_observer import _ENDED, TellingObserver, _Ended, _Told
 from servery.telemetry.event_line import JsonLines, TextLines
 from servery.telemetry.gathered_lines import EventWriter, GatheredLines
 from servery.telemetry.metrics import Metrics
@@ -89,11 +89,13 @@ def test_an_end_is_told_in_the_words_of_any_event(
         queue_wait_us=times[2],
     )
     written = io.StringIO()
+    words = _Told(Metrics(), model, path).words[outcome]
+    ended = _Ended(record, Charge(0, times[3]), words)
     for form in (TextLines(), JsonLines()):
         gathered = GatheredLines(written)
-        EventWriter(gathered, form, _ENDED).write(_Ended(record, Charge(0, times[3])))
+        EventWriter(gathered, form, _ENDED).write(ended)
         gathered.flush()
-    values = _Ended(record, Charge(0, times[3])).values()
+    values = ended.values()
     told = "".join(f"  {field}={value}" for field, value in zip(_ENDED.fields, values, strict=True))
     text = written.getvalue()
     assert told + "\n{" in text

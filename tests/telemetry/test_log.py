@@ -49,6 +49,17 @@ def test_values_are_told_as_they_are(values: list[object], created_us: int) -> N
     assert line == f"{moment:%H:%M:%S}.{int(created_us % 64 / 64 * 1_000):03} warning ended{told}"
 
 
+@given(st.lists(st.tuples(st.sampled_from([logging.INFO, logging.ERROR]), st.integers(0, 5_000)), min_size=1))
+def test_the_beginning_of_a_line_is_that_of_its_moment(moments: list[tuple[int, int]]) -> None:
+    """In whatever order events come, of whatever level, within a thousandth of a second or not."""
+    lines = TextLines()
+    for level, eighths_ms in moments:
+        created_s = eighths_ms / 1_024 / 8
+        moment = f"00:00:0{int(created_s)}.{int(created_s % 1 * 1_000):03}"
+        name = logging.getLevelName(level).lower()
+        assert lines.begin(level=level, created_s=created_s) == f"{moment} {name:<7} "
+
+
 @pytest.mark.parametrize("formatter", [LineFormatter(JsonLines()), LineFormatter(TextLines())])
 def test_a_fault_is_told_with_its_cause(formatter: logging.Formatter) -> None:
     """In either form."""

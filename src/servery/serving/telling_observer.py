@@ -46,13 +46,15 @@ class TellingObserver:
             told = self._told[key] = _Told(self._metrics, *key)
         told.ended(record, charge)
         if self._tell is not None:
-            self._tell(_Ended(record, charge))
+            self._tell(_Ended(record, charge, told.words[record.outcome]))
 
 
 class _Told:
-    """The metrics of one model on one serving path: looked up once, because looking up costs more than counting."""
+    """The metrics of one model on one serving path: looked up once, because looking up costs more than counting.
+    ``words``: what a line of text says of them, by outcome."""
 
     def __init__(self, metrics: Metrics, model: str, path: ServingPath) -> None:
+        self.words = {one: f"  model={model}  path={path.value}  outcome={one.value}  replica=" for one in Outcome}
         self._outcomes = {one: metrics.requests.labels(model, path.value, one.value) for one in Outcome}
         self._uncached = metrics.tokens.labels(model, path.value, "uncached_prompt")
         self._cached = metrics.tokens.labels(model, path.value, "cached_prompt")
@@ -80,10 +82,12 @@ class _Told:
 class _Ended(Event):
     """The end of a request: of the events that are told, the one that comes often."""
 
-    __slots__ = ("_charge", "_record")
+    __slots__ = ("_charge", "_record", "_words")
 
-    def __init__(self, record: UsageRecord, charge: Charge) -> None:
+    def __init__(self, record: UsageRecord, charge: Charge, words: str) -> None:
+        """``words``: see ``_Told``."""
         super().__init__()
+        self._words = words
         self._record = record
         self._charge = charge
 
@@ -109,11 +113,9 @@ class _Ended(Event):
         """Written out, so that no values are gathered for it."""
         record = self._record
         usage = record.usage
-        path: str = record.serving_path._value_
-        outcome: str = record.outcome._value_
         return (
-            f"  request_id={record.request_id}  account={record.account}  model={record.model}  path={path}"
-            f"  outcome={outcome}  replica={record.replica}  prompt_tokens={number_word(usage.prompt_tokens)}"
+            f"  request_id={record.request_id}  account={record.account}{self._words}{record.replica}"
+            f"  prompt_tokens={number_word(usage.prompt_tokens)}"
             f"  cached_prompt_tokens={number_word(usage.cached_prompt_tokens)}"
             f"  generated_tokens={number_word(usage.generated_tokens)}"
             f"  nanodollars={number_word(self._charge.nanodollars)}"

@@ -33,11 +33,13 @@ class EventKind:
 class TextLines:
     """``18:45:00.123 info  request ended  model=… tokens=…``."""
 
-    __slots__ = ("_clock_time", "_seconds")
+    __slots__ = ("_begun", "_clock_time", "_level", "_milliseconds", "_seconds")
 
     def __init__(self) -> None:
-        self._seconds = -1
+        self._seconds = self._milliseconds = -1
+        self._level = logging.NOTSET
         self._clock_time = ""
+        self._begun = ""
 
     def begin(self, *, level: int, created_s: float) -> str:
         """What stands before the event's name. ``created_s`` since the epoch."""
@@ -45,7 +47,12 @@ class TextLines:
         if seconds != self._seconds:
             self._seconds = seconds
             self._clock_time = datetime.fromtimestamp(seconds, UTC).strftime("%H:%M:%S")
-        return f"{self._clock_time}{_THOUSANDTHS[int((created_s - seconds) * 1_000)]}{_LEVEL_WORDS[level]}"
+            self._milliseconds = -1
+        milliseconds = int((created_s - seconds) * 1_000)
+        if milliseconds != self._milliseconds or level != self._level:  # many come in one where there are many
+            self._milliseconds, self._level = milliseconds, level
+            self._begun = f"{self._clock_time}{_THOUSANDTHS[milliseconds]}{_LEVEL_WORDS[level]}"
+        return self._begun
 
     def line(self, kind: EventKind, values: tuple[object, ...], *, level: int, created_s: float) -> str:
         """``values`` of the kind's fields, in their order."""
