@@ -87,6 +87,8 @@ SELECT 'revenue/' || model || '/' || serving_path, -sum(charge_nanodollars), min
 FROM usage_records GROUP BY 1
 """
 
+MARK = "UPDATE watermarks SET sequence = (SELECT max(sequence) FROM usage_records) WHERE name = 'balances'"
+
 SPENDING = """
 INSERT INTO spending_months
 SELECT account, :month, '', sum(charge_nanodollars), 0, 0, 0 FROM usage_records GROUP BY account
@@ -131,21 +133,16 @@ def fill_postgresql(url: str, requests: int, among: list[tuple[int, str, str, st
 
 
 def fill(file: Path, requests: int, among: list[tuple[int, str, str, str]]) -> float:
-    """Without the trigger that moves balances, which are computed at the end; as posting would have left it. Returns
-    the bytes that it takes."""
+    """Balances are computed at the end; all is as posting would have left it. Returns the bytes that it takes."""
     connection = sqlite3.connect(file, isolation_level=None)
     connection.execute("PRAGMA synchronous = OFF")
     connection.execute("PRAGMA cache_size = -500000")
     connection.execute("CREATE TABLE places (place INTEGER PRIMARY KEY, model, serving_path, price_id)")
     connection.executemany("INSERT INTO places VALUES (?, ?, ?, ?)", among)
-    (trigger,) = connection.execute(
-        "SELECT sql FROM sqlite_schema WHERE name = 'usage_records_move_balances'"
-    ).fetchone()
-    connection.execute("DROP TRIGGER usage_records_move_balances")
     for first in range(0, requests, 500_000):
         connection.execute(FILL, {**period(requests), "first": first, "until": min(first + 500_000, requests)})
-    connection.execute(trigger)
     connection.execute(BALANCES)
+    connection.execute(MARK)
     connection.execute(SPENDING, {"month": MONTH.number})
     connection.execute("DROP TABLE places")
     connection.close()

@@ -1,4 +1,5 @@
-"""The names by which charges stand in the books. The database's triggers and its view ``transfers`` use the same."""
+"""The names by which charges stand in the books. The database's triggers, its view ``transfers`` and
+``metering/usage_balances.sql`` use the same."""
 
 _RECEIVABLE = "accounts/"
 _CREDITS = "credits/"

@@ -14,6 +14,9 @@ _SUBJECTS: Final = {
     "codes_that_differ": FindingKind.CODE_DIFFERS,
 }
 
+_AT_THE_LAST: Final = (PRICE_CHANGES_MARK, "balances")
+"""Marks that are moved in the transaction that adds the row."""
+
 
 class RowCheck:
     """Reads what others need first: ``malformed`` are the ids of transfers of which nobody is to make sense."""
@@ -45,7 +48,7 @@ class RowCheck:
 
     def _mark_findings(self) -> Iterator[Finding]:
         for name, sequence, last in self._marks:
-            reached = sequence == last if name == PRICE_CHANGES_MARK else sequence is not None and 0 <= sequence <= last
+            reached = sequence == last if name in _AT_THE_LAST else sequence is not None and 0 <= sequence <= last
             if not reached:
                 yield Finding(kind=FindingKind.MARK_DIFFERS, subject=name or "watermarks")
 

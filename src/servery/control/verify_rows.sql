@@ -43,7 +43,17 @@ WHERE NOT (
 ORDER BY id;
 
 -- name: marks
--- How far each projection has come, beside the last row there is.
+-- How far each projection has come, beside the last row there is; on PostgreSQL balances need no mark.
+SELECT marks.name, marks.sequence, rows_there.last
+FROM (
+    SELECT 'usage' AS name, coalesce(max(sequence), 0) AS last FROM usage_records
+    UNION ALL SELECT 'transfers', coalesce(max(sequence), 0) FROM transfers_besides_usage
+    UNION ALL SELECT 'balances', coalesce(max(sequence), 0) FROM usage_records
+    UNION ALL SELECT 'price_changes', coalesce(max(sequence), 0) FROM price_changes
+) AS rows_there
+LEFT JOIN watermarks AS marks ON marks.name = rows_there.name
+ORDER BY rows_there.name;
+-- postgresql:
 SELECT marks.name, marks.sequence, rows_there.last
 FROM (
     SELECT 'usage' AS name, coalesce(max(sequence), 0) AS last FROM usage_records

@@ -14,7 +14,7 @@ from servery.store.sql import load_queries
 
 
 class Ledger:
-    """Double entry. Transfers are only ever added; balances are a projection that triggers of the database keep.
+    """Double entry. Transfers are only ever added; balances are a projection that is kept in the same transactions.
 
     Transfers of usage are not posted here: a usage record is the transfer of its charge, and ``metering`` writes it.
     Here they can be looked up and reversed like any other. A ledger account is opened by the first transfer that names
@@ -30,6 +30,7 @@ class Ledger:
         self._balances = queries["balances"]
         self._clear_balances = queries["clear_balances"]
         self._project_balances = queries["project_balances"]
+        self._mark_balances = queries["mark_balances"]
         self._database = database
         self._clock = clock
 
@@ -105,6 +106,7 @@ class Ledger:
         proportion to them."""
         connection.execute(self._clear_balances)
         connection.execute(self._project_balances)
+        connection.execute(self._mark_balances)
 
     def posted_within(self, connection: Connection, ids: Sequence[str]) -> dict[str, Transfer]:
         """Those of ``ids`` that are posted, whatever their kind."""

@@ -30,6 +30,13 @@ SELECT ledger_account, nanodollars FROM balances ORDER BY ledger_account;
 -- Throw the projection away, to rebuild it.
 UPDATE balances SET nanodollars = 0;
 
+-- name: mark_balances
+-- What is in the usage records is in the balances; on PostgreSQL a trigger sees to it.
+INSERT INTO watermarks (name, sequence) SELECT 'balances', coalesce(max(sequence), 0) FROM usage_records WHERE true
+ON CONFLICT (name) DO UPDATE SET sequence = excluded.sequence;
+-- postgresql:
+SELECT 1;
+
 -- name: project_balances
 -- Compute every balance anew from all transfers.
 INSERT INTO balances (ledger_account, nanodollars, opened_ns)

@@ -19,8 +19,14 @@ of so many values apart, and put it together again, wherever it is handed on."""
 
 REQUEST_ID: Final = 0
 ACCOUNT: Final = 1
+MODEL: Final = 3
+SERVING_PATH: Final = 4
 FINISHED_NS: Final = 13
 NANODOLLARS: Final = 18
+
+OFTEN_ALIKE: Final = (ACCOUNT, 2, MODEL, SERVING_PATH, 5, 10, 11, 17, 19, 21)
+"""What requests of one client have alike, mostly: account, key, model, path, price, whether estimated, outcome, labels,
+asked path, hedge. Not the replica: of one client's requests each may have another."""
 
 encode_into: Final = msgspec.json.Encoder().encode_into
 """Puts a posting as one line of text in the place of what a bytearray holds. One that is used again and again need not

@@ -9,7 +9,8 @@ import msgspec
 from servery.billing.charged import Charged
 from servery.billing.spending import Spending
 from servery.core.errors import AlreadyExists
-from servery.metering.posting import ACCOUNT, FINISHED_NS, NANODOLLARS, REQUEST_ID, Posting, facts
+from servery.metering.posting import ACCOUNT, FINISHED_NS, NANODOLLARS, OFTEN_ALIKE, REQUEST_ID, Posting, facts
+from servery.metering.usage_balances import UsageBalances
 from servery.store.bulk_insert import BulkInsert
 from servery.store.connection import Connection
 from servery.store.sql import load_queries
@@ -21,8 +22,9 @@ class UsageTable:
 
     def __init__(self, spending: Spending) -> None:
         queries = load_queries("servery.metering", "usage_table.sql")
-        self._insert = BulkInsert(queries["insert_usage_records"])
+        self._insert = BulkInsert(queries["insert_usage_records"], alike=OFTEN_ALIKE)
         self._posted_usage = queries["posted_usage"]
+        self._balances = UsageBalances()
         self._spending = spending
 
     def post(self, connection: Connection, postings: Sequence[Posting]) -> list[None]:
@@ -47,10 +49,12 @@ class UsageTable:
             if first is not posting:
                 _check_same(facts(first), posting)
         rows = list(fresh.values())
+        last = self._balances.catch_up(connection)
         inserted = self._insert.run(connection, rows)
         charges = [Charged(one[REQUEST_ID], one[ACCOUNT], one[NANODOLLARS], one[FINISHED_NS]) for one in rows]
         carry_over = self._spending.begin_within(connection, charges)
         if inserted.rows == len(fresh):
+            self._balances.follow(connection, rows, after=last)
             carry_over()
             return
         for request_id, before in self.posted(connection, fresh).items():

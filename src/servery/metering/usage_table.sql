@@ -1,5 +1,5 @@
 -- name: insert_usage_records
--- Append usage records with their charges, those that are there already excepted; a trigger moves the balances.
+-- Append usage records with their charges, those that are there already excepted; on PostgreSQL a trigger moves the balances.
 INSERT INTO usage_records (
     request_id, account, key_id, model, serving_path, price_id, prompt_tokens, cached_prompt_tokens,
     generated_tokens, reasoning_tokens, estimated, outcome, started_ns, finished_ns, replica, queue_wait_us,

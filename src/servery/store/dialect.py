@@ -1,7 +1,10 @@
 """From the SQL that packages keep, with ``:name`` or ``?`` for parameters, to the dialect of PostgreSQL's driver."""
 
 import re
+import sqlite3
 from enum import StrEnum
+
+from servery.store.connection import Connection
 
 _TOKEN = re.compile(
     r"""
@@ -24,6 +27,11 @@ class Dialect(StrEnum):
 
     SQLITE = "sqlite"
     POSTGRESQL = "postgresql"
+
+
+def is_sqlite(connection: Connection) -> bool:
+    """Whether it speaks SQLite's dialect, for the few who do on one what the other does by itself."""
+    return isinstance(connection, sqlite3.Connection)
 
 
 def to_postgresql(sql: str) -> str:
