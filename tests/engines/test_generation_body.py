@@ -15,7 +15,7 @@ from servery.core.sampling import Sampling
 from servery.core.serving_path import Endpoint, ServingClass
 from servery.core.structure import Structure, StructureKind
 from servery.core.value import changed
-from servery.engines.body import body_start, check_honoured, embedding_body, generation_body, tokenize_body
+from servery.engines.body import body_start, check_honoured, embedding_body, generation_parts, tokenize_body
 from servery.engines.cache_place import CachePlace
 from servery.engines.family import traits_of
 
@@ -57,7 +57,7 @@ def body(
     stream: bool = False,
     place: CachePlace = CachePlace(),  # noqa: B008
 ) -> dict[str, Any]:
-    text = generation_body(
+    parts = generation_parts(
         generation,
         endpoint=endpoint,
         family=family,
@@ -66,7 +66,7 @@ def body(
         stream=stream,
         place=place,
     )
-    found: dict[str, Any] = json.loads(text)
+    found: dict[str, Any] = json.loads(b"".join(parts))
     return found
 
 
@@ -297,7 +297,7 @@ def test_priority_is_told_in_the_familys_numbers() -> None:
     """Of vLLM the smaller number goes first, of SGLang the larger. Whoever has none is told none."""
 
     def told(family: EngineFamily, serving_class: ServingClass) -> object:
-        text = generation_body(
+        parts = generation_parts(
             CHAT,
             endpoint=Endpoint.CHAT,
             family=family,
@@ -307,7 +307,7 @@ def test_priority_is_told_in_the_familys_numbers() -> None:
             place=CachePlace(),
             serving_class=serving_class,
         )
-        return json.loads(text).get("priority")
+        return json.loads(b"".join(parts)).get("priority")
 
     assert told(EngineFamily.VLLM, ServingClass.PRIORITY) == -1
     assert told(EngineFamily.SGLANG, ServingClass.PRIORITY) == 1

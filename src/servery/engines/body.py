@@ -64,34 +64,6 @@ def body_start(served_model: str, *, stream: bool, has_messages: bool) -> bytes:
     return begun + b',"messages":' if has_messages else begun
 
 
-def generation_body(
-    generation: Generation,
-    *,
-    endpoint: Endpoint,
-    family: EngineFamily,
-    traits: Traits,
-    start: bytes,
-    stream: bool,
-    place: CachePlace,
-    serving_class: ServingClass = ServingClass.STANDARD,
-    opening: str = "",
-) -> bytes:
-    """The JSON to POST for one sequence. ``start`` is its ``body_start``. ``opening``: what the answer is made to go on
-    from, see ``call_opening``."""
-    before, messages, after = generation_parts(
-        generation,
-        endpoint=endpoint,
-        family=family,
-        traits=traits,
-        start=start,
-        stream=stream,
-        place=place,
-        serving_class=serving_class,
-        opening=opening,
-    )
-    return b"%b%b%b" % (before, messages, after)
-
-
 def generation_parts(
     generation: Generation,
     *,
@@ -104,8 +76,9 @@ def generation_parts(
     serving_class: ServingClass = ServingClass.STANDARD,
     opening: str = "",
 ) -> tuple[bytes, bytes, bytes]:
-    """The same in three pieces. The messages, by far the longest part of most, stand in the request as JSON already;
-    they are the second piece, and copied once, into what is sent."""
+    """The JSON to POST for one sequence, in three pieces. The messages, by far the longest part of most, stand in the
+    request as JSON already; they are the second piece, and copied once, into what is sent. ``start`` is its
+    ``body_start``. ``opening``: what the answer is made to go on from, see ``call_opening``."""
     body: dict[str, Any] = {}
     if generation.messages is None:
         body["prompt"] = generation.prompt
