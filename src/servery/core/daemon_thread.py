@@ -6,6 +6,8 @@ from collections.abc import Callable
 from functools import partial
 from typing import TypeVar
 
+from servery.core.tell_loop import tell_loop
+
 T = TypeVar("T")
 
 
@@ -23,10 +25,7 @@ async def in_daemon_thread(function: Callable[[], T], *, name: str) -> T:
             tell = partial(_succeed, done, function())
         except Exception as error:  # noqa: BLE001 - it is raised where it is awaited
             tell = partial(_fail, done, error)
-        try:
-            loop.call_soon_threadsafe(tell)
-        except RuntimeError:
-            assert loop.is_closed(), "nobody is left who could be told"
+        tell_loop(loop, tell)
 
     threading.Thread(target=run, name=name, daemon=True).start()
     return await done

@@ -8,6 +8,7 @@ from pathlib import Path
 from queue import SimpleQueue
 from typing import Final
 
+from servery.core.tell_loop import tell_loop
 from servery.store.log_contents import segment_file
 from servery.store.log_segment import LogSegment, make_segment
 from servery.store.transaction import Attempt
@@ -69,11 +70,7 @@ class LogWriter:
 
     @staticmethod
     def _tell(loop: asyncio.AbstractEventLoop, done: Done, error: Exception | None) -> None:
-        try:
-            loop.call_soon_threadsafe(done, error)
-        except RuntimeError:
-            # The loop ended without closing the log: nobody is left who could be told.
-            assert loop.is_closed()
+        tell_loop(loop, lambda: done(error))
 
     def _run(self) -> None:
         while job := self._jobs.get():

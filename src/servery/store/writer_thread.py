@@ -13,6 +13,7 @@ from queue import SimpleQueue
 from typing import Any, Generic, TypeVar
 
 from servery.core.errors import InternalError
+from servery.core.tell_loop import tell_loop
 from servery.store.connection import Connection
 from servery.store.transaction import Attempt, OpenTransaction, Savepoint, Writer
 
@@ -87,11 +88,7 @@ class WriterThread:
         while handed := self._groups.get():
             group, loop, on_committed = handed
             self._commit(group)
-            try:
-                loop.call_soon_threadsafe(on_committed)
-            except RuntimeError:
-                # The loop ended without closing the store: nobody is left who could be told.
-                assert loop.is_closed()
+            tell_loop(loop, on_committed)
 
     def _commit(self, group: Sequence[AnyEntry]) -> None:
         with Attempt() as attempt:

@@ -7,6 +7,7 @@ from typing import Final
 
 import psycopg
 
+from servery.core.tell_loop import tell_loop
 from servery.store.configuration_revision import ConfigurationRevision
 from servery.store.limits import StoreLimits
 from servery.store.postgresql.connection import PostgresqlConnection, connect
@@ -83,10 +84,7 @@ class ConfigurationListener:
 
     def _tell(self) -> None:
         assert self._loop is not None, "whoever waits runs on a loop"
-        try:
-            self._loop.call_soon_threadsafe(self._wake)
-        except RuntimeError:
-            assert self._loop.is_closed()
+        tell_loop(self._loop, self._wake)
 
     def _wake(self) -> None:
         for changed in self._waiting:
