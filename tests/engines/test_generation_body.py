@@ -235,7 +235,7 @@ def test_embeddings_are_asked_for_as_numbers() -> None:
         (EngineFamily.SGLANG, {"sampling": Sampling(mirostat_target=5.0)}, "mirostat_target"),
         (EngineFamily.OPENAI, {"sampling": Sampling(top_k=1)}, "top_k"),
         (EngineFamily.OPENAI, {"structure": Structure(StructureKind.GRAMMAR, grammar="x")}, "grammar"),
-        (EngineFamily.OPENAI, {"template_options": msgspec.Raw(b"{}")}, "template_options"),
+        (EngineFamily.OPENAI, {"template_options": msgspec.Raw(b"{}")}, "chat_template_kwargs"),
         (EngineFamily.LLAMA_CPP, {"sampling": Sampling(min_tokens=5)}, "min_tokens"),
         (EngineFamily.OPENAI, {"sampling": Sampling(stop_token_ids=(7,))}, "stop_token_ids"),
         (EngineFamily.LLAMA_CPP, {"echo": True}, "echo"),

@@ -10,7 +10,7 @@ _SAMPLING_OF_ALL: Final = frozenset(
 )  # fmt: skip
 _SAMPLING_OF_OPEN_ENGINES: Final = _SAMPLING_OF_ALL | {"top_k", "min_p", "repetition_penalty", "ignore_eos"}
 _LENGTH_AND_STOPS: Final = frozenset({"min_tokens", "stop_token_ids"})
-_FEATURES: Final = frozenset({"structure", "tools", "template_options", "logprobs"})
+_FEATURES: Final = frozenset({"structure", "tools", "chat_template_kwargs", "logprobs"})
 
 _HONOURED: Final = {
     EngineFamily.LLAMA_CPP: _SAMPLING_OF_OPEN_ENGINES

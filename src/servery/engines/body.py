@@ -39,7 +39,7 @@ def check_honoured(generation: Generation, honours: frozenset[str]) -> None:
     if generation.reasoning_effort is not None:
         asked.append("reasoning_effort")
     if generation.template_options is not None and generation.reasoning_effort is None:
-        asked.append("template_options")  # beside an effort they say the same once more
+        asked.append("chat_template_kwargs")  # beside an effort they say the same once more
     if generation.logprobs:
         asked.append("logprobs")
     if generation.echo:
@@ -181,7 +181,7 @@ def _add_features(
         _add_logprobs(body, generation, endpoint, family)
     if generation.structure is not None and not (traits.opens_calls and insists_on_call(generation)):
         _add_structure(body, generation.structure, family)  # with both, llama.cpp would forbid the call
-    if generation.template_options is not None and "template_options" in traits.honours:
+    if generation.template_options is not None and "chat_template_kwargs" in traits.honours:
         body["chat_template_kwargs"] = generation.template_options
     if generation.reasoning_effort is not None:
         body["reasoning_effort"] = generation.reasoning_effort

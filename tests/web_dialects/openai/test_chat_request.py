@@ -110,6 +110,17 @@ def test_a_plain_request() -> None:
         ({"reasoning_effort": "low", "thinking": {"type": "enabled"}}, "thinking"),
         ({"thinking": {"type": "enabled", "budget_tokens": 100}}, "thinking.budget_tokens"),
         ({"thinking": {"type": "disabled", "budget_tokens": 2000}}, "thinking.budget_tokens"),
+        ({"chat_template_kwargs": {"chat_template": "{{ 1 }}"}}, "chat_template_kwargs.chat_template"),
+        ({"chat_template_kwargs": {"enable_thinking": "no"}}, "chat_template_kwargs.enable_thinking"),
+        ({"chat_template_kwargs": []}, "chat_template_kwargs"),
+        (
+            {"chat_template_kwargs": {"enable_thinking": True}, "reasoning_effort": "none"},
+            "chat_template_kwargs.enable_thinking",
+        ),
+        (
+            {"chat_template_kwargs": {"thinking": False}, "thinking": {"type": "enabled"}},
+            "chat_template_kwargs.thinking",
+        ),
         ({"response_format": {"type": "xml"}}, "response_format.type"),
         ({"response_format": {"type": "json_schema"}}, "response_format.json_schema"),
         ({"response_format": {"type": "json_schema", "json_schema": {"name": "a"}}}, "response_format.json_schema"),
@@ -425,10 +436,25 @@ def test_a_growing_conversation_keeps_its_bytes(talk: list[tuple[str, str]], dat
         ({"thinking": {"type": "enabled", "budget_tokens": 10000}}, "high", {"enable_thinking": True}),
         ({"thinking": {"type": "disabled"}}, "none", {"enable_thinking": False}),
         ({"thinking": {"type": "adaptive"}}, None, None),
+        ({"chat_template_kwargs": {"enable_thinking": False}}, None, {"enable_thinking": False}),
+        ({"chat_template_kwargs": {"thinking": True}}, None, {"thinking": True}),
+        ({"chat_template_kwargs": {}}, None, None),
+        ({"chat_template_kwargs": {"enable_thinking": None}}, None, None),
+        ({"chat_template_kwargs": None}, None, None),
+        (
+            {"chat_template_kwargs": {"enable_thinking": True, "clear_thinking": False}, "reasoning_effort": "low"},
+            "low",
+            {"enable_thinking": True, "clear_thinking": False},
+        ),
+        (
+            {"chat_template_kwargs": {"preserve_thinking": True}, "thinking": {"type": "disabled"}},
+            "none",
+            {"enable_thinking": False, "preserve_thinking": True},
+        ),
     ],
 )
 def test_reasoning_by_level_or_budget(fields: dict[str, Any], effort: str | None, options: object) -> None:
-    """Both spellings come to a level and a switch of the chat template."""
+    """All spellings come to a level and switches of the chat template."""
     asked = generation(**fields)
     assert asked.reasoning_effort == effort
     assert (asked.template_options and msgspec.json.decode(asked.template_options)) == options

@@ -11,7 +11,7 @@ from servery.web.openai.chat_presenter import ChatPresenter
 from servery.web.openai.message_shapes import Message
 from servery.web.openai.messages import conversation
 from servery.web.openai.presentation import LogprobsAsked
-from servery.web.openai.reasoning import UNCHANGED, reasoning
+from servery.web.openai.reasoning import UNCHANGED, reasoning, with_options
 from servery.web.openai.structured_output import structure
 from servery.web.openai.terms import Terms
 from servery.web.openai.tools import Toolbox, toolbox, toolbox_of_functions
@@ -54,6 +54,8 @@ def _generation(fields: ChatBody, logprobs: LogprobsAsked) -> Generation:
     effort = UNCHANGED
     if fields.reasoning_effort is not None or fields.thinking is not None:
         effort = reasoning(fields.reasoning_effort, fields.thinking)
+    if fields.chat_template_kwargs is not None:
+        effort = with_options(effort, fields.chat_template_kwargs)
     return Generation(
         messages=talk.messages,
         tools=tools.tools,

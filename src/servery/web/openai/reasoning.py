@@ -1,16 +1,18 @@
-"""``reasoning_effort`` and ``thinking``: two spellings of how much a model may think before it answers.
+"""``reasoning_effort`` and ``thinking``: two spellings of how much a model may think before it answers; and
+``chat_template_kwargs``, a third of whether it may.
 
 How much is a *level*: engines take a level, not a number of tokens. A number (``reasoning_effort: 4096``,
 ``thinking.budget_tokens``) therefore stands for the level in whose range it lies, the mapping that Fireworks documents
 for its Anthropic-compatible endpoint: from 10,000 high, from 5,000 medium, below low.
 """
 
-from typing import Annotated, Literal
+from typing import Annotated, Final, Literal
 
 import msgspec
 from msgspec import Meta
 
 from servery.core.errors import InvalidRequest
+from servery.web.openai.template_options import TemplateOptions
 
 _HIGH_FROM_TOKENS = 10_000
 _MEDIUM_FROM_TOKENS = 5_000
@@ -36,6 +38,8 @@ class Reasoning(msgspec.Struct, frozen=True):
     effort: str | None = None
     template_options: msgspec.Raw | None = None
 
+
+_options: Final = msgspec.json.Decoder(TemplateOptions)
 
 UNCHANGED = Reasoning()
 OFF = Reasoning("none", msgspec.Raw(b'{"enable_thinking":false}'))
@@ -66,6 +70,22 @@ def reasoning(effort: Effort, thinking: Thinking | None) -> Reasoning:
     if isinstance(effort, int):
         return at_level(level_of_budget(effort))
     return at_level("low" if effort == "minimal" else effort)
+
+
+def with_options(reasoning: Reasoning, given: TemplateOptions) -> Reasoning:
+    """The options of the client's own beside those of a level. Raises InvalidRequest where they say the opposite."""
+    of_level = TemplateOptions() if reasoning.template_options is None else _options.decode(reasoning.template_options)
+    thinks = of_level.enable_thinking
+    for name in ("enable_thinking", "thinking"):
+        if thinks is not None and getattr(given, name) is (not thinks):
+            raise InvalidRequest(
+                f"chat_template_kwargs.{name} contradicts reasoning_effort or thinking.",
+                param=f"chat_template_kwargs.{name}",
+            )
+    options = msgspec.structs.replace(given, enable_thinking=thinks) if thinks is not None else given
+    if options == TemplateOptions():
+        return reasoning
+    return Reasoning(reasoning.effort, msgspec.Raw(msgspec.json.encode(options)))
 
 
 def _from_thinking(thinking: Thinking) -> Reasoning:
