@@ -29,14 +29,14 @@ models:
 """
 
 
-def platform_before(engines: list[VllmProcess], directory: Path) -> PlatformProcess:
+def platform_before(engines: list[VllmProcess], directory: Path, *, queue_wait_limit_s: int = 20) -> PlatformProcess:
     """A platform, not yet started, whose only pool are these engines."""
     catalog = directory / "catalog.yaml"
     urls = ", ".join(f'"{engine.url}"' for engine in engines)
     catalog.write_text(CATALOG.format(urls=urls, served_model=SERVED_MODEL, context_length=CONTEXT_LENGTH))
     return PlatformProcess(
         directory / "data",
-        *("--catalog", str(catalog), "--health-interval-s", "0.5", "--queue-wait-limit-s", "20"),
+        *("--catalog", str(catalog), "--health-interval-s", "0.5", "--queue-wait-limit-s", str(queue_wait_limit_s)),
         environment={**os.environ, "TINY_ENGINE_KEY": API_KEY},
     )
 

@@ -96,9 +96,14 @@ def test_priority_goes_first_inside_the_engine(client: httpx.Client, engine: Vll
     assert ended.index("priority") < 2 * SEQUENCES, ended
 
 
-def test_a_full_engine_is_a_503(client: httpx.Client) -> None:
-    """With a time to come back at; what the engine took is served."""
-    with ThreadPoolExecutor(40) as callers:
+def test_a_full_engine_is_a_503(engine: VllmProcess, tmp_path: Path) -> None:
+    """With a time to come back at; what the engine took is served. The platform has not seen yet how slow it is, and
+    lets wait whoever has no place, so that the engine is the one that refuses."""
+    with (
+        platform_before([engine], tmp_path, queue_wait_limit_s=600) as platform,
+        platform.client() as client,
+        ThreadPoolExecutor(40) as callers,
+    ):
         calls = [
             callers.submit(client.post, "/completions", json=completion(fresh(50), max_tokens=600)) for _ in range(40)
         ]
