@@ -4,16 +4,21 @@ The fleet is that of the yardstick: engines that compute 8,000 prompt tokens a s
 streams that cost nothing, no limits, and no queue but theirs. So only routing differs.
 """
 
+from collections.abc import Iterator
+from concurrent.futures import Executor
+from functools import partial
 from pathlib import Path
+from statistics import fmean
 
 import msgspec
 
+from benchmarks.policies.measured_policy import MeasuredPolicy, against
 from benchmarks.policies.workloads import Workload, workloads
 from servery.simulation.clients import Clients
 from servery.simulation.described.fleet import DescribedFleet
 from servery.simulation.described.policy import Admission, CacheAware, Policy, Routing
 from servery.simulation.described.reading import read_fleet
-from servery.simulation.reports.summary import Spread, Summary, summary_of
+from servery.simulation.reports.summary import Summary, summary_of
 from servery.simulation.reports.text import aligned
 from servery.simulation.simulation import Simulation
 from servery.simulation.traces.request import Trace
@@ -43,11 +48,11 @@ _SLOWS = """
 
 
 class Course(msgspec.Struct, frozen=True):
-    """A trace at some rate, against so many replicas with caches of some size. ``speeds`` are factors of their speed,
-    in turns."""
+    """Traces of one kind at some rate, each against so many replicas with caches of some size. ``speeds`` are factors
+    of their speed, in turns."""
 
     name: str
-    trace: Trace
+    traces: tuple[Trace, ...]
     cache_tokens: int
     replicas: int = _REPLICAS
     speeds: tuple[float, ...] = (1.0,)
@@ -61,23 +66,25 @@ class Course(msgspec.Struct, frozen=True):
         return read_fleet(text, source="yardstick")
 
 
-def courses(files: list[Path], *, quick: bool) -> list[Course]:
+def courses(files: list[Path], *, quick: bool, draws: int) -> list[Course]:
     """The traces given; a file with "synthetic" in its name at 0.7 of its rate with caches twice as large, as in the
-    yardstick. Without any, made-up ones."""
+    yardstick. Without any, made-up ones, of each kind so many."""
     if not files:
-        return [_made_up(one, requests=2_000 if quick else None) for one in (workloads()[:4] if quick else workloads())]
+        few = partial(_made_up, requests=2_000, draws=1)
+        return list(map(few, workloads()[:4])) if quick else [_made_up(one, one.requests, draws) for one in workloads()]
     found = []
     for file in files:
         slower = "synthetic" in file.name
         shape = Shape(rate=0.7 if slower else 1.0, most_requests=2_000 if quick else None)
-        found.append(Course(file.stem, ShapedTrace(trace_from_file(file), shape), 2_048_000 if slower else 1_024_000))
+        trace = ShapedTrace(trace_from_file(file), shape)
+        found.append(Course(file.stem, (trace,), 2_048_000 if slower else 1_024_000))
     return found
 
 
-def _made_up(workload: Workload, *, requests: int | None) -> Course:
+def _made_up(workload: Workload, requests: int, draws: int) -> Course:
     return Course(
         workload.name,
-        workload.trace(requests=requests or workload.requests),
+        tuple([workload.trace(requests=requests, draw=draw) for draw in range(draws)]),
         workload.cache_tokens,
         replicas=workload.replicas,
         speeds=workload.speeds,
@@ -102,53 +109,62 @@ def routing_policies(cache_tokens: int) -> list[Policy]:
     return [*policies, aware]
 
 
-def routing_report(found: list[Course]) -> tuple[str, bool]:
-    """A table for each course, with the bars below it; and whether all bars are met."""
-    parts, all_met = [], True
+def routing_report(found: list[Course], runner: Executor | None = None) -> Iterator[tuple[str, bool]]:
+    """For each course a table, with the bars below it; and whether all of them are met. A course of several traces is
+    told by the means over them. ``runner`` runs several simulations at once."""
     for course in found:
-        fleet = course.fleet
-        summaries = {}
-        for policy in routing_policies(course.cache_tokens):
-            simulation = Simulation(fleet, policy, course.trace, clients=Clients(), seed=0)
-            simulation.run()
-            simulation.check_integrity()
-            summaries[policy.name] = summary_of(policy.name, simulation.tally, simulation.pools)
+        policies = routing_policies(course.cache_tokens)
+        runs = [(course, policy, number) for policy in policies for number in range(len(course.traces))]
+        columns = [list(column) for column in zip(*runs, strict=True)]
+        summaries = iter((map if runner is None else runner.map)(_run, *columns))
+        measured = [MeasuredPolicy.of([next(summaries) for _ in course.traces]) for _ in policies]
         lines = [["policy", "cached", "first token mean, s", "p99, s", "balance", "index error"]]
-        lines += [_line(summary) for summary in summaries.values()]
-        bars, met = _bars(summaries)
-        all_met = all_met and met
-        parts.append(f"{course.name}\n{aligned(lines)}{bars}")
-    return "\n".join(parts), all_met
+        lines += [_line(one) for one in measured]
+        bars, met = _bars({one.name: one for one in measured})
+        drawn = f", {len(course.traces)} draws" if len(course.traces) > 1 else ""
+        yield f"{course.name}{drawn}\n{aligned(lines)}{bars}", met
 
 
-def _line(summary: Summary) -> list[str]:
-    first = summary.total.time_to_first_token_s
-    assert first is not None, "every request of the yardstick is served"
-    error = "-" if summary.index_error is None else f"{100 * summary.index_error:.2f} %"
-    hit = f"{summary.total.hit_rate:.3f}"
-    return [summary.policy, hit, f"{first.mean:.3f}", f"{first.p99:.2f}", f"{summary.balance['shared']:.2f}", error]
+def _run(course: Course, policy: Policy, number: int) -> Summary:
+    """One policy on one of the course's traces."""
+    simulation = Simulation(course.fleet, policy, course.traces[number], clients=Clients(), seed=0)
+    simulation.run()
+    simulation.check_integrity()
+    return summary_of(policy.name, simulation.tally, simulation.pools)
 
 
-def _bars(summaries: dict[str, Summary]) -> tuple[str, bool]:
-    firsts = {name: one.total.time_to_first_token_s for name, one in summaries.items()}
-    ours, oracle = firsts.pop("servery"), firsts.pop("oracle")
-    assert ours is not None, "every request is served"
-    assert oracle is not None, "every request is served"
-    others = [one for one in firsts.values() if one is not None]
-    ratio = ours.mean / oracle.mean
-    balance, error = summaries["servery"].balance["shared"], summaries["servery"].index_error or 0.0
+def _line(one: MeasuredPolicy) -> list[str]:
+    error = "-" if one.index_error is None else f"{100 * fmean(one.index_error):.2f} %"
+    times = [f"{fmean(one.mean_s):.3f}", f"{fmean(one.p99_s):.2f}"]
+    return [one.name, f"{fmean(one.cached):.3f}", *times, f"{fmean(one.balance):.2f}", error]
+
+
+def _bars(measured: dict[str, MeasuredPolicy]) -> tuple[str, bool]:
+    ours, oracle = measured.pop("servery"), measured.pop("oracle")
+    others = list(measured.values())
+    near = fmean(ours.mean_s) <= NEAR_THE_ORACLE * fmean(oracle.mean_s)
+    in_mean, in_p99 = (_best(others, of) for of in ("mean_s", "p99_s"))
+    balance = fmean(ours.balance)
+    error = fmean(ours.index_error) if ours.index_error else 0.0
     return told(
         [
-            (f"mean within 5 % of the oracle's: {ratio:.3f} of it", ratio <= NEAR_THE_ORACLE),
-            ("better than all others in mean and p99", all(_better(ours, one) for one in others)),
+            (f"mean within 5 % of the oracle's: {against(ours.mean_s, oracle.mean_s)} of it", near),
+            _better("mean", ours.mean_s, in_mean),
+            _better("p99", ours.p99_s, in_p99),
             (f"balanced, max/mean at most {BALANCED}: {balance:.2f}", balance <= BALANCED),
             (f"index error at most 5 %: {100 * error:.2f} %", error <= INDEX_ERROR),
         ]
     )
 
 
-def _better(ours: Spread, other: Spread) -> bool:
-    return ours.mean < other.mean and ours.p99 < other.p99
+def _best(others: list[MeasuredPolicy], figure: str) -> tuple[str, list[float]]:
+    best = min(others, key=lambda one: fmean(getattr(one, figure)))
+    return best.name, getattr(best, figure)
+
+
+def _better(what: str, ours: list[float], best: tuple[str, list[float]]) -> tuple[str, bool]:
+    name, theirs = best
+    return f"{what} better than all others': {against(ours, theirs)} of {name}", fmean(ours) < fmean(theirs)
 
 
 def told(bars: list[tuple[str, bool]]) -> tuple[str, bool]:

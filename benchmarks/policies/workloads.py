@@ -32,22 +32,22 @@ class Workload(msgspec.Struct, frozen=True):
     seed: int = 301
     beside: tuple["Workload", ...] = ()
 
-    def trace(self, *, requests: int) -> Trace:
-        """As many requests, of all together."""
+    def trace(self, *, requests: int, draw: int = 0) -> Trace:
+        """As many requests, of all together, drawn for the ``draw``-th time: each draw is another trace of its kind."""
         parts = (self, *self.beside)
         if len(parts) > 1:
             per_s = sum(one.requests_per_s for one in parts)
-            return MergedTrace([one.alone(round(requests * one.requests_per_s / per_s)) for one in parts])
-        return self.alone(requests)
+            return MergedTrace([one.alone(round(requests * one.requests_per_s / per_s), draw) for one in parts])
+        return self.alone(requests, draw)
 
-    def alone(self, requests: int) -> Trace:
+    def alone(self, requests: int, draw: int) -> Trace:
         """Without those beside it."""
         made = SyntheticTrace(
             self.kind,
             requests=requests,
             requests_per_s=self.requests_per_s,
             accounts=self.accounts,
-            seed=self.seed,
+            seed=self.seed + draw,
             traffic=self.traffic,
             begins_empty=True,
         )

@@ -5,6 +5,7 @@ from itertools import pairwise
 
 import pytest
 from benchmarks.policies.caching_engine import Prompt, Queue
+from benchmarks.policies.measured_policy import against
 from benchmarks.policies.merged_trace import MergedTrace
 from benchmarks.policies.routing_bars import Course, routing_report, told
 from benchmarks.policies.uneven_trace import UnevenTrace
@@ -58,10 +59,34 @@ def test_bars_are_told_and_summed_up() -> None:
 def test_the_routing_table_has_a_row_for_each_policy() -> None:
     """And its bars below."""
     trace = SyntheticTrace(Kind.CHAT, requests=200, requests_per_s=20.0, accounts=2, seed=1)
-    text, _ = routing_report([Course("made up", trace, 400_000)])
+    [(text, _)] = routing_report([Course("made up", (trace,), 400_000)])
     for name in ("servery", "round robin", "least requests", "prefix hash", "cache aware", "oracle"):
         assert f"\n{name} " in text
-    assert text.count("MISSED") + text.count("  met ") == 4
+    assert text.count("MISSED") + text.count("  met ") == 5
+
+
+def test_a_course_of_several_traces_is_told_by_their_means() -> None:
+    """And how sure the comparison is, which one trace cannot tell."""
+    traces = tuple([SyntheticTrace(Kind.CHAT, requests=100, requests_per_s=20.0, accounts=2, seed=n) for n in (1, 2)])
+    alone = [_mean_of_servery(Course("made up", (trace,), 400_000)) for trace in traces]
+    [(text, _)] = routing_report([Course("made up", traces, 400_000)])
+    assert text.startswith("made up, 2 draws\n")
+    assert "±" in text
+    assert _mean_of_servery(Course("made up", traces, 400_000)) == pytest.approx(sum(alone) / 2, abs=2e-3)
+
+
+def _mean_of_servery(course: Course) -> float:
+    [(text, _)] = routing_report([course])
+    return next(float(line.split()[2]) for line in text.splitlines() if line.startswith("servery "))
+
+
+@pytest.mark.parametrize(
+    ("ours", "theirs", "told"),
+    [([1.0], [2.0], "0.500"), ([1.0, 3.0], [2.0, 6.0], "0.500 ± 0.000"), ([1.0, 2.0], [2.0, 2.0], "0.750 ± 3.178")],
+)
+def test_one_policy_against_another(ours: list[float], theirs: list[float], told: str) -> None:
+    """By their means; two that differ by the same on each trace are told apart surely."""
+    assert against(ours, theirs) == told
 
 
 @given(
@@ -109,6 +134,6 @@ def test_workloads_are_told_apart_and_begin_with_nobody() -> None:
 def test_unlike_replicas_are_as_fast_as_described() -> None:
     """In turns; and those that are as fast as all need no word."""
     trace = SyntheticTrace(Kind.RANDOM, requests=1, requests_per_s=1.0, accounts=1, seed=1)
-    fleet = Course("unlike", trace, 100_000, replicas=3, speeds=(1.0, 0.5)).fleet
+    fleet = Course("unlike", (trace,), 100_000, replicas=3, speeds=(1.0, 0.5)).fleet
     assert [(one.replica, one.factor) for one in fleet.faults if isinstance(one, Slows)] == [("shared/1", 0.5)]
-    assert not Course("alike", trace, 100_000).fleet.faults
+    assert not Course("alike", (trace,), 100_000).fleet.faults
