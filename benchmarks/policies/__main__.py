@@ -16,6 +16,8 @@ def main() -> int:
     parser.add_argument("--quick", action="store_true", help="fewer requests")
     parser.add_argument("--draws", type=int, default=5, help="how many traces of each made-up kind")
     given = parser.parse_args()
+    if given.draws < 1:
+        parser.error("--draws: one at least")
     files = [file for path in given.traces for file in (sorted(path.glob("*")) if path.is_dir() else [path])]
     routing_met = True
     with ProcessPoolExecutor(mp_context=get_context("spawn")) as runner:

@@ -6,7 +6,6 @@ streams that cost nothing, no limits, and no queue but theirs. So only routing d
 
 from collections.abc import Iterator
 from concurrent.futures import Executor
-from functools import partial
 from pathlib import Path
 from statistics import fmean
 
@@ -70,8 +69,9 @@ def courses(files: list[Path], *, quick: bool, draws: int) -> list[Course]:
     """The traces given; a file with "synthetic" in its name at 0.7 of its rate with caches twice as large, as in the
     yardstick. Without any, made-up ones, of each kind so many."""
     if not files:
-        few = partial(_made_up, requests=2_000, draws=1)
-        return list(map(few, workloads()[:4])) if quick else [_made_up(one, one.requests, draws) for one in workloads()]
+        if quick:
+            return [_made_up(one, 2_000, 1) for one in workloads()[:4]]
+        return [_made_up(one, one.requests, draws) for one in workloads()]
     found = []
     for file in files:
         slower = "synthetic" in file.name
