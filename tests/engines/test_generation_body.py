@@ -236,6 +236,14 @@ def test_embeddings_are_asked_for_as_numbers() -> None:
         (EngineFamily.OPENAI, {"sampling": Sampling(top_k=1)}, "top_k"),
         (EngineFamily.OPENAI, {"structure": Structure(StructureKind.GRAMMAR, grammar="x")}, "grammar"),
         (EngineFamily.OPENAI, {"template_options": msgspec.Raw(b"{}")}, "chat_template_kwargs"),
+        (
+            EngineFamily.OPENAI,
+            {
+                "template_options": msgspec.Raw(b'{"enable_thinking":true,"preserve_thinking":true}'),
+                "reasoning_effort": "low",
+            },
+            "chat_template_kwargs",
+        ),
         (EngineFamily.LLAMA_CPP, {"sampling": Sampling(min_tokens=5)}, "min_tokens"),
         (EngineFamily.OPENAI, {"sampling": Sampling(stop_token_ids=(7,))}, "stop_token_ids"),
         (EngineFamily.LLAMA_CPP, {"echo": True}, "echo"),
@@ -248,6 +256,14 @@ def test_what_an_engine_would_ignore_is_refused(family: EngineFamily, fields: di
     with pytest.raises(InvalidRequest) as error:
         check_honoured(generation, traits_of(family).honours)
     assert error.value.param == refused
+
+
+@pytest.mark.parametrize("thinks", ["true", "false"])
+def test_what_an_effort_says_by_itself_suits_engines_without_template_options(thinks: str) -> None:
+    """The switch that comes with each effort is for those that know it."""
+    options = msgspec.Raw(b'{"enable_thinking":%s}' % thinks.encode())
+    generation = changed(CHAT, template_options=options, reasoning_effort="low")
+    check_honoured(generation, traits_of(EngineFamily.OPENAI).honours)
 
 
 @pytest.mark.parametrize("family", [EngineFamily.VLLM, EngineFamily.SGLANG])

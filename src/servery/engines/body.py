@@ -30,6 +30,9 @@ _NAMES_OF_LLAMA_CPP: Final = {
     "mirostat_lr": "mirostat_eta",
 }
 
+_SAID_BY_EFFORT: Final = frozenset({b'{"enable_thinking":true}', b'{"enable_thinking":false}'})
+"""Options of a template that say no more than the effort beside them does."""
+
 
 def check_honoured(generation: Generation, honours: frozenset[str]) -> None:
     """Raise InvalidRequest naming the first feature that is not among those which the engines honour."""
@@ -38,8 +41,9 @@ def check_honoured(generation: Generation, honours: frozenset[str]) -> None:
         asked.append("tools")
     if generation.reasoning_effort is not None:
         asked.append("reasoning_effort")
-    if generation.template_options is not None and generation.reasoning_effort is None:
-        asked.append("chat_template_kwargs")  # beside an effort they say the same once more
+    options = generation.template_options
+    if options is not None and (generation.reasoning_effort is None or bytes(options) not in _SAID_BY_EFFORT):
+        asked.append("chat_template_kwargs")
     if generation.logprobs:
         asked.append("logprobs")
     if generation.echo:
