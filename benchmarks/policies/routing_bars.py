@@ -113,10 +113,9 @@ def routing_report(found: list[Course], runner: Executor | None = None) -> Itera
     """For each course a table, with the bars below it; and whether all of them are met. A course of several traces is
     told by the means over them. ``runner`` runs several simulations at once."""
     for course in found:
-        policies = routing_policies(course.cache_tokens)
-        runs = [(course, policy, number) for policy in policies for number in range(len(course.traces))]
-        columns = [list(column) for column in zip(*runs, strict=True)]
-        summaries = iter((map if runner is None else runner.map)(_run, *columns))
+        fleet, policies = course.fleet, routing_policies(course.cache_tokens)
+        runs = [(fleet, policy, trace) for policy in policies for trace in course.traces]
+        summaries = iter((map if runner is None else runner.map)(_run, runs))
         measured = [MeasuredPolicy.of([next(summaries) for _ in course.traces]) for _ in policies]
         lines = [["policy", "cached", "first token mean, s", "p99, s", "balance", "index error"]]
         lines += [_line(one) for one in measured]
@@ -125,9 +124,10 @@ def routing_report(found: list[Course], runner: Executor | None = None) -> Itera
         yield f"{course.name}{drawn}\n{aligned(lines)}{bars}", met
 
 
-def _run(course: Course, policy: Policy, number: int) -> Summary:
-    """One policy on one of the course's traces."""
-    simulation = Simulation(course.fleet, policy, course.traces[number], clients=Clients(), seed=0)
+def _run(run: tuple[DescribedFleet, Policy, Trace]) -> Summary:
+    """One policy on one trace."""
+    fleet, policy, trace = run
+    simulation = Simulation(fleet, policy, trace, clients=Clients(), seed=0)
     simulation.run()
     simulation.check_integrity()
     return summary_of(policy.name, simulation.tally, simulation.pools)
@@ -141,30 +141,23 @@ def _line(one: MeasuredPolicy) -> list[str]:
 
 def _bars(measured: dict[str, MeasuredPolicy]) -> tuple[str, bool]:
     ours, oracle = measured.pop("servery"), measured.pop("oracle")
-    others = list(measured.values())
     near = fmean(ours.mean_s) <= NEAR_THE_ORACLE * fmean(oracle.mean_s)
-    in_mean, in_p99 = (_best(others, of) for of in ("mean_s", "p99_s"))
     balance = fmean(ours.balance)
     error = fmean(ours.index_error) if ours.index_error else 0.0
     return told(
         [
             (f"mean within 5 % of the oracle's: {against(ours.mean_s, oracle.mean_s)} of it", near),
-            _better("mean", ours.mean_s, in_mean),
-            _better("p99", ours.p99_s, in_p99),
+            _better("mean", ours.mean_s, {one.name: one.mean_s for one in measured.values()}),
+            _better("p99", ours.p99_s, {one.name: one.p99_s for one in measured.values()}),
             (f"balanced, max/mean at most {BALANCED}: {balance:.2f}", balance <= BALANCED),
             (f"index error at most 5 %: {100 * error:.2f} %", error <= INDEX_ERROR),
         ]
     )
 
 
-def _best(others: list[MeasuredPolicy], figure: str) -> tuple[str, list[float]]:
-    best = min(others, key=lambda one: fmean(getattr(one, figure)))
-    return best.name, getattr(best, figure)
-
-
-def _better(what: str, ours: list[float], best: tuple[str, list[float]]) -> tuple[str, bool]:
-    name, theirs = best
-    return f"{what} better than all others': {against(ours, theirs)} of {name}", fmean(ours) < fmean(theirs)
+def _better(what: str, ours: list[float], others: dict[str, list[float]]) -> tuple[str, bool]:
+    best = min(others, key=lambda name: fmean(others[name]))
+    return f"{what} better than all others': {against(ours, others[best])} of {best}", fmean(ours) < fmean(others[best])
 
 
 def told(bars: list[tuple[str, bool]]) -> tuple[str, bool]:

@@ -11,10 +11,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tests.web_dialects.parsers import parse_chat
 
+from servery.core.engine_family import EngineFamily
+from servery.core.engine_features import honoured_by
 from servery.core.errors import InvalidRequest
 from servery.core.inference import Generation, InferenceRequest
 from servery.core.serving_path import Endpoint
 from servery.core.structure import StructureKind
+from servery.engines.body import check_honoured
 
 REQUEST_ID = "chatcmpl-" + "ab" * 16
 HI = [{"role": "user", "content": "hi"}]
@@ -458,6 +461,14 @@ def test_reasoning_by_level_or_budget(fields: dict[str, Any], effort: str | None
     asked = generation(**fields)
     assert asked.reasoning_effort == effort
     assert (asked.template_options and msgspec.json.decode(asked.template_options)) == options
+
+
+@pytest.mark.parametrize("effort", ["none", "low"])
+@pytest.mark.parametrize("options", [None, {}])
+def test_an_effort_suits_engines_without_template_options(effort: str, options: object) -> None:
+    """The switch that comes with it is no feature of its own."""
+    asked = generation(reasoning_effort=effort, chat_template_kwargs=options)
+    check_honoured(asked, honoured_by(EngineFamily.OPENAI))
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ How much is a *level*: engines take a level, not a number of tokens. A number (`
 for its Anthropic-compatible endpoint: from 10,000 high, from 5,000 medium, below low.
 """
 
-from typing import Annotated, Final, Literal
+from typing import Annotated, Literal
 
 import msgspec
 from msgspec import Meta
@@ -38,8 +38,6 @@ class Reasoning(msgspec.Struct, frozen=True):
     effort: str | None = None
     template_options: msgspec.Raw | None = None
 
-
-_options: Final = msgspec.json.Decoder(TemplateOptions)
 
 UNCHANGED = Reasoning()
 OFF = Reasoning("none", msgspec.Raw(b'{"enable_thinking":false}'))
@@ -74,8 +72,7 @@ def reasoning(effort: Effort, thinking: Thinking | None) -> Reasoning:
 
 def with_options(reasoning: Reasoning, given: TemplateOptions) -> Reasoning:
     """The options of the client's own beside those of a level. Raises InvalidRequest where they say the opposite."""
-    of_level = TemplateOptions() if reasoning.template_options is None else _options.decode(reasoning.template_options)
-    thinks = of_level.enable_thinking
+    thinks = None if reasoning.effort is None else reasoning.effort != OFF.effort
     for name in ("enable_thinking", "thinking"):
         if thinks is not None and getattr(given, name) is (not thinks):
             raise InvalidRequest(
