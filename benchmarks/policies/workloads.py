@@ -142,7 +142,8 @@ def _uneven() -> list[Workload]:
 
 
 def _held_out() -> list[Workload]:
-    """Made up after routing was as it is, to see how it does."""
+    """Made up after routing was as it is, to see how it does. For the second it was changed since (decision 0040), and
+    the last two were made up after that."""
     tools = Traffic(
         common_tokens=6_144,
         account_tokens=2_048,
@@ -159,6 +160,10 @@ def _held_out() -> list[Workload]:
     small = Traffic(account_tokens=512, turns=5, new_tokens=200, answer_tokens=150, pause_s=10.0)
     long = Traffic(account_tokens=1_024, turns=2, new_tokens=6_000, answer_tokens=400, spread=2.0, pause_s=30.0)
     papers = Traffic(account_tokens=256, documents=1, document_tokens=8_192, shelf=100, turns=2, new_tokens=150)
+    handbooks = Traffic(account_tokens=512, documents=1, document_tokens=30_720, shelf=12, turns=3, new_tokens=200)
+    repositories = Traffic(
+        account_tokens=1_024, documents=2, document_tokens=10_240, shelf=15, turns=3, new_tokens=300, pause_s=8.0
+    )
     beside = (
         Workload("long", Kind.CHAT, 3.0, long, accounts=20, seed=302),
         Workload("papers", Kind.RAG, 6.0, papers, accounts=5, seed=303),
@@ -167,4 +172,6 @@ def _held_out() -> list[Workload]:
         Workload("tool sessions in bursts", Kind.AGENTS, 45.0, tools, accounts=40, requests=10_000, rates=bursts()),
         Workload("huge documents, three accounts", Kind.RAG, 18.0, huge, accounts=3, cache_tokens=512_000),
         Workload("all sizes at once", Kind.CHAT, 30.0, small, accounts=30, cache_tokens=512_000, beside=beside),
+        Workload("handbooks, 4 replicas", Kind.RAG, 12.0, handbooks, accounts=2, replicas=4, cache_tokens=512_000),
+        Workload("teams and their code, 16 replicas", Kind.RAG, 60.0, repositories, accounts=12, replicas=16),
     ]

@@ -205,21 +205,22 @@ class BlockIndex:
     def _look_up_marks(self, lookup: Lookup) -> None:
         """Marks reach beyond the blocks before them, at replicas that have those blocks too."""
         chain = lookup.chain
-        self._look_up_mark(lookup, chain.begun)
+        lookup.begun = self._look_up_mark(lookup, chain.begun)
         self._look_up_mark(lookup, chain.whole)
         self._look_up_mark(lookup, chain.went_on, is_gone_on=True)
 
-    def _look_up_mark(self, lookup: Lookup, mark: Mark | None, *, is_gone_on: bool = False) -> None:
-        """The prompt may go on from a mark's answer too (``is_gone_on``)."""
+    def _look_up_mark(self, lookup: Lookup, mark: Mark | None, *, is_gone_on: bool = False) -> Holders | None:
+        """Who was sent all up to there. The prompt may go on from a mark's answer too (``is_gone_on``)."""
         if mark is None or mark[2] > lookup.path.depth:
-            return
+            return None
         end = self._marks.find(mark)
         if end is None:
-            return
+            return None
         reach = min(float(lookup.chain.length), mark[1] + end.answer) if is_gone_on else float(mark[1])
         under = _under(lookup.path, mark[2]) if mark[2] else end
         if under is not None:
             lookup.add(reach, end, under)
+        return end
 
 
 def _under(path: Path, blocks: int) -> Holders | None:

@@ -15,17 +15,21 @@ _EVENNESS: Final = 0.05
 """So much of what a replica has computed of late, beyond the least that one has, counts as work that it still has."""
 _ABOVE_EVEN: Final = 0.3
 """And so much of the time that it took, beyond what is even."""
+_WORTH: Final = 2.0
+"""So many times its excess is what a beginning may cost to be computed elsewhere: half of it comes after."""
 
 
 @acyclic
 class Contest:
     """``best`` is that of least cost so far, which is ``best_s``; all are in ``weighing``. ``resident_tokens`` is what
     the request will hold of a replica's KV cache at its end; ``uncached_weight`` is how much it counts to compute a
-    token again; ``least_computed`` is what each replica has computed of late, ``even_s`` how long it may have computed.
+    token again; ``least_computed`` is what each replica has computed of late, ``even_s`` how long it may have computed;
+    ``beginning_at`` is the replica where alone a beginning of the prompt lies that others share.
     """
 
     __slots__ = (
         "avoid",
+        "beginning_at",
         "best",
         "best_s",
         "even_s",
@@ -53,6 +57,7 @@ class Contest:
         uncached_weight: float,
         least_computed: float,
         even_s: float,
+        beginning_at: int | None,
     ) -> None:
         self.wish = wish
         self.lookup = lookup
@@ -62,6 +67,7 @@ class Contest:
         self.uncached_weight = uncached_weight
         self.least_computed = least_computed
         self.even_s = even_s
+        self.beginning_at = beginning_at
         self.length = lookup.chain.length
         self.units_per_token = wish.units_per_token
         self.resident_tokens = wish.resident_tokens
@@ -95,6 +101,9 @@ class Contest:
         above_s = computed / rate - self.even_s
         if above_s > 0.0 and desk.slots is None:  # what lies in slots no lookup knows
             evenness_s += _ABOVE_EVEN * above_s
+        beginning_at = self.beginning_at
+        if beginning_at is not None and number == beginning_at and desk.excess_s > 0.0:
+            evenness_s += _WORTH * desk.excess_s
         cost_s = busy_s + uncached_s + evenness_s + dropped_s - discount_s
         weighed = weighing.last = Weighed(
             number,

@@ -19,9 +19,10 @@ _MOST_OF_REPORT_TOKENS: Final = 16_384.0
 
 class Desk(Standing):
     """Replica ``number`` of its pool. ``slots`` is None where its engine shares blocks; those are in the pool's
-    index. ``is_away``: not to be found as least busy, because it had no room when it was looked at. ``is_sound``: its
-    replica can serve, and was not seen to fail; ``look_at_replica`` keeps this. The ``order`` of the least busy is None
-    where there is no other.
+    index. ``fresh_tokens`` it has computed since evenness was looked at, and ``excess_s`` beyond its part before, as
+    far as nothing was moved for it. ``is_away``: not to be found as least busy, because it had no room when it was
+    looked at. ``is_sound``: its replica can serve, and was not seen to fail; ``look_at_replica`` keeps this. The
+    ``order`` of the least busy is None where there is no other.
     """
 
     __slots__ = (
@@ -30,6 +31,8 @@ class Desk(Standing):
         "_order",
         "_told",
         "commons",
+        "excess_s",
+        "fresh_tokens",
         "incarnation",
         "is_away",
         "is_sound",
@@ -53,6 +56,8 @@ class Desk(Standing):
         self.queue = PrefillQueue(rate=self.rate.tokens_per_s)
         self.slots: SlotCache | None = None
         self.tells_cached = False
+        self.fresh_tokens = 0.0
+        self.excess_s = 0.0
         self.is_away = False
         self.is_sound = False
         self._is_ready = False
@@ -92,6 +97,7 @@ class Desk(Standing):
         prompt = queue.enter(number, tokens, now_s, is_silent=is_silent)
         self.occupancy.pending_prefill_tokens = queue.pending_tokens
         self.computed_tokens += tokens
+        self.fresh_tokens += tokens
         self.done_s = queue.done_s
         if self.is_away or self.shown_done_s <= now_s:  # it may be shown as having nothing to do
             self.put()

@@ -35,14 +35,36 @@ class Level:
 
 @acyclic
 class Lookup:
-    """``levels`` from the longest prefix down. A replica may be in several; the first counts."""
+    """``levels`` from the longest prefix down. A replica may be in several; the first counts. ``begun`` are those who
+    were sent all up to the prompt's last message."""
 
-    __slots__ = ("chain", "levels", "path")
+    __slots__ = ("begun", "chain", "levels", "path")
 
     def __init__(self, chain: Chain, path: Path) -> None:
         self.chain = chain
         self.path = path
         self.levels: list[Level] = []
+        self.begun: Holders | None = None
+
+    @property
+    def only_holder(self) -> int | None:
+        """The replica where most of what is known of the prompt lies, if that is one alone."""
+        levels = self.levels
+        return levels[0].holders.first(1)[0] if levels and levels[0].holders.count == 1 else None
+
+    @property
+    def is_beginning(self) -> bool:
+        """Whether most of what is known of the prompt is a beginning from which two others at least have gone on, each
+        in its own way. So it is no history that this prompt alone goes on from."""
+        levels = self.levels
+        if not levels:
+            return False
+        holders, nodes = levels[0].holders, self.path.nodes
+        if holders is self.begun:
+            use = holders.use_of(holders.first(1)[0]) if holders.count else None
+            return use is not None and use.came != use.stamp  # sent there twice at least, each with a last message
+        children = nodes[-1].children if nodes and holders is nodes[-1] else None
+        return children is not None and len(children) > 1
 
     def add(self, reach: float, holders: Holders, also: Holders) -> None:
         """In any order; of two that are as long, the later one comes first."""

@@ -103,6 +103,7 @@ class PoolRouter:
         home = None if wish.session is None else self._home(wish.session)
         lookup, evenness = self._index.look_up(wish.chain), self._evenness
         weight = _UNCACHED_WEIGHT + _MORE_PER_S * self._busy_s
+        is_shared = home is not None and not self.commons.home.is_alone
         contest = Contest(
             wish,
             lookup,
@@ -112,7 +113,8 @@ class PoolRouter:
             names=self.commons.names,
             uncached_weight=weight if weight < _MOST_WEIGHT else _MOST_WEIGHT,
             least_computed=evenness.least_tokens,
-            even_s=evenness.even_s(lookup, is_shared=home is not None and not self.commons.home.is_alone),
+            even_s=evenness.even_s(lookup, is_shared=is_shared),
+            beginning_at=evenness.beginning_at(lookup, is_shared=is_shared),
         )
         self._weigh_likely(contest)
         if contest.best is None:
@@ -220,6 +222,10 @@ class PoolRouter:
             placement = desk.slots.enter(wish.owner, wish.chain)
             self._owners.used(wish.owner, number)
             return Seat(desk, contest, placement=placement, stay=None, stamp=self._stamp)
+        beginning_at = contest.beginning_at
+        if beginning_at is not None and number != beginning_at:
+            tokens = (contest.lookup.levels[0].reach - best.cached) / wish.units_per_token
+            self._evenness.moved(tokens, self._desks[beginning_at], desk)
         size = self._cache_size(desk.replica) * wish.units_per_token
         stay = self._index.enter(contest.lookup, number, stamp=self._stamp, size=size, oldest=desk.queue.oldest)
         return Seat(desk, contest, placement=_ANYWHERE, stay=stay, stamp=self._stamp)
