@@ -1,5 +1,6 @@
 """Fast: concurrency that follows what streams really do."""
 
+from itertools import pairwise
 from random import Random
 
 import pytest
@@ -24,7 +25,8 @@ class Count:
 
 class Machine:
     """One replica that generates ``tokens_per_s`` in all, shared by its streams, each of at most ``most`` a second.
-    Somebody always wants a place; answers are 50 to 400 frames."""
+    Somebody always wants a place; answers are 50 to 400 frames. From ``cliff`` streams on all are half as fast.
+    ``limits`` are those that there were, and from when on."""
 
     def __init__(
         self, *, tokens_per_s: float, most: float = 400.0, concurrency: int = 32, target: float = 100.0
@@ -34,6 +36,8 @@ class Machine:
         self.tokens_per_s, self.most = tokens_per_s, most
         self.tokens_per_frame, self.held_up = 1, False
         self.now_s = 0.0
+        self.cliff: int | None = None
+        self.limits: list[tuple[float, int]] = []
         self.speeds: list[float] = []
         self._streams: dict[Stream, int] = {}
         self._random = Random(5)
@@ -45,7 +49,11 @@ class Machine:
                 self.replica.occupancy.enter(1)
                 stream = self.control.begin(self.replica, Count(self.tokens_per_frame), self.now_s)
                 self._streams[stream] = self._random.randint(50, 400)
+            if not self.limits or self.limits[-1][1] != self.limit:
+                self.limits.append((self.now_s, self.limit))
             each = min(self.most, self.tokens_per_s / len(self._streams)) / self.tokens_per_frame
+            if self.cliff is not None and len(self._streams) >= self.cliff:
+                each /= 2
             for stream, frames in list(self._streams.items()):
                 count = stream.count
                 assert isinstance(count, Count)
@@ -121,3 +129,26 @@ def test_clients_that_read_slowly_do_not_slow_down_others() -> None:
     machine.run(30)
     assert machine.limit == 32
     assert machine.control.percentile(0.1) is None
+
+
+def test_a_limit_that_failed_is_tried_ever_less_often() -> None:
+    """Four streams are quick and five are slow, as with engines that compute by fours: whoever looks only at the four
+    thinks that there is room. Each trial makes streams slow; nine in ten must not be."""
+    machine = Machine(tokens_per_s=1_000, most=150)
+    machine.cliff = 5
+    machine.run(300)
+    trials = [at_s for at_s, limit in machine.limits if limit == 5]
+    apart = [later - earlier for earlier, later in pairwise(trials)]
+    assert 3 <= len(trials) <= 6
+    assert all(later > 1.5 * earlier for earlier, later in pairwise(apart))
+    assert machine.slowest_tenth() >= 100.0
+
+
+def test_a_machine_that_recovers_is_not_waited_for() -> None:
+    """However often trials have failed: it shows how fast it is with fewer."""
+    machine = Machine(tokens_per_s=560)
+    machine.run(600)
+    assert machine.limit <= 5
+    machine.tokens_per_s = 6_000
+    machine.run(60)
+    assert machine.limit == 32

@@ -11,6 +11,10 @@ once a second, over what its streams did in the last five (additive increase, mu
 that find no room wait, and are refused when the wait grows too long: Fast is never slow because it is full. A replica
 that cannot keep the speed with one stream alone serves one at a time.
 
+Each trial that fails makes as many streams slow as the limit says, so a limit that was too high is not tried at once
+again: as soon as the streams are so fast that it would hold now, by how much slower it made them, or after ten seconds,
+which become twice as long with each trial that fails, up to five minutes.
+
 A stream whose client once read too slowly is left out: it says how fast the client is. Pure; time is handed in, and
 only streams that begin and end move anything, because only then does a limit matter.
 """
@@ -30,6 +34,8 @@ _MOST_DECREASE: Final = 0.25
 _AIM: Final = 1.1
 _MARGIN: Final = 1.3
 _LEARNING: Final = 0.1
+_PATIENCE_S: Final = 10.0
+_MOST_PATIENCE_S: Final = 320.0
 
 
 class Counted(Protocol):
@@ -59,6 +65,49 @@ class Stream:
         self.frames = count.frames
 
 
+class _Closed:
+    """A limit that failed, until ``again_s``: it made the slowest as much ``slower`` as was seen when it was tried."""
+
+    def __init__(self) -> None:
+        self.again_s = 0.0
+        self.slower = 1.0
+        self.patience_s = _PATIENCE_S
+
+
+class _Trials:
+    """What became of the limits of one replica, each of which is tried from the one below."""
+
+    def __init__(self) -> None:
+        self._closed: dict[int, _Closed] = {}
+        self._tried: tuple[int, float] | None = None
+
+    def may_try(self, limit: int, slowest: float, now_s: float, *, aim: float) -> bool:
+        """Now that the slowest are so fast with one stream less."""
+        closed = self._closed.get(limit)
+        if closed is None or now_s >= closed.again_s:
+            return True
+        # At worst all streams together become no faster by one more, as far as a trial did not tell otherwise.
+        return slowest * min(closed.slower, (limit - 1) / limit) >= aim
+
+    def tries(self, limit: int, slowest: float) -> None:
+        """As ``may_try`` allowed. The one below has held."""
+        self._tried = limit, slowest
+        self._closed.pop(limit - 1, None)
+
+    def failed(self, limit: int, slowest: float, now_s: float) -> None:
+        """With this limit the slowest were too slow. Whether that is the limit's fault, or everything has become
+        slower, is known only of a trial."""
+        closed = self._closed.setdefault(limit, _Closed())
+        tried, before = self._tried or (0, slowest)
+        self._tried = None
+        patience_s = _PATIENCE_S
+        if tried == limit:
+            closed.slower = slowest / before
+            patience_s = closed.patience_s
+            closed.patience_s = min(2 * patience_s, _MOST_PATIENCE_S)
+        closed.again_s = max(closed.again_s, now_s + patience_s)
+
+
 class _Watched:
     """One replica: its streams, and their speeds of late, in frames per second."""
 
@@ -67,6 +116,7 @@ class _Watched:
         self.streams: dict[Stream, None] = {}
         self.speeds: deque[tuple[float, float]] = deque()
         self.adjusted_s = 0.0
+        self.trials = _Trials()
 
     def forget_before(self, at_s: float) -> None:
         while self.speeds and self.speeds[0][0] < at_s:
@@ -118,20 +168,25 @@ class SpeedControl:
         watched.forget_before(now_s - WINDOW_S)
         if now_s - watched.adjusted_s >= _ADJUST_S and len(watched.speeds) >= _FEWEST_SAMPLES:
             watched.adjusted_s = now_s
-            self._adjust(replica, watched)
+            self._adjust(replica, watched, now_s)
 
-    def _adjust(self, replica: Replica, watched: _Watched) -> None:
+    def _adjust(self, replica: Replica, watched: _Watched, now_s: float) -> None:
         slowest = _at(sorted(speed for _, speed in watched.speeds), 0.1) * self._tokens_per_frame
         limit, aim = replica.occupancy.sequences_limit, self.target * _AIM
         if slowest < aim:
             watched.speeds.clear()
             if limit > 1:
+                watched.trials.failed(limit, slowest, now_s)
                 share = min(_LEAST_DECREASE, max(_MOST_DECREASE, slowest / aim))
                 replica.limit(max(1, int(limit * share)))
             return
         # One that has just ended has made a place, so all but one in use is all.
         is_full = replica.occupancy.busy_sequences >= limit - 1
-        if slowest >= self.target * _MARGIN and is_full and limit < watched.most:
+        trials = watched.trials
+        if slowest < self.target * _MARGIN or not is_full or limit >= watched.most:
+            return
+        if trials.may_try(limit + 1, slowest, now_s, aim=aim):
+            trials.tries(limit + 1, slowest)
             replica.limit(limit + 1)
 
 
