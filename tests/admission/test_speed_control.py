@@ -152,3 +152,15 @@ def test_a_machine_that_recovers_is_not_waited_for() -> None:
     machine.tokens_per_s = 6_000
     machine.run(60)
     assert machine.limit == 32
+
+
+def test_a_limit_that_held_for_long_was_no_trial() -> None:
+    """When the machine slows down later, again and again, that says nothing of the limit."""
+    machine = Machine(tokens_per_s=10_000, concurrency=8)
+    for _ in range(7):
+        machine.tokens_per_s = 10_000
+        machine.run(60)
+        assert machine.limit == 8
+        machine.tokens_per_s = 300
+        machine.run(20)
+        assert machine.limit <= 3

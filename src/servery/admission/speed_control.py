@@ -34,6 +34,8 @@ _MOST_DECREASE: Final = 0.25
 _AIM: Final = 1.1
 _MARGIN: Final = 1.3
 _LEARNING: Final = 0.1
+_TRIAL_S: Final = 2 * WINDOW_S
+"""A limit that has held for so long has passed."""
 _PATIENCE_S: Final = 10.0
 _MOST_PATIENCE_S: Final = 320.0
 
@@ -79,7 +81,7 @@ class _Trials:
 
     def __init__(self) -> None:
         self._closed: dict[int, _Closed] = {}
-        self._tried: tuple[int, float] | None = None
+        self._tried, self._tried_s, self._before = 0, 0.0, 0.0
 
     def may_try(self, limit: int, slowest: float, now_s: float, *, aim: float) -> bool:
         """Now that the slowest are so fast with one stream less."""
@@ -89,23 +91,22 @@ class _Trials:
         # At worst all streams together become no faster by one more, as far as a trial did not tell otherwise.
         return slowest * min(closed.slower, (limit - 1) / limit) >= aim
 
-    def tries(self, limit: int, slowest: float) -> None:
+    def tries(self, limit: int, slowest: float, now_s: float) -> None:
         """As ``may_try`` allowed. The one below has held."""
-        self._tried = limit, slowest
+        self._tried, self._tried_s, self._before = limit, now_s, slowest
         self._closed.pop(limit - 1, None)
 
     def failed(self, limit: int, slowest: float, now_s: float) -> None:
         """With this limit the slowest were too slow. Whether that is the limit's fault, or everything has become
         slower, is known only of a trial."""
         closed = self._closed.setdefault(limit, _Closed())
-        tried, before = self._tried or (0, slowest)
-        self._tried = None
         patience_s = _PATIENCE_S
-        if tried == limit:
-            closed.slower = slowest / before
+        if limit == self._tried and now_s - self._tried_s <= _TRIAL_S:
+            closed.slower = slowest / self._before
             patience_s = closed.patience_s
             closed.patience_s = min(2 * patience_s, _MOST_PATIENCE_S)
         closed.again_s = max(closed.again_s, now_s + patience_s)
+        self._tried = 0
 
 
 class _Watched:
@@ -186,7 +187,7 @@ class SpeedControl:
         if slowest < self.target * _MARGIN or not is_full or limit >= watched.most:
             return
         if trials.may_try(limit + 1, slowest, now_s, aim=aim):
-            trials.tries(limit + 1, slowest)
+            trials.tries(limit + 1, slowest, now_s)
             replica.limit(limit + 1)
 
 
