@@ -39,29 +39,12 @@ class MeasuredPolicy(msgspec.Struct, frozen=True):
         )
 
 
-class Against(msgspec.Struct, frozen=True):
-    """Our mean over theirs, which may be ``off`` by so much at 95 %; None where one trace cannot tell."""
-
-    ratio: float
-    off: float | None
-
-    @classmethod
-    def of(cls, ours: list[float], theirs: list[float]) -> "Against":
-        """Of the same traces, in order."""
-        ratio = fmean(ours) / fmean(theirs)
-        if len(ours) == 1:
-            return cls(ratio, None)
-        # The ratio of two means, to the first order: how far each trace lies beside the common ratio.
-        beside = [(our - ratio * their) / fmean(theirs) for our, their in zip(ours, theirs, strict=True)]
-        t = _T[len(ours) - 2] if len(ours) - 2 < len(_T) else 2.0
-        return cls(ratio, t * stdev(beside) / sqrt(len(ours)))
-
-    @property
-    def is_less(self) -> bool | None:
-        """None where chance may have decided it."""
-        if self.off is not None and abs(self.ratio - 1.0) <= self.off:
-            return None
-        return self.ratio < 1.0
-
-    def __str__(self) -> str:
-        return f"{self.ratio:.3f} ± {self.off:.3f}" if self.off is not None else f"{self.ratio:.3f}"
+def against(ours: list[float], theirs: list[float]) -> str:
+    """Our mean over theirs; of several, with what it may be off by at 95 %, found from how it differs between them."""
+    ratio = fmean(ours) / fmean(theirs)
+    if len(ours) == 1:
+        return f"{ratio:.3f}"
+    # The ratio of two means, to the first order: how far each trace lies beside the common ratio.
+    beside = [(our - ratio * their) / fmean(theirs) for our, their in zip(ours, theirs, strict=True)]
+    t = _T[len(ours) - 2] if len(ours) - 2 < len(_T) else 2.0
+    return f"{ratio:.3f} ± {t * stdev(beside) / sqrt(len(ours)):.3f}"

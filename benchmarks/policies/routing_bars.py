@@ -4,14 +4,14 @@ The fleet is that of the yardstick: engines that compute 8,000 prompt tokens a s
 streams that cost nothing, no limits, and no queue but theirs. So only routing differs.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from concurrent.futures import Executor
 from pathlib import Path
 from statistics import fmean
 
 import msgspec
 
-from benchmarks.policies.measured_policy import Against, MeasuredPolicy
+from benchmarks.policies.measured_policy import MeasuredPolicy, against
 from benchmarks.policies.workloads import Workload, workloads
 from servery.simulation.clients import Clients
 from servery.simulation.described.fleet import DescribedFleet
@@ -146,7 +146,7 @@ def _bars(measured: dict[str, MeasuredPolicy]) -> tuple[str, bool]:
     error = fmean(ours.index_error) if ours.index_error else 0.0
     return told(
         [
-            (f"mean within 5 % of the oracle's: {Against.of(ours.mean_s, oracle.mean_s)} of it", near),
+            (f"mean within 5 % of the oracle's: {against(ours.mean_s, oracle.mean_s)} of it", near),
             _better("mean", ours.mean_s, {one.name: one.mean_s for one in measured.values()}),
             _better("p99", ours.p99_s, {one.name: one.p99_s for one in measured.values()}),
             (f"balanced, max/mean at most {BALANCED}: {balance:.2f}", balance <= BALANCED),
@@ -155,14 +155,12 @@ def _bars(measured: dict[str, MeasuredPolicy]) -> tuple[str, bool]:
     )
 
 
-def _better(what: str, ours: list[float], others: dict[str, list[float]]) -> tuple[str, bool | None]:
+def _better(what: str, ours: list[float], others: dict[str, list[float]]) -> tuple[str, bool]:
     best = min(others, key=lambda name: fmean(others[name]))
-    found = Against.of(ours, others[best])
-    return f"{what} better than all others': {found} of {best}", found.is_less
+    return f"{what} better than all others': {against(ours, others[best])} of {best}", fmean(ours) < fmean(others[best])
 
 
-def told(bars: Sequence[tuple[str, bool | None]]) -> tuple[str, bool]:
-    """Each bar on a line: met, missed, or None for a tie; and whether none is missed."""
-    words = {True: "met   ", None: "tied  ", False: "MISSED"}
-    lines = [f"  {words[met]}  {text}" for text, met in bars]
-    return "\n".join(lines) + "\n", all(met is not False for _, met in bars)
+def told(bars: list[tuple[str, bool]]) -> tuple[str, bool]:
+    """Each bar on a line, met or not; and whether all are."""
+    lines = [f"  {'met   ' if met else 'MISSED'}  {text}" for text, met in bars]
+    return "\n".join(lines) + "\n", all(met for _, met in bars)
