@@ -52,14 +52,12 @@ class Evenness:
         """So long a replica may have computed of late and be even, for such a prompt; inf for one that would leave
         something behind. ``is_shared``: other gateways may have sent its session home, of which nothing is known here.
         """
-        levels = lookup.levels
-        return inf if is_shared or (levels and levels[0].holders.count == 1) else self._even_s
+        return inf if is_shared or lookup.only_holder is not None else self._even_s
 
     @staticmethod
     def beginning_at(lookup: Lookup, *, is_shared: bool) -> int | None:
         """The one replica where all that is known of a prompt lies, if that is a beginning which others share."""
-        replica = None if is_shared else lookup.only_holder
-        return replica if replica is not None and lookup.is_beginning else None
+        return None if is_shared else lookup.beginning_at
 
     @staticmethod
     def moved(tokens: float, from_desk: Desk, to_desk: Desk) -> None:

@@ -50,21 +50,22 @@ class Lookup:
     def only_holder(self) -> int | None:
         """The replica where most of what is known of the prompt lies, if that is one alone."""
         levels = self.levels
-        return levels[0].holders.first(1)[0] if levels and levels[0].holders.count == 1 else None
+        return levels[0].holders.only if levels else None
 
     @property
-    def is_beginning(self) -> bool:
-        """Whether most of what is known of the prompt is a beginning from which two others at least have gone on, each
-        in its own way. So it is no history that this prompt alone goes on from."""
-        levels = self.levels
-        if not levels:
-            return False
-        holders, nodes = levels[0].holders, self.path.nodes
+    def beginning_at(self) -> int | None:
+        """The same, if most of what is known is a beginning from which two others at least have gone on, each in its
+        own way. So it is no history that this prompt alone goes on from."""
+        replica = self.only_holder
+        if replica is None:
+            return None
+        holders, nodes = self.levels[0].holders, self.path.nodes
         if holders is self.begun:
-            use = holders.use_of(holders.first(1)[0]) if holders.count else None
-            return use is not None and use.came != use.stamp  # sent there twice at least, each with a last message
+            use = holders.use_of(replica)
+            # sent there twice at least, each with a last message of its own
+            return replica if use is not None and use.came != use.stamp else None
         children = nodes[-1].children if nodes and holders is nodes[-1] else None
-        return children is not None and len(children) > 1
+        return replica if children is not None and len(children) > 1 else None
 
     def add(self, reach: float, holders: Holders, also: Holders) -> None:
         """In any order; of two that are as long, the later one comes first."""

@@ -35,6 +35,14 @@ class Holders:
     def count(self) -> int:
         return int(self._use is not None) if self._many is None else len(self._many)
 
+    @property
+    def only(self) -> int | None:
+        """The one that has it; None where that is nobody, or several."""
+        many = self._many
+        if many is not None:
+            return next(iter(many)) if len(many) == 1 else None
+        return None if self._use is None else self._one
+
     def use_of(self, replica: int) -> Use | None:
         if self._many is not None:
             return self._many.get(replica)
