@@ -270,6 +270,18 @@ def test_a_session_is_sent_home() -> None:
     assert taken(router, pool, wish(prompt=b"z" * 1_000, session="acme/s")) not in names
 
 
+def test_a_conversation_is_not_torn_from_its_slot_for_evenness() -> None:
+    """However much more its replica has computed than others; what begins anew goes to those."""
+    pool, router = slots(), Router(ManualClock(), slot_isolation=True)
+    home = taken(router, pool, wish("A/"))
+    others = frozenset(one.name for one in pool.replicas if one.name != home)
+    for number in range(16):
+        assert taken(router, pool, wish("B/", bytes([65 + number]) * 40_000), avoid=others) == home
+        assert taken(router, pool, wish("A/"), avoid=others) == home
+    assert taken(router, pool, wish("A/")) == home
+    assert taken(router, pool, wish("C/", b"c" * 4_000)) in others
+
+
 def test_siblings_land_together_unless_that_is_costlier() -> None:
     """A burst of requests with one long prefix computes it once; when too many wait for it, it is computed twice."""
     clock = ManualClock()

@@ -99,8 +99,11 @@ class Contest:
         excess = computed - self.least_computed
         evenness_s = _EVENNESS * excess / rate if excess > 0.0 else 0.0
         above_s = computed / rate - self.even_s
-        if above_s > 0.0 and desk.slots is None:  # what lies in slots no lookup knows
-            evenness_s += _ABOVE_EVEN * above_s
+        if desk.slots is None:
+            if above_s > 0.0:
+                evenness_s += _ABOVE_EVEN * above_s
+        elif evenness_s > uncached_s:  # so who has a slot is not torn from it
+            evenness_s = uncached_s
         beginning_at = self.beginning_at
         if beginning_at is not None and number == beginning_at and desk.excess_s > 0.0:
             evenness_s += _WORTH * desk.excess_s

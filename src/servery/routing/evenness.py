@@ -1,10 +1,11 @@
 """What replicas have computed of late, beside each other.
 
-Three things keep it even. All that one has computed beyond the least counts a little, for every prompt. What it has
-computed beyond an even part counts much, for prompts that leave nothing of their own behind: what is known of them lies
-at several replicas, or nowhere. So no conversation is torn from its history for the sake of evenness, but new ones
-begin elsewhere; and a beginning that many share comes to lie where others compute less, where it is computed once, and
-used by all who come later.
+Three things keep it even. All that one has computed beyond the least counts a little, for every prompt; with slots at
+most as much as the prompt would cost there, so that who has one is not torn from it. What it has computed beyond an
+even part counts much, for prompts that leave nothing of their own behind: what is known of them lies at several
+replicas, or nowhere. So no conversation is torn from its history for the sake of evenness, but new ones begin
+elsewhere; and a beginning that many share comes to lie where others compute less, where it is computed once, and used
+by all who come later.
 
 A beginning that lies at one replica alone may be long, and is computed once more only where that pays: when half as
 much work came there beyond an even part as it costs to compute the beginning elsewhere. The whole of it is paid off
