@@ -98,11 +98,11 @@ class Contest:
         computed = desk.computed_tokens
         excess = computed - self.least_computed
         evenness_s = _EVENNESS * excess / rate if excess > 0.0 else 0.0
-        above_s = computed / rate - self.even_s
         if desk.slots is None:
+            above_s = computed / rate - self.even_s
             if above_s > 0.0:
                 evenness_s += _ABOVE_EVEN * above_s
-        elif evenness_s > uncached_s:  # so who has a slot is not torn from it
+        elif evenness_s > uncached_s:  # no lookup knows what lies in slots, but who has one is not torn from it
             evenness_s = uncached_s
         beginning_at = self.beginning_at
         if beginning_at is not None and number == beginning_at and desk.excess_s > 0.0:
